@@ -1,0 +1,34 @@
+# make demo    phantoms -> three trained models -> predictions for patients that no model has seen
+# make test    lint and the whole test suite
+# make setup   the virtual environment, with pinned versions
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: setup demo test lint doctor clean
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+demo: setup
+	$(BIN)/python -m brainseg demo
+
+test: lint
+	$(BIN)/python -m pytest -q
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+doctor: setup
+	$(BIN)/brainseg doctor
+
+clean:
+	rm -rf $(VENV) data/phantom data/cache

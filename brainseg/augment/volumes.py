@@ -1,0 +1,234 @@
+"""Random changes of training volumes (C, X, Y, Z) and their labels (X, Y, Z).
+
+Every function draws from the generator it is given, returns new tensors or the very ones it got, and changes
+nothing where its strength is 0. Draws happen in a fixed order, so that one seed gives one sample.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+Triple = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class VolumeAugment:
+    """A random patch of a volume, turned, flipped and with other intensities; of plain numbers."""
+
+    patch: Triple | None = None  # voxels; None takes the volume whole
+    foreground_share: float = 0.0  # of patches that are centred on a labelled voxel
+    affine: float = 0.0  # probability of a rotation and scaling
+    rotate_degrees: float = 15.0  # at most, about each axis
+    scale: float = 0.1  # from 1 - scale to 1 + scale, the same for all axes
+    flip: float = 0.0  # probability for each of flip_axes
+    flip_axes: tuple[int, ...] = (0, 1, 2)  # of X, Y, Z
+    intensity: float = 0.0  # probability for each of the changes below
+    bias: float = 0.3  # logarithm of the strongest field, at most
+    gamma: float = 0.3  # logarithm of the exponent, at most
+    contrast: float = 0.25  # share by which values spread about their mean, at most
+    brightness: float = 0.1  # shift in standard deviations, at most
+    noise: float = 0.1  # standard deviation in standard deviations of the channel, at most
+
+    def __call__(self, image: Tensor, labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """A patch (C, *patch) and its labels, from an image (C, X, Y, Z) and labels (X, Y, Z)."""
+        patch = self.patch or _triple(labels.shape)
+        image, labels = pad_to(image, labels, patch)
+        start = random_start(labels, patch, generator, foreground_share=self.foreground_share)
+        if _happens(self.affine, generator):
+            turn = random_turn(generator, rotate_degrees=self.rotate_degrees, scale=self.scale)
+            image, labels = turned_crop(image, labels, start, patch, turn)
+        else:
+            image, labels = crop(image, labels, start, patch)
+        image, labels = random_flip(image, labels, generator, probability=self.flip, axes=self.flip_axes)
+        return self._intensities(image, generator), labels
+
+    def _intensities(self, image: Tensor, generator: Generator) -> Tensor:
+        for change, strength in (
+            (random_bias_field, self.bias),
+            (random_gamma, self.gamma),
+            (random_contrast, self.contrast),
+            (random_brightness, self.brightness),
+            (random_noise, self.noise),
+        ):
+            if _happens(self.intensity, generator):
+                image = change(image, generator, strength=strength)
+        return image
+
+
+def pad_to(image: Tensor, labels: Tensor, patch: Triple) -> tuple[Tensor, Tensor]:
+    """Both with zeros around them, the same on both sides, where they are smaller than the patch."""
+    lacking = [max(side - size, 0) for side, size in zip(patch, labels.shape, strict=True)]
+    if not any(lacking):
+        return image, labels
+    widths = [
+        width for lack in lacking[::-1] for width in (lack // 2, lack - lack // 2)
+    ]  # torch: last axis first
+    return F.pad(image, widths), F.pad(labels, widths)
+
+
+def random_start(labels: Tensor, patch: Triple, generator: Generator, *, foreground_share: float) -> Triple:
+    """First voxel of a patch that lies in the volume.
+
+    With probability `foreground_share` the patch is centred on a random labelled voxel, or as near to it as
+    the edge of the volume allows; otherwise, and where nothing is labelled, every place is as likely.
+    """
+    room = [size - side for size, side in zip(labels.shape, patch, strict=True)]
+    places = labels.flatten().nonzero() if _happens(foreground_share, generator) else labels.new_zeros(0)
+    if len(places) == 0:
+        return _triple(_integer(free + 1, generator) for free in room)
+    place = int(places[_integer(len(places), generator)])
+    centre = (int(i) for i in torch.unravel_index(torch.tensor(place), labels.shape))
+    return _triple(
+        min(max(i - side // 2, 0), free) for i, side, free in zip(centre, patch, room, strict=True)
+    )
+
+
+def crop(image: Tensor, labels: Tensor, start: Triple, patch: Triple) -> tuple[Tensor, Tensor]:
+    """Views of the patch that begins at a voxel."""
+    x, y, z = (slice(first, first + side) for first, side in zip(start, patch, strict=True))
+    return image[:, x, y, z], labels[x, y, z]
+
+
+def random_turn(generator: Generator, *, rotate_degrees: float, scale: float) -> Tensor:
+    """A rotation about X, Y and Z times a scale: (3, 3), from places in the patch to places in the volume."""
+    turn = torch.eye(3) * (1 + scale * _signed(generator))
+    for axis in range(3):
+        angle = math.radians(rotate_degrees * _signed(generator))
+        first, second = [a for a in range(3) if a != axis]
+        about = torch.eye(3)
+        about[first, first] = about[second, second] = math.cos(angle)
+        about[first, second], about[second, first] = -math.sin(angle), math.sin(angle)
+        turn = about @ turn
+    return turn
+
+
+def turned_crop(
+    image: Tensor, labels: Tensor, start: Triple, patch: Triple, turn: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The patch about the same centre, its axes turned: image interpolated, labels by the nearest voxel.
+
+    It samples the volume, not the cropped patch, so corners show what is there; beyond the volume its edge
+    goes on. Voxels count as cubes: at a very anisotropic spacing a rotation shears.
+    """
+    middle = torch.tensor([first + (side - 1) / 2 for first, side in zip(start, patch, strict=True)])
+    image, labels, middle = _around(image, labels, middle, turn.abs() @ torch.tensor(patch).float() / 2)
+    half = torch.tensor([max(size - 1, 1) / 2 for size in labels.shape])
+    x, y, z = (
+        (torch.arange(side) - (side - 1) / 2).view([-1 if axis == a else 1 for a in range(4)])
+        * (turn[:, axis] / half)
+        for axis, side in enumerate(patch)
+    )
+    places = (x + y + z + (middle / half - 1)).flip(-1)[None]  # in [-1, 1], and Z Y X, as grid_sample wants
+    options = {"padding_mode": "border", "align_corners": True}
+    turned = F.grid_sample(image[None], places, mode="bilinear", **options)[0]  # type: ignore[arg-type]
+    nearest = F.grid_sample(labels[None, None].float(), places, mode="nearest", **options)  # type: ignore[arg-type]
+    return turned, nearest[0, 0].to(labels.dtype)
+
+
+def _around(image: Tensor, labels: Tensor, middle: Tensor, reach: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Views of the part of a volume within reach of a place, and where that place lies in them, all in voxels."""
+    size = torch.tensor(labels.shape)
+    first = (middle - reach).floor().long().clamp_min(0).minimum(size - 1)
+    last = (middle + reach).ceil().long().clamp_min(0).minimum(size - 1)
+    x, y, z = (slice(int(low), int(high) + 1) for low, high in zip(first, last, strict=True))
+    return image[:, x, y, z], labels[x, y, z], middle - first
+
+
+def random_flip(
+    image: Tensor,
+    labels: Tensor,
+    generator: Generator,
+    *,
+    probability: float,
+    axes: Sequence[int] = (0, 1, 2),
+) -> tuple[Tensor, Tensor]:
+    """Both mirrored along each of the axes (of X, Y, Z) with that probability."""
+    flipped = [axis for axis in axes if _happens(probability, generator)]
+    if not flipped:
+        return image, labels
+    return image.flip([axis + 1 for axis in flipped]), labels.flip(flipped)
+
+
+def random_bias_field(image: Tensor, generator: Generator, *, strength: float, order: int = 3) -> Tensor:
+    """Each channel times the exponential of a smooth random polynomial within +-strength.
+
+    What is multiplied is the height above the channel's minimum, so that an empty background stays as it is.
+    """
+    if strength == 0:
+        return image
+    powers = [torch.linspace(-1, 1, side)[:, None] ** torch.arange(order + 1) for side in image.shape[1:]]
+    coefficients = 2 * torch.rand(len(image), *(order + 1,) * 3, generator=generator) - 1
+    coefficients /= coefficients.abs().sum(
+        dim=(1, 2, 3), keepdim=True
+    )  # so that the polynomial stays in [-1, 1]
+    field = torch.einsum("cijk,zk->cijz", coefficients, powers[2])
+    field = torch.einsum("cijz,yj->ciyz", field, powers[1])
+    field = torch.einsum("ciyz,xi->cxyz", strength * field, powers[0]).exp_()
+    lowest = image.amin(dim=(1, 2, 3), keepdim=True)
+    return torch.addcmul(lowest, image - lowest, field)
+
+
+def random_gamma(image: Tensor, generator: Generator, *, strength: float) -> Tensor:
+    """Each channel, between its own minimum and maximum, to the power of exp(+-strength) at most."""
+    if strength == 0:
+        return image
+    exponents = (strength * _signed_per_channel(image, generator)).exp()
+    lowest = image.amin(dim=(1, 2, 3), keepdim=True)
+    extent = (image.amax(dim=(1, 2, 3), keepdim=True) - lowest).clamp_min(1e-8)
+    return ((image - lowest) / extent).pow_(exponents).mul_(extent).add_(lowest)
+
+
+def random_contrast(image: Tensor, generator: Generator, *, strength: float) -> Tensor:
+    """Each channel spread about its mean by a factor from 1 - strength to 1 + strength."""
+    if strength == 0:
+        return image
+    mean = image.mean(dim=(1, 2, 3), keepdim=True)
+    factor = 1 + strength * _signed_per_channel(image, generator)
+    return torch.addcmul(mean * (1 - factor), image, factor)
+
+
+def random_brightness(image: Tensor, generator: Generator, *, strength: float) -> Tensor:
+    """Each channel shifted by at most that many of its standard deviations."""
+    if strength == 0:
+        return image
+    return image + strength * _signed_per_channel(image, generator) * _deviation(image)
+
+
+def random_noise(image: Tensor, generator: Generator, *, strength: float) -> Tensor:
+    """Each channel with Gaussian noise of at most that many of its standard deviations."""
+    if strength == 0:
+        return image
+    amount = strength * torch.rand(len(image), 1, 1, 1, generator=generator)
+    noise = torch.randn(image.shape, generator=generator)
+    return torch.addcmul(image, noise, amount * _deviation(image))
+
+
+def _happens(probability: float, generator: Generator) -> bool:
+    return bool(torch.rand((), generator=generator) < probability)
+
+
+def _signed(generator: Generator) -> float:
+    return float(2 * torch.rand((), generator=generator) - 1)
+
+
+def _signed_per_channel(image: Tensor, generator: Generator) -> Tensor:
+    return 2 * torch.rand(len(image), 1, 1, 1, generator=generator) - 1
+
+
+def _integer(below: int, generator: Generator) -> int:
+    return int(torch.randint(below, (), generator=generator))
+
+
+def _triple(values: Iterable[int]) -> Triple:
+    x, y, z = values
+    return x, y, z
+
+
+def _deviation(image: Tensor) -> Tensor:
+    """Standard deviation of each channel, (C, 1, 1, 1); several times faster than `std`."""
+    mean = image.mean(dim=(1, 2, 3), keepdim=True)
+    return (image - mean).square_().mean(dim=(1, 2, 3), keepdim=True).sqrt_()

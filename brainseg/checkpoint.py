@@ -1,0 +1,72 @@
+"""Reading a checkpoint back: the weights and everything needed to use them."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from brainseg.config.errors import CheckpointError, ConfigError
+from brainseg.tasks import TASKS, TaskModule
+from brainseg.tasks.base import FORMAT
+
+__all__ = ["CheckpointError", "load_model", "read_checkpoint"]
+
+
+def load_model(
+    path: str | Path, device: str | torch.device = "cpu", *, task: str | None = None
+) -> TaskModule:
+    """The trained model in a checkpoint, ready to predict. Nothing but the file is needed.
+
+    Only plain data is unpickled and no loss or optimizer is built, so that a checkpoint from elsewhere cannot
+    run code.
+
+    Args:
+        path: A file written by training: best.ckpt or last.ckpt.
+        device: Where the model will predict.
+        task: The task that the checkpoint must be of; None takes any.
+
+    Raises:
+        CheckpointError: There is no such file, it was not written by brainseg, it was written by a newer one,
+            or it is of another task.
+    """
+    stored = read_checkpoint(path)
+    about = stored["brainseg"]
+    if task is not None and about["task"] != task:
+        raise CheckpointError(f"{path} is a checkpoint of a {about['task']}, where a {task} is needed")
+    try:
+        module = TASKS[about["task"]](config=stored["hyper_parameters"]["config"])
+        weights = stored["state_dict"].items()  # of the loss too, which is not rebuilt here
+        module.net.load_state_dict({key[4:]: value for key, value in weights if key.startswith("net.")})
+    except (KeyError, RuntimeError, ConfigError) as error:
+        raise CheckpointError(f"{path} does not fit this brainseg: {str(error).splitlines()[0]}") from error
+    module.provenance = about["run"]
+    return module.eval().to(device)
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """The plain content of a brainseg checkpoint, safely read."""
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path}: no such checkpoint; training writes checkpoints/best.ckpt in its folder"
+        )
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} was not opened: it holds more than plain data, which could run code "
+            f"({_first_line(error)}); only checkpoints written by brainseg are read"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        raise CheckpointError(f"{path} is no readable checkpoint: {_first_line(error)}") from error
+    about = stored.get("brainseg") if isinstance(stored, dict) else None
+    if about is None:
+        raise CheckpointError(f"{path} is a checkpoint, but not of brainseg: it has no 'brainseg' entry")
+    if about["format"] > FORMAT:
+        raise CheckpointError(f"{path} has format {about['format']}; this brainseg reads up to {FORMAT}")
+    return dict(stored)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,159 @@
+"""The `brainseg` command. Torch and its like load inside the commands, so that --help answers at once."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from typer.core import TyperGroup
+
+from brainseg.config.errors import UserError
+
+USAGE_ERROR = 2  # exit code for anything that the user can mend
+
+# What to do with a cohort that was just written: {root} is its folder.
+NEXT_COMMAND = {
+    "brats": "python train.py model=segmenter data.root={root}",
+    "msd": "python train.py model=segmenter data.root={root}",
+    "nfbs": "python train.py model=skullstripper data.root={root}",
+    "kaggle": "python train.py model=classifier data.root={root}",
+    "bids": "python predict.py input={root} segmenter=CHECKPOINT",
+}
+PASS_THROUGH: dict[str, Any] = {
+    "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    "add_help_option": False,
+}
+
+
+class Layout(StrEnum):
+    """How the files of a cohort are named and sorted."""
+
+    brats = "brats"
+    nfbs = "nfbs"
+    kaggle = "kaggle"
+    msd = "msd"
+    bids = "bids"
+
+
+class Contrast(StrEnum):
+    """How bright each tissue is."""
+
+    realistic = "realistic"
+    random = "random"
+
+
+class OneLineErrors(TyperGroup):
+    """A group that answers what the user can mend in one line, without a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(USAGE_ERROR) from None
+
+
+app = typer.Typer(
+    name="brainseg",
+    cls=OneLineErrors,
+    help="Brain-tumour MRI: strip the skull, name the tumour type, outline the tumour.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from brainseg.doctor import brainseg_version
+
+        typer.echo(f"brainseg {brainseg_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def doctor(
+    data: Annotated[Path | None, typer.Option(help="Folder of the data sets, else $BRAINSEG_DATA.")] = None,
+    outputs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("outputs"),
+) -> None:
+    """Look at this machine: versions, device, memory, disk, W&B. Exit code 1 if something needs a mend."""
+    from brainseg.doctor import examine, is_healthy
+
+    findings = examine(data, outputs)
+    table = Table.grid(padding=(0, 2))
+    for finding in findings:
+        mark = "[green]ok[/]" if finding.ok else "[bold red]no[/]"
+        table.add_row(mark, finding.name, escape(finding.value))
+        if not finding.ok and finding.mend:
+            table.add_row("", "", f"[yellow]mend: {escape(finding.mend)}[/]")
+    _console().print(table)
+    raise typer.Exit(0 if is_healthy(findings) else 1)
+
+
+@app.command()
+def phantom(
+    folder: Annotated[Path, typer.Argument(help="Where the cohort is written; made if it is not there.")],
+    layout: Annotated[Layout, typer.Option(help="Whose file names to use.")] = Layout.brats,
+    subjects: Annotated[int, typer.Option(min=1, help="How many heads.")] = 8,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same heads.")] = 0,
+    spacing_mm: Annotated[float, typer.Option(min=0.5, max=8.0, help="Side of a voxel, millimetres.")] = 1.0,
+    contrast: Annotated[Contrast, typer.Option(help="Brightness of the tissues.")] = Contrast.realistic,
+) -> None:
+    """Write a cohort of synthetic heads with exact truth, to try everything without a download."""
+    import shlex
+
+    from rich.progress import Progress
+
+    from brainseg.phantom import write_cohort
+
+    with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
+        task = bar.add_task("heads", total=subjects)
+        ids = write_cohort(
+            folder,
+            layout=layout.value,
+            subjects=subjects,
+            seed=seed,
+            spacing_mm=spacing_mm,
+            contrast=contrast.value,
+            progress=lambda written, total: bar.update(task, completed=written, total=total),
+        )
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    size_mb = sum(file.stat().st_size for file in files) / 2**20
+    typer.echo(f"{folder}: {len(ids)} subjects in {layout} layout, {len(files)} files, {size_mb:.0f} MiB")
+    typer.echo("next: " + NEXT_COMMAND[layout].format(root=shlex.quote(str(folder))))
+
+
+@app.command(**PASS_THROUGH)
+def train(ctx: typer.Context) -> None:
+    """Train a model: `brainseg train model=segmenter key=value ...`, the same as `python train.py`."""
+    from brainseg.app import train_main
+
+    sys.argv = ["train.py", *ctx.args]
+    train_main()
+
+
+@app.command(**PASS_THROUGH)
+def predict(ctx: typer.Context) -> None:
+    """Predict: `brainseg predict input=PATH segmenter=CHECKPOINT ...`, the same as `python predict.py`."""
+    from brainseg.app import predict_main
+
+    sys.argv = ["predict.py", *ctx.args]
+    predict_main()
+
+
+def _console() -> Console:
+    # A line is cut or wrapped for a terminal only: in a file, or read by a program, it stays whole.
+    return Console() if sys.stdout.isatty() else Console(width=10_000)

@@ -1,0 +1,434 @@
+"""Every key of the configuration: its type, its meaning and its bounds.
+
+The values live in conf/. A field without a default (MISSING) must be given there, so that no number is
+written in two places. Hydra refuses unknown keys and wrong types while it composes the config, before any job
+of a sweep starts; `__post_init__` refuses values out of bounds when `brainseg.config.check` turns a section
+into these classes; its messages begin with the key within the section, and `check` puts the section's name
+before it.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Optional
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+from brainseg.config.errors import ConfigError
+
+SEQUENCES = ("t1", "t1ce", "t2", "flair")
+TUMOR_TYPES = ("glioma", "meningioma", "notumor", "pituitary")  # the order of the classifier's logits
+
+
+class Choice(Enum):
+    """A closed list of names, written in the config and in file names as they are."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+# A name of the next five needs an entry of the same name in conf/menu/ (tests/config/test_menu.py checks it).
+class ClassifierLoss(Choice):
+    categorical_crossentropy = "categorical_crossentropy"
+    kl_divergence = "kl_divergence"
+    categorical_hinge = "categorical_hinge"
+
+
+class StripperLoss(Choice):
+    binary_dice = "binary_dice"
+    binary_iou = "binary_iou"
+    binary_crossentropy = "binary_crossentropy"
+    mse = "mse"
+    binary_dice_bce = "binary_dice_bce"
+
+
+class SegmentationLoss(Choice):
+    dice = "dice"
+    dice_focal = "dice_focal"
+    dice_ce = "dice_ce"
+
+
+class Optimizer(Choice):
+    adam = "adam"
+    nadam = "nadam"
+    sgd = "sgd"
+    adamw = "adamw"
+
+
+class Scheduler(Choice):
+    constant = "constant"
+    cosine = "cosine"
+    poly = "poly"
+    one_cycle = "one_cycle"
+
+
+class VolumeNet(Choice):
+    """Networks for volumes, built by `brainseg.nets.build_volume_net`."""
+
+    unet3d = "unet3d"  # the report's segmenter: no normalisation layers
+    residual_unet3d = "residual_unet3d"  # the report's skull stripper, as its authors found it
+    residual_unet3d_advanced = "residual_unet3d_advanced"  # and as they changed it
+    unet = "unet"  # MONAI's, with instance normalisation: small and fast
+    segresnet = "segresnet"
+    dynunet = "dynunet"
+
+
+class Head(Choice):
+    linear = "linear"
+    mlp = "mlp"  # 64, dropout, 32, 16: the report's figure 11
+
+
+class Intensity(Choice):
+    zscore = "zscore"  # mean 0, standard deviation 1 over the whole volume
+    zscore_nonzero = "zscore_nonzero"  # the same over voxels that are not 0, for skull-stripped scans
+    minmax = "minmax"  # to [0, 1]
+    percentile = "percentile"  # robust range of the head to [0, 1], for scans with skull and air
+
+
+class Crop(Choice):
+    none = "none"
+    nonzero = "nonzero"  # the box of the voxels that are not 0, for skull-stripped scans
+    head = "head"  # the box of the head, for scans with air around it
+
+
+class SliceCrop(Choice):
+    none = "none"
+    head = "head"
+
+
+class Normalise(Choice):
+    imagenet = "imagenet"  # mean and deviation of ImageNet, what timm's pretrained weights were trained with
+    unit = "unit"  # to [0, 1]
+
+
+class MonitorMode(Choice):
+    min = "min"
+    max = "max"
+
+
+class Blend(Choice):
+    constant = "constant"
+    gaussian = "gaussian"
+
+
+class Stage(Choice):
+    strip = "strip"
+    classify = "classify"
+    segment = "segment"
+
+
+class Align(Choice):
+    resample = "resample"  # sequences on other grids are brought to the first one's by their headers
+    refuse = "refuse"
+
+
+def _at_least(key: str, value: float, low: float) -> None:
+    if value < low:
+        raise ConfigError(f"{key} must be at least {low}, got {value}")
+
+
+def _within(key: str, value: float, low: float, high: float) -> None:
+    if not low <= value < high:
+        raise ConfigError(f"{key} must be in [{low}, {high}), got {value}")
+
+
+def _share(key: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ConfigError(f"{key} must be in [0, 1], got {value}")
+
+
+def _three_positive(key: str, values: list[Any]) -> None:
+    if len(values) != 3 or min(values) <= 0:
+        raise ConfigError(f"{key} takes three positive numbers, one per axis (R, A, S), got {list(values)}")
+
+
+def _known(key: str, values: list[str], known: tuple[str, ...]) -> None:
+    unknown = [value for value in values if value not in known]
+    if unknown or not values or len(set(values)) < len(values):
+        raise ConfigError(f"{key} takes distinct names out of {list(known)}, got {list(values)}")
+
+
+def _patch_fits(patch: list[int], channels: list[int]) -> None:
+    _three_positive("patch", patch)
+    halvings = len(channels) - 1
+    if any(side % 2**halvings for side in patch):
+        raise ConfigError(
+            f"patch must be divisible by {2**halvings}, as {len(channels)} levels of channels "
+            f"halve it {halvings} times; got {list(patch)}"
+        )
+
+
+@dataclass
+class SlicePreprocess:
+    """How a 2D slice is prepared before the classifier sees it."""
+
+    size: int = MISSING  # side of the square input, pixels
+    crop: SliceCrop = MISSING
+    normalise: Normalise = MISSING
+
+    def __post_init__(self) -> None:
+        _at_least("preprocess.size", self.size, 32)
+
+
+@dataclass
+class VolumePreprocess:
+    """How a 3D scan is prepared before a network sees it. Every scan is turned to RAS first."""
+
+    modalities: list[str] = MISSING  # sequences, in the channel order of the network's input
+    spacing_mm: Optional[list[float]] = MISSING  # voxel size after resampling; null keeps the scan's own
+    intensity: Intensity = MISSING
+    crop: Crop = MISSING
+
+    def __post_init__(self) -> None:
+        _known("preprocess.modalities", self.modalities, SEQUENCES)
+        if self.spacing_mm is not None:
+            _three_positive("preprocess.spacing_mm", self.spacing_mm)
+
+
+@dataclass
+class SliceAugment:
+    """Random changes of a training slice. 0 leaves a change out."""
+
+    flip: float = MISSING  # probability of a left-right flip
+    rotate_degrees: float = MISSING  # largest angle
+    scale: float = MISSING  # largest relative change of size
+    shift: float = MISSING  # largest shift, share of the side
+    contrast: float = MISSING  # largest relative change of the spread about the mean
+    brightness: float = MISSING  # largest shift, in standard deviations of the slice
+    noise: float = MISSING  # largest standard deviation of noise, in standard deviations of the slice
+
+    def __post_init__(self) -> None:
+        _share("augment.flip", self.flip)
+
+
+@dataclass
+class VolumeAugment:
+    """Random changes of a training patch. A probability of 0 leaves a change out."""
+
+    flip: float = MISSING  # probability of a left-right flip
+    affine: float = MISSING  # probability of a rotation and scaling
+    rotate_degrees: float = MISSING  # at most, about each axis
+    scale: float = MISSING  # largest relative change of size
+    intensity: float = MISSING  # probability of each of the changes below
+    bias: float = MISSING  # logarithm of the strongest smooth field, at most
+    gamma: float = MISSING  # logarithm of the exponent, at most
+    contrast: float = MISSING  # largest relative change of the spread about the mean
+    brightness: float = MISSING  # largest shift, in standard deviations
+    noise: float = MISSING  # largest standard deviation of noise, in standard deviations
+
+    def __post_init__(self) -> None:
+        for name in ("flip", "affine", "intensity"):
+            _share(f"augment.{name}", getattr(self, name))
+
+
+@dataclass
+class Recipe:
+    """How any of the models is trained."""
+
+    optimizer: Optimizer = MISSING
+    scheduler: Scheduler = MISSING
+    epochs: int = MISSING
+    batch_size: int = MISSING  # slices, or patches
+    monitor: str = MISSING  # the logged metric that decides which checkpoint is best
+    monitor_mode: MonitorMode = MISSING
+
+    def __post_init__(self) -> None:
+        _at_least("epochs", self.epochs, 1)
+        _at_least("batch_size", self.batch_size, 1)
+
+
+@dataclass
+class ClassifierConfig(Recipe):
+    """A timm backbone that names the tumour in one slice."""
+
+    backbone: str = MISSING  # any name in timm.list_models()
+    head: Head = MISSING
+    dropout: float = MISSING  # of the mlp head
+    pretrained: bool = MISSING  # start from ImageNet weights, by timm's download or from `weights`
+    weights: Optional[str] = MISSING  # a file with the backbone's ImageNet weights
+    classes: list[str] = MISSING  # in the order of the logits
+    preprocess: SlicePreprocess = MISSING
+    augment: SliceAugment = MISSING
+    loss: ClassifierLoss = MISSING
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _known("classes", self.classes, TUMOR_TYPES)
+        _within("dropout", self.dropout, 0, 1)
+        if self.weights is not None and not self.pretrained:
+            raise ConfigError(f"weights is {self.weights} but pretrained is false; set pretrained=true")
+
+
+@dataclass
+class VolumeRecipe(Recipe):
+    """What the two models of volumes share."""
+
+    net: VolumeNet = MISSING
+    channels: list[int] = MISSING  # feature maps from full resolution down
+    dropout: Any = MISSING  # one rate; for unet3d also a list of one rate for each level
+    preprocess: VolumePreprocess = MISSING
+    patch: list[int] = MISSING  # voxels along R, A, S
+    patches_per_volume: int = MISSING  # drawn from each training scan in an epoch
+    foreground_share: float = MISSING  # of the patches whose centre lies in the foreground
+    augment: VolumeAugment = MISSING
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _patch_fits(self.patch, self.channels)
+        _at_least("patches_per_volume", self.patches_per_volume, 1)
+        for rate in self.dropout if isinstance(self.dropout, list) else [self.dropout]:
+            _within("dropout", rate, 0, 1)
+        _share("foreground_share", self.foreground_share)
+
+
+@dataclass
+class SkullStripperConfig(VolumeRecipe):
+    """A 3D network with one logit per voxel: brain or not."""
+
+    loss: StripperLoss = MISSING
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.preprocess.modalities) != 1:
+            raise ConfigError(
+                f"preprocess.modalities takes one sequence, a skull stripper sees one image at a time; "
+                f"got {list(self.preprocess.modalities)}"
+            )
+
+
+@dataclass
+class SegmenterConfig(VolumeRecipe):
+    """A 3D network with one logit per voxel and class: background, necrotic core, edema, enhancing tumour."""
+
+    loss: SegmentationLoss = MISSING
+
+
+@dataclass
+class Paths:
+    data: str = MISSING
+    cache: str = MISSING
+    outputs: str = MISSING
+    run: Optional[str] = MISSING  # None where nothing runs: --cfg job --resolve
+
+
+@dataclass
+class TrainerConfig:
+    """The part of pytorch_lightning.Trainer that may be set without a "+"."""
+
+    _target_: str = MISSING
+    default_root_dir: Optional[str] = MISSING
+    max_epochs: int = MISSING
+    max_time: Optional[str] = MISSING  # "DD:HH:MM:SS"
+    accelerator: str = MISSING
+    devices: Any = MISSING
+    num_nodes: int = MISSING
+    strategy: str = MISSING
+    precision: str = MISSING  # auto: bf16-mixed where the device is fast at it, 32-true elsewhere
+    gradient_clip_val: Optional[float] = MISSING
+    accumulate_grad_batches: int = MISSING
+    check_val_every_n_epoch: int = MISSING
+    limit_train_batches: Any = MISSING  # an int counts batches, a float is a share of them
+    limit_val_batches: Any = MISSING
+    limit_test_batches: Any = MISSING
+    log_every_n_steps: int = MISSING
+    num_sanity_val_steps: int = MISSING
+    deterministic: Any = MISSING  # true, false or warn
+    enable_model_summary: bool = MISSING
+    use_distributed_sampler: bool = MISSING
+
+
+@dataclass
+class TrainConfig:
+    """The whole of conf/train.yaml. Of the three task sections only the trained one is filled in."""
+
+    task: str = MISSING  # set by model=...; a plain string, as ${${task}.epochs} needs one
+    classifier: ClassifierConfig = MISSING
+    skullstripper: SkullStripperConfig = MISSING
+    segmenter: SegmenterConfig = MISSING
+
+    name: str = MISSING
+    group: Optional[str] = MISSING
+    tags: list[str] = MISSING
+    seed: int = MISSING
+    resume: Optional[str] = MISSING
+    test: bool = MISSING
+    paths: Paths = MISSING
+
+    data: Any = MISSING  # a datamodule: its constructor is its schema
+    trainer: TrainerConfig = MISSING
+    callbacks: Any = MISSING
+    logger: Any = MISSING
+    menu: Any = MISSING
+
+
+@dataclass
+class WindowConfig:
+    """Sliding-window inference."""
+
+    overlap: float = MISSING  # share of a window that the next one covers
+    blend: Blend = MISSING
+    batch_size: int = MISSING
+
+    def __post_init__(self) -> None:
+        _within("window.overlap", self.overlap, 0, 1)
+        _at_least("window.batch_size", self.batch_size, 1)
+
+
+@dataclass
+class VoteConfig:
+    """How slices of a volume vote on the tumour type."""
+
+    sequence: Optional[str] = MISSING  # null: the first of t1ce, flair, t2, t1 that the subject has
+    offsets_mm: list[float] = MISSING  # of the slices from the middle, in each of the three planes
+    healthy_at: float = MISSING  # mean probability of notumor from which the subject counts as healthy
+
+    def __post_init__(self) -> None:
+        if self.sequence is not None:
+            _known("vote.sequence", [self.sequence], SEQUENCES)
+        if not self.offsets_mm or min(self.offsets_mm) < 0:
+            raise ConfigError(f"vote.offsets_mm takes numbers from 0 up, got {list(self.offsets_mm)}")
+        _share("vote.healthy_at", self.healthy_at)
+
+
+@dataclass
+class PipelineConfig:
+    """Which stages run, in which order, and what stops them."""
+
+    stages: list[Stage] = MISSING
+    stop_if_healthy: bool = MISSING  # leave out the stages after classify when it says notumor
+    align: Align = MISSING
+
+    def __post_init__(self) -> None:
+        names = [str(stage) for stage in self.stages]
+        _known("pipeline.stages", names, tuple(stage.name for stage in Stage))
+
+
+@dataclass
+class PredictConfig:
+    """The whole of conf/predict.yaml."""
+
+    input: str = MISSING
+    sequence: Optional[str] = MISSING  # of a single file whose name does not say it
+    skullstripper: Optional[str] = MISSING
+    classifier: Optional[str] = MISSING
+    segmenter: Optional[str] = MISSING
+    pipeline: PipelineConfig = MISSING
+    window: WindowConfig = MISSING
+    vote: VoteConfig = MISSING
+    labels: Optional[str] = MISSING  # convention of the label map that is written; null: the segmenter's own
+    save_probabilities: bool = MISSING
+    montage: bool = MISSING
+    device: str = MISSING
+    output: str = MISSING
+    overwrite: bool = MISSING
+
+    def __post_init__(self) -> None:
+        if self.sequence is not None:
+            _known("sequence", [self.sequence], SEQUENCES)
+
+
+def register_schemas() -> None:
+    """Make the schemas known to Hydra; conf/train.yaml and conf/predict.yaml name them first."""
+    store = ConfigStore.instance()
+    store.store(name="train_schema", node=TrainConfig)
+    store.store(name="predict_schema", node=PredictConfig)

@@ -1,0 +1,76 @@
+"""BraTS in any of its layouts: sequences without skull, and a label map."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brainseg.config.errors import ConfigError, DataError, GeometryError, ImageError
+from brainseg.data.volumes import Case, VolumeData
+from brainseg.images.labels import CONVENTIONS, Convention, detect, to_classes
+from brainseg.images.layouts import Subject, find_subjects, load_subject
+from brainseg.images.nifti import read_labels
+from brainseg.images.volume import Volume
+
+WHERE_FROM = (
+    "BraTS is at synapse.org (MSD Task01 at medicaldecathlon.com); set data.root to its folder, "
+    "or train on synthetic tumours with data=phantom"
+)
+
+
+class BraTSVolumes(VolumeData):
+    """Sequences and tumour labels for the segmenter; the truth holds the classes of `images.labels`.
+
+    Args:
+        labels: The label convention's name, or "auto": told from the layout and the values of all label maps.
+        settings: As for VolumeData.
+    """
+
+    def __init__(self, labels: str, **settings: Any) -> None:
+        super().__init__(**settings)
+        if labels != "auto" and labels not in CONVENTIONS:
+            raise ConfigError(f"data.labels must be auto or one of {sorted(CONVENTIONS)}, got {labels}")
+        self.labels = labels
+
+    def cases(self) -> list[Case]:
+        if not self.root.exists():
+            raise DataError(f"{self.root}: no such folder; {WHERE_FROM}")
+        self.subjects = {subject.id: subject for subject in find_subjects(self.root)}
+        self.convention = self._convention()
+        self.facts["label_convention"] = self.convention.name
+        return [Case(name, self._files(subject)) for name, subject in self.subjects.items()]
+
+    def read(self, case: Case) -> tuple[Volume, Volume]:
+        subject = self.subjects[case.id]
+        image = load_subject(subject, list(self.recipe.preprocess.modalities))
+        if subject.truth is None:
+            raise ImageError(f"{subject.folder} has no label map (*seg.nii.gz); a segmenter learns from one")
+        truth = read_labels(subject.truth)
+        if difference := image.grid.difference(truth.grid):
+            raise GeometryError(f"{subject.truth} does not lie on the grid of its scan: {difference}")
+        classes = to_classes(truth.data, self.convention, subject.truth)
+        return image, Volume(classes, truth.grid)
+
+    def _files(self, subject: Subject) -> list[Path]:
+        wanted = [
+            subject.images[name].path for name in self.recipe.preprocess.modalities if name in subject.images
+        ]
+        return [*wanted, *([subject.truth] if subject.truth else [])]
+
+    def _convention(self) -> Convention:
+        if self.labels != "auto":
+            return CONVENTIONS[self.labels]
+        layouts = {subject.layout for subject in self.subjects.values()}
+        values: set[float] = set()
+        for subject in self.subjects.values():
+            if subject.truth is not None:
+                values |= self._values(subject.truth)
+        return detect(values, layouts.pop() if len(layouts) == 1 else None, self.root)
+
+    def _values(self, truth: Path) -> set[float]:
+        try:
+            key = self.cache.key([truth], what="label values")
+            arrays = self.cache.get(key, lambda: {"values": np.unique(read_labels(truth).data)})
+        except ImageError:
+            return set()  # `read` names the fault, with those of all the other cases
+        return {value.item() for value in arrays["values"]}

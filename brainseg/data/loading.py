@@ -1,0 +1,54 @@
+"""How batches are loaded: the settings that all data modules share."""
+
+from typing import Any
+
+from torch.utils.data import DataLoader, Dataset
+
+from brainseg.config.errors import ConfigError, DataError
+from brainseg.data.sampling import EpochSampler
+from brainseg.device import threads
+
+
+def worker_count(workers: int | str) -> int:
+    """Loader processes: as asked for; "auto" is none on two cores, else all cores but one, up to 8."""
+    if workers == "auto":
+        cores = threads()
+        return 0 if cores <= 2 else min(8, cores - 1)
+    if isinstance(workers, int) and workers >= 0:
+        return workers
+    raise ConfigError(f"data.workers must be auto or a number from 0 up, got {workers}")
+
+
+def train_loader(dataset: Dataset[Any], n: int, batch_size: int, seed: int, workers: int) -> DataLoader[Any]:
+    """Batches in a new order every epoch, the same for any number of workers."""
+    return DataLoader(
+        dataset,
+        batch_size,
+        sampler=EpochSampler(n, seed),
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        drop_last=n > batch_size,
+    )
+
+
+def plain_loader(dataset: Dataset[Any], batch_size: int, workers: int) -> DataLoader[Any]:
+    """Everything once, in order."""
+    return DataLoader(dataset, batch_size, num_workers=workers, persistent_workers=workers > 0)
+
+
+def refuse_if_bad(problems: dict[str, str], total: int, what: str, skip: bool) -> None:
+    """Name every unusable case before training starts; go on without them only when told to.
+
+    Raises:
+        DataError: There are unusable cases and `skip` is false, or nothing is left.
+    """
+    if not problems:
+        return
+    shown = "; ".join(f"{name}: {problem}" for name, problem in sorted(problems.items())[:5])
+    more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+    if not skip or len(problems) == total:
+        raise DataError(
+            f"{len(problems)} of {total} {what} cannot be used: {shown}{more}; "
+            f"mend or remove them, or leave them out with data.skip_bad=true"
+        )
+    print(f"left out {len(problems)} of {total} {what}, as data.skip_bad=true says: {shown}{more}")

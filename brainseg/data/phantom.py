@@ -1,0 +1,96 @@
+"""Training on synthetic heads: a cohort is written once, in the layout that the task's own reader reads."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from rich.progress import Progress
+from torch.utils.data import DataLoader
+
+from brainseg.data.brats import BraTSVolumes
+from brainseg.data.kaggle import KaggleSlices
+from brainseg.data.nfbs import NFBSVolumes
+from brainseg.phantom import write_cohort
+
+LAYOUTS = {"classifier": "kaggle", "skullstripper": "nfbs", "segmenter": "brats"}
+
+
+class PhantomData(pl.LightningDataModule):
+    """Phantoms below `root`, a folder for each set of settings, read by the real data set's data module.
+
+    Args:
+        root: Folder for cohorts.
+        recipe: The task's section of the config.
+        task: Which of the three models is trained.
+        subjects: Size of the cohort.
+        spacing_mm: Voxel size of the heads.
+        contrast: "realistic" or "random".
+        types: Tumour types that take turns; None leaves the choice to the layout: gliomas for the segmenter.
+        slices_per_subject: For the classifier.
+        settings: val_share, test_share, folds, fold, seed, workers and cache of the real data module.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        recipe: Any,
+        task: str,
+        subjects: int,
+        spacing_mm: float,
+        contrast: str,
+        types: list[str] | None,
+        slices_per_subject: int,
+        **settings: Any,
+    ) -> None:
+        super().__init__()
+        self.cohort: dict[str, Any] = {
+            "layout": LAYOUTS[task],
+            "subjects": subjects,
+            "seed": settings["seed"],
+            "spacing_mm": spacing_mm,
+            "contrast": contrast,
+            "types": types,
+        }
+        if task == "classifier":
+            self.cohort |= {"slices_per_subject": slices_per_subject, "testing_share": settings["test_share"]}
+        self.folder = Path(root) / f"{LAYOUTS[task]}-{_short_hash(self.cohort)}"
+        settings |= {"root": str(self.folder), "recipe": recipe}
+        self.inner: KaggleSlices | NFBSVolumes | BraTSVolumes
+        if task == "classifier":
+            self.inner = KaggleSlices(**settings)
+        elif task == "skullstripper":
+            self.inner = NFBSVolumes(**settings)
+        else:
+            self.inner = BraTSVolumes(labels="auto", **settings)
+
+    def prepare_data(self) -> None:
+        if not self.folder.is_dir():
+            with Progress(transient=True) as bar:
+                write_cohort(self.folder, progress=_advance(bar, self.cohort["subjects"]), **self.cohort)
+        self.inner.prepare_data()
+
+    def setup(self, stage: str) -> None:
+        self.inner.setup(stage)
+        self.split = self.inner.split
+        self.facts = {**self.inner.facts, "phantom": self.cohort}
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        return self.inner.train_dataloader()
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        return self.inner.val_dataloader()
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        return self.inner.test_dataloader()
+
+
+def _short_hash(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def _advance(bar: Progress, total: int) -> Callable[[int, int], None]:
+    task = bar.add_task("writing phantoms", total=total)
+    return lambda done, _total: bar.update(task, completed=done)

@@ -1,0 +1,164 @@
+"""Scans with a truth per voxel, prepared once, cut into random patches for training."""
+
+from abc import abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+from torch.utils.data import DataLoader, Dataset
+
+from brainseg.augment import VolumeAugment
+from brainseg.config.errors import ImageError
+from brainseg.config.schema import VolumeRecipe
+from brainseg.data.cache import ArrayCache, Arrays
+from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader, worker_count
+from brainseg.data.sampling import Draw, generator_of
+from brainseg.data.splits import SplitRule, split_subjects
+from brainseg.device import threads
+from brainseg.images.volume import Volume
+from brainseg.preprocess.volumes import prepare_labels, prepare_volume
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scan to learn from.
+
+    Args:
+        id: The subject's.
+        files: All files that it is made from.
+        stratum: Each stratum is split in the same proportion.
+    """
+
+    id: str
+    files: list[Path]
+    stratum: str = ""
+
+
+class VolumeData(pl.LightningDataModule):
+    """What the data sets of volumes share; each says which cases it has and reads one.
+
+    Args:
+        root: The data set's folder.
+        recipe: The task's section of the config.
+        val_share, test_share, folds, fold, seed: See SplitRule.
+        workers: Loader processes, or "auto".
+        cache: Folder for prepared scans.
+        skip_bad: Leave unusable cases out, named, instead of refusing to start.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        recipe: VolumeRecipe,
+        val_share: float,
+        test_share: float,
+        folds: int | None,
+        fold: int,
+        seed: int,
+        workers: int | str,
+        cache: str,
+        skip_bad: bool = False,
+    ) -> None:
+        super().__init__()
+        self.root, self.recipe, self.seed, self.skip_bad = Path(root), recipe, seed, skip_bad
+        self.rule = SplitRule(val_share, test_share, folds, fold, seed)
+        self.workers = worker_count(workers)
+        self.cache = ArrayCache(cache)
+        self.facts: dict[str, Any] = {}
+
+    @abstractmethod
+    def cases(self) -> list[Case]:
+        """All cases below the root, whole or not."""
+
+    @abstractmethod
+    def read(self, case: Case) -> tuple[Volume, Volume]:
+        """A case's image (C, X, Y, Z) and truth (1, X, Y, Z), on one grid."""
+
+    def prepare_data(self) -> None:
+        self._prepared(self.cases())
+
+    def setup(self, stage: str) -> None:
+        cases = self.cases()
+        self.arrays = self._prepared(cases)
+        self.split = split_subjects(
+            {case.id: case.stratum for case in cases if case.id in self.arrays}, self.rule
+        )
+        self.facts |= {f"{part}_subjects": len(ids) for part, ids in self.split.as_dict().items()}
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        dataset = PatchDataset([self.arrays[name] for name in self.split.train], self.recipe, self.seed)
+        return train_loader(dataset, len(dataset), self.recipe.batch_size, self.seed, self.workers)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        return plain_loader(WholeDataset([self.arrays[name] for name in self.split.val]), 1, self.workers)
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        return plain_loader(WholeDataset([self.arrays[name] for name in self.split.test]), 1, self.workers)
+
+    def _prepared(self, cases: list[Case]) -> dict[str, Arrays]:
+        """Memory-mapped image float16 (C, X, Y, Z) and truth uint8 (X, Y, Z) of each case."""
+        arrays: dict[str, Arrays] = {}
+        problems: dict[str, str] = {}
+
+        def attempt(case: Case) -> None:
+            try:
+                key = self.cache.key(case.files, volume=self.recipe.preprocess, reader=type(self).__name__)
+                arrays[case.id] = self.cache.get(key, lambda: self._make(case))
+            except (ImageError, OSError) as error:
+                problems[case.id] = str(error)
+
+        with ThreadPoolExecutor(threads()) as pool:
+            list(track(pool.map(attempt, cases), "preparing scans", len(cases), transient=True))
+        refuse_if_bad(problems, len(cases), "subjects", self.skip_bad)
+        return arrays
+
+    def _make(self, case: Case) -> Arrays:
+        image, truth = self.read(case)
+        prepared = prepare_volume(image, self.recipe.preprocess)
+        labels = prepare_labels(truth, prepared)
+        return {"image": prepared.image.astype(np.float16), "truth": labels}
+
+
+class PatchDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Random patches (C, x, y, z) with their truth (x, y, z), `patches_per_volume` of each scan an epoch."""
+
+    def __init__(self, cases: list[Arrays], recipe: VolumeRecipe, seed: int) -> None:
+        self.cases, self.recipe, self.seed = cases, recipe, seed
+        x, y, z = recipe.patch
+        self.augment = VolumeAugment(
+            (x, y, z), recipe.foreground_share, flip_axes=(0,), **vars(recipe.augment)
+        )
+
+    def __len__(self) -> int:
+        return len(self.cases) * self.recipe.patches_per_volume
+
+    def __getitem__(self, draw: Draw) -> tuple[torch.Tensor, torch.Tensor]:
+        epoch, index = draw
+        generator = generator_of(self.seed, epoch, index)
+        case = self.cases[index // self.recipe.patches_per_volume]
+        image, truth = self.augment(_tensor(case["image"]).float(), _tensor(case["truth"]).long(), generator)
+        return image.contiguous(), truth.contiguous()
+
+
+class WholeDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Whole prepared scans (C, X, Y, Z) with their truth (X, Y, Z)."""
+
+    def __init__(self, cases: list[Arrays]) -> None:
+        self.cases = cases
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        case = self.cases[index]
+        return _tensor(case["image"]).float(), _tensor(case["truth"]).long()
+
+
+def _tensor(array: NDArray[Any]) -> torch.Tensor:
+    return torch.from_numpy(np.array(array))  # a copy: memory maps are read-only

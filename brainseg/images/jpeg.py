@@ -1,0 +1,73 @@
+"""Single slices in everyday image formats (JPEG, PNG, ...) as grey uint8."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from brainseg.config.errors import ImageError
+
+_DEEP = {"I", "F", "I;16", "I;16B", "I;16L"}  # more than 8 bits a pixel
+
+
+def read_slice(path: str | Path) -> NDArray[np.uint8]:
+    """A slice (H, W) in grey, 0 to 255.
+
+    Colour becomes luminance; what is transparent becomes black; more than 8 bits are brought to 0..255 by
+    `grey_uint8`.
+
+    Raises:
+        ImageError: The file is missing, no image, cut off, or all of one value.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ImageError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; give a JPEG or PNG")
+    try:
+        with Image.open(path) as image:
+            grey = grey_uint8(_pixels(image))
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{path}: is not an image that can be read; give a JPEG or PNG") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{path}: the image is damaged ({error}); fetch it again") from error
+    if grey.min() == grey.max():
+        raise ImageError(f"{path}: all pixels are {grey.flat[0]}; an empty slice, leave it out")
+    return grey
+
+
+def grey_uint8(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """A slice (H, W) or (H, W, 3) as grey uint8 (H, W); one that is so already is not changed.
+
+    Colour becomes luminance, .299 R + .587 G + .114 B (ITU-R BT.601, as PIL does). Values other than
+    uint8 are clipped to their percentiles .5 and 99.5 and scaled to 0..255; if these are equal the slice
+    is all 0.
+    """
+    if image.ndim == 3:
+        image = _luminance(image)
+    if image.dtype == np.uint8:
+        return image
+    low, high = (float(v) for v in np.percentile(image, (0.5, 99.5)))
+    if low == high:
+        return np.zeros(image.shape, dtype=np.uint8)
+    unit = np.clip((image.astype(np.float32) - low) / (high - low), 0, 1)
+    return np.asarray(np.rint(255 * unit), dtype=np.uint8)
+
+
+def _luminance(image: NDArray[Any]) -> NDArray[Any]:
+    """(H, W, 3) to (H, W), of the same kind: uint8 stays uint8."""
+    if image.dtype == np.uint8:
+        return np.asarray(Image.fromarray(image).convert("L"))
+    return np.asarray(image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32))
+
+
+def _pixels(image: Image.Image) -> NDArray[Any]:
+    image.load()
+    if image.mode in _DEEP:
+        return np.asarray(image)
+    if image.mode in ("L", "RGB"):
+        return np.asarray(image)
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        colour = image.convert("RGBA")
+        return np.asarray(Image.alpha_composite(Image.new("RGBA", colour.size, "black"), colour).convert("L"))
+    return np.asarray(image.convert("L" if image.mode == "1" else "RGB"))  # "1", "P", "CMYK", "YCbCr"

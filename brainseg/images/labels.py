@@ -1,0 +1,168 @@
+"""What the numbers in a tumour label file mean: the conventions, and telling which one a file follows.
+
+The same 1, 2, 3 name different tissue in different data sets, so a convention is detected from values
+and file names together, and refused where they leave a doubt. Sources: the BraTS data pages of each
+year, and `dataset.json` of the Medical Segmentation Decathlon, Task 01.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainseg.config.errors import LabelError
+
+CLASSES = ("background", "necrotic_core", "edema", "enhancing_tumor")
+BACKGROUND, NECROTIC_CORE, EDEMA, ENHANCING_TUMOR = range(4)
+REGIONS: dict[str, tuple[int, ...]] = {
+    "whole_tumor": (NECROTIC_CORE, EDEMA, ENHANCING_TUMOR),
+    "tumor_core": (NECROTIC_CORE, ENHANCING_TUMOR),
+    "enhancing_tumor": (ENHANCING_TUMOR,),
+}
+
+
+@dataclass(frozen=True)
+class Convention:
+    """A file value for each class.
+
+    Attributes:
+        name: As in `CONVENTIONS` and in `data.labels`.
+        classes: File value to class index in `CLASSES`, background included. Two values may share a
+            class; the first is the one written.
+    """
+
+    name: str
+    classes: Mapping[int, int]
+
+
+CONVENTIONS: dict[str, Convention] = {
+    name: Convention(name, MappingProxyType({0: BACKGROUND, **classes}))
+    for name, classes in {
+        # 2017 to 2021; 3 was merged into 1 in 2017.
+        "brats-2018": {1: NECROTIC_CORE, 2: EDEMA, 4: ENHANCING_TUMOR},
+        "brats-2023": {1: NECROTIC_CORE, 2: EDEMA, 3: ENHANCING_TUMOR},
+        # Post-treatment: 4 is the resection cavity, which is no tumour and outside of every region:
+        # background.
+        "brats-2024-post": {1: NECROTIC_CORE, 2: EDEMA, 3: ENHANCING_TUMOR, 4: BACKGROUND},
+        "msd-task01": {1: EDEMA, 2: NECROTIC_CORE, 3: ENHANCING_TUMOR},
+    }.items()
+}
+
+_OF_LAYOUT = {
+    "brats-2018": ("brats-2018",),
+    "brats-2023": ("brats-2023", "brats-2024-post"),
+    "msd": ("msd-task01",),
+}
+
+
+def detect(values: Iterable[float], layout: str | None, where: str | Path = "labels") -> Convention:
+    """The one convention that fits both the values found and the way the files are named.
+
+    Give the values of all label files of a data set together: one file alone may lack the telling ones.
+
+    Args:
+        values: What occurs in the files, e.g. {0, 1, 2, 4}.
+        layout: `Subject.layout`. "brats-2018", "brats-2023" and "msd" bring their own convention;
+            anything else, or None, says nothing about labels.
+        where: The file or folder, for the message.
+
+    Raises:
+        LabelError: A value that no convention has; values that contradict the names; or more than one
+            convention left. The message says which, and that `data.labels` decides.
+    """
+    found = set(values)
+    _refuse_unknown(found, where)
+    fitting = [
+        name
+        for name in _OF_LAYOUT.get(layout or "", CONVENTIONS)
+        if found <= CONVENTIONS[name].classes.keys()
+    ]
+    if not fitting:
+        raise LabelError(f"{where}: {_contradiction(found, str(layout))}")
+    if layout in _OF_LAYOUT:
+        return CONVENTIONS[fitting[0]]
+    if 4 in found and 3 not in found:
+        return CONVENTIONS["brats-2018"]
+    raise LabelError(f"{where}: {_ambiguity(found, fitting)}")
+
+
+def to_classes(array: NDArray[Any], convention: Convention, where: str | Path) -> NDArray[np.uint8]:
+    """Class indices as in `CLASSES`, from a file's values; any shape.
+
+    Raises:
+        LabelError: A value that the convention does not have, with its number of voxels.
+    """
+    values, counts = np.unique(array, return_counts=True)
+    foreign = [
+        f"{v:g} ({n} voxels)" for v, n in zip(values, counts, strict=True) if v not in convention.classes
+    ]
+    if foreign:
+        raise LabelError(
+            f"{where}: has labels {', '.join(foreign)}, but {convention.name} knows "
+            f"{_listed(convention.classes)} only; "
+            "mend the file or set data.labels"
+        )
+    table = np.zeros(max(convention.classes) + 1, dtype=np.uint8)
+    for value, index in convention.classes.items():
+        table[value] = index
+    return np.asarray(table[array.astype(np.intp)])
+
+
+def from_classes(array: NDArray[Any], convention: Convention) -> NDArray[np.uint8]:
+    """A file's values from class indices; any shape."""
+    table = np.zeros(len(CLASSES), dtype=np.uint8)
+    for value, index in reversed(list(convention.classes.items())):
+        table[index] = value
+    return np.asarray(table[array])
+
+
+def _refuse_unknown(found: set[float], where: str | Path) -> None:
+    known = {value for convention in CONVENTIONS.values() for value in convention.classes}
+    if found - known:
+        raise LabelError(
+            f"{where}: unknown labels {_listed(found - known)}; the conventions "
+            f"{', '.join(CONVENTIONS)} have "
+            f"{_listed(known)} only, so this may be another kind of file"
+        )
+
+
+def _contradiction(found: set[float], layout: str) -> str:
+    if layout == "brats-2018" and {3, 4} <= found:
+        return (
+            "labels 3 and 4 under BraTS names: before 2017, 3 was non-enhancing tumour; add label 3 to "
+            "label 1 "
+            "as BraTS did since, or set data.labels=brats-2024-post if 4 is a resection cavity"
+        )
+    if layout == "brats-2018":
+        return (
+            f"labels {_listed(found)} under the names of BraTS 2018 to 2021, where enhancing tumour is "
+            "4; if it was "
+            "changed to 3 here, set data.labels=brats-2023"
+        )
+    expected = _listed(CONVENTIONS[_OF_LAYOUT[layout][0]].classes)
+    return (
+        f"labels {_listed(found)}, but files named the {layout} way have {expected}; "
+        "set data.labels if the values are right"
+    )
+
+
+def _ambiguity(found: set[float], fitting: list[str]) -> str:
+    if {3, 4} <= found:
+        return (
+            "labels 3 and 4 together are either brats-2024-post (4 = resection cavity) or BraTS before 2017 "
+            "(3 = non-enhancing, 4 = enhancing tumour); set data.labels=brats-2024-post, or add label "
+            "3 to label 1"
+        )
+    return (
+        f"labels {_listed(found)} are ambiguous: {', '.join(fitting)} all have them, with different "
+        "meaning, and "
+        f"the file names do not tell; set data.labels to one of these, e.g. data.labels={fitting[-1]}"
+    )
+
+
+def _listed(values: Iterable[float]) -> str:
+    return ", ".join(f"{v:g}" for v in sorted(values))

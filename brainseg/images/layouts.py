@@ -1,0 +1,375 @@
+"""Finding a subject's files by their names, in the layouts that data sets come in.
+
+Which sequence a file holds is read from the last word of its name, or the last two, never from the order of
+files. `ALIASES` is the table; words are parted by `_`, `-`, `.` or a space, and case does not matter. In
+BIDS an entity `ce-...` makes a T1w a t1ce. "mprage" and the like are not in the table: they say nothing
+about contrast agent, and a wrong guess would go unseen.
+
+| layout     | files of a subject                                                                     |
+| ---------- | -------------------------------------------------------------------------------------- |
+| brats-2018 | `X_flair.nii[.gz]`, `_t1`, `_t1ce`, `_t2`, truth `_seg`; BraTS up to 2021               |
+| brats-2023 | `X-t1n.nii.gz`, `-t1c`, `-t2w`, `-t2f`, truth `-seg`                                     |
+| nfbs       | `X_T1w.nii.gz`, `X_T1w_brainmask`; the stripped `X_T1w_brain` is left out                |
+| msd        | `imagesTr/X.nii.gz` with channels named in `dataset.json`, truth `labelsTr/X.nii.gz`     |
+| bids       | `sub-X/[ses-Y/]anat/*_T1w.nii.gz`, `*_T2w`, `*_FLAIR`, truth `*_dseg`; no derivatives     |
+| loose      | any other files named by sequence, `_seg`, `_brainmask`                                  |
+
+Files with any other last word are left out, among them all that prediction writes
+(`X_brain_mask.nii.gz`, ...); so are hidden files and macOS's `._X`.
+"""
+
+import json
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from brainseg.config import SEQUENCES
+from brainseg.config.errors import DataError, GeometryError, ImageError
+from brainseg.images import nifti
+from brainseg.images.volume import Volume
+
+ALIASES: dict[str, str] = {
+    **dict.fromkeys(("t1", "t1w", "t1n"), "t1"),
+    **{
+        t1 + agent: "t1ce"
+        for t1 in ("t1", "t1w")
+        for agent in ("ce", "c", "+c", "gd", "post", "km", "contrast")
+    },
+    **dict.fromkeys(("t2", "t2w"), "t2"),
+    **dict.fromkeys(("flair", "t2f", "t2flair", "t2wflair"), "flair"),
+}
+_TRUTH = {"seg", "dseg", "segm"}
+# What follows these is made from a scan, so a caller's `sequence=` must not turn it into one.
+_MADE = {
+    "brain",
+    "stripped",
+    "mask",
+    "label",
+    "labels",
+    "probability",
+    "probabilities",
+    "uncertainty",
+    "tumor",
+    "tumour",
+}
+# One truth file of BraTS 2020 is shipped under the name it had at its hospital.
+_ODD_NAMES = {"W39_1998.09.19_Segm": "BraTS20_Training_355_seg"}
+_TUMOR_TYPES = {"brats-men": "meningioma", "brats-met": None, "brats": "glioma"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file, and which volume of it if it is four-dimensional."""
+
+    path: Path
+    channel: int | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The files of one subject, or of one visit.
+
+    Attributes:
+        id: Unique among the subjects found together.
+        layout: One of the table above; `labels.detect` takes it.
+        images: By sequence, in the order of `SEQUENCES`.
+        truth: The tumour label map.
+        brain_mask: The subject's, or else that of its first sequence, which then holds on that
+            sequence's grid.
+        tumor_type: What the data set is about, where its name says so: BraTS-MEN, or glioma for the rest.
+        brain_masks: Masks named by sequence (`X_T2w_brainmask`), each on that sequence's grid.
+    """
+
+    id: str
+    folder: Path
+    layout: str
+    images: dict[str, Source]
+    truth: Path | None = None
+    brain_mask: Path | None = None
+    tumor_type: str | None = None
+    brain_masks: dict[str, Path] = field(default_factory=dict)
+
+
+def find_subjects(path: str | Path, sequence: str | None = None) -> list[Subject]:
+    """The subjects at a path, in natural order: a file, a subject's folder, or a data set's.
+
+    Args:
+        path: Searched to any depth, if a folder. A single file is a subject with that sequence only.
+        sequence: What files hold whose names do not say it. A single file is taken as this in any case.
+
+    Raises:
+        DataError: Nothing there, or no file that names a sequence.
+        ImageError: Two files claim the same sequence of a subject; or a single file names none.
+    """
+    path = Path(path)
+    if sequence is not None and sequence not in SEQUENCES:
+        raise ImageError(f"sequence={sequence} is not known; take one of {', '.join(SEQUENCES)}")
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; check the path")
+    subjects = list(_within(path, sequence) if path.is_dir() else _from_file(path, sequence))
+    if not subjects:
+        raise DataError(
+            f"{path}: no scan found; looked for .nii or .nii.gz files whose names end with a sequence "
+            f"(_t1, _t1ce, _t2, _flair, or as in BraTS, NFBS, MSD or BIDS); the folder holds {_content(path)}"
+        )
+    return sorted(_with_unique_ids(subjects, path), key=lambda subject: _natural(subject.id))
+
+
+def load_subject(subject: Subject, sequences: Sequence[str]) -> Volume:
+    """The wanted sequences as the channels of one volume (C, X, Y, Z), in the order asked.
+
+    Raises:
+        ImageError: A sequence is missing, or its file cannot be used.
+        GeometryError: Two sequences lie on different grids.
+    """
+    missing = [name for name in sequences if name not in subject.images]
+    if missing:
+        raise ImageError(
+            f"{subject.folder}: {subject.id} has {', '.join(subject.images)} but needs "
+            f"{', '.join(missing)} too; "
+            "add the file, or use a model trained without it"
+        )
+    sources = [subject.images[name] for name in sequences]
+    volumes = [nifti.read(source.path, source.channel) for source in sources]
+    for source, volume in zip(sources, volumes, strict=True):
+        difference = volume.grid.difference(volumes[0].grid)
+        if difference is not None:
+            raise GeometryError(
+                f"{source.path}: does not lie on the grid of {sources[0].path}, {difference}; "
+                "all sequences of a subject must share one grid, so register them to one another first"
+            )
+    return Volume(np.concatenate([volume.data for volume in volumes]), volumes[0].grid)
+
+
+@dataclass(frozen=True)
+class _File:
+    """What a file's name says.
+
+    Attributes:
+        subject: The name before the telling words.
+        role: "image", "truth", "mask" or "other".
+        word: The telling word as written, e.g. "t1n".
+        joint: The character before it.
+    """
+
+    path: Path
+    subject: str
+    role: str
+    sequence: str | None = None
+    word: str = ""
+    joint: str = ""
+
+
+def _parsed(path: Path, sequence: str | None = None) -> _File:
+    name = nifti.stem(path)
+    name = _ODD_NAMES.get(name, name)
+    words = [(match.start(), match.group()) for match in re.finditer(r"[^_\-. ]+", name)]
+    last = words[-1][1].lower() if words else ""
+    if last in _TRUTH:
+        return _File(path, _before(name, words[-1][0]), "truth")
+    if last == "brainmask":
+        scan = _parsed(path.with_name(_before(name, words[-1][0]) + ".nii"))
+        return replace(scan, path=path, role="mask")
+    for start, _ in words[-2:]:
+        if found := ALIASES.get("".join(word for begin, word in words if begin >= start).lower()):
+            _refuse_time_points(path, words)
+            if found == "t1" and re.search(r"_ce-[^_]+_", name):  # BIDS: a T1w with contrast agent
+                found = "t1ce"
+            return _File(path, _before(name, start), "image", found, name[start:], name[start - 1 : start])
+    if sequence is not None and last not in _MADE:
+        return _File(path, name, "image", sequence)
+    return _File(path, name, "other")
+
+
+def _refuse_time_points(path: Path, words: list[tuple[int, str]]) -> None:
+    if [word.lower() for _, word in words[-2:]] == ["t1", "flair"]:
+        raise ImageError(
+            f"{path}: may be a T1-weighted FLAIR or the FLAIR of time point 1; rename it, "
+            "e.g. to end with _t1 or with tp1_flair"
+        )
+
+
+def _before(name: str, start: int) -> str:
+    return name[:start].rstrip("_-. ")
+
+
+def _from_file(path: Path, sequence: str | None) -> Iterator[Subject]:
+    if not nifti.is_nifti(path):
+        raise ImageError(
+            f"{path}: the name does not end with .nii or .nii.gz, so this is no scan in NIfTI format"
+        )
+    task = path.parent.parent
+    if sequence is None and _is_msd(task):
+        yield from (subject for subject in _msd(task) if subject.id == nifti.stem(path))
+        return
+    file = _parsed(path, sequence)
+    if sequence is not None:
+        file = replace(file, role="image", sequence=sequence, subject=file.subject or nifti.stem(path))
+    if file.role != "image":
+        raise ImageError(
+            f"{path}: the name does not say which sequence this is; set sequence= to one of "
+            f"{', '.join(SEQUENCES)}, or rename it, e.g. to {nifti.stem(path)}_t1.nii.gz"
+        )
+    yield _subject([file])
+
+
+def _within(folder: Path, sequence: str | None) -> Iterator[Subject]:
+    if folder.name in ("imagesTr", "imagesTs") and _is_msd(folder.parent):
+        yield from (s for s in _msd(folder.parent) if s.folder == folder)
+        return
+    groups: dict[tuple[Path, str], list[_File]] = defaultdict(list)
+    for parent, names in _walked(folder):
+        if _is_msd(parent):
+            yield from _msd(parent)
+            continue
+        for name in names:
+            file = _parsed(parent / name, sequence)
+            # All files of a BIDS folder belong together; their names differ in entities such as ce-.
+            groups[parent, "" if _is_bids(parent / name) else file.subject].append(file)
+    yield from (_subject(files) for files in groups.values() if any(f.role == "image" for f in files))
+
+
+def _walked(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Each folder with its NIfTI files; links are followed, each target once."""
+    seen: set[str] = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen or _is_msd(Path(parent)):
+            folders.clear()
+        folders[:] = sorted(f for f in folders if not f.startswith((".", "__")) and f != "derivatives")
+        if real not in seen:
+            yield Path(parent), sorted(filter(_is_scan_name, names), key=_natural)
+        seen.add(real)
+
+
+def _is_scan_name(name: str) -> bool:
+    return nifti.is_nifti(Path(name)) and not name.startswith(".")
+
+
+def _subject(files: list[_File]) -> Subject:
+    images = {f.sequence: f.path for f in _single([f for f in files if f.role == "image"])}
+    truths = _single([f for f in files if f.role == "truth"])
+    masks = {f.sequence: f.path for f in _single([f for f in files if f.role == "mask"])}
+    ordered = {name: Source(images[name]) for name in SEQUENCES if name in images}
+    by_sequence = {name: masks[name] for name in SEQUENCES if name in masks}
+    first = next((f for f in files if f.role == "image"), files[0])
+    identity = _identity(first)
+    return Subject(
+        id=identity,
+        folder=first.path.parent,
+        layout=_layout(files),
+        images=ordered,
+        truth=truths[0].path if truths else None,
+        brain_mask=masks.get(None) or by_sequence.get(next(iter(ordered))),
+        tumor_type=_tumor_type(identity),
+        brain_masks=by_sequence,
+    )
+
+
+def _single(files: list[_File]) -> list[_File]:
+    claimed: dict[str | None, _File] = {}
+    for file in files:
+        other = claimed.setdefault(file.sequence, file)
+        if other is not file:
+            what = " ".join(word for word in (file.sequence, file.role) if word and word != "image")
+            raise ImageError(
+                f"{other.path} and {file.path.name} both claim to be the {what} of one subject; "
+                "move one of them away"
+            )
+    return files
+
+
+def _identity(file: _File) -> str:
+    if _is_bids(file.path):
+        return "_".join(re.findall(r"(?:sub|ses)-[^_]+", nifti.stem(file.path)))
+    return file.subject or file.path.parent.resolve().name
+
+
+def _layout(files: list[_File]) -> str:
+    images = [file for file in files if file.role == "image"]
+    words = {file.word for file in images}
+    joints = {file.joint for file in images}
+    if _is_bids(images[0].path):
+        return "bids"
+    if joints == {"-"} and words <= {"t1n", "t1c", "t2w", "t2f"}:
+        return "brats-2023"
+    is_brats = images[0].subject.lower().startswith("brats") or "t1ce" in words
+    if joints == {"_"} and words <= {"t1", "t1ce", "t2", "flair"} and is_brats:
+        return "brats-2018"
+    if words == {"T1w"} and any(file.role == "mask" for file in files):
+        return "nfbs"
+    return "loose"
+
+
+def _is_bids(path: Path) -> bool:
+    return path.parent.name == "anat" and path.name.startswith("sub-")
+
+
+def _is_msd(folder: Path) -> bool:
+    return (folder / "dataset.json").is_file() and (
+        (folder / "imagesTr").is_dir() or (folder / "imagesTs").is_dir()
+    )
+
+
+def _msd(folder: Path) -> Iterator[Subject]:
+    channels = _msd_channels(folder / "dataset.json")
+    for images, labels in (("imagesTr", "labelsTr"), ("imagesTs", "labelsTs")):
+        for path in sorted((folder / images).glob("[!.]*.nii*")):
+            truth = folder / labels / path.name
+            yield Subject(
+                id=nifti.stem(path),
+                folder=folder / images,
+                layout="msd",
+                images={name: Source(path, channels[name]) for name in SEQUENCES if name in channels},
+                truth=truth if truth.exists() else None,
+                tumor_type=_tumor_type(nifti.stem(path)),
+            )
+
+
+def _msd_channels(description: Path) -> dict[str, int]:
+    """Sequence to channel, by the names in `dataset.json`: {"modality": {"0": "FLAIR", "1": "T1w", ...}}."""
+    try:
+        modality = json.loads(description.read_text(encoding="utf-8"))["modality"]
+        named = {int(channel): str(name) for channel, name in modality.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f'{description}: has no "modality" list that names the channels ({error!r})'
+        ) from error
+    sequences = {c: ALIASES.get(re.sub(r"[_\-. ]", "", name).lower()) for c, name in named.items()}
+    if None in sequences.values() or len(set(sequences.values())) < len(sequences):
+        raise DataError(
+            f"{description}: names the channels {', '.join(named.values())}; "
+            f"each must be another one of {', '.join(SEQUENCES)}"
+        )
+    return {str(sequence): channel for channel, sequence in sequences.items()}
+
+
+def _tumor_type(identity: str) -> str | None:
+    matches = (kind for start, kind in _TUMOR_TYPES.items() if identity.lower().startswith(start))
+    return next(matches, None)
+
+
+def _with_unique_ids(subjects: list[Subject], root: Path) -> Iterable[Subject]:
+    """The same subjects; those that share a name get their folders' before it."""
+    ids = [subject.id for subject in subjects]
+    for subject in subjects:
+        if ids.count(subject.id) == 1:
+            yield subject
+        else:
+            parts = [part for part in subject.folder.relative_to(root).parts if part != subject.id]
+            yield replace(subject, id="_".join([*parts, subject.id]))
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """Sorts 2 before 10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]
+
+
+def _content(path: Path) -> str:
+    names = sorted((entry.name for entry in path.iterdir()), key=_natural)
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "") or "nothing"

@@ -1,0 +1,17 @@
+"""From predictions of patches and slices to predictions of volumes."""
+
+from brainseg.inference.components import fill_holes, largest_component, remove_small
+from brainseg.inference.vote import Verdict, VoteSlice, combine_votes, display_slice, vote_slices
+from brainseg.inference.window import predict_windows
+
+__all__ = [
+    "Verdict",
+    "VoteSlice",
+    "combine_votes",
+    "display_slice",
+    "fill_holes",
+    "largest_component",
+    "predict_windows",
+    "remove_small",
+    "vote_slices",
+]

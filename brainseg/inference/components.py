@@ -1,0 +1,43 @@
+"""Connected parts of a mask (X, Y, Z): voxels that share a face, an edge or a corner belong together."""
+
+from typing import Any
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+
+
+def largest_component(mask: Mask) -> Mask:
+    """The part with the most voxels; of an empty mask, nothing."""
+    parts, counts = _parts(mask)
+    if len(counts) == 0:
+        return np.zeros(mask.shape, dtype=bool)
+    largest: Mask = parts == counts.argmax() + 1
+    return largest
+
+
+def remove_small(mask: Mask, minimum_voxels: int) -> Mask:
+    """The mask without its parts of fewer voxels than `minimum_voxels`."""
+    parts, counts = _parts(mask)
+    kept: Mask = np.concatenate([[False], counts >= minimum_voxels])[parts]
+    return kept
+
+
+def fill_holes(mask: Mask) -> Mask:
+    """The mask and all that it encloses: what no path through faces links to the edge of the volume."""
+    outside = cc3d.connected_components(~mask.astype(bool), connectivity=6)
+    linked = np.zeros(int(outside.max()) + 1, dtype=bool)
+    for axis in range(3):
+        for edge in (0, -1):
+            linked[np.unique(np.take(outside, edge, axis=axis))] = True
+    linked[0] = False  # the mask itself, which may reach the edge
+    filled: Mask = ~linked[outside]
+    return filled
+
+
+def _parts(mask: Mask) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Part of each voxel, 0 outside the mask, and the sizes of parts 1, 2, ... in voxels."""
+    parts = cc3d.connected_components(mask.astype(bool), connectivity=26)
+    return parts, np.bincount(parts.ravel())[1:]

@@ -1,0 +1,113 @@
+"""The slices that vote on a volume's tumour type, and how their votes are counted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainseg.config.errors import ConfigError, ImageError
+
+PLANES = {"sagittal": 0, "coronal": 1, "axial": 2}  # the axis, of RAS, that a plane cuts
+OFFSETS_MM = (0.0, 5.0, 10.0, 15.0, 20.0)
+HEALTHY = "notumor"
+
+
+@dataclass(frozen=True)
+class VoteSlice:
+    """One slice of a volume."""
+
+    plane: str
+    index: int  # along the axis that the plane cuts, voxels
+    offset_mm: float  # from the centre, towards right, anterior or superior
+    image: NDArray[Any]  # (rows, columns) as a radiologist sees it
+
+
+def vote_slices(
+    volume: NDArray[Any],
+    centre: Sequence[float],
+    spacing_mm: Sequence[float],
+    offsets_mm: Sequence[float] = OFFSETS_MM,
+) -> list[VoteSlice]:
+    """Slices through the centre and at each offset on both sides of it, in all three planes.
+
+    27 with the report's offsets, which are its voxels at a spacing of 1 mm. A slice that would lie outside
+    the volume is left out, and so is one that at a coarse spacing falls onto another.
+
+    Args:
+        volume: (X, Y, Z) in RAS.
+        centre: Voxel coordinates, e.g. the centre of the brain.
+        spacing_mm: Voxel size along X, Y and Z, millimetres.
+        offsets_mm: Distances from the centre, not negative.
+
+    Raises:
+        ImageError: Not a single slice lies in the volume.
+    """
+    signed = {sign * offset for offset in offsets_mm for sign in (1.0, -1.0)}
+    outwards = sorted(signed, key=lambda mm: (abs(mm), -mm))
+    slices: list[VoteSlice] = []
+    for plane, axis in PLANES.items():
+        taken: set[int] = set()
+        for offset in outwards:
+            index = int(np.floor(centre[axis] + offset / spacing_mm[axis] + 0.5))
+            if 0 <= index < volume.shape[axis] and index not in taken:
+                taken.add(index)
+                slices.append(VoteSlice(plane, index, offset, display_slice(volume, plane, index)))
+    if not slices:
+        raise ImageError(
+            f"no slice around voxel {tuple(centre)} lies in the volume of {volume.shape} voxels; "
+            "give a centre inside the volume"
+        )
+    return slices
+
+
+def display_slice(volume: NDArray[Any], plane: str, index: int) -> NDArray[Any]:
+    """One slice (rows, columns) of a volume (X, Y, Z) in RAS, turned as radiologists show it; a view.
+
+    Superior (in axial slices anterior) is up; the patient's right (in sagittal slices anterior) is on the
+    left.
+    """
+    # Both axes left grow towards right, anterior or superior.
+    across_up: NDArray[Any] = np.moveaxis(volume, PLANES[plane], 0)[index]
+    return across_up.T[::-1, ::-1]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the slices of a volume say together."""
+
+    verdict: str
+    probabilities: dict[str, float]  # mean over the slices
+    n_slices: int
+
+
+def combine_votes(
+    probabilities: NDArray[np.floating[Any]], classes: Sequence[str], healthy_at: float = 0.95
+) -> Verdict:
+    """The mean of the slices' probabilities, and what follows from it.
+
+    The verdict is "notumor" if its mean reaches `healthy_at`, otherwise the tumour type with the largest
+    mean, even where "notumor" has a larger one: the report would rather send a healthy scan on than miss a
+    tumour.
+
+    Args:
+        probabilities: (N, K), one row per slice.
+        classes: Names of the K columns, "notumor" among them.
+        healthy_at: Mean probability from which a scan counts as healthy.
+
+    Raises:
+        ConfigError: The columns are not the classes, or "notumor" is not among them.
+        ImageError: There is no slice.
+    """
+    if HEALTHY not in classes or probabilities.ndim != 2 or probabilities.shape[1] != len(classes):
+        raise ConfigError(
+            f"votes of shape {probabilities.shape} do not belong to classes {', '.join(classes)}; "
+            f"there must be one column per class, {HEALTHY} among them"
+        )
+    if len(probabilities) == 0:
+        raise ImageError("no slice has voted; the volume holds none at the offsets asked for")
+    mean = dict(zip(classes, probabilities.mean(axis=0, dtype=np.float64).tolist(), strict=True))
+    tumours = {name: share for name, share in mean.items() if name != HEALTHY}
+    verdict = HEALTHY if mean[HEALTHY] >= healthy_at else max(tumours, key=lambda name: tumours[name])
+    return Verdict(verdict, mean, len(probabilities))

@@ -1,0 +1,27 @@
+"""Losses: modules of logits and truth that return one number with gradients."""
+
+from brainseg.losses.binary import (
+    BinaryCrossentropy,
+    BinaryDiceLoss,
+    BinaryIoULoss,
+    BinaryMSELoss,
+    DiceBCELoss,
+)
+from brainseg.losses.categorical import CategoricalCrossentropy, CategoricalHinge, KLDivergence
+from brainseg.losses.dice import DiceCELoss, DiceLoss
+from brainseg.losses.focal import CategoricalFocalLoss, DiceFocalLoss
+
+__all__ = [
+    "BinaryCrossentropy",
+    "BinaryDiceLoss",
+    "BinaryIoULoss",
+    "BinaryMSELoss",
+    "CategoricalCrossentropy",
+    "CategoricalFocalLoss",
+    "CategoricalHinge",
+    "DiceBCELoss",
+    "DiceCELoss",
+    "DiceFocalLoss",
+    "DiceLoss",
+    "KLDivergence",
+]

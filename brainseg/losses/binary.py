@@ -1,0 +1,75 @@
+"""Losses of one logit per voxel (B, 1, X, Y, Z) against a mask (B, X, Y, Z) of 0 and 1."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from brainseg.losses.precision import at_least_float32
+
+
+class BinaryDiceLoss(nn.Module):
+    """1 - (2 sum(p t) + smooth) / (sum p + sum t + smooth) of the sigmoid, the whole batch pooled."""
+
+    def __init__(self, smooth: float = 1.0) -> None:
+        super().__init__()
+        self.smooth = smooth
+
+    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
+        guess, truth = _pair(logits, mask)
+        guess = guess.sigmoid()
+        shared, total = (guess * truth).sum(), guess.sum() + truth.sum()
+        return 1 - (2 * shared + self.smooth) / (total + self.smooth)
+
+
+class BinaryIoULoss(nn.Module):
+    """1 - (I + smooth) / (sum p + sum t - I + smooth), I = sum(p t), of the sigmoid, the batch pooled."""
+
+    def __init__(self, smooth: float = 1.0) -> None:
+        super().__init__()
+        self.smooth = smooth
+
+    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
+        guess, truth = _pair(logits, mask)
+        guess = guess.sigmoid()
+        shared = (guess * truth).sum()
+        return 1 - (shared + self.smooth) / (guess.sum() + truth.sum() - shared + self.smooth)
+
+
+class BinaryMSELoss(nn.Module):
+    """Mean squared difference of the sigmoid from the mask."""
+
+    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
+        guess, truth = _pair(logits, mask)
+        return F.mse_loss(guess.sigmoid(), truth)
+
+
+class BinaryCrossentropy(nn.Module):
+    """Mean -log p of what the mask says, p from the sigmoid, computed from the logits."""
+
+    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
+        guess, truth = _pair(logits, mask)
+        return F.binary_cross_entropy_with_logits(guess, truth)
+
+
+class DiceBCELoss(nn.Module):
+    """`BinaryDiceLoss` plus a multiple of `BinaryCrossentropy`."""
+
+    def __init__(self, bce_weight: float = 1.0, smooth: float = 1.0) -> None:
+        super().__init__()
+        self.dice = BinaryDiceLoss(smooth)
+        self.crossentropy = BinaryCrossentropy()
+        self.bce_weight = bce_weight
+
+    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
+        loss: Tensor = self.dice(logits, mask) + self.bce_weight * self.crossentropy(logits, mask)
+        return loss
+
+
+def _pair(logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits and mask, both (B, X, Y, Z) and of the same type, float32 at least."""
+    if logits.shape != (mask.shape[0], 1, *mask.shape[1:]):
+        raise ValueError(
+            f"mask is {tuple(mask.shape)} but logits {tuple(logits.shape)}; "
+            "a mask (B, X, Y, Z) needs one logit per voxel, (B, 1, X, Y, Z)"
+        )
+    guess = at_least_float32(logits).squeeze(1)
+    return guess, mask.to(guess.dtype)

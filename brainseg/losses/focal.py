@@ -1,0 +1,77 @@
+"""Focal losses of several classes, of logits (B, K, X, Y, Z) and class labels (B, X, Y, Z)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from brainseg.losses.dice import DiceLoss
+from brainseg.losses.precision import at_least_float32
+
+EPSILON = 1e-7  # keras.backend.epsilon()
+
+
+class CategoricalFocalLoss(nn.Module):
+    """Mean over voxels and classes of -truth * alpha * (1 - p)^gamma * log p, p the softmax.
+
+    Focal loss, Lin et al. 2017, eq. 5, with one alpha for every class, as in segmentation_models_3D 1.0, of
+    whose clip of p to [1e-7, 1 - 1e-7] only the upper end is kept: where the true class has p < 1e-7 the loss
+    goes on rising and so keeps its gradient.
+    """
+
+    def __init__(
+        self, alpha: float = 0.25, gamma: float = 2.0, class_indexes: Sequence[int] | None = None
+    ) -> None:
+        """Set the constants.
+
+        Args:
+            alpha: Factor of the whole.
+            gamma: How much less a voxel counts that is nearly right; 0 leaves the cross-entropy.
+            class_indexes: Classes whose voxels count; all if None. The mean is over these.
+        """
+        super().__init__()
+        self.alpha = alpha
+        self.gamma = gamma
+        self.class_indexes = class_indexes
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        surprise = F.cross_entropy(
+            at_least_float32(logits), labels.long(), reduction="none"
+        )  # -log p, (B, X, Y, Z)
+        wrong = (-torch.expm1(-surprise)).clamp_min(EPSILON)  # 1 - p without cancellation
+        loss = self.alpha * wrong**self.gamma * surprise
+        if self.class_indexes is None:
+            return loss.mean() / logits.shape[1]
+        counted = torch.isin(labels, labels.new_tensor(list(self.class_indexes)))
+        return (loss * counted).mean() / len(self.class_indexes)
+
+
+class DiceFocalLoss(nn.Module):
+    """`DiceLoss` plus a multiple of `CategoricalFocalLoss`: the report's total loss at the defaults."""
+
+    def __init__(
+        self,
+        focal_weight: float = 1.0,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        class_weights: Sequence[float] | None = None,
+        smooth: float = 1e-5,
+    ) -> None:
+        """Set the constants.
+
+        Args:
+            focal_weight: Factor of the focal term.
+            alpha: Of the focal term.
+            gamma: Of the focal term.
+            class_weights: Of the Dice term.
+            smooth: Of the Dice term.
+        """
+        super().__init__()
+        self.dice = DiceLoss(class_weights=class_weights, smooth=smooth)
+        self.focal = CategoricalFocalLoss(alpha, gamma)
+        self.focal_weight = focal_weight
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        loss: Tensor = self.dice(logits, labels) + self.focal_weight * self.focal(logits, labels)
+        return loss

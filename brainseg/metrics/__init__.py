@@ -1,0 +1,22 @@
+"""Scores: functions of masks first, streaming shells around them below."""
+
+from brainseg.metrics.overlap import dice, iou, sensitivity, soft_dice, soft_iou, specificity
+from brainseg.metrics.regions import PROTOCOLS, case_scores, evaluate_case
+from brainseg.metrics.streaming import RegionDice
+from brainseg.metrics.surface import MISSED_MM, hd95_mm, mean_surface_distance_mm
+
+__all__ = [
+    "MISSED_MM",
+    "PROTOCOLS",
+    "RegionDice",
+    "case_scores",
+    "dice",
+    "evaluate_case",
+    "hd95_mm",
+    "iou",
+    "mean_surface_distance_mm",
+    "sensitivity",
+    "soft_dice",
+    "soft_iou",
+    "specificity",
+]

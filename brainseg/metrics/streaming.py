@@ -1,0 +1,54 @@
+"""Metrics that grow batch by batch, on the network's device and across processes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from brainseg.images.labels import REGIONS
+
+
+class RegionDice(Metric):
+    """Mean over the cases of each region's Dice, as {"dice/whole_tumor": scalar, ...}.
+
+    A case in which truth and guess both lack the region scores 1, in which one does, 0. Batches of any size
+    and any number of processes give the same mean.
+    """
+
+    is_differentiable = False
+    higher_is_better = True
+    full_state_update = False
+    total: Tensor
+    cases: Tensor
+
+    def __init__(self, regions: Mapping[str, tuple[int, ...]] = REGIONS, **options: Any) -> None:
+        """Start from no case.
+
+        Args:
+            regions: Which classes make up which region, e.g. {"brain": (1,)}.
+            options: Of `torchmetrics.Metric`.
+        """
+        super().__init__(**options)
+        self.regions = dict(regions)
+        self.add_state("total", torch.zeros(len(self.regions), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("cases", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, truth: Tensor, guess: Tensor) -> None:
+        """Count a batch of label classes (B, X, Y, Z)."""
+        if truth.shape != guess.shape:
+            raise ValueError(
+                f"truth is {tuple(truth.shape)} but guess {tuple(guess.shape)}; both are (B, X, Y, Z)"
+            )
+        for number, classes in enumerate(self.regions.values()):
+            wanted = torch.tensor(classes, device=truth.device)
+            there, found = torch.isin(truth, wanted).flatten(1), torch.isin(guess, wanted).flatten(1)
+            shared, voxels = (there & found).sum(dim=1), there.sum(dim=1) + found.sum(dim=1)
+            self.total[number] += torch.where(voxels > 0, 2 * shared / voxels.clamp_min(1), 1.0).sum()
+        self.cases += len(truth)
+
+    def compute(self) -> dict[str, Tensor]:
+        """The means; not a number before the first case."""
+        means = (self.total / self.cases).float()
+        return {f"dice/{region}": mean for region, mean in zip(self.regions, means, strict=True)}

@@ -1,0 +1,75 @@
+"""The report's 3D U-Net."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from brainseg.config.errors import ConfigError
+from brainseg.nets.blocks import DoubleConv, check_sides
+
+
+class UNet3D(nn.Module):
+    """Logits (B, K, X, Y, Z) of an image (B, C, X, Y, Z): the U-Net of the report's section 5.3.
+
+    Two 3^3 convolutions per level with dropout between them, max pooling down, transposed 2^3 convolutions
+    up, no normalisation. 5,645,828 parameters with 3 input and 4 output channels at the default widths.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        channels: Sequence[int] = (16, 32, 64, 128, 256),
+        dropout: Sequence[float] = (0.1, 0.1, 0.2, 0.2, 0.3),
+    ) -> None:
+        """Build the network.
+
+        Args:
+            in_channels: Sequences of the image.
+            out_channels: Classes or regions.
+            channels: Feature maps per level, full resolution first; each side of the image must be divisible
+                by 2 ** (levels - 1).
+            dropout: Rate per level, used on the way down and, at the same level, on the way up.
+
+        Raises:
+            ConfigError: There are not as many rates as levels.
+        """
+        super().__init__()
+        if len(channels) != len(dropout):
+            raise ConfigError(
+                f"UNet3D has {len(channels)} levels {tuple(channels)} but {len(dropout)} dropout rates "
+                f"{tuple(dropout)}; give one rate per level"
+            )
+        self.levels = len(channels)
+        self.down = nn.ModuleList(
+            DoubleConv(before, width, rate)
+            for before, width, rate in zip((in_channels, *channels[:-1]), channels, dropout, strict=True)
+        )
+        self.pool = nn.MaxPool3d(2)
+        rising = [*zip(channels[1:], channels[:-1], dropout[:-1], strict=True)][::-1]  # below, width, rate
+        self.enlarge = nn.ModuleList(_transposed(below, width) for below, width, _ in rising)
+        self.up = nn.ModuleList(DoubleConv(2 * width, width, rate) for _, width, rate in rising)
+        self.out = nn.Conv3d(channels[0], out_channels, 1)
+        nn.init.xavier_uniform_(self.out.weight)
+        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]  # it has a bias
+
+    def forward(self, image: Tensor) -> Tensor:
+        check_sides(image, self.levels)
+        skips: list[Tensor] = []
+        x = image
+        for level, block in enumerate(self.down):
+            x = block(self.pool(x) if level else x)
+            skips.append(x)
+        skips.pop()  # the bottleneck is no skip
+        for enlarge, block in zip(self.enlarge, self.up, strict=True):
+            x = block(torch.cat([enlarge(x), skips.pop()], dim=1))
+        logits: Tensor = self.out(x)
+        return logits
+
+
+def _transposed(in_channels: int, out_channels: int) -> nn.ConvTranspose3d:
+    layer = nn.ConvTranspose3d(in_channels, out_channels, 2, stride=2)
+    nn.init.xavier_uniform_(layer.weight)  # no activation follows it: Keras's default, not He
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # it has a bias
+    return layer

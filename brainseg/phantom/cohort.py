@@ -1,0 +1,173 @@
+"""A cohort of synthetic patients on disk, in the layout of a real data set."""
+
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from brainseg.config import TUMOR_TYPES
+from brainseg.config.errors import ConfigError, DataError
+from brainseg.phantom.contrast import Contrast
+from brainseg.phantom.fields import random_stream
+from brainseg.phantom.slices import SIDE_AT_1_MM, SliceFolder
+from brainseg.phantom.subject import make_subject
+from brainseg.phantom.writers import LAYOUTS, SLICE_HEAD, Layout, slice_grid
+
+LAYOUT_NAMES = (*LAYOUTS, "kaggle")
+
+
+def write_cohort(
+    root: str | Path,
+    *,
+    layout: str,
+    subjects: int,
+    seed: int,
+    spacing_mm: float = 1.0,
+    types: Sequence[str] | None = None,
+    contrast: Contrast = "realistic",
+    slices_per_subject: int = 12,
+    testing_share: float = 0.2,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[str]:
+    """Write synthetic patients as a real data set has them, and return their ids in order.
+
+    Tumour types take turns, in an order shuffled by the seed. A subject depends on the seed and its number
+    alone, so a larger cohort begins with the same heads. The folder appears when all is written, or not at
+    all.
+
+    Args:
+        root: The new folder; it may exist if it is empty.
+        layout: brats, msd, nfbs, kaggle or bids; `writers` says what each looks like.
+        subjects: How many.
+        seed: Of everything that is drawn.
+        spacing_mm: Voxel size; the field of view stays the layout's. A kaggle picture has 512 / spacing
+            pixels a side.
+        types: Tumour types to take turns. None: gliomas for brats and msd, all four for kaggle and bids; for
+            nfbs half of the heads have a tumour of any type: the real NFBS has none, but a skull stripper
+            must know them.
+        contrast: "realistic", or "random": every tissue of any intensity.
+        slices_per_subject: For kaggle.
+        testing_share: For kaggle, the share of the subjects of each type whose slices are in Testing.
+        progress: Called with the number of subjects written and of all, after each.
+
+    Raises:
+        DataError: `root` holds something already.
+        ConfigError: An unknown layout or type, or a number that makes no sense.
+    """
+    _check(layout, subjects, types, spacing_mm, slices_per_subject, testing_share)
+    if layout == "kaggle":
+        order = _in_turn(types or TUMOR_TYPES, subjects, seed)
+        plan = _slices(order, spacing_mm, slices_per_subject, testing_share)
+    else:
+        plan = LAYOUTS[layout]
+        order = _in_turn(types or plan.types, subjects, seed)
+    names = [plan.name(number) for number in range(subjects)]
+    with _new_folder(Path(root)) as folder:
+        for number, (name, tumor_type) in enumerate(zip(names, order, strict=True)):
+            own = _subject_seed(seed, number)
+            subject = make_subject(
+                own,
+                tumor_type=tumor_type,
+                grid=plan.grid(spacing_mm),
+                sequences=plan.sequences(own),
+                contrast=contrast,
+                pose=plan.pose(own),
+                id=name,
+            )
+            plan.write(folder, subject, own)
+            if progress is not None:
+                progress(number + 1, subjects)
+        plan.finish(folder, list(zip(names, order, strict=True)))
+    return names
+
+
+def _in_turn(types: Sequence[str], subjects: int, seed: int) -> list[str]:
+    """Each round holds every type once, in an order of its own, so that any beginning is balanced too."""
+    order: list[str] = []
+    for turn in range(-(-subjects // len(types))):
+        shuffled = random_stream(seed, 60, turn).permutation(len(types))
+        order += [types[int(i)] for i in shuffled]
+    return order[:subjects]
+
+
+def _subject_seed(seed: int, number: int) -> int:
+    return int(random_stream(seed, 61, number).integers(2**62))
+
+
+def _slices(order: Sequence[str], spacing_mm: float, per_subject: int, testing_share: float) -> Layout:
+    folder = SliceFolder(
+        side=max(64, round(SIDE_AT_1_MM / spacing_mm)),
+        per_subject=per_subject,
+        testing=frozenset(_slice_subject(number) for number in _testing(order, testing_share)),
+    )
+    return Layout(
+        types=TUMOR_TYPES,
+        grid=slice_grid,
+        pose=lambda seed: SLICE_HEAD,
+        sequences=_slice_sequences,
+        name=_slice_subject,
+        write=folder.write,
+        finish=folder.finish,
+    )
+
+
+def _slice_subject(number: int) -> str:
+    return f"phantom_{number:04d}"
+
+
+def _slice_sequences(seed: int) -> Sequence[str]:
+    """Mostly T1 with contrast agent; of some subjects T2 or FLAIR too."""
+    return (("t1ce",), ("t1ce", "t2"), ("t1ce", "flair"))[int(random_stream(seed, 41).integers(3))]
+
+
+def _testing(order: Sequence[str], share: float) -> list[int]:
+    """Numbers of the subjects to test on: of each type the last ones, at least one of three."""
+    chosen: list[int] = []
+    for kind in sorted(set(order)):
+        numbers = [i for i, other in enumerate(order) if other == kind]
+        n = round(share * len(numbers))
+        if share > 0 and len(numbers) >= 3:
+            n = max(n, 1)
+        chosen += numbers[len(numbers) - n :]
+    return chosen
+
+
+@contextmanager
+def _new_folder(root: Path) -> Iterator[Path]:
+    """A folder beside `root` to write to, renamed to it at the end and removed on any failure."""
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise DataError(
+            f"{root}: exists and is not empty; a cohort needs a new folder, or remove this one first"
+        )
+    temporary = root.parent / f".{secrets.token_hex(4)}.{root.name}"
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if root.exists():
+            root.rmdir()
+        temporary.rename(root)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check(
+    layout: str,
+    subjects: int,
+    types: Sequence[str] | None,
+    spacing_mm: float,
+    slices: int,
+    testing_share: float,
+) -> None:
+    if layout not in LAYOUT_NAMES:
+        raise ConfigError(f"layout is {layout!r}; it must be one of {', '.join(LAYOUT_NAMES)}")
+    unknown = [kind for kind in types or () if kind not in TUMOR_TYPES]
+    if unknown or (types is not None and not len(types)):
+        named = repr(unknown[0]) if unknown else "empty"
+        raise ConfigError(f"types is or has {named}; take some of {', '.join(TUMOR_TYPES)}, or None")
+    if subjects < 1 or slices < 1:
+        raise ConfigError(f"subjects is {subjects} and slices_per_subject {slices}; both must be at least 1")
+    if not 0.3 <= spacing_mm <= 8:
+        raise ConfigError(f"spacing_mm is {spacing_mm}; it must be between 0.3 and 8")
+    if not 0 <= testing_share < 1:
+        raise ConfigError(f"testing_share is {testing_share}; it must be at least 0 and below 1")

@@ -1,0 +1,76 @@
+"""Smooth random fields that are the same on every grid and on every processor.
+
+Fields are drawn on nodes in millimetres, so a subject keeps its shape when its voxels change size. On full
+grids only
+additions, products and comparisons are done: IEEE arithmetic gives the same bits whatever the vector width,
+the number of threads or the process, which sums by BLAS and vectorised exponentials do not promise.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Side of the cube, centred in the grid, that every field covers, millimetres. Beyond it the border value
+# goes on.
+FIELD_MM = 320.0
+# A cubic B-spline of white noise has this standard deviation; dividing by it gives unit variance.
+_SPLINE_SD = 0.479**1.5
+
+Float = NDArray[np.float32]
+
+
+def random_stream(seed: int, *purpose: int) -> np.random.Generator:
+    """Independent numbers for each purpose, so that one part's draws never move those of another."""
+    return np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=purpose))
+
+
+def smooth_field(rng: np.random.Generator, node_mm: float, axes_mm: Sequence[NDArray[np.float64]]) -> Float:
+    """A field (X, Y, Z) of mean 0 and standard deviation 1 that varies over about two nodes.
+
+    Args:
+        rng: Draws the nodes; how many depends on `node_mm` alone, not on the grid.
+        node_mm: Distance of the nodes, millimetres.
+        axes_mm: Positions of the voxels along each axis, from the middle of the grid, millimetres.
+    """
+    n_nodes = int(np.ceil(FIELD_MM / node_mm)) + 4
+    field = rng.standard_normal((n_nodes,) * 3, dtype=np.float32) / np.float32(_SPLINE_SD)
+    for axis in (2, 1, 0):  # the last pass is the large one, and runs over whole slabs in memory
+        field = _spline(field, axes_mm[axis] / node_mm + n_nodes / 2 - 0.5, axis)
+    return field
+
+
+def _spline(nodes: Float, position: NDArray[np.float64], axis: int) -> Float:
+    position = np.clip(position, 1.0, nodes.shape[axis] - 2.001)
+    first = np.floor(position).astype(np.intp)
+    f = position - first
+    weights = ((1 - f) ** 3, 3 * f**3 - 6 * f**2 + 4, -3 * f**3 + 3 * f**2 + 3 * f + 1, f**3)
+    shape = [1, 1, 1]
+    shape[axis] = -1
+    terms = [
+        np.take(nodes, first + k - 1, axis=axis) * (w / 6).astype(np.float32).reshape(shape)
+        for k, w in enumerate(weights)
+    ]
+    total: Float = terms[0]
+    for term in terms[1:]:
+        total += term
+    return total
+
+
+def upsample(coarse: Float, positions: Sequence[NDArray[np.float64]]) -> Float:
+    """Linear interpolation at the given indices of `coarse` along each axis, as (X, Y, Z)."""
+    for axis in (2, 1, 0):
+        size = coarse.shape[axis]
+        position = np.clip(positions[axis], 0, size - 1)
+        if size == len(position) and np.array_equal(position, np.arange(size)):
+            continue
+        first = np.minimum(np.floor(position).astype(np.intp), max(size - 2, 0))
+        shape = [1, 1, 1]
+        shape[axis] = -1
+        f = (position - first).astype(np.float32).reshape(shape)
+        below = np.take(coarse, first, axis=axis)
+        coarse = np.take(coarse, np.minimum(first + 1, size - 1), axis=axis)
+        coarse -= below
+        coarse *= f
+        coarse += below
+    return coarse

@@ -1,0 +1,113 @@
+"""What a prediction leaves on disk: images on the scan's own grid, result.json, a montage."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainseg.config.errors import DataError
+from brainseg.images.labels import Convention, from_classes
+from brainseg.images.nifti import write
+from brainseg.images.volume import Volume, resample_to, to_ras
+from brainseg.pipeline.scans import Scans
+from brainseg.pipeline.stages import Segmentation, Strip
+from brainseg.reporting.montage import draw_montage
+
+
+@contextmanager
+def folder_for(output: Path, name: str) -> Iterator[Path]:
+    """A new folder `output/name`, complete or not there at all: it is moved into place at the end."""
+    output.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".partial-{name}-", dir=output))
+    try:
+        yield partial
+        final = output / name
+        if final.exists():
+            shutil.rmtree(final)
+        partial.chmod(0o755)
+        partial.rename(final)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def refuse_existing(output: Path, names: list[str]) -> None:
+    there = [name for name in names if (output / name).exists()]
+    if there:
+        more = " and others" if len(there) > 3 else ""
+        raise DataError(
+            f"{output} already has results of {', '.join(there[:3])}{more}; "
+            f"set overwrite=true to replace them, or another output="
+        )
+
+
+def write_brain(folder: Path, name: str, scans: Scans, strip: Strip | None, mask: NDArray[np.bool_]) -> None:
+    """The mask on the reference grid; each sequence without skull, its own grid and intensities kept."""
+    write(folder / f"{name}_brain_mask.nii.gz", mask.astype(np.uint8), scans.grid)
+    for sequence, volume in scans.images.items():
+        inside = (
+            resample_to(Volume(mask[None].astype(np.uint8), scans.grid), volume.grid, nearest=True).data[0]
+            > 0
+        )
+        if sequence != scans.reference and volume.grid.difference(scans.grid):
+            write(folder / f"{name}_{sequence}_brain_mask.nii.gz", inside.astype(np.uint8), volume.grid)
+        if strip is not None:
+            stripped = np.where(inside, volume.data[0], 0)
+            write(folder / f"{name}_{sequence}_stripped.nii.gz", _own_dtype(stripped, volume), volume.grid)
+
+
+def write_tumor(folder: Path, name: str, scans: Scans, tumor: Segmentation, convention: Convention) -> None:
+    write(folder / f"{name}_tumor_labels.nii.gz", from_classes(tumor.classes, convention), scans.grid)
+
+
+def write_probabilities(
+    folder: Path, name: str, scans: Scans, strip: Strip | None, tumor: Segmentation | None
+) -> None:
+    if strip is not None:
+        write(folder / f"{name}_brain_probability.nii.gz", strip.probability, scans.grid)
+    if tumor is not None:
+        write(folder / f"{name}_tumor_probabilities.nii.gz", tumor.probabilities, scans.grid)
+
+
+def write_montage(
+    folder: Path,
+    name: str,
+    title: str,
+    scans: Scans,
+    mask: NDArray[np.bool_] | None,
+    tumor: Segmentation | None,
+) -> None:
+    def ras(array_XYZ: NDArray[Any]) -> NDArray[Any]:
+        return to_ras(Volume(array_XYZ[None], scans.grid)).data[0]
+
+    images = {sequence: to_ras(scans.on_reference(sequence)) for sequence in scans.images}
+    draw_montage(
+        {sequence: volume.data[0] for sequence, volume in images.items()},
+        next(iter(images.values())).grid.spacing_mm,
+        None if mask is None else ras(mask),
+        None if tumor is None else ras(tumor.classes),
+        title,
+        folder / f"{name}_montage.png",
+    )
+
+
+def write_result(folder: Path, result: dict[str, Any]) -> None:
+    (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _own_dtype(array: NDArray[np.float32], volume: Volume) -> NDArray[Any]:
+    """Voxels in the type of the file that they came from, where that holds them exactly."""
+    dtype = np.dtype(np.float32) if volume.grid.header is None else volume.grid.header.get_data_dtype()
+    converted = array.astype(dtype)
+    return converted if np.array_equal(converted.astype(np.float32), array) else array

@@ -1,0 +1,275 @@
+"""The linked prediction over one or many subjects. One that fails is named and does not stop the rest."""
+
+import logging
+import platform
+import traceback
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from brainseg.checkpoint import load_model
+from brainseg.config import PredictConfig, UserError
+from brainseg.config.errors import ConfigError
+from brainseg.config.schema import Stage
+from brainseg.device import best_device
+from brainseg.images.labels import CONVENTIONS, Convention
+from brainseg.images.layouts import Subject, find_subjects
+from brainseg.pipeline import outputs
+from brainseg.pipeline.meter import Meter
+from brainseg.pipeline.scans import Scans, brain_if_stripped, read_scans
+from brainseg.pipeline.stages import Segmentation, Strip, TumorType, classify, segment, strip
+from brainseg.tasks import TaskModule
+
+log = logging.getLogger(__name__)
+MODEL_OF = {Stage.strip: "skullstripper", Stage.classify: "classifier", Stage.segment: "segmenter"}
+PACKAGES = ("brainseg", "torch", "monai", "numpy", "nibabel", "timm")
+
+
+@dataclass
+class Findings:
+    """What the stages have found of a subject so far."""
+
+    scans: Scans
+    brain: NDArray[np.bool_] | None  # on the reference grid
+    already_stripped: bool
+    strip: Strip | None = None
+    tumor_type: TumorType | None = None
+    tumor: Segmentation | None = None
+    left_out: dict[str, str] | None = None  # stage: why
+
+
+def run(options: PredictConfig) -> int:
+    """Predict every subject at `options.input` into a folder each below `options.output`.
+
+    Returns:
+        The number of subjects that failed.
+
+    Raises:
+        UserError: Nothing could start: no scan, no model, a checkpoint of another task, results in the way.
+    """
+    subjects = find_subjects(Path(options.input), options.sequence)
+    output = Path(options.output)
+    if not options.overwrite:
+        outputs.refuse_existing(output, [subject.id for subject in subjects])
+    models = _load(options)
+    convention = _convention(options, models)
+    results = []
+    for subject in track(subjects, "predicting", transient=True, disable=len(subjects) == 1):
+        results.append(_predict_or_name(subject, models, convention, options, output))
+    _print_summary(results, output)
+    return sum(result["status"] == "failed" for result in results)
+
+
+def _load(options: PredictConfig) -> dict[Stage, TaskModule]:
+    device = best_device(options.device)
+    paths = {stage: getattr(options, MODEL_OF[stage]) for stage in options.pipeline.stages}
+    models = {stage: load_model(path, device, task=MODEL_OF[stage]) for stage, path in paths.items() if path}
+    if not models:
+        raise ConfigError(
+            f"no model for any of the stages {', '.join(map(str, paths))}; "
+            f"give at least one of {', '.join(f'{MODEL_OF[stage]}=CHECKPOINT' for stage in paths)}"
+        )
+    return models
+
+
+def _convention(options: PredictConfig, models: dict[Stage, TaskModule]) -> Convention:
+    name = options.labels
+    if name is None and Stage.segment in models:
+        name = models[Stage.segment].provenance.get("facts", {}).get("label_convention")
+    name = name or "brats-2023"
+    if name not in CONVENTIONS:
+        raise ConfigError(f"labels must be one of {', '.join(CONVENTIONS)}, got {name}")
+    return CONVENTIONS[name]
+
+
+def _predict_or_name(
+    subject: Subject,
+    models: dict[Stage, TaskModule],
+    convention: Convention,
+    options: PredictConfig,
+    output: Path,
+) -> dict[str, Any]:
+    """A subject's result, written; what went wrong instead where it failed."""
+    try:
+        with outputs.folder_for(output, subject.id) as folder:
+            result = _predict(subject, models, convention, options, folder)
+            outputs.write_result(folder, result)
+    except Exception as error:  # one subject never takes the others down; its failure is written and counted
+        known = isinstance(error, UserError)
+        message = str(error) if known else f"unexpected {type(error).__name__}: {error}"
+        log.error("%s failed: %s", subject.id, message)
+        result = {"subject": subject.id, "status": "failed", "error": message}
+        if not known:
+            result["traceback"] = traceback.format_exc()
+            log.debug("", exc_info=True)
+        with outputs.folder_for(output, subject.id) as folder:  # nothing of an earlier run stays in its place
+            outputs.write_result(folder, result)
+    return result
+
+
+def _predict(
+    subject: Subject,
+    models: dict[Stage, TaskModule],
+    convention: Convention,
+    options: PredictConfig,
+    folder: Path,
+) -> dict[str, Any]:
+    meter = Meter()
+    with meter.measure("read"):
+        scans = read_scans(subject, *_wanted(models, options), options.pipeline.align)
+        brain = brain_if_stripped(scans.images[scans.reference])
+    found = Findings(scans, brain, already_stripped=brain is not None, left_out={})
+    for stage in options.pipeline.stages:
+        if reason := _why_left_out(stage, found, models, options):
+            found.left_out[str(stage)] = reason
+            continue
+        with meter.measure(str(stage)):
+            _advance(stage, found, models[stage], options)
+    with meter.measure("write"):
+        _write(subject, found, convention, options, folder)
+    return _result(subject, found, convention, options, meter)
+
+
+def _wanted(models: dict[Stage, TaskModule], options: PredictConfig) -> tuple[list[str], str | None]:
+    """The sequences that the models need, and the one whose grid the results get."""
+    needed = [
+        name
+        for stage in (Stage.strip, Stage.segment)
+        if stage in models
+        for name in models[stage].config.preprocess.modalities
+    ]
+    if options.vote.sequence and Stage.classify in models:
+        needed.append(options.vote.sequence)
+    return list(dict.fromkeys(needed)), needed[0] if needed else None
+
+
+def _why_left_out(
+    stage: Stage, found: Findings, models: dict[Stage, TaskModule], options: PredictConfig
+) -> str | None:
+    if stage not in models:
+        return f"no {MODEL_OF[stage]} given"
+    if stage is Stage.strip and found.already_stripped:
+        return "the scan is stripped already; its non-zero voxels are the brain mask"
+    if options.pipeline.stop_if_healthy and found.tumor_type and found.tumor_type.verdict == "notumor":
+        return (
+            f"notumor at {found.tumor_type.probabilities['notumor']:.3f}, and pipeline.stop_if_healthy is set"
+        )
+    return None
+
+
+def _advance(stage: Stage, found: Findings, model: Any, options: PredictConfig) -> None:
+    if stage is Stage.strip:
+        found.strip = strip(found.scans, model, options.window)
+        found.brain = found.strip.mask
+        if not found.brain.any():
+            raise UserError(f"the skull stripper found no brain in {found.scans.reference}; look at the scan")
+    elif stage is Stage.classify:
+        found.tumor_type = classify(found.scans, found.brain, model, options.vote)
+    else:
+        if found.brain is None:
+            found.scans.warnings.append(
+                "segmented without a brain mask, which the segmenter was not trained for"
+            )
+        found.tumor = segment(found.scans, found.brain, model, options.window)
+
+
+def _write(
+    subject: Subject, found: Findings, convention: Convention, options: PredictConfig, folder: Path
+) -> None:
+    if found.brain is not None:
+        outputs.write_brain(folder, subject.id, found.scans, found.strip, found.brain)
+    if found.tumor is not None:
+        outputs.write_tumor(folder, subject.id, found.scans, found.tumor, convention)
+    if options.save_probabilities:
+        outputs.write_probabilities(folder, subject.id, found.scans, found.strip, found.tumor)
+    if options.montage:
+        outputs.write_montage(
+            folder, subject.id, _title(subject, found), found.scans, found.brain, found.tumor
+        )
+
+
+def _title(subject: Subject, found: Findings) -> str:
+    if found.tumor_type is None:
+        return subject.id
+    verdict = found.tumor_type.verdict
+    return f"{subject.id}: {verdict} (mean probability {found.tumor_type.probabilities[verdict]:.2f})"
+
+
+def _result(
+    subject: Subject, found: Findings, convention: Convention, options: PredictConfig, meter: Meter
+) -> dict[str, Any]:
+    grid = found.scans.grid
+    voxel_ml = float(np.prod(grid.spacing_mm)) / 1000
+    volumes = {} if found.brain is None else {"brain": round(float(found.brain.sum()) * voxel_ml, 1)}
+    if found.tumor is not None:
+        volumes |= found.tumor.volumes_ml(grid.spacing_mm)
+    tumor_type = found.tumor_type and {
+        "verdict": found.tumor_type.verdict,
+        "probabilities": found.tumor_type.probabilities,
+        "sequence": found.tumor_type.sequence,
+        "slices": found.tumor_type.slices,
+    }
+    models = {MODEL_OF[stage]: getattr(options, MODEL_OF[stage]) for stage in options.pipeline.stages}
+    return {
+        "subject": subject.id,
+        "status": "done",
+        "tumor_type": tumor_type,
+        "volumes_ml": volumes,
+        "label_convention": {"name": convention.name, "values": _values(convention)} if found.tumor else None,
+        "stages": [
+            str(stage) for stage in options.pipeline.stages if str(stage) not in (found.left_out or {})
+        ],
+        "left_out": found.left_out,
+        "warnings": found.scans.warnings,
+        "grid": {
+            "reference": found.scans.reference,
+            "shape": list(grid.shape),
+            "spacing_mm": [round(s, 4) for s in grid.spacing_mm],
+            "orientation": grid.orientation,
+        },
+        "inputs": {
+            name: {"file": str(source.path), "channel": source.channel, "sha256": outputs.sha256(source.path)}
+            for name, source in subject.images.items()
+        },
+        "models": {
+            name: {"file": str(path), "sha256": outputs.sha256(Path(path))}
+            for name, path in models.items()
+            if path
+        },
+        "seconds": meter.seconds,
+        "peak_memory_mb": meter.peak_mb,
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+    }
+
+
+def _values(convention: Convention) -> dict[str, str]:
+    from brainseg.images.labels import CLASSES
+
+    return {str(value): CLASSES[index] for value, index in convention.classes.items()}
+
+
+def _print_summary(results: list[dict[str, Any]], output: Path) -> None:
+    table = Table("subject", "type", "brain ml", "tumour ml", "seconds", "remarks")
+    for result in results:
+        if result["status"] == "failed":
+            table.add_row(result["subject"], "[red]failed[/red]", "", "", "", result["error"])
+            continue
+        tumor_type, volumes = result["tumor_type"], result["volumes_ml"]
+        table.add_row(
+            result["subject"],
+            tumor_type["verdict"] if tumor_type else "-",
+            f"{volumes['brain']:.0f}" if "brain" in volumes else "-",
+            f"{volumes['whole_tumor']:.1f}" if "whole_tumor" in volumes else "-",
+            f"{sum(result['seconds'].values()):.1f}",
+            "; ".join([*result["left_out"].values(), *result["warnings"]]),
+        )
+    console = Console()
+    console.print(table)
+    console.print(f"results in {output}, a folder for each subject", soft_wrap=True)

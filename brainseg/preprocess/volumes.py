@@ -1,0 +1,229 @@
+"""A scan as a network wants it, in RAS and of one voxel size, and the way back onto the scan's own grid."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainseg.config import VolumePreprocess
+from brainseg.config.errors import GeometryError, ImageError
+from brainseg.config.schema import Crop, Intensity
+from brainseg.images.volume import Grid, Volume, from_ras, ras_grid, to_ras
+from brainseg.preprocess import resample
+
+Box = tuple[slice, slice, slice]
+
+HEAD_MARGIN_MM = 8.0
+_SAME_SPACING = 1e-3  # relative; scanners write 0.9999998 mm
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A scan ready for a network.
+
+    Attributes:
+        image: float32 (C, X, Y, Z), channels in the order of `modalities`.
+        grid: Where these voxels lie: in RAS, cropped, of the wanted voxel size.
+        source: The grid of the scan as it was given.
+    """
+
+    image: NDArray[np.float32]
+    grid: Grid
+    source: Grid
+
+    def undo(self, array: NDArray[Any], *, nearest: bool) -> NDArray[Any]:
+        """An array on `grid` brought back onto `source`, in its axes and shape; 0 outside of the crop.
+
+        Args:
+            array: (K, X, Y, Z), e.g. one probability or logit per class.
+            nearest: Take the nearest voxel and keep the dtype, as labels need; otherwise interpolate
+                linearly, as float32. For the least jagged label map interpolate probabilities, then take
+                the largest.
+        """
+        if array.shape[1:] != self.grid.shape:
+            raise GeometryError(f"an array {array.shape} does not lie on the prepared grid {self.grid.shape}")
+        target = ras_grid(self.source)
+        box, positions = _covered(_positions(self.grid, target), self.grid.shape)
+        back = (
+            resample.nearest(array, positions)
+            if nearest
+            else resample.linear(np.asarray(array, dtype=np.float32), positions)
+        )
+        full = np.zeros((len(array), *target.shape), dtype=back.dtype)
+        full[(slice(None), *box)] = back
+        return np.ascontiguousarray(from_ras(full, self.source))
+
+
+def prepare_volume(
+    volume: Volume, settings: VolumePreprocess, brain: NDArray[np.bool_] | None = None
+) -> Prepared:
+    """The scan turned to RAS, masked, cropped, resampled and scaled, in this order.
+
+    Resampling is linear, smoothed before downsampling (`resample.linear_weights`). A spacing that the
+    scan has already, within a thousandth, leaves its voxels as they are.
+
+    Args:
+        volume: (C, X, Y, Z) in any orientation, channels in the order of `settings.modalities`.
+        settings: What the network was, or will be, trained with.
+        brain: (X, Y, Z) on the volume's grid; outside it everything becomes 0 before the crop.
+
+    Raises:
+        ImageError: The number of channels is wrong, the brain is empty, or a channel is constant.
+    """
+    if len(volume.data) != len(settings.modalities):
+        raise ImageError(
+            f"the scan has {len(volume.data)} channels but {len(settings.modalities)} are needed: "
+            f"{', '.join(settings.modalities)}"
+        )
+    ras = to_ras(volume if brain is None else _masked(volume, brain))
+    box = _box(ras, settings.crop)
+    image, grid = ras.data[(slice(None), *box)].astype(np.float32), _cropped(ras.grid, box)
+    if settings.spacing_mm is not None:
+        wanted = _spaced(grid, settings.spacing_mm)
+        image, grid = resample.linear(image, _positions(grid, wanted)), wanted
+    scaled = [
+        _scaled(channel, settings.intensity, name)
+        for channel, name in zip(image, settings.modalities, strict=True)
+    ]
+    return Prepared(np.stack(scaled), grid, volume.grid)
+
+
+def prepare_labels(labels: Volume, prepared: Prepared) -> NDArray[np.uint8]:
+    """Labels (X, Y, Z) at the voxels of a prepared scan, each the one with most weight there.
+
+    Args:
+        labels: (1, X, Y, Z) of class indices, on the grid that the scan was given on.
+        prepared: That scan.
+
+    Raises:
+        GeometryError: The labels lie on another grid.
+    """
+    difference = labels.grid.difference(prepared.source)
+    if difference is not None:
+        raise GeometryError(f"the labels do not lie on the scan's grid: {difference}; resample them first")
+    ras = to_ras(labels)
+    data = resample.majority(ras.data[:1], _positions(ras.grid, prepared.grid))
+    return np.ascontiguousarray(data[0], dtype=np.uint8)
+
+
+def _masked(volume: Volume, brain: NDArray[np.bool_]) -> Volume:
+    if brain.shape != volume.grid.shape:
+        raise GeometryError(f"the brain mask is {brain.shape} but the scan is {volume.grid.shape}")
+    if not brain.any():
+        raise ImageError("the brain mask is empty; look at the skull stripping of this scan")
+    return Volume(np.where(brain, volume.data, np.zeros((), volume.data.dtype)), volume.grid)
+
+
+def _box(volume: Volume, crop: Crop) -> Box:
+    if crop is Crop.nonzero:
+        return _bounds((volume.data != 0).any(axis=0), (0, 0, 0))
+    if crop is Crop.head:
+        x, y, z = (int(np.ceil(HEAD_MARGIN_MM / spacing)) for spacing in volume.grid.spacing_mm)
+        return _bounds(_head(volume.data), (x, y, z))
+    return slice(None), slice(None), slice(None)
+
+
+def _head(image: NDArray[Any]) -> NDArray[np.bool_]:
+    """(X, Y, Z): True in the head, less stray bright voxels in the air.
+
+    Bright is above 10 % of the way from the 2nd to the 98th percentile (Smith, "BET", Human Brain
+    Mapping 2002, 2.1). A layer of voxels counts when its share of bright ones is at least 5 % of the
+    fullest layer's.
+    """
+    low, high = np.percentile(image[:, ::2, ::2, ::2], (2, 98), axis=(1, 2, 3))
+    threshold = (low + 0.1 * (high - low)).reshape(-1, 1, 1, 1)
+    head = np.asarray((image > threshold).any(axis=0))
+    for axis in range(3):
+        filled = head.sum(axis=tuple(a for a in range(3) if a != axis))
+        layers = filled >= 0.05 * filled.max()
+        head = head & layers.reshape([-1 if a == axis else 1 for a in range(3)])
+    return head
+
+
+def _bounds(mask: NDArray[np.bool_], margin: tuple[int, int, int]) -> Box:
+    """The box of the True voxels with a margin; the whole if there are none."""
+    if not mask.any():
+        return slice(None), slice(None), slice(None)
+    sides = []
+    for axis in range(3):
+        used = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        sides.append(slice(max(int(used[0]) - margin[axis], 0), int(used[-1]) + margin[axis] + 1))
+    return sides[0], sides[1], sides[2]
+
+
+def _cropped(grid: Grid, box: Box) -> Grid:
+    ranges = [range(*side.indices(size)) for side, size in zip(box, grid.shape, strict=True)]
+    corner = np.eye(4)
+    corner[:3, 3] = [r.start for r in ranges]
+    return Grid((len(ranges[0]), len(ranges[1]), len(ranges[2])), grid.affine @ corner)
+
+
+def _spaced(grid: Grid, spacing_mm: list[float]) -> Grid:
+    """A grid of another voxel size from the same corner, over at least the same field of view."""
+    ratio = np.divide(spacing_mm, grid.spacing_mm)
+    ratio[np.abs(ratio - 1) < _SAME_SPACING] = 1
+    x, y, z = (int(np.ceil(n / r - 0.01)) for n, r in zip(grid.shape, ratio, strict=True))
+    step = np.diag([*ratio, 1])
+    step[:3, 3] = (ratio - 1) / 2  # the first voxel's centre, such that its corner stays
+    return Grid((max(x, 1), max(y, 1), max(z, 1)), grid.affine @ step)
+
+
+def _positions(given: Grid, wanted: Grid) -> list[resample.Positions]:
+    """For each axis, where the wanted voxels lie among the given ones; both grids have the same axes."""
+    matrix = np.linalg.inv(given.affine) @ wanted.affine
+    assert np.allclose(matrix[:3, :3], np.diag(np.diag(matrix)[:3]), atol=1e-4), "grids are turned"
+    return [matrix[a, a] * np.arange(wanted.shape[a]) + matrix[a, 3] for a in range(3)]
+
+
+def _covered(
+    positions: list[resample.Positions], shape: tuple[int, int, int]
+) -> tuple[Box, list[resample.Positions]]:
+    """The part of the wanted voxels that lies in the given ones, as a box, and their positions."""
+    sides = []
+    for along, size in zip(positions, shape, strict=True):
+        # A voxel whose centre lies on the very border counts as inside.
+        inside = np.flatnonzero((along > -0.5 - 1e-6) & (along < size - 0.5 + 1e-6))
+        sides.append(slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0))
+    return (sides[0], sides[1], sides[2]), [p[s] for p, s in zip(positions, sides, strict=True)]
+
+
+def _scaled(image: NDArray[np.float32], intensity: Intensity, name: str) -> NDArray[np.float32]:
+    """One channel, (X, Y, Z)."""
+    if image.min() == image.max():
+        raise ImageError(
+            f"{name}: all voxels used are {image.flat[0]:g}; look at the scan and its brain mask"
+        )
+    match intensity:
+        case Intensity.zscore:
+            return _standardised(image, name)
+        case Intensity.zscore_nonzero:
+            # Not "above 0": scans that were z-scored before have negative values in the brain.
+            inside = image != 0
+            scaled = np.zeros_like(image)
+            scaled[inside] = _standardised(image[inside], name)
+            return scaled
+        case Intensity.minmax:
+            low, high = image.min(), image.max()
+            return np.asarray((image - low) / (high - low))
+        case Intensity.percentile:
+            return _head_range_to_unit(image, name)
+
+
+def _standardised(values: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+    """Mean 0, standard deviation 1 (that of the population)."""
+    centred = values - values.mean(dtype=np.float64).astype(np.float32)
+    deviation = np.sqrt(np.square(centred).mean(dtype=np.float64)).astype(np.float32)
+    if deviation == 0:
+        raise ImageError(f"{name}: all voxels other than 0 are {values.flat[0]:g}; a mask given as a scan?")
+    return np.asarray(centred / deviation)
+
+
+def _head_range_to_unit(image: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+    """Percentiles .5 and 99.5 of the voxels brighter than the mean to 0 and 1; clipped to [0, 1.5]."""
+    head = image[image > image.mean(dtype=np.float64)]
+    low, high = np.percentile(head, (0.5, 99.5))
+    if high <= low:
+        raise ImageError(f"{name}: the brighter voxels are all {low:g}; a mask given as a scan?")
+    scaled = (image - np.float32(low)) / np.float32(high - low)
+    return np.clip(scaled, 0, 1.5, out=scaled)

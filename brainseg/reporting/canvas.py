@@ -1,0 +1,77 @@
+"""Colours and figures that all pictures share. No pyplot: it keeps global state."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from brainseg.images.atomic import writing
+
+# One colour for a class in every picture: from Okabe and Ito's palette, told apart with any colour vision,
+# and made a little lighter for grey images.
+CLASS_COLORS = {
+    "necrotic_core": "#56B4E9",
+    "edema": "#F0E442",
+    "enhancing_tumor": "#FF6A3D",
+    "brain": "#4FD1B0",
+}
+INNER = {"edema": 1, "enhancing_tumor": 2, "necrotic_core": 3}  # how far inside a tumour
+# For classes that are not named above, and for lines.
+LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+DARK = "#0B0D10"
+LIGHT_TEXT = "#E8EAED"
+DIM_TEXT = "#9AA0A6"
+WRONG = "#FF7B72"
+
+
+def class_color(name: str, index: int) -> str:
+    """The colour of a class by its name, else by its place in the list of classes."""
+    return CLASS_COLORS.get(name, LINE_COLORS[index % (len(LINE_COLORS) - 1)])
+
+
+def spoken(name: str) -> str:
+    """A name of the code as people write it."""
+    return name.replace("_", " ")
+
+
+def new_figure(width: float, height: float, *, dark: bool = False) -> Figure:
+    """An empty figure, inches, that can draw itself without a display."""
+    figure = Figure(figsize=(width, height), facecolor=DARK if dark else "white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, png: Path, *, dpi: int = 110) -> None:
+    """Write the picture whole or not at all: a viewer that reloads it never sees half of it."""
+    with writing(png) as temporary:
+        figure.savefig(temporary, format="png", dpi=dpi, facecolor=figure.get_facecolor())
+
+
+def paint_classes(axes: Axes, labels: NDArray[Any], names: Sequence[str]) -> None:
+    """Each class but the background as a veil with an outline, the inner ones of a tumour on top.
+
+    Args:
+        axes: They show an image of the labels' size.
+        labels: (H, W), values are places in `names`.
+        names: Background first.
+    """
+    for value in sorted(range(1, len(names)), key=lambda value: INNER.get(names[value], 0)):
+        mask = labels == value
+        if mask.any():
+            color = class_color(names[value], value)
+            axes.contourf(mask.astype(float), levels=[0.5, 1.5], colors=[color], alpha=0.3)
+            outline(axes, mask, color, width=1.1)
+
+
+def outline(axes: Axes, mask: NDArray[Any], color: str, *, width: float = 1.3) -> None:
+    """The border of a 2D mask on the image that `axes` show; closed at the edge of the image too."""
+    if mask.any():
+        padded = np.pad(mask, 1).astype(float)
+        columns, rows = np.arange(-1, mask.shape[1] + 1), np.arange(-1, mask.shape[0] + 1)
+        axes.contour(columns, rows, padded, levels=[0.5], colors=[color], linewidths=width)

@@ -1,0 +1,86 @@
+"""What the trained models share: one constructor, one optimizer set-up, one checkpoint format."""
+
+from typing import Any, ClassVar
+
+import pytorch_lightning as pl
+import torch
+from hydra.utils import instantiate
+
+from brainseg.config import as_section
+from brainseg.tasks.preview import Preview
+
+FORMAT = 1  # of checkpoint["brainseg"]; raise it when what predict.py reads from there changes
+
+
+class TaskModule(pl.LightningModule):
+    """A network with its loss and optimizer, built from plain values only.
+
+    Plain values (no objects, no DictConfig) keep the checkpoint readable with torch.load(weights_only=True)
+    and make it complete: the class is rebuilt from it alone.
+
+    Args:
+        config: The task's section of the config, e.g. everything under `segmenter`.
+        loss: A `_target_` dict. None to predict only.
+        optimizer: A `_target_` dict without `params`.
+        scheduler: A `_target_` dict without `optimizer`, stepped once an epoch, or once a batch where it has
+            `total_steps`; None keeps the rate.
+    """
+
+    task: ClassVar[str]
+    schema: ClassVar[type]
+    preview_classes: ClassVar[tuple[str, ...]] = ()  # of the masks in previews, background first
+    net: torch.nn.Module
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        loss: dict[str, Any] | None = None,
+        optimizer: dict[str, Any] | None = None,
+        scheduler: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(logger=False)
+        self.config: Any = as_section(self.schema, config)
+        self.loss = instantiate(loss)
+        self.provenance: dict[str, Any] = {}
+
+    def initialise(self) -> None:
+        """Give a fresh run its starting weights. Building or loading a module never downloads."""
+
+    def previews(self, batch: Any) -> list[Preview]:
+        """Pictures of what the network makes of a validation batch."""
+        raise NotImplementedError
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.net(x)
+        return logits
+
+    def on_train_epoch_start(self) -> None:
+        # Dropout then draws the same numbers in a resumed run as in one that was never stopped.
+        torch.manual_seed(hash((self.provenance.get("seed", 0), self.current_epoch, self.global_rank)))
+
+    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        x, target = batch
+        loss: torch.Tensor = self.loss(self(x), target)
+        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(x))
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        optimizer = instantiate(self.hparams["optimizer"], params=self.parameters())
+        entry = self.hparams["scheduler"]
+        if entry is None:
+            return optimizer
+        every_batch = "total_steps" in entry
+        if every_batch:
+            entry = {**entry, "total_steps": self._total_steps()}
+        scheduler = instantiate(entry, optimizer=optimizer)
+        return [optimizer], [{"scheduler": scheduler, "interval": "step" if every_batch else "epoch"}]
+
+    def _total_steps(self) -> int:
+        """Optimizer steps of the whole training, also where the trainer is to stop after fewer epochs."""
+        epochs = self.trainer.max_epochs or 1
+        per_epoch = self.trainer.estimated_stepping_batches / epochs
+        return round(per_epoch * max(self.config.epochs, epochs))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["brainseg"] = {"format": FORMAT, "task": self.task, "run": self.provenance}

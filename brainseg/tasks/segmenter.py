@@ -1,0 +1,57 @@
+"""The segmenter: necrotic core, edema and enhancing tumour in skull-stripped sequences."""
+
+from typing import Any
+
+import torch
+
+from brainseg.config import SegmenterConfig
+from brainseg.images.labels import CLASSES
+from brainseg.metrics import RegionDice
+from brainseg.tasks import volumes
+from brainseg.tasks.base import TaskModule
+from brainseg.tasks.preview import Preview
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class Segmenter(TaskModule):
+    """Patches (B, C, X, Y, Z), C in the order of `preprocess.modalities`, to logits (B, 4, X, Y, Z)."""
+
+    task = "segmenter"
+    schema = SegmenterConfig
+    preview_classes = CLASSES
+    config: SegmenterConfig
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        loss: dict[str, Any] | None = None,
+        optimizer: dict[str, Any] | None = None,
+        scheduler: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(config, loss, optimizer, scheduler)
+        self.net = volumes.volume_net(self.config, out_channels=len(CLASSES))
+        self.dice = torch.nn.ModuleDict({part: RegionDice() for part in ("val", "test")})
+
+    def logits(self, image_CXYZ: torch.Tensor, **window: Any) -> torch.Tensor:
+        """Logits (4, X, Y, Z) of a whole prepared scan; `window` is as for `predict_windows`."""
+        return volumes.whole_volume(self, image_CXYZ, **window)
+
+    def classes_of(self, logits_KXYZ: torch.Tensor) -> torch.Tensor:
+        """The most likely class of each voxel, (X, Y, Z)."""
+        return logits_KXYZ.argmax(0)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        volumes.count_scores(self, batch, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        volumes.count_scores(self, batch, "test")
+
+    def on_validation_epoch_end(self) -> None:
+        volumes.log_scores(self, "val")
+
+    def on_test_epoch_end(self) -> None:
+        volumes.log_scores(self, "test")
+
+    def previews(self, batch: Batch) -> list[Preview]:
+        return volumes.previews(self, batch)

@@ -1,0 +1,69 @@
+"""What the two models of volumes share: building the network, predicting a whole scan, showing a slice."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from brainseg.inference import predict_windows
+from brainseg.nets import build_volume_net
+from brainseg.tasks.base import TaskModule
+from brainseg.tasks.preview import Preview, cut
+
+
+def volume_net(config: Any, out_channels: int) -> torch.nn.Module:
+    """The network that a volume task's section names, in the memory layout that suits 3D convolutions."""
+    net = build_volume_net(
+        str(config.net), len(config.preprocess.modalities), out_channels, config.channels, config.dropout
+    )
+    return net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
+
+
+@torch.no_grad()
+def whole_volume(module: TaskModule, image_CXYZ: torch.Tensor, **window: Any) -> torch.Tensor:
+    """Logits (K, X, Y, Z) of a whole prepared scan, by overlapping windows of the size trained on."""
+    return predict_windows(image_CXYZ, tuple(module.config.patch), predict=module, **window)
+
+
+def count_scores(module: Any, batch: tuple[torch.Tensor, torch.Tensor], part: str) -> None:
+    """Predict the whole scans of a batch, log their loss and count their Dice in `module.dice[part]`."""
+    for image, truth in zip(*batch, strict=True):
+        logits = module.logits(image)
+        if module.loss is not None:
+            module.log(f"{part}/loss", module.loss(logits[None], truth[None]), batch_size=1, sync_dist=True)
+        module.dice[part].update(truth[None], module.classes_of(logits)[None])
+
+
+def log_scores(module: Any, part: str) -> None:
+    """Log the mean Dice of the epoch's cases, for each region and over all of them."""
+    scores = module.dice[part].compute()
+    for name, score in scores.items():
+        module.log(f"{part}/{name}", score)
+    module.log(f"{part}/dice/mean", torch.stack(list(scores.values())).mean())
+    module.dice[part].reset()
+
+
+def previews(module: Any, batch: tuple[torch.Tensor, torch.Tensor]) -> list[Preview]:
+    """Each scan of a batch with its truth and the network's guess."""
+    return [
+        preview_of(image, truth, module.classes_of(module.logits(image)))
+        for image, truth in zip(*batch, strict=True)
+    ]
+
+
+def preview_of(image_CXYZ: torch.Tensor, truth_XYZ: torch.Tensor, guess_XYZ: torch.Tensor) -> Preview:
+    """The axial slice with the most foreground, of the last channel."""
+    truth = _array(truth_XYZ)
+    z = int((truth > 0).sum(axis=(0, 1)).argmax())
+    return Preview(
+        image=cut(_array(image_CXYZ[-1]), "axial", z).astype(np.float32),
+        caption=f"axial slice {z}",
+        truth=cut(truth, "axial", z),
+        guess=cut(_array(guess_XYZ), "axial", z),
+    )
+
+
+def _array(tensor: torch.Tensor) -> NDArray[Any]:
+    array: NDArray[Any] = tensor.detach().cpu().numpy()
+    return array

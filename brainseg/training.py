@@ -1,0 +1,151 @@
+"""One training run, from config to best checkpoint."""
+
+import json
+import logging
+import os
+import platform
+import subprocess
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from pytorch_lightning.loggers import Logger, WandbLogger
+
+from brainseg.checkpoint import read_checkpoint
+from brainseg.config import ConfigError, chosen, plain, record
+from brainseg.device import best_device, precision_for
+from brainseg.tasks import TASKS, TaskModule
+
+PACKAGES = ("torch", "pytorch-lightning", "monai", "timm", "numpy", "nibabel")
+
+
+def train(cfg: DictConfig) -> float:
+    """Train the task that `cfg` names and score its best checkpoint on the test split.
+
+    Returns:
+        The best value of the monitored metric, for sweepers that optimise.
+    """
+    _quieten()
+    _refuse_foreign_resume(cfg)
+    pl.seed_everything(cfg.seed, workers=True, verbose=False)
+    module = TASKS[cfg.task](
+        config=plain(cfg[cfg.task]),
+        loss=chosen(cfg, "loss"),
+        optimizer=chosen(cfg, "optimizer"),
+        scheduler=chosen(cfg, "scheduler"),
+    )
+    if cfg.resume is None:
+        module.initialise()
+    data = instantiate(cfg.data, _convert_="object")  # the recipe arrives as its config class
+    data.prepare_data()
+    data.setup("fit")  # faults in the data show here, before a trainer or a logger exists
+    module.provenance = record(cfg) | {"facts": data.facts, "versions": _versions(), "commit": _commit()}
+    if cfg.paths.run is not None:
+        _write_json(Path(cfg.paths.run) / "split.json", data.split.as_dict())
+    return _run(cfg, module, data)
+
+
+def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> float:
+    callbacks = {name: instantiate(node) for name, node in plain(cfg.callbacks).items() if node}
+    with _opened_loggers(cfg) as loggers:
+        settings = _trainer_settings(cfg)
+        _introduce(module, data, settings)
+        trainer = instantiate(settings, callbacks=list(callbacks.values()), logger=loggers)
+        trainer.fit(module, data, ckpt_path=cfg.resume, weights_only=True)
+        best = callbacks["best"]
+        if cfg.test and best.best_model_path:
+            _score(trainer, module, data, best.best_model_path)
+    return float(best.best_model_score) if best.best_model_score is not None else float("nan")
+
+
+def _score(trainer: pl.Trainer, module: TaskModule, data: Any, checkpoint: str) -> None:
+    """The best checkpoint's scores on the test part, or on the validation part where there is no other."""
+    if data.split.test:
+        trainer.test(module, data, ckpt_path=checkpoint, weights_only=True)
+    else:
+        print("no test part (data.test_share is 0): the scores below are of the validation part")
+        trainer.validate(module, data, ckpt_path=checkpoint, weights_only=True)
+    best = os.path.relpath(checkpoint)
+    print(f"best checkpoint: {best}\npredict with it: python predict.py input=PATH {module.task}={best}")
+
+
+def _trainer_settings(cfg: DictConfig) -> dict[str, Any]:
+    settings: dict[str, Any] = plain(cfg.trainer)
+    if settings["precision"] == "auto":
+        kind = {"gpu": "cuda"}.get(settings["accelerator"], settings["accelerator"])
+        settings["precision"] = precision_for(best_device(kind))
+    return settings
+
+
+def _quieten() -> None:
+    """Leave out what Lightning and torch say that no user can act on."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    # It holds the config and the split already; only a metrics.csv would be replaced.
+    warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")
+    warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.* is deprecated")
+    warnings.filterwarnings("ignore", message=".*does not have many workers which may be a bottleneck")
+
+
+def _introduce(module: TaskModule, data: Any, settings: dict[str, Any]) -> None:
+    millions = sum(parameter.numel() for parameter in module.net.parameters()) / 1e6
+    device = f"{settings['accelerator']}, {settings['precision']}"
+    sizes = ", ".join(f"{len(ids)} {part}" for part, ids in data.split.as_dict().items())
+    print(f"{module.task}: {millions:.2f} million parameters ({device}); {sizes}")
+
+
+def _refuse_foreign_resume(cfg: DictConfig) -> None:
+    if cfg.resume is None:
+        return
+    stored = read_checkpoint(cfg.resume)
+    if stored["brainseg"]["task"] != cfg.task:
+        raise ConfigError(
+            f"resume={cfg.resume} is a run of model={stored['brainseg']['task']}, not {cfg.task}"
+        )
+    if stored["hyper_parameters"]["config"]["epochs"] != cfg[cfg.task].epochs:
+        print(
+            f"resuming with {cfg.task}.epochs={cfg[cfg.task].epochs}; the checkpoint's run had "
+            f"{stored['hyper_parameters']['config']['epochs']}, so its schedule is not continued exactly"
+        )
+
+
+@contextmanager
+def _opened_loggers(cfg: DictConfig) -> Iterator[list[Logger]]:
+    """The run's loggers, closed however the run ends.
+
+    The runs of a sweep share one process, and W&B adds each to the last one that was left open.
+    """
+    loggers = [instantiate(node) for node in plain(cfg.logger).values()]
+    for logger in loggers:
+        logger.log_hyperparams(record(cfg))
+    failed = True
+    try:
+        yield loggers
+        failed = False
+    finally:
+        for logger in loggers:
+            if isinstance(logger, WandbLogger):
+                logger.experiment.finish(exit_code=int(failed))
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), "brainseg": version("brainseg")} | {
+        name: version(name) for name in PACKAGES
+    }
+
+
+def _commit() -> str | None:
+    """The git commit of a checkout; None for an installed package."""
+    here = Path(__file__).parent
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None
+
+
+def _write_json(path: Path, values: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(values, indent=1) + "\n")

@@ -1,0 +1,174 @@
+"""What can be asked of train.py on the command line, and what it answers to mistakes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra.errors import HydraException
+
+from brainseg.config import ConfigError, check, explain, plain
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = ["classifier", "skullstripper", "segmenter"]
+OPTIONS = {
+    group: sorted(path.stem for path in (ROOT / "conf" / group).glob("*.yaml"))
+    for group in ("data", "trainer", "logger", "experiment")
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("data", [None, "phantom"])
+@pytest.mark.parametrize("trainer", OPTIONS["trainer"])
+@pytest.mark.parametrize("logger", OPTIONS["logger"])
+def test_every_model_composes_with_every_option(composed, model, data, trainer, logger):
+    picks = [f"model={model}", f"trainer={trainer}", f"logger={logger}"]
+    cfg = composed(*picks, *([f"data={data}"] if data else []))
+    check(cfg)
+    for section in (model, "data", "trainer", "callbacks", "logger", "menu"):
+        plain(cfg[section])  # every interpolation leads somewhere
+    assert cfg.task == model
+
+
+@pytest.mark.parametrize("experiment", OPTIONS["experiment"])
+def test_every_experiment_composes(composed, experiment):
+    check(composed(f"experiment={experiment}"))
+
+
+def test_the_classifier_is_trained_unless_another_model_is_named(composed):
+    assert composed("classifier.backbone=resnet50").classifier.backbone == "resnet50"
+
+
+def test_a_smoke_run_is_short_whatever_the_model_asks_for(composed):
+    assert composed("model=segmenter", "trainer=smoke").trainer.max_epochs == 1
+
+
+def test_the_command_line_wins_over_an_experiment(composed):
+    cfg = composed("experiment=demo_segmenter", "segmenter.epochs=7", "data=brats")
+    assert (cfg.trainer.max_epochs, cfg.data._target_) == (7, "brainseg.data.BraTSVolumes")
+
+
+@pytest.mark.parametrize(
+    ("override", "answer"),
+    [
+        ("classifier.backbnoe=vgg16", "classifier.backbnoe: unknown key 'backbnoe'; did you mean backbone?"),
+        (
+            "classifier.loss=fcal",
+            "classifier.loss: Invalid value 'fcal', expected one of "
+            "[categorical_crossentropy, kl_divergence, categorical_hinge]",
+        ),
+        (
+            "classifier.epochs=ten",
+            "classifier.epochs: Value 'ten' of type 'str' could not be converted to Integer",
+        ),
+        ("trainer.max_epohcs=3", "trainer.max_epohcs: unknown key 'max_epohcs'; did you mean max_epochs?"),
+        ("data.val_shar=3", "data.val_shar: unknown key 'val_shar'; did you mean val_share?"),
+        ("seed=abc", "seed: Value 'abc' of type 'str' could not be converted to Integer"),
+        ("segmenter.epochs=3", "segmenter.* is set, but another model is trained; add model=segmenter"),
+        ("model=segmentr", "model=segmentr: no such model; there are classifier, segmenter, skullstripper"),
+    ],
+)
+def test_a_mistake_is_answered_in_one_line_while_composing(composed, override, answer):
+    with pytest.raises(HydraException) as error:
+        composed(override)
+    assert explain(error.value) == answer
+
+
+@pytest.mark.parametrize(
+    ("overrides", "answer"),
+    [
+        (["classifier.epochs=0"], r"^classifier\.epochs must be at least 1, got 0$"),
+        (["classifier.preprocess.size=8"], r"^classifier\.preprocess\.size must be at least 32, got 8$"),
+        (
+            ["classifier.weights=a.pth"],
+            r"^classifier\.weights is a\.pth but pretrained is false; set pretrained=true$",
+        ),
+        (
+            ["classifier.classes=[glioma,cyst]"],
+            r"^classifier\.classes takes distinct names out of \['glioma'",
+        ),
+        (
+            ["experiment=demo_segmenter", "model=classifier"],
+            r"^segmenter\.\* is set, .* but model=classifier is trained$",
+        ),
+        (["model=segmenter", "segmenter.patch=[100,96,96]"], r"^segmenter\.patch must be divisible by 16"),
+        (
+            ["model=segmenter", "segmenter.preprocess.modalities=[flair,t1c]"],
+            r"^segmenter\.preprocess\.modalities takes distinct names out of \['t1', 't1ce', 't2', 'flair'\]",
+        ),
+        (
+            ["model=skullstripper", "skullstripper.preprocess.modalities=[t1,t2]"],
+            r"^skullstripper\.preprocess\.modalities takes one sequence",
+        ),
+        (
+            ["model=segmenter", "segmenter.preprocess.spacing_mm=[1,1]"],
+            r"^segmenter\.preprocess\.spacing_mm takes three",
+        ),
+    ],
+)
+def test_a_value_out_of_bounds_is_named_in_full(composed, overrides, answer):
+    with pytest.raises(ConfigError, match=answer):
+        check(composed(*overrides))
+
+
+def _python(code: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_composing_and_checking_load_no_torch():
+    code = "import runpy, sys; sys.argv = ['train.py', '--cfg', 'job']; "
+    code += "runpy.run_path('train.py', run_name='__main__')"
+    done = _python(f"{code}; assert 'torch' not in sys.modules")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("override", ["classifier.backbnoe=vgg16", "classifier.epochs=0", "model=segmentr"])
+def test_the_command_ends_with_that_one_line_and_exit_code_2(tmp_path, override):
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), override],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def _sweep(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a sweep whose jobs print their name instead of training."""
+    return _python(
+        "import sys, types; fake = types.ModuleType('brainseg.training');"
+        "fake.train = lambda cfg: print('TRAINED', cfg.name) or 0.0;"
+        f"sys.modules['brainseg.training'] = fake; sys.path.insert(0, {str(ROOT)!r});"
+        f"import runpy; sys.argv = ['train.py', *{list(arguments)!r}];"
+        f"runpy.run_path({str(ROOT / 'train.py')!r}, run_name='__main__')",
+        cwd,
+    )
+
+
+GRID = [
+    "classifier.backbone=vgg16,resnet50,mobilenetv2_100,efficientnet_b0",
+    "classifier.loss=categorical_crossentropy,kl_divergence,categorical_hinge",
+    "classifier.optimizer=adam,nadam,sgd",
+]
+
+
+@pytest.mark.parametrize("arguments", [GRID, ["experiment=classifier_grid"]])
+def test_a_grid_of_4_by_3_by_3_is_36_distinct_runs(tmp_path, arguments):
+    done = _sweep("-m", *arguments, cwd=tmp_path)
+    trained = [line for line in done.stdout.splitlines() if line.startswith("TRAINED")]
+    assert len(set(trained)) == len(trained) == 36, done.stderr
+    assert len(list(tmp_path.glob("outputs/sweeps/*/*_*-*-*"))) == 36
+
+
+def test_the_grid_is_narrowed_from_the_command_line(tmp_path):
+    done = _sweep("-m", "experiment=classifier_grid", "classifier.backbone=resnet50", cwd=tmp_path)
+    assert done.stdout.count("TRAINED resnet50-") == 9, done.stderr
+
+
+def test_a_mistake_anywhere_in_a_sweep_stops_it_before_its_first_run(tmp_path):
+    done = _sweep("-m", "classifier.loss=kl_divergence,fcal", cwd=tmp_path)
+    assert "expected one of" in done.stderr
+    assert "TRAINED" not in done.stdout

@@ -1,0 +1,46 @@
+"""The schema's names and the menus in conf/menu/ say the same, and what they name can be built."""
+
+import pytest
+import torch
+from hydra.utils import get_class, instantiate
+
+from brainseg.config import plain, schema
+
+LOSSES = (schema.ClassifierLoss, schema.StripperLoss, schema.SegmentationLoss)
+SHAPES = {  # logits and target of each family
+    schema.ClassifierLoss: (torch.zeros(2, 4), torch.tensor([0, 3])),
+    schema.StripperLoss: (torch.zeros(1, 1, 4, 4, 4), torch.ones(1, 4, 4, 4).long()),
+    schema.SegmentationLoss: (torch.zeros(1, 4, 4, 4, 4), torch.ones(1, 4, 4, 4).long()),
+}
+
+
+def test_every_choice_is_on_the_menu_and_every_entry_can_be_chosen(composed):
+    menu = composed().menu
+    assert {choice.name for kind in LOSSES for choice in kind} == set(menu.loss)
+    assert {choice.name for choice in schema.Optimizer} == set(menu.optimizer)
+    assert {choice.name for choice in schema.Scheduler} == set(menu.scheduler)
+
+
+@pytest.mark.parametrize(
+    ("family", "name"), [(kind, choice.name) for kind in LOSSES for choice in kind], ids=lambda x: str(x)
+)
+def test_every_loss_is_a_finite_number_with_a_gradient(composed, family, name):
+    logits, target = SHAPES[family]
+    logits = logits.clone().requires_grad_()
+    loss = instantiate(plain(composed().menu.loss[name]))(logits, target)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert logits.grad.abs().sum() > 0
+
+
+def test_every_network_in_the_schema_can_be_built():
+    from brainseg.nets import VOLUME_NETS
+
+    assert {choice.name for choice in schema.VolumeNet} == set(VOLUME_NETS)
+
+
+def test_every_optimizer_takes_its_settings(composed):
+    for entry in plain(composed().menu.optimizer).values():
+        assert isinstance(
+            instantiate(entry, params=[torch.nn.Parameter(torch.ones(1))]), get_class(entry["_target_"])
+        )

@@ -1,0 +1,133 @@
+import pytest
+import torch
+from monai.inferers import sliding_window_inference
+from torch import nn
+
+from brainseg.config.errors import ConfigError
+from brainseg.inference import predict_windows
+
+
+@pytest.fixture
+def rng() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def net() -> nn.Module:
+    """Two 3^3 convolutions, so that a window's border sees padding that its middle does not."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv3d(2, 4, 3, padding=1), nn.ReLU(), nn.Conv3d(4, 3, 3, padding=1)).eval()
+
+
+@pytest.mark.parametrize("blend", ["gaussian", "constant"])
+@pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5, 0.9])
+@pytest.mark.parametrize("shape", [(17, 12, 9), (8, 8, 8), (5, 20, 3)])
+def test_windows_over_an_identity_network_return_the_volume(shape, overlap, blend, rng):
+    image = torch.randn(2, *shape, generator=rng)
+    result = predict_windows(image, (8, 8, 8), predict=lambda x: x, overlap=overlap, blend=blend)
+    torch.testing.assert_close(result, image, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("blend", ["gaussian", "constant"])
+def test_the_result_does_not_depend_on_the_batch_size(blend, net, rng):
+    image = torch.randn(2, 21, 14, 10, generator=rng)
+    with torch.no_grad():
+        one, four, all_at_once = (
+            predict_windows(image, (8, 8, 8), predict=net, blend=blend, batch_size=n) for n in (1, 4, 1000)
+        )
+    torch.testing.assert_close(one, four, rtol=0, atol=1e-6)
+    torch.testing.assert_close(one, all_at_once, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5])
+@pytest.mark.parametrize("shape", [(21, 14, 10), (6, 14, 5)])
+def test_an_even_blend_equals_monais(shape, overlap, net, rng):
+    image = torch.randn(2, *shape, generator=rng)
+    with torch.no_grad():
+        ours = predict_windows(image, (8, 8, 8), predict=net, overlap=overlap, blend="constant")
+        theirs = sliding_window_inference(image[None], (8, 8, 8), 4, net, overlap, mode="constant")[0]
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+
+
+def test_a_gaussian_blend_equals_monais_with_the_same_weights_and_beats_its_own(net, rng):
+    image = torch.randn(2, 21, 14, 10, generator=rng)
+    offset = torch.arange(8) - 3.5
+    x = torch.exp(-0.5 * offset**2)  # standard deviation 8 / 8
+    weights = x[:, None, None] * x[:, None] * x
+    with torch.no_grad():
+        whole = net(image[None])[0]
+        ours = predict_windows(image, (8, 8, 8), predict=net)
+        same = sliding_window_inference(image[None], (8, 8, 8), 4, net, 0.5, roi_weight_map=weights)[0]
+        floored = sliding_window_inference(image[None], (8, 8, 8), 4, net, 0.5, mode="gaussian")[0]
+    torch.testing.assert_close(ours, same, rtol=0, atol=1e-5)
+    # MONAI lifts weights below 0.001 to it; without that, windows come closer to the network on the whole
+    assert (ours - whole).abs().mean() < 0.5 * (floored - whole).abs().mean()
+
+
+def test_overlapping_windows_are_averaged_by_hand():
+    # windows of 2 voxels at 0 and 1 answer 1 and 2: the voxel that both see gets 1.5
+    answers = iter([1.0, 2.0])
+    result = predict_windows(
+        torch.zeros(1, 3, 1, 1),
+        (2, 1, 1),
+        predict=lambda x: torch.full_like(x, next(answers)),
+        overlap=0.5,
+        blend="constant",
+        batch_size=1,
+    )
+    assert result.flatten().tolist() == [1.0, 1.5, 2.0]
+
+
+def test_the_middle_of_a_window_counts_more_in_a_gaussian_blend():
+    # windows of 8 voxels at 0 and 4: voxel 5 is 1.5 from the second's border but in the first's tail
+    answers = iter([0.0, 1.0])
+    result = predict_windows(
+        torch.zeros(1, 12, 1, 1), (8, 1, 1), predict=lambda x: torch.full_like(x, next(answers)), batch_size=1
+    ).flatten()
+    assert result[:4].tolist() == [0] * 4
+    assert result[4] < 0.05 < 0.95 < result[7]
+
+
+def test_a_small_volume_is_padded_with_zeros_on_both_sides():
+    seen = []
+
+    def look(windows):
+        seen.append(windows)
+        return windows
+
+    predict_windows(torch.ones(1, 1, 4, 5), (4, 4, 4), predict=look)
+    assert seen[0].shape == (2, 1, 4, 4, 4)
+    assert seen[0][0, 0, :, 0, 0].tolist() == [0, 1, 0, 0]
+
+
+def test_half_precision_answers_are_summed_in_float32():
+    image = torch.full((1, 8, 8, 8), 1.001)
+    result = predict_windows(image, (4, 4, 4), predict=lambda x: x.half(), overlap=0.75)
+    assert result.dtype == torch.float32
+    torch.testing.assert_close(result, image.half().float(), rtol=1e-6, atol=0)
+
+
+def test_no_more_windows_are_asked_for_than_cover_the_volume():
+    calls = []
+
+    def count(windows):
+        calls.append(len(windows))
+        return windows
+
+    predict_windows(torch.zeros(1, 16, 8, 8), (8, 8, 8), predict=count, overlap=0.5, batch_size=2)
+    assert calls == [2, 1]  # starts 0, 4, 8
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"window": (8, 8)}, "three positive numbers"),
+        ({"window": (8, 0, 8)}, "three positive numbers"),
+        ({"overlap": 1.0}, r"overlap=1.0 must be in \[0, 1\)"),
+        ({"blend": "linear"}, "blend='linear' is unknown; choose gaussian or constant"),
+        ({"batch_size": 0}, "batch_size=0 must be at least 1"),
+    ],
+)
+def test_values_that_cannot_be_are_refused(change, message):
+    with pytest.raises(ConfigError, match=message):
+        predict_windows(torch.zeros(1, 8, 8, 8), **{"window": (8, 8, 8), "predict": lambda x: x, **change})

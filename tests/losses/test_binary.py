@@ -1,0 +1,53 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from brainseg.losses import BinaryCrossentropy, BinaryDiceLoss, BinaryIoULoss, BinaryMSELoss, DiceBCELoss
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "binary_losses.json").read_text())["vectors"]
+LOSSES = {
+    "DiceLoss(smooth=1)": BinaryDiceLoss(),
+    "IoULoss(smooth=1)": BinaryIoULoss(),
+    "MSE": BinaryMSELoss(),
+    "BCE": BinaryCrossentropy(),
+}
+
+
+def golden_case(name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    guess = torch.tensor(GOLDEN[name]["pred"], dtype=torch.float64).reshape(2, 1, 1, 2, 2)
+    mask = torch.tensor(GOLDEN[name]["target"]).reshape(2, 1, 2, 2)
+    return guess.logit(), mask
+
+
+@pytest.mark.parametrize("vector", GOLDEN)
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_equal_the_original_strippers_with_the_batch_pooled(vector, name):
+    got = LOSSES[name](*golden_case(vector)).item()
+    assert got == pytest.approx(GOLDEN[vector]["expected"][name], rel=1e-9)
+
+
+def test_dice_bce_is_the_weighted_sum():
+    logits, mask = golden_case("H1")
+    assert DiceBCELoss(bce_weight=2)(logits, mask).item() == pytest.approx(0.2 + 2 * 0.26082845247529207)
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64, torch.float32])
+def test_masks_of_any_type_do(dtype):
+    logits, mask = golden_case("H1")
+    assert BinaryDiceLoss()(logits, mask.to(dtype)).item() == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("loss", [*LOSSES.values(), DiceBCELoss()], ids=lambda loss: type(loss).__name__)
+def test_a_million_half_precision_voxels_are_summed_in_float32(loss):
+    rng = torch.Generator().manual_seed(0)
+    logits = torch.randn(1, 1, 96, 96, 96, generator=rng).bfloat16()
+    mask = torch.rand(1, 96, 96, 96, generator=rng) > 0.9
+    assert loss(logits, mask).dtype == torch.float32
+    assert loss(logits, mask).item() == pytest.approx(loss(logits.double(), mask).item(), rel=1e-5)
+
+
+def test_a_mask_with_a_channel_axis_is_refused():
+    with pytest.raises(ValueError, match=r"mask is \(1, 1, 2, 2, 2\) but logits \(1, 1, 2, 2, 2\)"):
+        BinaryDiceLoss()(torch.zeros(1, 1, 2, 2, 2), torch.zeros(1, 1, 2, 2, 2))

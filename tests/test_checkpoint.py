@@ -1,0 +1,88 @@
+"""A checkpoint is all that prediction needs, and cannot do harm."""
+
+import pickle
+
+import pytest
+import torch
+
+from brainseg.checkpoint import CheckpointError, load_model
+from brainseg.tasks.base import FORMAT
+
+
+@pytest.mark.parametrize("task", ["classifier", "skullstripper", "segmenter"])
+def test_the_model_comes_back_with_how_its_input_is_prepared(trained, task):
+    cfg, path = trained(task)
+    model = load_model(path)
+    assert model.task == task
+    assert not model.training
+    assert model.config.preprocess == type(model.config.preprocess)(**cfg[task].preprocess)
+
+
+def test_it_holds_plain_data_only(trained):
+    torch.load(trained("segmenter")[1], weights_only=True)
+
+
+def test_the_label_convention_of_the_training_data_travels_with_a_segmenter(trained):
+    model = load_model(trained("segmenter")[1])
+    assert model.provenance["facts"]["label_convention"] == "brats-2018"
+
+
+def test_the_record_of_the_run_names_seed_data_versions_and_commit(trained):
+    run = load_model(trained("skullstripper")[1]).provenance
+    assert run["seed"] == 0
+    assert run["facts"]["phantom"]["layout"] == "nfbs"
+    assert run["versions"]["torch"] == torch.__version__
+    assert {"commit", "optimizer", "loss", "scheduler", "trainer"} <= set(run)
+
+
+def test_a_checkpoint_of_another_task_is_refused(trained):
+    path = trained("segmenter")[1]
+    with pytest.raises(
+        CheckpointError, match=r"is a checkpoint of a segmenter, where a skullstripper is needed"
+    ):
+        load_model(path, task="skullstripper")
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"nowhere\.ckpt: no such checkpoint"):
+        load_model(tmp_path / "nowhere.ckpt")
+
+
+def test_a_foreign_checkpoint_is_refused_by_name(tmp_path):
+    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
+    with pytest.raises(CheckpointError, match=r"other\.ckpt is a checkpoint, but not of brainseg"):
+        load_model(tmp_path / "other.ckpt")
+
+
+def test_a_newer_format_is_refused(tmp_path):
+    torch.save({"brainseg": {"format": FORMAT + 1}}, tmp_path / "new.ckpt")
+    with pytest.raises(
+        CheckpointError, match=rf"has format {FORMAT + 1}; this brainseg reads up to {FORMAT}"
+    ):
+        load_model(tmp_path / "new.ckpt")
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint at all"])
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
+    (tmp_path / "broken.ckpt").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"broken\.ckpt"):
+        load_model(tmp_path / "broken.ckpt")
+
+
+class Malicious:
+    """Unpickling this creates a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda obj, path: path.write_bytes(pickle.dumps(obj))])
+def test_a_malicious_pickle_is_refused_and_does_nothing(tmp_path, save):
+    trace = tmp_path / "executed"
+    save({"brainseg": {"format": 1}, "state_dict": Malicious(trace)}, tmp_path / "evil.ckpt")
+    with pytest.raises(CheckpointError, match=r"evil\.ckpt was not opened: it holds more than plain data"):
+        load_model(tmp_path / "evil.ckpt")
+    assert not trace.exists()

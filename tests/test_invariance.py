@@ -1,0 +1,71 @@
+"""What must not change a result: when a run was stopped, how many workers load it, the seed's neighbours."""
+
+import json
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+
+from brainseg.app import conf_dir
+from brainseg.config import register_schemas
+from brainseg.training import train
+
+
+@pytest.fixture
+def weights_after(tiny, tmp_path):
+    """The weights of last.ckpt after a tiny run in a folder of its own; phantoms and cache are shared."""
+
+    def _run(folder: str, *overrides: str, task: str = "segmenter") -> dict[str, torch.Tensor]:
+        register_schemas()
+        fixed = [f"paths.run={tmp_path / folder}", f"paths.data={tmp_path / 'data'}", "test=false"]
+        more = ["trainer.max_epochs=2", "trainer.limit_train_batches=null", *overrides]
+        with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
+            train(compose("train", [*tiny(task), f"{task}.epochs=2", *fixed, *more]))
+        stored = torch.load(tmp_path / folder / "checkpoints" / "last.ckpt", weights_only=True)
+        return stored["state_dict"]
+
+    return _run
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def differs(one, other):
+    return any(not torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.parametrize("task", ["segmenter", "classifier"])
+@pytest.mark.parametrize("scheduler", ["one_cycle", "cosine"])
+def test_a_resumed_run_ends_with_the_weights_of_one_that_was_never_stopped(
+    weights_after, tmp_path, task, scheduler
+):
+    dropout = f"{task}.dropout=0.2" if task == "segmenter" else "classifier.head=mlp"
+    settings = (f"{task}.scheduler={scheduler}", dropout)
+    straight = weights_after("straight", *settings, task=task)
+    stopped = weights_after("stopped", "trainer.max_epochs=1", *settings, task=task)
+    last = tmp_path / "stopped" / "checkpoints" / "last.ckpt"
+    resumed = weights_after("resumed", f"resume={last}", *settings, task=task)
+    assert differs(straight, stopped)
+    assert_same(straight, resumed)
+
+
+@pytest.mark.slow
+def test_the_number_of_loader_processes_does_not_change_what_is_learnt(weights_after):
+    assert_same(weights_after("none"), weights_after("two", "data.workers=2"))
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(weights_after):
+    first = weights_after("first")
+    assert_same(first, weights_after("again"))
+    assert differs(first, weights_after("other", "seed=1", "data.seed=0"))
+
+
+def test_the_split_is_written_beside_the_run_and_follows_the_data_s_seed_alone(weights_after, tmp_path):
+    splits = []
+    for folder, seed in (("a", 0), ("b", 1)):
+        weights_after(folder, f"seed={seed}", "data.seed=0")
+        splits.append(json.loads((tmp_path / folder / "split.json").read_text()))
+    assert splits[0] == splits[1]
+    assert not set(splits[0]["train"]) & set(splits[0]["val"])
