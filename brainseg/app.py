@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import hydra
@@ -14,16 +13,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from brainseg.config import UserError, check, check_predict, explain, register_schemas
+from brainseg.config import UserError, check, check_predict, conf_dir, explain, register_schemas
 
 USAGE_ERROR = 2  # exit code for anything that the user can mend
-
-
-def conf_dir() -> Path:
-    """The folder of the configuration: inside an installed package, beside it in a checkout."""
-    package = Path(__file__).resolve().parent
-    installed = package / "conf"
-    return installed if installed.is_dir() else package.parent / "conf"
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")

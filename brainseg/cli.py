@@ -21,7 +21,7 @@ NEXT_COMMAND = {
     "msd": "python train.py model=segmenter data.root={root}",
     "nfbs": "python train.py model=skullstripper data.root={root}",
     "kaggle": "python train.py model=classifier data.root={root}",
-    "bids": "python predict.py input={root} segmenter=CHECKPOINT",
+    "bids": "python predict.py input={root} skullstripper=A.ckpt classifier=B.ckpt segmenter=C.ckpt",
 }
 PASS_THROUGH: dict[str, Any] = {
     "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
@@ -152,6 +152,19 @@ def predict(ctx: typer.Context) -> None:
 
     sys.argv = ["predict.py", *ctx.args]
     predict_main()
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where runs, patients and predictions go.")] = Path(
+        "outputs/demo"
+    ),
+    patients: Annotated[int, typer.Option(min=1, help="How many unseen patients are predicted.")] = 10,
+) -> None:
+    """The whole system on phantoms: train three models, predict unseen patients, score them. Some minutes."""
+    from brainseg.demo import demo as run_demo
+
+    run_demo(folder, patients)
 
 
 def _console() -> Console:

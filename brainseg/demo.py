@@ -12,11 +12,12 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from brainseg.config.errors import UserError
-from brainseg.images.labels import REGIONS
+from brainseg.images.labels import CLASSES, REGIONS
 from brainseg.images.nifti import read_labels
 from brainseg.metrics import dice
 from brainseg.phantom import write_cohort
@@ -94,10 +95,6 @@ def _score(cohort: Path, predictions: Path, subject: str, truth: str) -> dict[st
 
 
 def _region_scores(labels: Any, guess: Any, values: dict[int, str]) -> dict[str, float]:
-    import numpy as np
-
-    from brainseg.images.labels import CLASSES
-
     scores = {}
     for region, members in REGIONS.items():
         written = [value for value, name in values.items() if CLASSES.index(name) in members]

@@ -17,6 +17,8 @@ from urllib.parse import urlparse
 
 from packaging.requirements import Requirement
 
+from brainseg.config import conf_dir
+
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "monai", "timm", "nibabel", "wandb")
 FREE_DISK_GB = 2.0  # a training run keeps two checkpoints and its cache
 MEMORY_GB = 4.0  # a 96-voxel patch of the small networks
@@ -196,8 +198,6 @@ def _logged_in() -> bool:
 
 def config_folder() -> Finding:
     """Where train and predict read their configuration."""
-    from brainseg.app import conf_dir
-
     folder = conf_dir()
     found = (folder / "train.yaml").is_file() and (folder / "predict.yaml").is_file()
     return Finding(

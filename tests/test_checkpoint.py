@@ -31,7 +31,7 @@ def test_the_record_of_the_run_names_seed_data_versions_and_commit(trained):
     run = load_model(trained("skullstripper")[1]).provenance
     assert run["seed"] == 0
     assert run["facts"]["phantom"]["layout"] == "nfbs"
-    assert run["versions"]["torch"] == torch.__version__
+    assert torch.__version__.startswith(run["versions"]["torch"])
     assert {"commit", "optimizer", "loss", "scheduler", "trainer"} <= set(run)
 
 

@@ -6,8 +6,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from brainseg.app import conf_dir
-from brainseg.config import register_schemas
+from brainseg.config import conf_dir, register_schemas
 from brainseg.training import train
 
 

@@ -1,7 +1,8 @@
 """Random changes of training volumes (C, X, Y, Z) and their labels (X, Y, Z).
 
-Every function draws from the generator it is given, returns new tensors or the very ones it got, and changes
-nothing where its strength is 0. Draws happen in a fixed order, so that one seed gives one sample.
+They work on the CPU, in the workers that load data. Every function draws from the generator it is given,
+returns new tensors or the very ones it got, and changes nothing where its strength is 0. Draws happen in a
+fixed order, so that one seed gives one sample.
 """
 
 import math
@@ -25,7 +26,7 @@ class VolumeAugment:
     rotate_degrees: float = 15.0  # at most, about each axis
     scale: float = 0.1  # from 1 - scale to 1 + scale, the same for all axes
     flip: float = 0.0  # probability for each of flip_axes
-    flip_axes: tuple[int, ...] = (0, 1, 2)  # of X, Y, Z
+    flip_axes: tuple[int, ...] = (0,)  # of X, Y, Z; 0 is left for right
     intensity: float = 0.0  # probability for each of the changes below
     bias: float = 0.3  # logarithm of the strongest field, at most
     gamma: float = 0.3  # logarithm of the exponent, at most
@@ -34,7 +35,7 @@ class VolumeAugment:
     noise: float = 0.1  # standard deviation in standard deviations of the channel, at most
 
     def __call__(self, image: Tensor, labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """A patch (C, *patch) and its labels, from an image (C, X, Y, Z) and labels (X, Y, Z)."""
+        """A patch (C, *patch) in float32 and its labels, from an image (C, X, Y, Z), half precision too."""
         patch = self.patch or _triple(labels.shape)
         image, labels = pad_to(image, labels, patch)
         start = random_start(labels, patch, generator, foreground_share=self.foreground_share)
@@ -44,7 +45,7 @@ class VolumeAugment:
         else:
             image, labels = crop(image, labels, start, patch)
         image, labels = random_flip(image, labels, generator, probability=self.flip, axes=self.flip_axes)
-        return self._intensities(image, generator), labels
+        return self._intensities(image.float(), generator), labels
 
     def _intensities(self, image: Tensor, generator: Generator) -> Tensor:
         for change, strength in (
@@ -64,9 +65,8 @@ def pad_to(image: Tensor, labels: Tensor, patch: Triple) -> tuple[Tensor, Tensor
     lacking = [max(side - size, 0) for side, size in zip(patch, labels.shape, strict=True)]
     if not any(lacking):
         return image, labels
-    widths = [
-        width for lack in lacking[::-1] for width in (lack // 2, lack - lack // 2)
-    ]  # torch: last axis first
+    # torch counts axes from the last
+    widths = [width for lack in lacking[::-1] for width in (lack // 2, lack - lack // 2)]
     return F.pad(image, widths), F.pad(labels, widths)
 
 
@@ -119,18 +119,18 @@ def turned_crop(
     half = torch.tensor([max(size - 1, 1) / 2 for size in labels.shape])
     x, y, z = (
         (torch.arange(side) - (side - 1) / 2).view([-1 if axis == a else 1 for a in range(4)])
-        * (turn[:, axis] / half)
+        * (turn[:, axis] / half).flip(0)
         for axis, side in enumerate(patch)
     )
-    places = (x + y + z + (middle / half - 1)).flip(-1)[None]  # in [-1, 1], and Z Y X, as grid_sample wants
+    places = (x + y + z + (middle / half - 1).flip(0))[None]  # in [-1, 1], and Z Y X, as grid_sample wants
     options = {"padding_mode": "border", "align_corners": True}
-    turned = F.grid_sample(image[None], places, mode="bilinear", **options)[0]  # type: ignore[arg-type]
+    turned = F.grid_sample(image[None].float(), places, mode="bilinear", **options)[0]  # type: ignore[arg-type]
     nearest = F.grid_sample(labels[None, None].float(), places, mode="nearest", **options)  # type: ignore[arg-type]
     return turned, nearest[0, 0].to(labels.dtype)
 
 
 def _around(image: Tensor, labels: Tensor, middle: Tensor, reach: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Views of the part of a volume within reach of a place, and where that place lies in them, all in voxels."""
+    """Views of the part of a volume within reach of a place, and where that place lies in them (voxels)."""
     size = torch.tensor(labels.shape)
     first = (middle - reach).floor().long().clamp_min(0).minimum(size - 1)
     last = (middle + reach).ceil().long().clamp_min(0).minimum(size - 1)
@@ -144,7 +144,7 @@ def random_flip(
     generator: Generator,
     *,
     probability: float,
-    axes: Sequence[int] = (0, 1, 2),
+    axes: Sequence[int] = (0,),
 ) -> tuple[Tensor, Tensor]:
     """Both mirrored along each of the axes (of X, Y, Z) with that probability."""
     flipped = [axis for axis in axes if _happens(probability, generator)]

@@ -2,6 +2,7 @@
 
 from brainseg.config.check import as_section, check, check_predict, chosen, explain, plain, record
 from brainseg.config.errors import ConfigError, UserError
+from brainseg.config.folder import conf_dir
 from brainseg.config.schema import (
     SEQUENCES,
     TUMOR_TYPES,
@@ -31,6 +32,7 @@ __all__ = [
     "check",
     "check_predict",
     "chosen",
+    "conf_dir",
     "explain",
     "plain",
     "record",

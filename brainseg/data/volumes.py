@@ -142,8 +142,8 @@ class PatchDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         epoch, index = draw
         generator = generator_of(self.seed, epoch, index)
         case = self.cases[index // self.recipe.patches_per_volume]
-        image, truth = self.augment(_tensor(case["image"]).float(), _tensor(case["truth"]).long(), generator)
-        return image.contiguous(), truth.contiguous()
+        image, truth = self.augment(_tensor(case["image"]), _tensor(case["truth"]), generator)
+        return image.float().contiguous(), truth.long().contiguous()
 
 
 class WholeDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):

@@ -32,7 +32,7 @@ class RegionDice(Metric):
         """
         super().__init__(**options)
         self.regions = dict(regions)
-        self.add_state("total", torch.zeros(len(self.regions), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("total", torch.zeros(len(self.regions)), dist_reduce_fx="sum")
         self.add_state("cases", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
 
     def update(self, truth: Tensor, guess: Tensor) -> None:
@@ -50,5 +50,5 @@ class RegionDice(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         """The means; not a number before the first case."""
-        means = (self.total / self.cases).float()
+        means = self.total / self.cases
         return {f"dice/{region}": mean for region, mean in zip(self.regions, means, strict=True)}

@@ -3,9 +3,6 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from monai.networks.nets.dynunet import DynUNet
-from monai.networks.nets.segresnet import SegResNet
-from monai.networks.nets.unet import UNet
 from torch import Tensor, nn
 
 from brainseg.config.errors import ConfigError
@@ -74,6 +71,8 @@ def _unet3d(in_channels: int, out_channels: int, channels: tuple[int, ...], drop
 
 
 def _unet(in_channels: int, out_channels: int, channels: tuple[int, ...], dropout: Dropout) -> nn.Module:
+    from monai.networks.nets.unet import UNet  # seconds, that the other networks need not wait
+
     net = UNet(
         spatial_dims=3,
         in_channels=in_channels,
@@ -95,6 +94,8 @@ def _segresnet(in_channels: int, out_channels: int, channels: tuple[int, ...], d
             f"segresnet doubles its channels at each level, from a multiple of 8; got {list(channels)}, "
             f"try {[max(8, width // 8 * 8) * 2**level for level in range(levels)]}"
         )
+    from monai.networks.nets.segresnet import SegResNet
+
     net = SegResNet(
         spatial_dims=3,
         init_filters=width,
@@ -112,6 +113,8 @@ def _dynunet(in_channels: int, out_channels: int, channels: tuple[int, ...], dro
     if levels < 3:
         raise ConfigError(f"dynunet needs channels for three levels or more, got {list(channels)}")
     strides = (1, *(2,) * (levels - 1))
+    from monai.networks.nets.dynunet import DynUNet
+
     net = DynUNet(
         spatial_dims=3,
         in_channels=in_channels,

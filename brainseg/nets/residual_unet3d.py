@@ -55,8 +55,7 @@ class ResidualUNet3D(nn.Module):
         if not optional_skip and in_channels not in (1, channels[0]):
             raise ConfigError(
                 f"optional_skip=false adds the image to {channels[0]} feature maps, so it needs 1 or "
-                f"{channels[0]} "
-                f"input channels, got {in_channels}; set optional_skip=true"
+                f"{channels[0]} input channels, got {in_channels}; set optional_skip=true"
             )
         self.levels = len(channels)
         self.stem = stem(in_channels, channels[0])
@@ -110,7 +109,6 @@ def _check_bottleneck(image: Tensor, levels: int) -> None:
     if all(side == 2 ** (levels - 1) for side in image.shape[2:]):
         raise ConfigError(
             f"network input has sides {tuple(image.shape[2:])} voxels, of which {levels} levels leave a "
-            "single voxel "
-            f"that instance norm cannot normalise; choose a patch of at least {2**levels} voxels along one "
-            "side"
+            "single voxel that instance norm cannot normalise; choose a patch of at least "
+            f"{2**levels} voxels along one side"
         )

@@ -186,8 +186,7 @@ def _refuse_unknown(
     if unknown:
         raise CheckpointError(
             f"{source}: holds {len(unknown)} tensors that {net.backbone_name} does not have, first "
-            f"{unknown[0]}; "
-            "take the weights of that very backbone"
+            f"{unknown[0]}; take the weights of that very backbone"
         )
 
 
@@ -196,8 +195,7 @@ def _refuse_shapes(state: dict[str, Tensor], wanted: dict[str, Tensor], source: 
         if value.shape != wanted[name].shape:
             raise CheckpointError(
                 f"{source}: {name} is {tuple(value.shape)} but the backbone wants "
-                f"{tuple(wanted[name].shape)}; "
-                "take the weights of that very backbone"
+                f"{tuple(wanted[name].shape)}; take the weights of that very backbone"
             )
 
 
@@ -217,9 +215,8 @@ def _match_in_order(
     if not fits:
         raise CheckpointError(
             f"{source}: {len(missing)} of the backbone's {len(wanted)} tensors are missing by name, first "
-            f"{missing[0]}, "
-            f"and its {len(others)} tensors do not match in order either; take the weights of that very "
-            "backbone"
+            f"{missing[0]}, and its {len(others)} tensors do not match in order either; "
+            "take the weights of that very backbone"
         )
     return {name: value for name, (_, value) in pairs}
 

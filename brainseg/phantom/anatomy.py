@@ -538,10 +538,11 @@ def along_z(z_mm: Float) -> Float:
 
 
 def _deface(tissue: NDArray[np.uint8], mni: tuple[Float, Float, Float], surfaces: dict[str, Float]) -> None:
-    """Remove what lies before a plane through brow and ear, as published head scans do."""
+    """Remove eyes, nose and mouth up to the brow, as published head scans do."""
     _, y, z = mni
-    before = y * np.float32(0.8) - z * np.float32(0.6) > 62
-    tissue[before & (surfaces["cavity"] > 2)] = Tissue.AIR
+    below_the_brow = y * np.float32(0.6) - z * np.float32(0.8) > 66
+    before_the_neck = y * np.float32(0.9) - z * np.float32(0.4) > 62
+    tissue[below_the_brow & before_the_neck & (surfaces["cavity"] > 2)] = Tissue.AIR
 
 
 def brain_fractions(head: Head, seed: int, shift_mm: Float | None = None) -> tuple[Float, Float]:

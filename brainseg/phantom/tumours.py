@@ -84,7 +84,8 @@ def _glioma(seed: int, rng: np.random.Generator, head: Head, gray: Float, white:
     matter = _in_box(head, box, gray + white)
     within = _ramp(tissue_depth, 0.5, head)
     core = _ramp((1 - rho) * radius, 0.0, head) * within
-    rim_mm = np.clip(wall * radius * 0.45, 1.8, 9.0) * (1 + 0.45 * _noise(seed, 12, 9.0, head, box))
+    uneven = np.clip(0.45 * _noise(seed, 12, 9.0, head, box), -0.4, 1.0)
+    rim_mm = np.clip(wall * radius * 0.45, 2.5, 9.0) * (1 + uneven)
     necrosis = np.minimum(_ramp((1 - rho) * radius - rim_mm, 0.0, head), core)
     spread = reach_mm * np.clip(
         _in_box(head, box, white) * 1.15 - 0.1 + 0.12 * _noise(seed, 13, 14.0, head, box), 0, 1.2

@@ -3,7 +3,7 @@
 import logging
 import platform
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from brainseg.config import PredictConfig, UserError
 from brainseg.config.errors import ConfigError
 from brainseg.config.schema import Stage
 from brainseg.device import best_device
-from brainseg.images.labels import CONVENTIONS, Convention
+from brainseg.images.labels import CLASSES, CONVENTIONS, Convention
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.pipeline import outputs
 from brainseg.pipeline.meter import Meter
@@ -27,7 +27,7 @@ from brainseg.pipeline.scans import Scans, brain_if_stripped, read_scans
 from brainseg.pipeline.stages import Segmentation, Strip, TumorType, classify, segment, strip
 from brainseg.tasks import TaskModule
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("brainseg")
 MODEL_OF = {Stage.strip: "skullstripper", Stage.classify: "classifier", Stage.segment: "segmenter"}
 PACKAGES = ("brainseg", "torch", "monai", "numpy", "nibabel", "timm")
 
@@ -42,7 +42,7 @@ class Findings:
     strip: Strip | None = None
     tumor_type: TumorType | None = None
     tumor: Segmentation | None = None
-    left_out: dict[str, str] | None = None  # stage: why
+    left_out: dict[str, str] = field(default_factory=dict)  # stage: why
 
 
 def run(options: PredictConfig) -> int:
@@ -125,7 +125,7 @@ def _predict(
     with meter.measure("read"):
         scans = read_scans(subject, *_wanted(models, options), options.pipeline.align)
         brain = brain_if_stripped(scans.images[scans.reference])
-    found = Findings(scans, brain, already_stripped=brain is not None, left_out={})
+    found = Findings(scans, brain, already_stripped=brain is not None)
     for stage in options.pipeline.stages:
         if reason := _why_left_out(stage, found, models, options):
             found.left_out[str(stage)] = reason
@@ -250,8 +250,6 @@ def _result(
 
 
 def _values(convention: Convention) -> dict[str, str]:
-    from brainseg.images.labels import CLASSES
-
     return {str(value): CLASSES[index] for value, index in convention.classes.items()}
 
 

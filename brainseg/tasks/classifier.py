@@ -1,9 +1,11 @@
 """The 2D classifier: a timm backbone that names the tumour in one slice."""
 
+import logging
+from pathlib import Path
 from typing import Any
 
 import torch
-from torchmetrics import MetricCollection
+from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix, MulticlassF1Score
 
 from brainseg.config import ClassifierConfig
@@ -12,6 +14,8 @@ from brainseg.preprocess.slices import network_input
 from brainseg.tasks.base import TaskModule
 from brainseg.tasks.preview import Preview
 
+log = logging.getLogger("brainseg")
+
 
 class Classifier(TaskModule):
     """Slices (B, 3, S, S) to logits (B, K) over `config.classes`."""
@@ -19,6 +23,7 @@ class Classifier(TaskModule):
     task = "classifier"
     schema = ClassifierConfig
     config: ClassifierConfig
+    net: SliceClassifier
 
     def __init__(
         self,
@@ -30,7 +35,7 @@ class Classifier(TaskModule):
         super().__init__(config, loss, optimizer, scheduler)
         n = len(self.config.classes)
         self.net = SliceClassifier(self.config.backbone, n, str(self.config.head), self.config.dropout)
-        scores = {
+        scores: dict[str, Metric | MetricCollection] = {
             "accuracy": MulticlassAccuracy(n, average="micro"),
             "f1_macro": MulticlassF1Score(n, average="macro"),
         }
@@ -40,7 +45,8 @@ class Classifier(TaskModule):
 
     def initialise(self) -> None:
         if self.config.pretrained:
-            load_imagenet(self.net, self.config.weights)
+            weights = None if self.config.weights is None else Path(self.config.weights)
+            log.info("%s", load_imagenet(self.net, weights))
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:
         x, target = batch

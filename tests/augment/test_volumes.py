@@ -70,7 +70,7 @@ def test_labels_move_with_the_image(image, labels, seed):
     augment = VolumeAugment((12, 10, 8), 1.0, affine=1, rotate_degrees=30, scale=0.2, flip=0.5)
     patch, patch_labels = augment(image, binary, seeded(seed))
     assert patch_labels.sum() > 0
-    # interpolated and nearest values of one mask lie on the same side of a half, but for the odd tie at an edge
+    # interpolated and nearest values of one mask lie on the same side of a half, but at some edges
     assert ((patch[0] > 0.5) == (patch_labels > 0)).float().mean() > 0.97
 
 
@@ -79,6 +79,20 @@ def test_a_flip_mirrors_image_and_labels_along_its_axis_only(image, labels, axis
     flipped, flipped_labels = random_flip(image, labels, seeded(), probability=1, axes=(axis,))
     assert torch.equal(flipped_labels, labels.flip(axis))
     assert torch.equal(flipped[0], flipped_labels.float())
+
+
+@pytest.mark.parametrize("affine", [0, 1])
+def test_a_half_precision_image_gives_the_same_patch_in_float32(image, labels, affine):
+    augment = VolumeAugment((8, 8, 8), affine=affine, flip=0.5, intensity=1)
+    patch, _ = augment(image.half(), labels, seeded())
+    assert patch.dtype == torch.float32
+    assert torch.equal(patch, augment(image.half().float(), labels, seeded())[0])
+
+
+def test_only_left_and_right_change_unless_other_axes_are_named(image, labels):
+    assert torch.equal(VolumeAugment(flip=1.0)(image, labels, seeded())[1], labels.flip(0))
+    every = VolumeAugment(flip=1.0, flip_axes=(0, 1, 2))(image, labels, seeded())
+    assert torch.equal(every[1], labels.flip([0, 1, 2]))
 
 
 def test_flips_happen_as_often_as_told(image, labels):

@@ -49,8 +49,6 @@ def test_panels_reach_the_folder_of_an_offline_wandb_run(tmp_path, tiny, batches
     masks = list(media.rglob("*.mask.png"))
     assert len(masks) == 3  # the guesses of both cases, and the truth, which they share
     assert {Image.open(p).convert("L").getextrema() for p in masks} == {(0, 2)}  # classes, not colours
-    logged = next(run.glob("*.wandb")).read_bytes()
-    assert all(name in logged for name in (b"truth", b"guess", b"case 1", b"necrotic_core"))
 
 
 def test_wandb_masks_carry_the_names_of_the_classes(tiny):

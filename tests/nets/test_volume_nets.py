@@ -83,7 +83,7 @@ def test_a_network_is_rebuilt_exactly_from_its_plain_values_and_weights(name):
 
 
 @pytest.mark.parametrize("name", VOLUME_NETS)
-def test_every_weight_learns(name):
+def test_every_weight_gets_a_gradient(name):
     net = small_net(name).train()
     net(torch.randn(1, 2, 16, 16, 16, generator=torch.Generator().manual_seed(0))).square().mean().backward()
     assert [key for key, weight in net.named_parameters() if weight.grad is None] == []
@@ -100,6 +100,17 @@ def test_unet3d_has_as_many_levels_as_channels(levels):
     net = UNet3D(1, 2, channels=(2,) * levels, dropout=(0.0,) * levels)
     side = 2 ** (levels - 1)
     assert net(torch.zeros(1, 1, side, side, side)).shape == (1, 2, side, side, side)
+
+
+def test_unet3d_puts_the_upsampled_features_before_those_of_the_skip():
+    torch.manual_seed(0)
+    net = UNet3D(1, 1, (4, 8), (0.0, 0.0))
+    with torch.no_grad():
+        net.enlarge[0].weight.zero_()
+        net.up[0].first.weight[
+            :, 4:
+        ].zero_()  # blind to the skip, and what comes up is zero: nothing is left to see
+        assert net(torch.randn(1, 1, 8, 8, 8)).std() == 0
 
 
 def test_dropout_of_unet3d_acts_in_training_only():

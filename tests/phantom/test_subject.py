@@ -17,10 +17,10 @@ SEEDS = range(5)
 
 # sha256 of labels, brain and the four images as int16, of seed 7 at 4 mm.
 GOLDEN = {
-    "glioma": "",
-    "meningioma": "",
-    "notumor": "",
-    "pituitary": "",
+    "glioma": "8b9314d3fdf037d9d2d091de5ed6974e9cb67377a94277ba5e165b713e5851df",
+    "meningioma": "8e5762126358bb8cf8fa5da250f240612df56f5bb6b997cf760dc681440f63ea",
+    "notumor": "5523b8b34cec2f125241b192d134c0c1bedd41429d57d09d5215d9bd6aafd436",
+    "pituitary": "11ce90ae5c0160947efc626bc40afe3e93bd47c1f9a939adb975dcb58fe44836",
 }
 
 
@@ -41,23 +41,22 @@ def test_what_was_made_before_does_not_change_a_subject(subject):
 
 
 @pytest.mark.slow
-def test_another_process_with_other_threads_makes_the_same_voxels():
+def test_another_process_with_other_threads_makes_the_same_voxels(subject):
     code = (
-        "import hashlib; from brainseg.phantom import make_subject as m; s = m(7, tumor_type='glioma', spacing_mm=4.0);"
-        "print(hashlib.sha256(s.images['t1'].tobytes() + s.labels.tobytes()).hexdigest())"
+        "import sys; from brainseg.phantom import make_subject; "
+        "s = make_subject(7, tumor_type='glioma', spacing_mm=4.0); "
+        "sys.stdout.buffer.write(s.labels.tobytes() + b''.join(i.tobytes() for i in s.images.values()))"
     )
-    prints = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
-            cwd=Path(__file__).parents[2],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        for threads in ("1", "2")
-    }
-    assert len(prints) == 1
+    threads = "1" if os.environ.get("OMP_NUM_THREADS") != "1" else "2"
+    other = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
+        cwd=Path(__file__).parents[2],
+        check=True,
+        capture_output=True,
+    ).stdout
+    s = subject(7, "glioma")
+    assert other == s.labels.tobytes() + b"".join(image.tobytes() for image in s.images.values())
 
 
 def test_another_seed_is_another_head(subject):
@@ -86,7 +85,7 @@ def test_arrays_share_the_grid_and_hold_what_they_promise(subject, seed, tumor_t
         assert image.dtype == np.float32
         assert np.isfinite(image).all()
         assert image.min() >= 0
-        assert 300 < np.median(image[s.brain]) < 4000
+        assert 150 < np.median(image[s.brain]) < 3000
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -128,12 +127,16 @@ def test_a_thick_slice_is_the_mean_of_thin_ones():
 def test_without_a_face_the_brain_stays_and_the_eyes_go():
     whole = make_subject(5, tumor_type="notumor", spacing_mm=4.0, sequences=("t1",))
     bare = make_subject(
-        5, tumor_type="notumor", spacing_mm=4.0, sequences=("t1",), pose=Pose(offset_mm=(0, -12, 16), face=False)
+        5,
+        tumor_type="notumor",
+        spacing_mm=4.0,
+        sequences=("t1",),
+        pose=Pose(offset_mm=(0, -12, 16), face=False),
     )
     np.testing.assert_array_equal(whole.brain, bare.brain)
     gone = (bare.images["t1"] < 100) & (whole.images["t1"] > 300)
     front_low = np.argwhere(gone).mean(axis=0)
-    assert gone.sum() * 64 / 1000 > 200  # ml
+    assert gone.sum() * 64 / 1000 > 100  # ml
     assert front_low[1] > 38 and front_low[2] < 24  # noqa: PT018
 
 

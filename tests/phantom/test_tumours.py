@@ -26,18 +26,15 @@ def test_without_a_tumour_no_voxel_is_labelled(subject, seed):
     assert not subject(seed, "notumor", sequences=()).labels.any()
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", range(3))
 def test_a_glioma_has_necrosis_within_a_rim_within_oedema(subject, seed):
-    labels = subject(seed, "glioma", sequences=()).labels
-    assert set(np.unique(labels)) >= {0, ENHANCING, EDEMA}
-    core = (labels == NECROTIC_CORE) | (labels == ENHANCING)
+    labels = subject(seed, "glioma", spacing_mm=2.0, sequences=()).labels
+    assert set(np.unique(labels)) == {0, NECROTIC_CORE, EDEMA, ENHANCING}
     necrosis = labels == NECROTIC_CORE
-    around = ndimage.binary_dilation(necrosis) & ~necrosis
-    # A rim may be thinner than a 4 mm voxel in places, but mostly it parts necrosis from the rest.
-    assert core[around].mean() > 0.8 if necrosis.any() else True
+    around_necrosis = labels[ndimage.binary_dilation(necrosis) & ~necrosis]
+    assert (around_necrosis == ENHANCING).mean() > 0.9
     depth = ndimage.distance_transform_edt(labels > 0)
-    if necrosis.any():
-        assert depth[necrosis].mean() > depth[labels == ENHANCING].mean() > 0
+    assert depth[necrosis].mean() > depth[labels == ENHANCING].mean() > depth[labels == EDEMA].mean()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -71,7 +68,9 @@ def test_a_pituitary_tumour_lies_near_the_midline_low_and_in_one_piece(subject, 
     assert abs(tumor[:, 0].mean() - brain[:, 0].mean()) < 14
     assert tumor[:, 2].mean() < np.quantile(brain[:, 2], 0.45)
     assert (s.labels == EDEMA).sum() == 0
-    assert ndimage.label(s.brain)[1] == 1  # the mask reaches down to it, so that no stripper's rule cuts it off
+    assert (
+        ndimage.label(s.brain)[1] == 1
+    )  # the mask reaches down to it, so that no stripper's rule cuts it off
 
 
 def test_tumours_are_of_many_sizes(subject):

@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from brainseg.app import conf_dir
-from brainseg.config import PredictConfig, check_predict, register_schemas
+from brainseg.config import PredictConfig, check_predict, conf_dir, register_schemas
 from brainseg.phantom import write_cohort
 
 STAGES = ("skullstripper", "classifier", "segmenter")

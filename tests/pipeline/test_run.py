@@ -25,8 +25,7 @@ def predicted(patients, trained, tmp_path_factory):
     """Both patients predicted once with probabilities and a montage."""
     from hydra import compose, initialize_config_dir
 
-    from brainseg.app import conf_dir
-    from brainseg.config import check_predict
+    from brainseg.config import check_predict, conf_dir
 
     output = tmp_path_factory.mktemp("predicted")
     models = [f"{task}={trained(task)[1]}" for task in ("skullstripper", "classifier", "segmenter")]
