@@ -99,6 +99,7 @@ class SliceCrop(Choice):
 class Normalise(Choice):
     imagenet = "imagenet"  # mean and deviation of ImageNet, what timm's pretrained weights were trained with
     unit = "unit"  # to [0, 1]
+    head = "head"  # mean 0, deviation 1 over the slice's own bright pixels: scanners differ in brightness
 
 
 class MonitorMode(Choice):
@@ -165,6 +166,7 @@ class SlicePreprocess:
     size: int = MISSING  # side of the square input, pixels
     crop: SliceCrop = MISSING
     normalise: Normalise = MISSING
+    stripped: bool = MISSING  # the classifier is shown scans without skull; in prediction, after stripping
 
     def __post_init__(self) -> None:
         _at_least("preprocess.size", self.size, 32)

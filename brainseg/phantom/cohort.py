@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from joblib import Parallel, cpu_count, delayed
+
 from brainseg.config import TUMOR_TYPES
 from brainseg.config.errors import ConfigError, DataError
 from brainseg.phantom.contrast import Contrast
 from brainseg.phantom.fields import random_stream
 from brainseg.phantom.slices import SIDE_AT_1_MM, SliceFolder
-from brainseg.phantom.subject import make_subject
+from brainseg.phantom.subject import PhantomSubject, make_subject
 from brainseg.phantom.writers import LAYOUTS, SLICE_HEAD, Layout, slice_grid
 
+WORTH_PROCESSES = 4.0  # heads of 1 mm: about 20 seconds of work
 LAYOUT_NAMES = (*LAYOUTS, "kaggle")
 
 
@@ -28,6 +31,7 @@ def write_cohort(
     contrast: Contrast = "realistic",
     slices_per_subject: int = 12,
     testing_share: float = 0.2,
+    stripped_share: float = 0.25,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[str]:
     """Write synthetic patients as a real data set has them, and return their ids in order.
@@ -49,37 +53,57 @@ def write_cohort(
         contrast: "realistic", or "random": every tissue of any intensity.
         slices_per_subject: For kaggle.
         testing_share: For kaggle, the share of the subjects of each type whose slices are in Testing.
+        stripped_share: For kaggle, the share of the subjects shown without skull; the real set has some.
         progress: Called with the number of subjects written and of all, after each.
 
     Raises:
         DataError: `root` holds something already.
         ConfigError: An unknown layout or type, or a number that makes no sense.
     """
-    _check(layout, subjects, types, spacing_mm, slices_per_subject, testing_share)
+    _check(layout, subjects, types, spacing_mm, slices_per_subject, testing_share, stripped_share)
     if layout == "kaggle":
         order = _in_turn(types or TUMOR_TYPES, subjects, seed)
-        plan = _slices(order, spacing_mm, slices_per_subject, testing_share)
+        plan = _slices(order, spacing_mm, slices_per_subject, testing_share, stripped_share)
     else:
         plan = LAYOUTS[layout]
         order = _in_turn(types or plan.types, subjects, seed)
     names = [plan.name(number) for number in range(subjects)]
     with _new_folder(Path(root)) as folder:
-        for number, (name, tumor_type) in enumerate(zip(names, order, strict=True)):
-            own = _subject_seed(seed, number)
-            subject = make_subject(
-                own,
-                tumor_type=tumor_type,
-                grid=plan.grid(spacing_mm),
-                sequences=plan.sequences(own),
-                contrast=contrast,
-                pose=plan.pose(own),
-                id=name,
-            )
+        seeds = [_subject_seed(seed, number) for number in range(subjects)]
+        made = _made(plan, seeds, order, names, spacing_mm, contrast)
+        for number, (own, subject) in enumerate(zip(seeds, made, strict=True)):
             plan.write(folder, subject, own)
             if progress is not None:
                 progress(number + 1, subjects)
         plan.finish(folder, list(zip(names, order, strict=True)))
     return names
+
+
+def _made(
+    plan: Layout,
+    seeds: Sequence[int],
+    order: Sequence[str],
+    names: Sequence[str],
+    spacing_mm: float,
+    contrast: Contrast,
+) -> Iterator[PhantomSubject]:
+    """The subjects one after the other, made on all cores where there are many."""
+    calls = [
+        delayed(make_subject)(
+            own,
+            tumor_type=tumor_type,
+            grid=plan.grid(spacing_mm),
+            sequences=plan.sequences(own),
+            contrast=contrast,
+            pose=plan.pose(own),
+            id=name,
+        )
+        for own, tumor_type, name in zip(seeds, order, names, strict=True)
+    ]
+    # A process needs some seconds to begin: not worth it for a few heads, nor for small ones.
+    processes = cpu_count() if len(calls) * spacing_mm**-3 >= WORTH_PROCESSES else 1
+    subjects: Iterator[PhantomSubject] = Parallel(processes, return_as="generator")(calls)
+    return subjects
 
 
 def _in_turn(types: Sequence[str], subjects: int, seed: int) -> list[str]:
@@ -95,11 +119,14 @@ def _subject_seed(seed: int, number: int) -> int:
     return int(random_stream(seed, 61, number).integers(2**62))
 
 
-def _slices(order: Sequence[str], spacing_mm: float, per_subject: int, testing_share: float) -> Layout:
+def _slices(
+    order: Sequence[str], spacing_mm: float, per_subject: int, testing_share: float, stripped_share: float
+) -> Layout:
     folder = SliceFolder(
         side=max(64, round(SIDE_AT_1_MM / spacing_mm)),
         per_subject=per_subject,
         testing=frozenset(_slice_subject(number) for number in _testing(order, testing_share)),
+        stripped_share=stripped_share,
     )
     return Layout(
         types=TUMOR_TYPES,
@@ -158,6 +185,7 @@ def _check(
     spacing_mm: float,
     slices: int,
     testing_share: float,
+    stripped_share: float,
 ) -> None:
     if layout not in LAYOUT_NAMES:
         raise ConfigError(f"layout is {layout!r}; it must be one of {', '.join(LAYOUT_NAMES)}")
@@ -171,3 +199,5 @@ def _check(
         raise ConfigError(f"spacing_mm is {spacing_mm}; it must be between 0.3 and 8")
     if not 0 <= testing_share < 1:
         raise ConfigError(f"testing_share is {testing_share}; it must be at least 0 and below 1")
+    if not 0 <= stripped_share <= 1:
+        raise ConfigError(f"stripped_share is {stripped_share}; it must be from 0 to 1")

@@ -27,12 +27,14 @@ class SliceFolder:
         side: Pixels along a side of each picture.
         per_subject: Slices of each subject.
         testing: Ids of the subjects whose slices go to Testing.
+        stripped_share: Share of the subjects that are shown without skull.
         rows: File and subject of what has been written.
     """
 
     side: int
     per_subject: int
     testing: frozenset[str]
+    stripped_share: float
     rows: list[tuple[str, str]] = field(default_factory=list)
 
     def write(self, root: Path, subject: PhantomSubject, seed: int) -> None:
@@ -43,7 +45,7 @@ class SliceFolder:
         }
         labels = to_ras(Volume(subject.labels[None], subject.grid)).data[0]
         brain = to_ras(Volume(subject.brain[None], subject.grid)).data[0]
-        stripped, mirrored = rng.random() < 0.25, rng.random() < 0.5
+        stripped, mirrored = rng.random() < self.stripped_share, rng.random() < 0.5
         spacing = float(np.mean(subject.grid.spacing_mm))
         wanted = [(subject.tumor_type, self.per_subject)]
         if subject.tumor_type != "notumor":

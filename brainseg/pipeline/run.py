@@ -171,6 +171,10 @@ def _advance(stage: Stage, found: Findings, model: Any, options: PredictConfig) 
         if not found.brain.any():
             raise UserError(f"the skull stripper found no brain in {found.scans.reference}; look at the scan")
     elif stage is Stage.classify:
+        if found.already_stripped and not model.config.preprocess.stripped:
+            found.scans.warnings.append(
+                "the scan has no skull, while the classifier learnt from slices with skull"
+            )
         found.tumor_type = classify(found.scans, found.brain, model, options.vote)
     else:
         if found.brain is None:

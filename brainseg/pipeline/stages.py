@@ -8,6 +8,7 @@ import torch
 from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
+from brainseg.config.errors import ImageError
 from brainseg.config.schema import VoteConfig, WindowConfig
 from brainseg.images.labels import CLASSES, REGIONS
 from brainseg.images.volume import Grid, Volume, resample_to, to_ras
@@ -68,11 +69,22 @@ def strip(scans: Scans, model: SkullStripper, window: WindowConfig) -> Strip:
 def classify(scans: Scans, brain: NDArray[np.bool_] | None, model: Classifier, vote: VoteConfig) -> TumorType:
     """The tumour type that slices of one sequence, in three planes, agree on.
 
-    The slices are cut through the middle of the brain, or of the scan where no brain is known, from the scan
-    as it came: the classifier learns from slices with and without skull.
+    The slices are cut through the middle of the brain, or of the scan where no brain is known; from the brain
+    alone if the classifier was trained on scans without skull, else from the scan as it came.
+
+    Raises:
+        ImageError: The classifier needs a brain, and none is known.
     """
     sequence = vote.sequence or next(name for name in VOTE_ORDER if name in scans.images)
-    volume = to_ras(scans.on_reference(sequence))
+    scan = scans.on_reference(sequence)
+    if model.config.preprocess.stripped:
+        if brain is None:
+            raise ImageError(
+                "the classifier was trained on scans without skull, and no brain mask is known when it is "
+                "asked: give skullstripper=CHECKPOINT and put strip before classify in pipeline.stages"
+            )
+        scan = Volume(scan.data * brain, scan.grid)
+    volume = to_ras(scan)
     cube = resample_to(volume, _with_cubic_voxels(volume.grid), nearest=False)  # square pixels in every plane
     centre = _middle(cube.grid, None if brain is None else Volume(brain[None], scans.grid))
     slices = vote_slices(cube.data[0], centre, cube.grid.spacing_mm, tuple(vote.offsets_mm))

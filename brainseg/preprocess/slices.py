@@ -15,6 +15,7 @@ from brainseg.images.jpeg import grey_uint8
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+HEAD_ABOVE = 0.05  # of the range
 
 
 def prepare_slice(image: NDArray[Any], settings: SlicePreprocess) -> NDArray[np.uint8]:
@@ -38,16 +39,28 @@ def prepare_slice(image: NDArray[Any], settings: SlicePreprocess) -> NDArray[np.
 def network_input(slices: Tensor, settings: SlicePreprocess) -> Tensor:
     """What the backbone takes, float (B, 3, size, size), from prepared slices, uint8 (B, size, size).
 
-    The three channels hold the same grey value; `imagenet` scales each by its own mean and deviation.
+    The three channels hold the same grey value; `imagenet` scales each by its own mean and deviation, `head`
+    each slice by those of its pixels above a twentieth of the range.
     """
-    unit = (slices.float() / 255).unsqueeze(1).expand(-1, 3, -1, -1)
-    if settings.normalise is Normalise.unit:
+    unit = (slices.float() / 255).unsqueeze(1)
+    if settings.normalise is Normalise.head:
+        unit = _standardised(unit)
+    unit = unit.expand(-1, 3, -1, -1)
+    if settings.normalise is not Normalise.imagenet:
         return unit.contiguous()
     mean, deviation = (
         torch.tensor(values, device=slices.device).view(3, 1, 1)
         for values in (IMAGENET_MEAN, IMAGENET_DEVIATION)
     )
     return (unit - mean) / deviation
+
+
+def _standardised(unit: Tensor) -> Tensor:
+    head = unit > HEAD_ABOVE
+    n = head.sum((1, 2, 3), keepdim=True).clamp_min(1)
+    mean = (unit * head).sum((1, 2, 3), keepdim=True) / n
+    variance = ((unit - mean).square() * head).sum((1, 2, 3), keepdim=True) / n
+    return (unit - mean) / variance.sqrt().clamp_min(1 / 255)  # a flat slice stays finite
 
 
 def _head_box(grey: NDArray[np.uint8]) -> tuple[slice, slice]:

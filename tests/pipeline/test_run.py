@@ -291,3 +291,19 @@ def test_the_mask_is_the_same_whatever_the_number_of_windows_in_a_batch(options,
         run(options(patients / "sub-001", f"window.batch_size={batch}", "montage=false", output=output))
         masks.append(read(output / "sub-001" / "sub-001_brain_mask.nii.gz").data)
     np.testing.assert_array_equal(*masks)
+
+
+def test_a_classifier_of_stripped_scans_needs_a_brain(trained, patients, options, tmp_path, monkeypatch):
+    from brainseg.tasks import Classifier
+
+    real = Classifier.__init__
+
+    def stripped(self, config, **rest):
+        real(self, {**config, "preprocess": {**config["preprocess"], "stripped": True}}, **rest)
+
+    monkeypatch.setattr(Classifier, "__init__", stripped)
+    quick = ("skullstripper=null", "segmenter=null", "montage=false")
+    assert run(options(patients / "sub-001", *quick)) == 1
+    error = result_of(tmp_path / "out", "sub-001")["error"]
+    assert "was trained on scans without skull" in error
+    assert "give skullstripper=CHECKPOINT" in error

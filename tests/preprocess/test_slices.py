@@ -76,3 +76,21 @@ def test_imagenet_channels_by_hand_and_unit():
     scaled = network_input(slices, how(normalise="imagenet"))
     assert scaled[0, :, 0, 0].tolist() == pytest.approx([-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225])
     assert scaled[0, :, 0, 1].tolist() == pytest.approx([0.515 / 0.229, 0.544 / 0.224, 0.594 / 0.225])
+
+
+def test_head_normalisation_is_the_same_for_a_scan_of_half_the_contrast():
+    rows = torch.arange(64) % 2 * 100  # 0 and 100 in turn, on a head of 50 and 150
+    bright = torch.zeros(1, 64, 64, dtype=torch.uint8)
+    bright[0, 16:48, 16:48] = (50 + rows[16:48]).to(torch.uint8)
+    dim = (bright.float() / 2).to(torch.uint8)
+    wanted = network_input(bright, how(normalise="head"))
+    torch.testing.assert_close(network_input(dim, how(normalise="head")), wanted, atol=1e-5, rtol=0)
+    assert sorted(wanted[0, 0, 16:48, 16:48].unique().tolist()) == pytest.approx(
+        [-1, 1]
+    )  # 100 -+ 50, deviation 50
+
+
+def test_an_empty_slice_stays_finite():
+    assert torch.isfinite(
+        network_input(torch.zeros(1, 64, 64, dtype=torch.uint8), how(normalise="head"))
+    ).all()
