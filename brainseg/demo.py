@@ -24,6 +24,9 @@ from brainseg.phantom import write_cohort
 
 TASKS = ("skullstripper", "segmenter", "classifier")
 PATIENTS_SEED = 1000  # far from the cohorts' own, so that no model has seen these heads
+# The report's 0.95 asks more of 27 slices than minutes of training give; chosen on other patients of that seed,
+# the 11th to the 24th: docs/experiments.md.
+HEALTHY_AT = 0.77
 
 
 def demo(folder: Path, patients: int = 10, spacing_mm: float = 2.0) -> None:
@@ -42,6 +45,7 @@ def demo(folder: Path, patients: int = 10, spacing_mm: float = 2.0) -> None:
     predictions = folder / "predictions"
     _command(
         "predict",
+        f"vote.healthy_at={HEALTHY_AT}",
         f"input={cohort}",
         *models,
         f"output={predictions}",
