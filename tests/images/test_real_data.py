@@ -1,6 +1,3 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,19 +8,10 @@ from brainseg.images.labels import detect, to_classes
 from brainseg.images.layouts import find_subjects, load_subject
 
 pytestmark = pytest.mark.data
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def shared():
-    root = Path(os.environ.get("BRAINSEG_SHARED", REPOSITORY.parent / "shared")) / "data"
-    if not root.is_dir():
-        pytest.skip(f"no real data at {root}; set BRAINSEG_SHARED")
-    return root
-
-
-def test_brats_2013_is_found_by_name_and_its_labels_by_value(shared):
-    subjects = find_subjects(shared / "brats13")
+def test_brats_2013_is_found_by_name_and_its_labels_by_value(real_data):
+    subjects = find_subjects(real_data / "brats13")
     assert [s.id for s in subjects] == [f"BraTS13_pat000{n}" for n in (1, 2, 3, 4)]
     assert {tuple(s.images) for s in subjects} == {("t1ce", "flair")}
     labels = [nifti.read_labels(s.truth) for s in subjects]
@@ -33,8 +21,8 @@ def test_brats_2013_is_found_by_name_and_its_labels_by_value(shared):
     assert set(np.unique(to_classes(labels[0].data, convention, subjects[0].truth))) == {0, 1, 2, 3}
 
 
-def test_a_mask_of_a_real_scan_lies_on_its_grid(shared, tmp_path):
-    subject = find_subjects(shared / "brats13")[0]
+def test_a_mask_of_a_real_scan_lies_on_its_grid(real_data, tmp_path):
+    subject = find_subjects(real_data / "brats13")[0]
     volume = load_subject(subject, ["flair", "t1ce"])
     assert volume.data.shape == (2, 240, 240, 155)
     nifti.write(tmp_path / "mask.nii.gz", volume.data[0] != 0, volume.grid)
@@ -43,8 +31,8 @@ def test_a_mask_of_a_real_scan_lies_on_its_grid(shared, tmp_path):
     assert int(written.header["sform_code"]) == int(volume.grid.header["sform_code"]) == 2
 
 
-def test_open_ms_has_two_subjects_with_masks_in_each_sequences_own_grid(shared):
-    subjects = find_subjects(shared / "open_ms")
+def test_open_ms_has_two_subjects_with_masks_in_each_sequences_own_grid(real_data):
+    subjects = find_subjects(real_data / "open_ms")
     assert [s.id for s in subjects] == ["patient01", "patient12"]
     for subject in subjects:
         assert list(subject.images) == list(subject.brain_masks) == ["t1", "t2", "flair"]
@@ -58,7 +46,7 @@ def test_open_ms_has_two_subjects_with_masks_in_each_sequences_own_grid(shared):
         load_subject(subjects[0], ["t1", "flair"])
 
 
-def test_kaggle_slices_are_grey_images_of_224_pixels(shared):
-    paths = sorted((shared / "kaggle" / "Training").glob("*/*.jpg"))[::500]
+def test_kaggle_slices_are_grey_images_of_224_pixels(real_data):
+    paths = sorted((real_data / "kaggle" / "Training").glob("*/*.jpg"))[::500]
     assert len(paths) >= 11
     assert {read_slice(path).shape for path in paths} == {(224, 224)}

@@ -1,6 +1,3 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -12,20 +9,11 @@ from brainseg.images.volume import Volume
 from brainseg.preprocess import prepare_labels, prepare_volume
 
 pytestmark = pytest.mark.data
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def shared():
-    root = Path(os.environ.get("BRAINSEG_SHARED", REPOSITORY.parent / "shared")) / "data"
-    if not root.is_dir():
-        pytest.skip(f"no real data at {root}; set BRAINSEG_SHARED")
-    return root
 
 
 @pytest.mark.parametrize(("spacing_mm", "at_least"), [(1.0, 1.0), (1.5, 0.96), (2.0, 0.93)])
-def test_a_real_tumour_comes_back_from_other_spacings(spacing_mm, at_least, shared):
-    subject = find_subjects(shared / "brats13")[0]
+def test_a_real_tumour_comes_back_from_other_spacings(spacing_mm, at_least, real_data):
+    subject = find_subjects(real_data / "brats13")[0]
     scan, truth = load_subject(subject, ["flair"]), nifti.read_labels(subject.truth)
     settings = VolumePreprocess(["flair"], [spacing_mm] * 3, Intensity.zscore_nonzero, Crop.nonzero)
     prepared = prepare_volume(scan, settings)
@@ -35,9 +23,9 @@ def test_a_real_tumour_comes_back_from_other_spacings(spacing_mm, at_least, shar
 
 
 @pytest.mark.parametrize("sequence", ["t1", "t2", "flair"])
-def test_a_crop_to_a_real_head_keeps_the_brain_and_loses_air(sequence, shared):
+def test_a_crop_to_a_real_head_keeps_the_brain_and_loses_air(sequence, real_data):
     settings = VolumePreprocess([sequence], [2.0] * 3, Intensity.percentile, Crop.head)
-    for subject in find_subjects(shared / "open_ms"):
+    for subject in find_subjects(real_data / "open_ms"):
         scan = load_subject(subject, [sequence])
         mask = nifti.read_labels(subject.brain_masks[sequence])
         prepared = prepare_volume(scan, settings)

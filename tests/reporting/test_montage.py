@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import numpy as np
@@ -147,15 +146,10 @@ def test_an_empty_scan_still_makes_a_picture(tmp_path, value):
 
 
 @pytest.mark.data
-def test_a_real_glioma_is_drawn_with_its_tumour_in_every_plane(tmp_path):
+def test_a_real_glioma_is_drawn_with_its_tumour_in_every_plane(tmp_path, real_data):
     import nibabel as nib
 
-    shared = (
-        Path(os.environ.get("BRAINSEG_SHARED", Path(__file__).parents[3] / "shared")) / "data" / "brats13"
-    )
-    if not shared.is_dir():
-        pytest.skip("no BraTS 2013 scans: set BRAINSEG_SHARED")
-    folder = shared / "BraTS13_pat0001"
+    folder = real_data / "brats13" / "BraTS13_pat0001"
     read = lambda kind: nib.as_closest_canonical(nib.load(folder / f"{folder.name}_{kind}.nii.gz"))  # noqa: E731
     flair, seg = read("flair"), np.asarray(read("seg").dataobj).astype(int)
     labels = np.choose(seg, [0, 1, 2, 1, 3]).astype(np.uint8)
