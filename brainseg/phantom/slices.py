@@ -11,6 +11,7 @@ from PIL import Image
 from brainseg.images.volume import Volume, to_ras
 from brainseg.phantom.anatomy import Bool
 from brainseg.phantom.fields import Float, random_stream
+from brainseg.phantom.stripping import cut_out
 from brainseg.phantom.subject import PhantomSubject
 
 PREFIX = {"glioma": "gl", "meningioma": "me", "notumor": "no", "pituitary": "pi"}
@@ -45,6 +46,7 @@ class SliceFolder:
         }
         labels = to_ras(Volume(subject.labels[None], subject.grid)).data[0]
         brain = to_ras(Volume(subject.brain[None], subject.grid)).data[0]
+        kept = to_ras(Volume(cut_out(subject, seed)[None], subject.grid)).data[0]
         stripped, mirrored = rng.random() < self.stripped_share, rng.random() < 0.5
         spacing = float(np.mean(subject.grid.spacing_mm))
         wanted = [(subject.tumor_type, self.per_subject)]
@@ -53,7 +55,7 @@ class SliceFolder:
         for kind, count in wanted:
             for plane, index in _chosen(rng, labels, brain, kind, count, spacing):
                 name = list(ras)[0 if rng.random() < 0.8 else int(rng.integers(len(ras)))]
-                image = ras[name] * brain if stripped else ras[name]
+                image = ras[name] * kept if stripped else ras[name]
                 path = root / self._next_name(kind, subject.id)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(_framed(_displayed(image, plane, index, mirrored), self.side, rng)).save(

@@ -24,6 +24,7 @@ from brainseg.images.labels import CLASSES, CONVENTIONS, from_classes
 from brainseg.images.volume import Grid
 from brainseg.phantom.anatomy import Pose
 from brainseg.phantom.fields import Float, random_stream
+from brainseg.phantom.stripping import cut_out
 from brainseg.phantom.subject import WHOLE_HEAD, PhantomSubject, head_grid
 
 # BraTS moves every brain into one space, so little is left of pose and size; these brains are not stretched.
@@ -90,15 +91,16 @@ def _grid(
 
 
 def _write_brats(root: Path, subject: PhantomSubject, seed: int) -> None:
-    folder = root / subject.id
+    folder, kept = root / subject.id, cut_out(subject, seed)
     for name, image in subject.images.items():
-        nifti.write(folder / f"{subject.id}_{name}.nii.gz", as_stored(image * subject.brain), subject.grid)
+        nifti.write(folder / f"{subject.id}_{name}.nii.gz", as_stored(image * kept), subject.grid)
     labels = from_classes(subject.labels, CONVENTIONS["brats-2018"])
     nifti.write(folder / f"{subject.id}_seg.nii.gz", labels, subject.grid)
 
 
 def _write_msd(root: Path, subject: PhantomSubject, seed: int) -> None:
-    channels = np.stack([as_stored(subject.images[name] * subject.brain) for name in _MSD_CHANNELS])
+    kept = cut_out(subject, seed)
+    channels = np.stack([as_stored(subject.images[name] * kept) for name in _MSD_CHANNELS])
     nifti.write(root / "imagesTr" / f"{subject.id}.nii.gz", channels, subject.grid)
     labels = from_classes(subject.labels, CONVENTIONS["msd-task01"])
     nifti.write(root / "labelsTr" / f"{subject.id}.nii.gz", labels, subject.grid)
