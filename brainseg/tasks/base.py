@@ -55,9 +55,10 @@ class TaskModule(pl.LightningModule):
         logits: torch.Tensor = self.net(x)
         return logits
 
-    def on_train_epoch_start(self) -> None:
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         # Dropout then draws the same numbers in a resumed run as in one that was never stopped.
-        torch.manual_seed(hash((self.provenance.get("seed", 0), self.current_epoch, self.global_rank)))
+        seed = self.provenance.get("seed", 0)
+        torch.manual_seed(hash((seed, self.current_epoch, batch_idx, self.global_rank)))
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
         x, target = batch

@@ -53,9 +53,10 @@ def previews(module: Any, batch: tuple[torch.Tensor, torch.Tensor]) -> list[Prev
 
 
 def preview_of(image_CXYZ: torch.Tensor, truth_XYZ: torch.Tensor, guess_XYZ: torch.Tensor) -> Preview:
-    """The axial slice with the most foreground, of the last channel."""
+    """The axial slice with the most foreground, the middle one where there is none, of the last channel."""
     truth = _array(truth_XYZ)
-    z = int((truth > 0).sum(axis=(0, 1)).argmax())
+    area = (truth > 0).sum(axis=(0, 1))
+    z = int(area.argmax()) if area.any() else truth.shape[2] // 2
     return Preview(
         image=cut(_array(image_CXYZ[-1]), "axial", z).astype(np.float32),
         caption=f"axial slice {z}",

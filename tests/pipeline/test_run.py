@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 
 from brainseg.config.errors import CheckpointError, ConfigError, DataError
 from brainseg.images.nifti import read
@@ -293,17 +294,12 @@ def test_the_mask_is_the_same_whatever_the_number_of_windows_in_a_batch(options,
     np.testing.assert_array_equal(*masks)
 
 
-def test_a_classifier_of_stripped_scans_needs_a_brain(trained, patients, options, tmp_path, monkeypatch):
-    from brainseg.tasks import Classifier
-
-    real = Classifier.__init__
-
-    def stripped(self, config, **rest):
-        real(self, {**config, "preprocess": {**config["preprocess"], "stripped": True}}, **rest)
-
-    monkeypatch.setattr(Classifier, "__init__", stripped)
+def test_a_classifier_of_stripped_scans_needs_a_brain(trained, patients, options, tmp_path):
+    stored = torch.load(trained("classifier")[1], weights_only=True)
+    stored["hyper_parameters"]["config"]["preprocess"]["stripped"] = True
+    torch.save(stored, tmp_path / "stripped.ckpt")
     quick = ("skullstripper=null", "segmenter=null", "montage=false")
-    assert run(options(patients / "sub-001", *quick)) == 1
+    assert run(options(patients / "sub-001", f"classifier={tmp_path / 'stripped.ckpt'}", *quick)) == 1
     error = result_of(tmp_path / "out", "sub-001")["error"]
     assert "was trained on scans without skull" in error
     assert "give skullstripper=CHECKPOINT" in error
