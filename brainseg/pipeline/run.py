@@ -23,7 +23,7 @@ from brainseg.images.labels import CLASSES, CONVENTIONS, Convention
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.pipeline import outputs
 from brainseg.pipeline.meter import Meter
-from brainseg.pipeline.scans import Scans, brain_if_stripped, read_scans
+from brainseg.pipeline.scans import Scans, brain_if_stripped, read_scans, refuse_without
 from brainseg.pipeline.stages import Segmentation, Strip, TumorType, classify, segment, strip
 from brainseg.tasks import TaskModule
 
@@ -125,6 +125,8 @@ def _predict(
     with meter.measure("read"):
         scans = read_scans(subject, *_wanted(models, options), options.pipeline.align)
         brain = brain_if_stripped(scans.images[scans.reference])
+        if brain is None and Stage.strip in models:
+            refuse_without(subject, list(models[Stage.strip].config.preprocess.modalities))
     found = Findings(scans, brain, already_stripped=brain is not None)
     for stage in options.pipeline.stages:
         if reason := _why_left_out(stage, found, models, options):
@@ -138,16 +140,12 @@ def _predict(
 
 
 def _wanted(models: dict[Stage, TaskModule], options: PredictConfig) -> tuple[list[str], str | None]:
-    """The sequences that the models need, and the one whose grid the results get."""
-    needed = [
-        name
-        for stage in (Stage.strip, Stage.segment)
-        if stage in models
-        for name in models[stage].config.preprocess.modalities
-    ]
+    """The sequences needed whether the scan is stripped or not, and the one whose grid the results get."""
+    needed = list(models[Stage.segment].config.preprocess.modalities) if Stage.segment in models else []
     if options.vote.sequence and Stage.classify in models:
         needed.append(options.vote.sequence)
-    return list(dict.fromkeys(needed)), needed[0] if needed else None
+    heads = list(models[Stage.strip].config.preprocess.modalities) if Stage.strip in models else []
+    return list(dict.fromkeys(needed)), next(iter([*heads, *needed]), None)
 
 
 def _why_left_out(

@@ -45,21 +45,16 @@ def read_scans(subject: Subject, needed: list[str], first: str | None, align: Al
     Args:
         subject: From `find_subjects`.
         needed: The sequences that the models take.
-        first: The sequence whose grid the results get; None takes the first there is.
+        first: The sequence whose grid the results get, if the subject has it, else the first that it has.
         align: Whether sequences on other grids may be resampled.
 
     Raises:
         ImageError: A needed sequence is missing, or a file cannot be used.
         GeometryError: Grids differ and `align` is refuse, or they lie apart in the world.
     """
-    missing = [name for name in needed if name not in subject.images]
-    if missing:
-        raise ImageError(
-            f"{subject.folder}: {subject.id} has {', '.join(subject.images)} but the models need "
-            f"{', '.join(missing)} too; add the file, or leave out the stage that needs it"
-        )
+    refuse_without(subject, needed)
     images = {name: read(source.path, source.channel) for name, source in subject.images.items()}
-    reference = first or next(iter(images))
+    reference = first if first in images else next(iter(images))
     warnings = []
     for name, volume in images.items():
         difference = volume.grid.difference(images[reference].grid)
@@ -71,6 +66,16 @@ def read_scans(subject: Subject, needed: list[str], first: str | None, align: Al
         _refuse_apart(volume.grid, images[reference].grid, where)
         warnings.append(f"{name} was resampled to the grid of {reference} by its header ({difference})")
     return Scans(images, reference, warnings)
+
+
+def refuse_without(subject: Subject, needed: list[str]) -> None:
+    """Name the needed sequences that the subject does not have."""
+    missing = [name for name in needed if name not in subject.images]
+    if missing:
+        raise ImageError(
+            f"{subject.folder}: {subject.id} has {', '.join(subject.images)} but the models need "
+            f"{', '.join(missing)} too; add the file, or leave out the stage that needs it"
+        )
 
 
 def brain_if_stripped(volume: Volume) -> NDArray[np.bool_] | None:

@@ -143,11 +143,13 @@ def test_a_checkpoint_of_another_task_is_refused_before_any_work(options, patien
 
 def test_a_stripped_scan_is_recognised_and_not_stripped_again(options, tmp_path):
     write_cohort(tmp_path / "brats", layout="brats", subjects=1, seed=5, spacing_mm=4.0)
-    run(options(tmp_path / "brats", "montage=false"))
+    next((tmp_path / "brats").rglob("*_t1.nii.gz")).unlink()  # which only the stripper would need
+    assert run(options(tmp_path / "brats", "segmenter=null", "montage=false")) == 0
     (folder,) = (tmp_path / "out").iterdir()
     result = json.loads((folder / "result.json").read_text())
     assert result["left_out"] == {
-        "strip": "the scan is stripped already; its non-zero voxels are the brain mask"
+        "strip": "the scan is stripped already; its non-zero voxels are the brain mask",
+        "segment": "no segmenter given",
     }
     assert not list(folder.glob("*_stripped.nii.gz"))
     assert 0.9e3 < result["volumes_ml"]["brain"] < 2.1e3
