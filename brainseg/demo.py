@@ -5,6 +5,7 @@ Every step runs the command that a user would type, so that what works here work
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -44,8 +45,8 @@ def demo(folder: Path, patients: int = 10, spacing_mm: float = 2.0) -> None:
     checkpoints = {task: _trained(task, folder, console) for task in TASKS}
     console.rule("unseen patients")
     cohort = folder / "patients"
-    if not cohort.is_dir():
-        write_cohort(cohort, layout="bids", subjects=patients, seed=PATIENTS_SEED, spacing_mm=spacing_mm)
+    shutil.rmtree(cohort, ignore_errors=True)  # of an earlier demo, perhaps of another number of patients
+    write_cohort(cohort, layout="bids", subjects=patients, seed=PATIENTS_SEED, spacing_mm=spacing_mm)
     models = [f"{task}={path}" for task, path in checkpoints.items()]
     predictions = folder / "predictions"
     _command(

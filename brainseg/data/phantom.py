@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from brainseg.data.brats import BraTSVolumes
 from brainseg.data.kaggle import KaggleSlices
 from brainseg.data.nfbs import NFBSVolumes
-from brainseg.phantom import write_cohort
+from brainseg.phantom import VERSION, write_cohort
 
 LAYOUTS = {"classifier": "kaggle", "skullstripper": "nfbs", "segmenter": "brats"}
 
@@ -47,6 +47,7 @@ class PhantomData(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.cohort: dict[str, Any] = {
+            "version": VERSION,  # heads drawn by older code are not taken for these
             "layout": LAYOUTS[task],
             "subjects": subjects,
             "seed": settings["seed"],
@@ -70,7 +71,8 @@ class PhantomData(pl.LightningDataModule):
     def prepare_data(self) -> None:
         if not self.folder.is_dir():
             with Progress(transient=True) as bar:
-                write_cohort(self.folder, progress=_advance(bar, self.cohort["subjects"]), **self.cohort)
+                settings = {name: value for name, value in self.cohort.items() if name != "version"}
+                write_cohort(self.folder, progress=_advance(bar, self.cohort["subjects"]), **settings)
         self.inner.prepare_data()
 
     def setup(self, stage: str) -> None:

@@ -143,7 +143,7 @@ class PatchDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         generator = generator_of(self.seed, epoch, index)
         case = self.cases[index // self.recipe.patches_per_volume]
         image, truth = self.augment(_tensor(case["image"]), _tensor(case["truth"]), generator)
-        return image.float().contiguous(), truth.long().contiguous()
+        return image.contiguous(), truth.long().contiguous()
 
 
 class WholeDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):

@@ -1,7 +1,15 @@
 """Synthetic patients with an exact truth: heads, tumours, contrasts, and cohorts in real layouts."""
 
 from brainseg.phantom.anatomy import Pose
-from brainseg.phantom.cohort import LAYOUT_NAMES, write_cohort
+from brainseg.phantom.cohort import LAYOUT_NAMES, VERSION, write_cohort
 from brainseg.phantom.subject import PhantomSubject, head_grid, make_subject
 
-__all__ = ["LAYOUT_NAMES", "PhantomSubject", "Pose", "head_grid", "make_subject", "write_cohort"]
+__all__ = [
+    "LAYOUT_NAMES",
+    "VERSION",
+    "PhantomSubject",
+    "Pose",
+    "head_grid",
+    "make_subject",
+    "write_cohort",
+]

@@ -16,6 +16,7 @@ from brainseg.phantom.slices import SIDE_AT_1_MM, SliceFolder
 from brainseg.phantom.subject import PhantomSubject, make_subject
 from brainseg.phantom.writers import LAYOUTS, SLICE_HEAD, Layout, slice_grid
 
+VERSION = 1  # of what is drawn; raise it when the same arguments give other files
 WORTH_PROCESSES = 4.0  # heads of 1 mm: about 20 seconds of work
 LAYOUT_NAMES = (*LAYOUTS, "kaggle")
 

@@ -46,8 +46,10 @@ class SliceFolder:
         }
         labels = to_ras(Volume(subject.labels[None], subject.grid)).data[0]
         brain = to_ras(Volume(subject.brain[None], subject.grid)).data[0]
-        kept = to_ras(Volume(cut_out(subject, seed)[None], subject.grid)).data[0]
         stripped, mirrored = rng.random() < self.stripped_share, rng.random() < 0.5
+        if stripped:
+            kept = to_ras(Volume(cut_out(subject, seed)[None], subject.grid)).data[0]
+            ras = {name: image * kept for name, image in ras.items()}
         spacing = float(np.mean(subject.grid.spacing_mm))
         wanted = [(subject.tumor_type, self.per_subject)]
         if subject.tumor_type != "notumor":
@@ -55,10 +57,9 @@ class SliceFolder:
         for kind, count in wanted:
             for plane, index in _chosen(rng, labels, brain, kind, count, spacing):
                 name = list(ras)[0 if rng.random() < 0.8 else int(rng.integers(len(ras)))]
-                image = ras[name] * kept if stripped else ras[name]
                 path = root / self._next_name(kind, subject.id)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(_framed(_displayed(image, plane, index, mirrored), self.side, rng)).save(
+                Image.fromarray(_framed(_displayed(ras[name], plane, index, mirrored), self.side, rng)).save(
                     path, quality=90
                 )
 

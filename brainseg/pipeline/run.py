@@ -45,6 +45,16 @@ class Findings:
     left_out: dict[str, str] = field(default_factory=dict)  # stage: why
 
 
+@dataclass(frozen=True)
+class Job:
+    """What is the same for all subjects."""
+
+    options: PredictConfig
+    models: dict[Stage, TaskModule]
+    convention: Convention  # of the label maps
+    files: dict[str, dict[str, str]]  # each model's file and its sha256, by the model's name
+
+
 def run(options: PredictConfig) -> int:
     """Predict every subject at `options.input` into a folder each below `options.output`.
 
@@ -59,10 +69,12 @@ def run(options: PredictConfig) -> int:
     if not options.overwrite:
         outputs.refuse_existing(output, [subject.id for subject in subjects])
     models = _load(options)
-    convention = _convention(options, models)
+    paths = {MODEL_OF[stage]: Path(getattr(options, MODEL_OF[stage])) for stage in models}
+    files = {name: {"file": str(path), "sha256": outputs.sha256(path)} for name, path in paths.items()}
+    job = Job(options, models, _convention(options, models), files)
     results = []
     for subject in track(subjects, "predicting", transient=True, disable=len(subjects) == 1):
-        results.append(_predict_or_name(subject, models, convention, options, output))
+        results.append(_predict_or_name(subject, job, output))
     _print_summary(results, output)
     return sum(result["status"] == "failed" for result in results)
 
@@ -89,17 +101,11 @@ def _convention(options: PredictConfig, models: dict[Stage, TaskModule]) -> Conv
     return CONVENTIONS[name]
 
 
-def _predict_or_name(
-    subject: Subject,
-    models: dict[Stage, TaskModule],
-    convention: Convention,
-    options: PredictConfig,
-    output: Path,
-) -> dict[str, Any]:
+def _predict_or_name(subject: Subject, job: Job, output: Path) -> dict[str, Any]:
     """A subject's result, written; what went wrong instead where it failed."""
     try:
         with outputs.folder_for(output, subject.id) as folder:
-            result = _predict(subject, models, convention, options, folder)
+            result = _predict(subject, job, folder)
             outputs.write_result(folder, result)
     except Exception as error:  # one subject never takes the others down; its failure is written and counted
         known = isinstance(error, UserError)
@@ -114,14 +120,8 @@ def _predict_or_name(
     return result
 
 
-def _predict(
-    subject: Subject,
-    models: dict[Stage, TaskModule],
-    convention: Convention,
-    options: PredictConfig,
-    folder: Path,
-) -> dict[str, Any]:
-    meter = Meter()
+def _predict(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
+    meter, models, options = Meter(), job.models, job.options
     with meter.measure("read"):
         scans = read_scans(subject, *_wanted(models, options), options.pipeline.align)
         brain = brain_if_stripped(scans.images[scans.reference])
@@ -135,8 +135,8 @@ def _predict(
         with meter.measure(str(stage)):
             _advance(stage, found, models[stage], options)
     with meter.measure("write"):
-        _write(subject, found, convention, options, folder)
-    return _result(subject, found, convention, options, meter)
+        _write(subject, found, job, folder)
+    return _result(subject, found, job, meter)
 
 
 def _wanted(models: dict[Stage, TaskModule], options: PredictConfig) -> tuple[list[str], str | None]:
@@ -182,16 +182,14 @@ def _advance(stage: Stage, found: Findings, model: Any, options: PredictConfig) 
         found.tumor = segment(found.scans, found.brain, model, options.window)
 
 
-def _write(
-    subject: Subject, found: Findings, convention: Convention, options: PredictConfig, folder: Path
-) -> None:
+def _write(subject: Subject, found: Findings, job: Job, folder: Path) -> None:
     if found.brain is not None:
         outputs.write_brain(folder, subject.id, found.scans, found.strip, found.brain)
     if found.tumor is not None:
-        outputs.write_tumor(folder, subject.id, found.scans, found.tumor, convention)
-    if options.save_probabilities:
+        outputs.write_tumor(folder, subject.id, found.scans, found.tumor, job.convention)
+    if job.options.save_probabilities:
         outputs.write_probabilities(folder, subject.id, found.scans, found.strip, found.tumor)
-    if options.montage:
+    if job.options.montage:
         outputs.write_montage(
             folder, subject.id, _title(subject, found), found.scans, found.brain, found.tumor
         )
@@ -204,10 +202,8 @@ def _title(subject: Subject, found: Findings) -> str:
     return f"{subject.id}: {verdict} (mean probability {found.tumor_type.probabilities[verdict]:.2f})"
 
 
-def _result(
-    subject: Subject, found: Findings, convention: Convention, options: PredictConfig, meter: Meter
-) -> dict[str, Any]:
-    grid = found.scans.grid
+def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[str, Any]:
+    grid, convention = found.scans.grid, job.convention
     voxel_ml = float(np.prod(grid.spacing_mm)) / 1000
     volumes = {} if found.brain is None else {"brain": round(float(found.brain.sum()) * voxel_ml, 1)}
     if found.tumor is not None:
@@ -218,16 +214,13 @@ def _result(
         "sequence": found.tumor_type.sequence,
         "slices": found.tumor_type.slices,
     }
-    models = {MODEL_OF[stage]: getattr(options, MODEL_OF[stage]) for stage in options.pipeline.stages}
     return {
         "subject": subject.id,
         "status": "done",
         "tumor_type": tumor_type,
         "volumes_ml": volumes,
         "label_convention": {"name": convention.name, "values": _values(convention)} if found.tumor else None,
-        "stages": [
-            str(stage) for stage in options.pipeline.stages if str(stage) not in (found.left_out or {})
-        ],
+        "stages": [str(s) for s in job.options.pipeline.stages if str(s) not in found.left_out],
         "left_out": found.left_out,
         "warnings": found.scans.warnings,
         "grid": {
@@ -240,11 +233,7 @@ def _result(
             name: {"file": str(source.path), "channel": source.channel, "sha256": outputs.sha256(source.path)}
             for name, source in subject.images.items()
         },
-        "models": {
-            name: {"file": str(path), "sha256": outputs.sha256(Path(path))}
-            for name, path in models.items()
-            if path
-        },
+        "models": job.files,
         "seconds": meter.seconds,
         "peak_memory_mb": meter.peak_mb,
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},

@@ -196,6 +196,19 @@ def test_a_kaggle_picture_has_512_pixels_a_side_by_millimetre(tmp_path):
         assert picture.size == (128, 128)
 
 
+def test_a_cohort_made_on_all_cores_has_the_same_files(tmp_path, monkeypatch):
+    made = {}
+    for how, from_heads in (("one", float("inf")), ("all", 0.0)):
+        monkeypatch.setattr("brainseg.phantom.cohort.WORTH_PROCESSES", from_heads)
+        write_cohort(
+            tmp_path / how, layout="kaggle", subjects=3, seed=4, spacing_mm=8.0, slices_per_subject=3
+        )
+        files = sorted(path for path in (tmp_path / how).rglob("*") if path.is_file())
+        made[how] = [(str(path.relative_to(tmp_path / how)), path.read_bytes()) for path in files]
+    assert len(made["one"]) > 9
+    assert made["one"] == made["all"]
+
+
 def test_types_take_turns_in_every_round():
     from brainseg.phantom.cohort import _in_turn
 
