@@ -14,8 +14,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from brainseg.config import UserError, check, check_predict, conf_dir, explain, register_schemas
-
-USAGE_ERROR = 2  # exit code for anything that the user can mend
+from brainseg.config.errors import USAGE_ERROR
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")

@@ -11,9 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
-from brainseg.config.errors import UserError
-
-USAGE_ERROR = 2  # exit code for anything that the user can mend
+from brainseg.config.errors import USAGE_ERROR, UserError
 
 # What to do with a cohort that was just written: {root} is its folder.
 NEXT_COMMAND = {

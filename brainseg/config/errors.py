@@ -1,5 +1,7 @@
 """Errors for the person at the keyboard: one line each with what, its value, where, and the mend."""
 
+USAGE_ERROR = 2  # exit code for anything that the user can mend
+
 
 class UserError(Exception):
     """Something the user can mend. The command line prints the message alone, without a traceback."""

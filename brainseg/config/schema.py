@@ -250,6 +250,7 @@ class ClassifierConfig(Recipe):
     weights: Optional[str] = MISSING  # a file with the backbone's ImageNet weights
     classes: list[str] = MISSING  # in the order of the logits
     preprocess: SlicePreprocess = MISSING
+    margin_mm: float = MISSING  # beyond the brain mask that is shown where the skull is not
     augment: SliceAugment = MISSING
     loss: ClassifierLoss = MISSING
 
@@ -257,6 +258,12 @@ class ClassifierConfig(Recipe):
         super().__post_init__()
         _known("classes", self.classes, TUMOR_TYPES)
         _within("dropout", self.dropout, 0, 1)
+        _at_least("margin_mm", self.margin_mm, 0)
+        if self.margin_mm and not self.preprocess.stripped:
+            raise ConfigError(
+                f"margin_mm is {self.margin_mm} but preprocess.stripped is false, so nothing is cut; "
+                "set preprocess.stripped=true, or margin_mm=0"
+            )
         if self.weights is not None and not self.pretrained:
             raise ConfigError(f"weights is {self.weights} but pretrained is false; set pretrained=true")
 
@@ -302,7 +309,12 @@ class SkullStripperConfig(VolumeRecipe):
 class SegmenterConfig(VolumeRecipe):
     """A 3D network with one logit per voxel and class: background, necrotic core, edema, enhancing tumour."""
 
+    margin_mm: float = MISSING  # beyond the brain mask that is shown to the network
     loss: SegmentationLoss = MISSING
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _at_least("margin_mm", self.margin_mm, 0)
 
 
 @dataclass

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from brainseg.phantom.fields import Float, random_stream, smooth_field, upsample
+from brainseg.phantom.fields import Float, random_stream, sample, smooth_field, upsample
 
 Bool = NDArray[np.bool_]
 Slices = tuple[slice, slice, slice]
@@ -75,8 +75,10 @@ def head_atlas() -> HeadAtlas:
     import nilearn.datasets  # seconds to import, and only needed here
 
     gray_image = nilearn.datasets.load_mni152_gm_template(resolution=1)
-    gray = np.asarray(gray_image.dataobj, dtype=np.float32)
-    white = np.asarray(nilearn.datasets.load_mni152_wm_template(resolution=1).dataobj, dtype=np.float32)
+    white_image = nilearn.datasets.load_mni152_wm_template(resolution=1)
+    gray, white = (
+        np.ascontiguousarray(image.dataobj, dtype=np.float32) for image in (gray_image, white_image)
+    )
     mask = np.asarray(nilearn.datasets.load_mni152_brain_mask(resolution=1).dataobj) > 0
     origin = np.asarray(gray_image.affine, dtype=np.float64)[:3, 3]
     first, last = np.array([-112.0, -142.0, -220.0]), np.array([112.0, 130.0, 116.0])
@@ -208,6 +210,8 @@ class Head:
         tissue: (X, Y, Z) of Tissue.
         brain_mm: Distance to the surface of the brain mask, negative inside, millimetres.
         voxels: Flat indices of the BRAIN voxels, in order; the fractions below belong to them.
+        brain: The brain mask: those voxels, and the sella with the way down to it. A mask without the sella
+            hides a pituitary tumour from all that looks at the brain alone.
     """
 
     lattice: Lattice
@@ -215,10 +219,7 @@ class Head:
     tissue: NDArray[np.uint8]
     brain_mm: Float
     voxels: NDArray[np.intp]
-
-    @property
-    def brain(self) -> Bool:
-        return np.asarray(self.tissue == Tissue.BRAIN)
+    brain: Bool
 
 
 def build_head(seed: int, lattice: Lattice, pose: Pose) -> Head:
@@ -226,7 +227,7 @@ def build_head(seed: int, lattice: Lattice, pose: Pose) -> Head:
     atlas, coarse = head_atlas(), lattice.coarse()
     position = _positions(random_stream(seed, 0), coarse, pose)
     node = [(p - o) / LATTICE_MM for p, o in zip(position, atlas.lattice_origin, strict=True)]
-    surfaces = _surfaces(random_stream(seed, 1), atlas, coarse, position, np.stack(node))
+    surfaces = _surfaces(random_stream(seed, 1), atlas, coarse, position, node)
     mni = tuple(lattice.refine(p) for p in position)
     surfaces = {name: lattice.refine(values) for name, values in surfaces.items()}
     grain = smooth_field(random_stream(seed, 2), 7.0, lattice.axes_mm)
@@ -239,8 +240,10 @@ def build_head(seed: int, lattice: Lattice, pose: Pose) -> Head:
     tissue[surfaces["brain"] < 0] = Tissue.BRAIN
     if not pose.face:
         _deface(tissue, (mni[0], mni[1], mni[2]), surfaces)
-    voxels = np.flatnonzero(tissue == Tissue.BRAIN)
-    return Head(lattice, (mni[0], mni[1], mni[2]), tissue, surfaces["brain"], voxels)
+    brain = tissue == Tissue.BRAIN
+    voxels = np.flatnonzero(brain)
+    painter.add_sella(brain)
+    return Head(lattice, (mni[0], mni[1], mni[2]), tissue, surfaces["brain"], voxels, brain)
 
 
 def _positions(rng: np.random.Generator, lattice: Lattice, pose: Pose) -> list[Float]:
@@ -275,7 +278,7 @@ def _affine(rng: np.random.Generator, pose: Pose) -> NDArray[np.float64]:
 
 
 def _surfaces(
-    rng: np.random.Generator, atlas: HeadAtlas, lattice: Lattice, position: list[Float], node: Float
+    rng: np.random.Generator, atlas: HeadAtlas, lattice: Lattice, position: list[Float], node: list[Float]
 ) -> dict[str, Float]:
     """Signed distances to the surfaces between the layers of the head, by name, from the brain outwards."""
 
@@ -283,10 +286,7 @@ def _surfaces(
         field = smooth_field(rng, node_mm, lattice.axes_mm) * np.float32(sd) + np.float32(mean)
         return np.asarray(np.maximum(field, np.float32(least)))
 
-    def sample(values: Float) -> Float:
-        return np.asarray(ndimage.map_coordinates(values, node, np.float32, order=1, mode="nearest"))
-
-    brain, cavity, face = sample(atlas.brain_mm), sample(atlas.cavity_mm), sample(atlas.face_mm)
+    brain, cavity, face = sample((atlas.brain_mm, atlas.cavity_mm, atlas.face_mm), node)
     top = np.clip((position[2] - 20) / 60, 0, 1)
     brain -= wobbling(rng.uniform(0.3, 1.6), 0.5, 0.0) + top * np.float32(rng.uniform(0, 2.0))
     cavity = np.minimum(cavity - np.float32(0.3), brain)
@@ -520,6 +520,13 @@ class _Painter:
         box, r, _ = self.tube((0, 2, -31), (0, 0, -18))
         self.fill(box, r < 1.3, Tissue.PITUITARY, (Tissue.CSF,))
 
+    def add_sella(self, mask: Bool) -> None:
+        """Add the gland, what lies around it, and the cistern between it and the brain."""
+        box, q = self.ellipsoid(PITUITARY_MNI, (10, 8, 7))
+        mask[box] |= q < 1
+        box, r, _ = self.tube(PITUITARY_MNI, (0, 0, -14))
+        mask[box] |= r < 7
+
     def _sinuses_of_the_dura(self) -> None:
         x, y, z = self.mni
         depth = self.surfaces["dura"]
@@ -558,10 +565,7 @@ def brain_fractions(head: Head, seed: int, shift_mm: Float | None = None) -> tup
     if shift_mm is not None:
         place += shift_mm
     place -= atlas.brain_origin.astype(np.float32)[:, None]
-    gray, white = (
-        np.asarray(ndimage.map_coordinates(m, place, np.float32, order=1, mode="constant"))
-        for m in (atlas.gray, atlas.white)
-    )
+    gray, white = sample((atlas.gray, atlas.white), list(place))
     folds = smooth_field(random_stream(seed, 4), 7.0, head.lattice.axes_mm).ravel()[head.voxels]
     return _sharpen(gray, white, folds)
 

@@ -16,8 +16,9 @@ from brainseg.phantom.slices import SIDE_AT_1_MM, SliceFolder
 from brainseg.phantom.subject import PhantomSubject, make_subject
 from brainseg.phantom.writers import LAYOUTS, SLICE_HEAD, Layout, slice_grid
 
-VERSION = 1  # of what is drawn; raise it when the same arguments give other files
+VERSION = 2  # of what is drawn; raise it when the same arguments give other files
 WORTH_PROCESSES = 4.0  # heads of 1 mm: about 20 seconds of work
+MOST_MARGIN_MM = 30.0
 LAYOUT_NAMES = (*LAYOUTS, "kaggle")
 
 
@@ -33,6 +34,7 @@ def write_cohort(
     slices_per_subject: int = 12,
     testing_share: float = 0.2,
     stripped_share: float = 0.25,
+    margin_mm: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[str]:
     """Write synthetic patients as a real data set has them, and return their ids in order.
@@ -55,6 +57,7 @@ def write_cohort(
         slices_per_subject: For kaggle.
         testing_share: For kaggle, the share of the subjects of each type whose slices are in Testing.
         stripped_share: For kaggle, the share of the subjects shown without skull; the real set has some.
+        margin_mm: How far beyond the brain stripped scans are cut; of brats, msd and kaggle.
         progress: Called with the number of subjects written and of all, after each.
 
     Raises:
@@ -62,6 +65,7 @@ def write_cohort(
         ConfigError: An unknown layout or type, or a number that makes no sense.
     """
     _check(layout, subjects, types, spacing_mm, slices_per_subject, testing_share, stripped_share)
+    _check_margin(layout, margin_mm)
     if layout == "kaggle":
         order = _in_turn(types or TUMOR_TYPES, subjects, seed)
         plan = _slices(order, spacing_mm, slices_per_subject, testing_share, stripped_share)
@@ -73,7 +77,7 @@ def write_cohort(
         seeds = [_subject_seed(seed, number) for number in range(subjects)]
         made = _made(plan, seeds, order, names, spacing_mm, contrast)
         for number, (own, subject) in enumerate(zip(seeds, made, strict=True)):
-            plan.write(folder, subject, own)
+            plan.write(folder, subject, own, margin_mm)
             if progress is not None:
                 progress(number + 1, subjects)
         plan.finish(folder, list(zip(names, order, strict=True)))
@@ -202,3 +206,12 @@ def _check(
         raise ConfigError(f"testing_share is {testing_share}; it must be at least 0 and below 1")
     if not 0 <= stripped_share <= 1:
         raise ConfigError(f"stripped_share is {stripped_share}; it must be from 0 to 1")
+
+
+def _check_margin(layout: str, margin_mm: float) -> None:
+    if not 0 <= margin_mm <= MOST_MARGIN_MM:
+        raise ConfigError(f"margin_mm is {margin_mm}; it must be from 0 to {MOST_MARGIN_MM:g}")
+    if margin_mm and layout in ("nfbs", "bids"):
+        raise ConfigError(
+            f"margin_mm is {margin_mm}, but layout {layout} holds whole heads; it must be 0 there"
+        )

@@ -38,7 +38,7 @@ class SliceFolder:
     stripped_share: float
     rows: list[tuple[str, str]] = field(default_factory=list)
 
-    def write(self, root: Path, subject: PhantomSubject, seed: int) -> None:
+    def write(self, root: Path, subject: PhantomSubject, seed: int, margin_mm: float) -> None:
         """The subject's slices; of a tumour's subject a third as many without tumour, as `notumor`."""
         rng = random_stream(seed, 50)
         ras = {
@@ -48,7 +48,7 @@ class SliceFolder:
         brain = to_ras(Volume(subject.brain[None], subject.grid)).data[0]
         stripped, mirrored = rng.random() < self.stripped_share, rng.random() < 0.5
         if stripped:
-            kept = to_ras(Volume(cut_out(subject, seed)[None], subject.grid)).data[0]
+            kept = to_ras(Volume(cut_out(subject, seed, margin_mm)[None], subject.grid)).data[0]
             ras = {name: image * kept for name, image in ras.items()}
         spacing = float(np.mean(subject.grid.spacing_mm))
         wanted = [(subject.tumor_type, self.per_subject)]

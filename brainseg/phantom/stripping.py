@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
+from brainseg.images.margin import with_margin
 from brainseg.phantom.anatomy import Bool
 from brainseg.phantom.fields import random_stream, smooth_field
 from brainseg.phantom.subject import PhantomSubject
@@ -12,17 +13,16 @@ NODE_MM = 30.0  # over which it varies
 STREAM = 51
 
 
-def cut_out(subject: PhantomSubject, seed: int) -> Bool:
-    """The voxels that stripping left, (X, Y, Z): the brain with an edge up to about 3 mm off, and all tumour.
+def cut_out(subject: PhantomSubject, seed: int, margin_mm: float = 0.0) -> Bool:
+    """The voxels that stripping left, (X, Y, Z): brain and margin, their edge up to 3 mm off, all tumour.
 
     A model of stripped scans that has seen exact masks only takes whatever a real stripper leaves at the edge
     for tumour: dura, vessels, marrow.
     """
     rng = random_stream(seed, STREAM)
     spacing_mm = subject.grid.spacing_mm
-    blurred = ndimage.gaussian_filter(
-        subject.brain.astype(np.float32), [SOFTNESS_MM / s for s in spacing_mm], truncate=3
-    )
+    kept = with_margin(subject.brain, margin_mm, spacing_mm).astype(np.float32)
+    blurred = ndimage.gaussian_filter(kept, [SOFTNESS_MM / s for s in spacing_mm], truncate=3)
     axes_mm = [
         (np.arange(n, dtype=np.float64) - (n - 1) / 2) * s
         for n, s in zip(subject.grid.shape, spacing_mm, strict=True)

@@ -38,7 +38,7 @@ class PhantomSubject:
         tumor_type: glioma, meningioma, notumor or pituitary.
         grid: Of all arrays below, (X, Y, Z) along its axes.
         images: Per sequence, float32, not negative.
-        brain: The brain with its outer CSF and its tumour.
+        brain: The brain with its outer CSF, the sella, and its tumour.
         labels: uint8, 0 background, 1 necrotic core, 2 edema, 3 enhancing tumour; all inside `brain`.
     """
 
@@ -86,7 +86,7 @@ def make_subject(
     head = build_head(seed, painted, pose)
     gray, white = brain_fractions(head, seed)
     tumor = grow(seed, head, tumor_type, gray, white)
-    brain, labels = head.brain, np.zeros(painted.shape, dtype=np.uint8)
+    brain, labels = head.brain.copy(), np.zeros(painted.shape, dtype=np.uint8)
     if tumor is not None:
         labels[tumor.box] = tumor.labels
         brain[tumor.box] |= tumor.mask_added

@@ -120,7 +120,7 @@ def _meningioma(seed: int, rng: np.random.Generator, head: Head, white: Float) -
 
 
 def _pituitary(seed: int, rng: np.random.Generator, head: Head) -> Tumor:
-    radius = _visible(rng.uniform(5, 16), head)
+    radius = _visible(rng.uniform(7, 16), head)  # 14 to 32 mm across, which slices show well
     gland = _place_of(head, np.array(PITUITARY_MNI))
     radii = radius * np.array([rng.uniform(0.9, 1.15), rng.uniform(0.8, 1.0), rng.uniform(0.9, 1.3)])
     centre = gland + np.array([rng.normal(0, 1.0), rng.normal(0, 1.0), 0.55 * (radius - 4)])
@@ -134,12 +134,7 @@ def _pituitary(seed: int, rng: np.random.Generator, head: Head) -> Tumor:
     core = _ramp((1 - rho - waist) * radius, 0.0, head)
     core = core * (head.tissue[box] != Tissue.AIR)
     necrosis = np.minimum(_ramp((dead - rho) * radius, 0.0, head), core) if dead else np.zeros_like(core)
-    stalk = np.zeros(core.shape, dtype=bool)
-    offset = _offsets(head, box, centre)
-    near = np.sqrt(offset[0] ** 2 + offset[1] ** 2) < max(3.0, 0.45 * radius)
-    stalk |= near & (offset[2] > 0) & (offset[2] < radii[2] + 14) & (head.tissue[box] == Tissue.CSF)
-    tumor = _assemble(head, place, box, core, necrosis, np.zeros_like(core), np.zeros_like(core), push=0.45)
-    return Tumor(tumor.box, tumor.labels, tumor.shares, tumor.mask_added | stalk, tumor.shift_mm)
+    return _assemble(head, place, box, core, necrosis, np.zeros_like(core), np.zeros_like(core), push=0.45)
 
 
 def _visible(radius_mm: float, head: Head) -> float:

@@ -43,7 +43,8 @@ class Layout:
         pose: Of a subject, from its seed.
         sequences: Of a subject, from its seed.
         name: The subject's id from its number, counted from 0.
-        write: Writes one subject into the cohort's folder; the seed is the subject's.
+        write: Writes one subject into the cohort's folder, from its seed and the margin of the cut around its
+            brain in mm; layouts of whole heads make no cut.
         finish: Writes what describes the whole cohort, from ids and types.
     """
 
@@ -52,7 +53,7 @@ class Layout:
     pose: Callable[[int], Pose]
     sequences: Callable[[int], Sequence[str]]
     name: Callable[[int], str]
-    write: Callable[[Path, PhantomSubject, int], None]
+    write: Callable[[Path, PhantomSubject, int, float], None]
     finish: Callable[[Path, Sequence[tuple[str, str]]], None]
 
 
@@ -90,16 +91,16 @@ def _grid(
     return Grid((shape[0], shape[1], shape[2]), affine)
 
 
-def _write_brats(root: Path, subject: PhantomSubject, seed: int) -> None:
-    folder, kept = root / subject.id, cut_out(subject, seed)
+def _write_brats(root: Path, subject: PhantomSubject, seed: int, margin_mm: float) -> None:
+    folder, kept = root / subject.id, cut_out(subject, seed, margin_mm)
     for name, image in subject.images.items():
         nifti.write(folder / f"{subject.id}_{name}.nii.gz", as_stored(image * kept), subject.grid)
     labels = from_classes(subject.labels, CONVENTIONS["brats-2018"])
     nifti.write(folder / f"{subject.id}_seg.nii.gz", labels, subject.grid)
 
 
-def _write_msd(root: Path, subject: PhantomSubject, seed: int) -> None:
-    kept = cut_out(subject, seed)
+def _write_msd(root: Path, subject: PhantomSubject, seed: int, margin_mm: float) -> None:
+    kept = cut_out(subject, seed, margin_mm)
     channels = np.stack([as_stored(subject.images[name] * kept) for name in _MSD_CHANNELS])
     nifti.write(root / "imagesTr" / f"{subject.id}.nii.gz", channels, subject.grid)
     labels = from_classes(subject.labels, CONVENTIONS["msd-task01"])
@@ -132,7 +133,7 @@ def _finish_msd(root: Path, subjects: Sequence[tuple[str, str]]) -> None:
     )
 
 
-def _write_nfbs(root: Path, subject: PhantomSubject, seed: int) -> None:
+def _write_nfbs(root: Path, subject: PhantomSubject, seed: int, margin_mm: float) -> None:
     stem = root / subject.id / f"sub-{subject.id}_ses-NFB3_T1w"
     scan = as_stored(subject.images["t1"])
     nifti.write(stem.with_name(stem.name + ".nii.gz"), scan, subject.grid)
@@ -149,7 +150,7 @@ def _nfbs_pose(seed: int) -> Pose:
 _BIDS_SUFFIX = {"t1": "T1w", "t1ce": "ce-gadolinium_T1w", "t2": "T2w", "flair": "FLAIR"}
 
 
-def _write_bids(root: Path, subject: PhantomSubject, seed: int) -> None:
+def _write_bids(root: Path, subject: PhantomSubject, seed: int, margin_mm: float) -> None:
     folder = root / subject.id / "anat"
     for name, image in subject.images.items():
         path = folder / f"{subject.id}_{_BIDS_SUFFIX[name]}.nii.gz"

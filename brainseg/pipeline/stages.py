@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from brainseg.config.errors import ImageError
 from brainseg.config.schema import VoteConfig, WindowConfig
 from brainseg.images.labels import CLASSES, REGIONS
+from brainseg.images.margin import with_margin
 from brainseg.images.volume import Grid, Volume, resample_to, to_ras
 from brainseg.inference import combine_votes, fill_holes, largest_component, vote_slices
 from brainseg.pipeline.scans import Scans
@@ -83,7 +84,8 @@ def classify(scans: Scans, brain: NDArray[np.bool_] | None, model: Classifier, v
                 "the classifier was trained on scans without skull, and no brain mask is known when it is "
                 "asked: give skullstripper=CHECKPOINT and put strip before classify in pipeline.stages"
             )
-        scan = Volume(scan.data * brain, scan.grid)
+        shown = with_margin(brain, model.config.margin_mm, scan.grid.spacing_mm)
+        scan = Volume(scan.data * shown, scan.grid)
     volume = to_ras(scan)
     cube = resample_to(volume, _with_cubic_voxels(volume.grid), nearest=False)  # square pixels in every plane
     centre = _middle(cube.grid, None if brain is None else Volume(brain[None], scans.grid))
@@ -110,16 +112,18 @@ def classify(scans: Scans, brain: NDArray[np.bool_] | None, model: Classifier, v
 def segment(
     scans: Scans, brain: NDArray[np.bool_] | None, model: Segmenter, window: WindowConfig
 ) -> Segmentation:
-    """The tumour inside the brain, from the sequences that the model was trained with, in its order."""
+    """The tumour inside the brain and its margin, from the sequences that the model was trained with."""
     channels = [scans.on_reference(name).data for name in model.config.preprocess.modalities]
     volume = Volume(np.concatenate(channels), scans.grid)
-    prepared = prepare_volume(volume, model.config.preprocess, brain)
+    shown = np.asarray((volume.data != 0).any(axis=0))
+    if brain is not None:
+        shown &= with_margin(brain, model.config.margin_mm, scans.grid.spacing_mm)
+    prepared = prepare_volume(volume, model.config.preprocess, shown)
     logits = model.logits(_tensor(prepared.image, model), **_options(window))
     probabilities = prepared.undo(logits.float().softmax(0).cpu().numpy(), nearest=False)
     probabilities[0] += 1 - probabilities.sum(axis=0)  # outside the crop all is background
     classes = probabilities.argmax(axis=0).astype(np.uint8)
-    if brain is not None:
-        classes[~brain] = 0
+    classes[~shown] = 0
     return Segmentation(classes, probabilities.astype(np.float32))
 
 

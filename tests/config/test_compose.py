@@ -84,6 +84,11 @@ def test_a_mistake_is_answered_in_one_line_while_composing(composed, override, a
             r"^classifier\.weights is a\.pth but pretrained is false; set pretrained=true$",
         ),
         (
+            ["classifier.margin_mm=5"],
+            r"^classifier\.margin_mm is 5\.0 but preprocess\.stripped is false, so nothing is cut; set ",
+        ),
+        (["model=segmenter", "segmenter.margin_mm=-1"], r"^segmenter\.margin_mm must be at least 0, got -1"),
+        (
             ["classifier.classes=[glioma,cyst]"],
             r"^classifier\.classes takes distinct names out of \['glioma'",
         ),
@@ -171,4 +176,11 @@ def test_the_grid_is_narrowed_from_the_command_line(tmp_path):
 def test_a_mistake_anywhere_in_a_sweep_stops_it_before_its_first_run(tmp_path):
     done = _sweep("-m", "classifier.loss=kl_divergence,fcal", cwd=tmp_path)
     assert "expected one of" in done.stderr
+    assert "TRAINED" not in done.stdout
+
+
+def test_a_value_out_of_bounds_anywhere_in_a_sweep_stops_it_before_its_first_run(tmp_path):
+    done = _sweep("-m", "classifier.epochs=1,2,0", "classifier.loss=kl_divergence", cwd=tmp_path)
+    assert done.stderr.startswith("error: classifier.epochs must be at least 1, got 0 (in the job")
+    assert done.returncode == 2
     assert "TRAINED" not in done.stdout

@@ -30,3 +30,10 @@ def test_no_tumour_is_lost(subject):
 def test_another_seed_errs_elsewhere_and_the_same_one_alike(subject):
     np.testing.assert_array_equal(cut_out(subject, 1), cut_out(subject, 1))
     assert (cut_out(subject, 1) != cut_out(subject, 2)).any()
+
+
+def test_a_margin_moves_the_edge_outwards_by_as_much(subject):
+    around = cut_out(subject, 1, margin_mm=9.0)
+    beyond_mm = ndimage.distance_transform_edt(~subject.brain, sampling=3.0)[around & ~subject.brain]
+    assert 9.0 <= beyond_mm.max() <= 15.0
+    assert around[subject.brain].all()

@@ -6,21 +6,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from brainseg.config import SEQUENCES, TUMOR_TYPES
 from brainseg.config.errors import ConfigError, GeometryError
 from brainseg.images.volume import Grid, Volume, to_ras
 from brainseg.phantom import Pose, head_grid, make_subject
+from brainseg.phantom.anatomy import Tissue, build_head
+from brainseg.phantom.subject import WHOLE_HEAD, _lattice
 from brainseg.phantom.writers import as_stored, brats_grid
 
 SEEDS = range(5)
 
 # sha256 of labels, brain and the four images as int16, of seed 7 at 4 mm.
 GOLDEN = {
-    "glioma": "8b9314d3fdf037d9d2d091de5ed6974e9cb67377a94277ba5e165b713e5851df",
-    "meningioma": "8e5762126358bb8cf8fa5da250f240612df56f5bb6b997cf760dc681440f63ea",
-    "notumor": "5523b8b34cec2f125241b192d134c0c1bedd41429d57d09d5215d9bd6aafd436",
-    "pituitary": "11ce90ae5c0160947efc626bc40afe3e93bd47c1f9a939adb975dcb58fe44836",
+    "glioma": "280b397f68bcea51a7d60dc23da88ed3a1db70aa704f2dbaea3071952b927f28",
+    "meningioma": "bc025c97d0ab29c474e6f5f0db248f4dd4add9ce2effcb985e0f196c4bd2e291",
+    "notumor": "9680731137a3268e5b8565fed3c693e2f15b62db808dee07286387eed9afb0ce",
+    "pituitary": "60bbc036bdfb90b18c4e23d7e28c0efcfae5a5d04b1c9ae4802c19160de4850b",
 }
 
 
@@ -91,6 +94,17 @@ def test_arrays_share_the_grid_and_hold_what_they_promise(subject, seed, tumor_t
 @pytest.mark.parametrize("seed", range(12))
 def test_a_brain_holds_between_1_and_1_8_litres(subject, seed):
     assert 1.0 < subject(seed, "notumor", sequences=()).brain.sum() * 4.0**3 / 1e6 < 1.85
+
+
+@pytest.mark.parametrize("tumor_type", ["notumor", "pituitary"])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_sella_belongs_to_the_brain_mask_and_hangs_together_with_it(subject, seed, tumor_type):
+    """Else the stages that look at the brain alone never see a pituitary tumour."""
+    brain = subject(seed, tumor_type, sequences=()).brain
+    assert ndimage.label(brain, np.ones((3, 3, 3)))[1] == 1
+    without_sella = build_head(seed, _lattice(head_grid(4.0)), WHOLE_HEAD).tissue == Tissue.BRAIN
+    added_ml = (brain & ~without_sella).sum() * 4.0**3 / 1000
+    assert 1.0 < added_ml < (4.0 if tumor_type == "notumor" else 20.0)
 
 
 @pytest.mark.parametrize("spacing_mm", [3.0, 6.0, (2.0, 2.0, 6.0)])
