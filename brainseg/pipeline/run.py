@@ -115,9 +115,17 @@ def _predict_or_name(subject: Subject, job: Job, output: Path) -> dict[str, Any]
         if not known:
             result["traceback"] = traceback.format_exc()
             log.debug("", exc_info=True)
-        with outputs.folder_for(output, subject.id) as folder:  # nothing of an earlier run stays in its place
-            outputs.write_result(folder, result)
+        _write_failure(subject, result, output)
     return result
+
+
+def _write_failure(subject: Subject, result: dict[str, Any], output: Path) -> None:
+    """What went wrong in place of any earlier result; said, where even that cannot be written."""
+    try:
+        with outputs.folder_for(output, subject.id) as folder:
+            outputs.write_result(folder, result)
+    except OSError as error:  # a full disk: the other subjects are still predicted and counted
+        log.error("%s: its failure could not be written to %s: %s", subject.id, output, error)
 
 
 def _predict(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:

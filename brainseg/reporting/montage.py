@@ -27,7 +27,8 @@ from brainseg.tasks.preview import AXIS, PLANES, Plane, cut
 
 MM_PER_INCH = 62.0  # of the head: a brain is then a hand wide on a screen
 MARGIN_MM = 6.0  # kept around the head
-GAP, TOP, BOTTOM = 0.06, 0.58, 0.36  # inches: between tiles, for title and names, for the legend
+GAP, TOP, BOTTOM = 0.06, 0.58, 0.2  # inches: between tiles, for title and names, below the legend
+LEGEND_ENTRY = (1.75, 0.16)  # inches: width and height of one
 EDGES: dict[Plane, str] = {"axial": "RLAP", "coronal": "RLSI", "sagittal": "APSI"}  # left, right, top, bottom
 WHERE = ((0.02, 0.5, "left", "center"), (0.98, 0.5, "right", "center"), (0.5, 0.985, "center", "top"),
          (0.5, 0.015, "center", "bottom"))  # fmt: skip
@@ -161,7 +162,8 @@ def _lay_out(scene: Scene) -> tuple[Figure, dict[tuple[str, Plane], Axes]]:
     sizes = [[scene.size_inches(plane) for _, plane in row] for row in grid]
     widths = [max(row[column][0] for row in sizes) + GAP for column in range(len(grid[0]))]
     heights = [max(height for _, height in row) + GAP for row in sizes]
-    width, height = max(sum(widths), 4.2), sum(heights) + TOP + BOTTOM
+    width = max(sum(widths), 4.2)
+    height = sum(heights) + TOP + BOTTOM + LEGEND_ENTRY[1] * _legend_rows(scene, width)
     figure = new_figure(width, height, dark=True)
     left_margin = (width - sum(widths)) / 2
     tiles = {}
@@ -172,6 +174,15 @@ def _lay_out(scene: Scene) -> tuple[Figure, dict[tuple[str, Plane], Axes]]:
         place = (left / width, bottom / height, across / width, up / height)
         tiles[grid[row][column]] = figure.add_axes(place)
     return figure, tiles
+
+
+def _legend_columns(entries: int, width: float) -> int:
+    return max(1, min(entries, int(width / LEGEND_ENTRY[0])))
+
+
+def _legend_rows(scene: Scene, width: float) -> int:
+    entries = (scene.brain is not None) + (scene.labels is not None) * (len(CLASSES) - 1)
+    return -(-entries // _legend_columns(entries, width))
 
 
 def _grid(names: Sequence[str]) -> list[list[tuple[str, Plane]]]:
@@ -217,7 +228,7 @@ def _draw_legend(
         figure.legend(
             handles=handles,
             loc="lower left",
-            ncols=len(handles),
+            ncols=_legend_columns(len(handles), figure.get_size_inches()[0]),
             frameon=False,
             labelcolor=LIGHT_TEXT,
             fontsize=8,

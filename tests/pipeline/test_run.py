@@ -177,6 +177,24 @@ def test_a_failing_subject_is_named_and_does_not_stop_the_others(options, patien
     assert "sub-001 failed" in caplog.text
 
 
+def test_a_full_disk_under_the_failure_itself_does_not_stop_the_others(
+    options, patients, tmp_path, caplog, monkeypatch
+):
+    from brainseg.pipeline import outputs
+
+    write = outputs.write_result
+
+    def full_for_the_first(folder, result):
+        if result["subject"] == "sub-001":
+            raise OSError(28, "No space left on device")
+        write(folder, result)
+
+    monkeypatch.setattr(outputs, "write_result", full_for_the_first)
+    assert run(options(patients, "montage=false", "classifier=null", "segmenter=null")) == 1
+    assert result_of(tmp_path / "out", "sub-002")["status"] == "done"
+    assert "sub-001: its failure could not be written" in caplog.text
+
+
 def test_no_old_result_stands_in_for_one_that_failed(options, patients, tmp_path):
     cohort = tmp_path / "cohort"
     shutil.copytree(patients, cohort)

@@ -122,6 +122,18 @@ def test_the_legend_tells_the_volumes_in_millilitres(head, monkeypatch):
     assert said == ["brain  768 ml", "necrotic core  0.0 ml", "edema  8.0 ml", "enhancing tumor  0.0 ml"]
 
 
+@pytest.mark.parametrize("sequences", [1, 2, 3, 4])
+def test_the_legend_lies_within_the_picture_below_the_tiles(head, monkeypatch, sequences):
+    images = dict.fromkeys(("t1", "t1ce", "t2", "flair")[:sequences], head)
+    figure = drawn(monkeypatch, images, SPACING, head > 0, np.zeros(head.shape, dtype=np.uint8))
+    figure.canvas.draw()
+    width = figure.get_size_inches()[0] * figure.dpi
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= width
+    assert box.y1 <= min(axes.get_window_extent().y0 for axes in figure.axes) + 2
+
+
 def test_millilitres_have_a_decimal_only_where_it_matters():
     mask = np.ones((10, 10, 10), dtype=bool)
     assert milliliters(mask, (1.0, 1.0, 1.0)) == "1.0"
