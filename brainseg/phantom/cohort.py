@@ -16,7 +16,7 @@ from brainseg.phantom.slices import SIDE_AT_1_MM, SliceFolder
 from brainseg.phantom.subject import PhantomSubject, make_subject
 from brainseg.phantom.writers import LAYOUTS, SLICE_HEAD, Layout, slice_grid
 
-VERSION = 2  # of what is drawn; raise it when the same arguments give other files
+VERSION = 3  # of what is drawn; raise it when the same arguments give other files
 WORTH_PROCESSES = 4.0  # heads of 1 mm: about 20 seconds of work
 MOST_MARGIN_MM = 30.0
 LAYOUT_NAMES = (*LAYOUTS, "kaggle")
