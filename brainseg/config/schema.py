@@ -250,7 +250,7 @@ class ClassifierConfig(Recipe):
     weights: Optional[str] = MISSING  # a file with the backbone's ImageNet weights
     classes: list[str] = MISSING  # in the order of the logits
     preprocess: SlicePreprocess = MISSING
-    margin_mm: float = MISSING  # beyond the brain mask that is shown where the skull is not
+    margin_mm: float = MISSING  # how far beyond the brain mask slices without skull reach
     augment: SliceAugment = MISSING
     loss: ClassifierLoss = MISSING
 

@@ -6,8 +6,10 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from brainseg.config.check import check
 from brainseg.config.errors import USAGE_ERROR, ConfigError
@@ -30,6 +32,8 @@ class CheckSweep(Callback):
             for job in batch:
                 try:
                     check(loader.load_sweep_config(config, list(job)))
+                except (HydraException, OmegaConfBaseException):
+                    return  # Hydra composes the jobs next, and says this itself
                 except ConfigError as error:
                     # Hydra makes a warning of a callback's exception, but lets it exit.
                     print(f"error: {error} (in the job {' '.join(job)}; none was started)", file=sys.stderr)

@@ -58,7 +58,7 @@ class PhantomData(pl.LightningDataModule):
         if task == "classifier":
             self.cohort |= {"slices_per_subject": slices_per_subject, "testing_share": settings["test_share"]}
             self.cohort |= {"stripped_share": 1.0 if recipe.preprocess.stripped else 0.25}
-        if LAYOUTS[task] != "nfbs":
+        if task != "skullstripper":  # whose heads are whole
             self.cohort["margin_mm"] = recipe.margin_mm
         self.folder = Path(root) / f"{LAYOUTS[task]}-{_short_hash(self.cohort)}"
         settings |= {"root": str(self.folder), "recipe": recipe}

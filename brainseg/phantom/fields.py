@@ -79,8 +79,7 @@ def upsample(coarse: Float, positions: Sequence[NDArray[np.float64]]) -> Float:
 def sample(maps: Sequence[Float], places: Sequence[Float]) -> list[Float]:
     """Maps of one shape, interpolated linearly at the same places; beyond their border its value goes on.
 
-    Indices and weights are worked out once for all maps, which takes a third of the time that SciPy's
-    `map_coordinates` needs for each on its own.
+    Indices and weights are worked out once for all maps; SciPy's `map_coordinates` does so for each again.
 
     Args:
         maps: Each (X, Y, Z), contiguous.

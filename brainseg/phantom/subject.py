@@ -89,7 +89,7 @@ def make_subject(
     brain, labels = head.brain.copy(), np.zeros(painted.shape, dtype=np.uint8)
     if tumor is not None:
         labels[tumor.box] = tumor.labels
-        brain[tumor.box] |= tumor.mask_added
+        brain[tumor.box] |= tumor.labels > 0
         gray, white = brain_fractions(head, seed, tumor.shift_mm)
     images = {}
     for sequence in sequences:

@@ -27,14 +27,12 @@ class Tumor:
         labels: uint8, classes 1 to 3.
         shares: (4, ...) float32 in 0 to 1: how much of each voxel is necrosis, oedema, enhancing tumour, and
             CSF of the cleft around a tumour that grows outside the brain's tissue.
-        mask_added: What joins the brain mask with the tumour: only pituitary tumours leave the brain.
         shift_mm: (3, brain voxels of the head): where the brain is looked up instead, because it gives way.
     """
 
     box: Slices
     labels: NDArray[np.uint8]
     shares: Float
-    mask_added: Bool
     shift_mm: Float
 
 
@@ -156,7 +154,7 @@ def _assemble(
     shares = np.stack([necrosis, edema, enhancing, cleft]).astype(np.float32)
     classes = np.array([NECROTIC_CORE, EDEMA, ENHANCING_TUMOR], dtype=np.uint8)
     labels = np.where(shares[:3].sum(axis=0) > 0.5, classes[shares[:3].argmax(axis=0)], 0).astype(np.uint8)
-    return Tumor(box, labels, shares, labels > 0, _shift(head, place, push))
+    return Tumor(box, labels, shares, _shift(head, place, push))
 
 
 def _shift(head: Head, place: _Place, push: float) -> Float:

@@ -115,15 +115,16 @@ def segment(
     """The tumour inside the brain and its margin, from the sequences that the model was trained with."""
     channels = [scans.on_reference(name).data for name in model.config.preprocess.modalities]
     volume = Volume(np.concatenate(channels), scans.grid)
-    shown = np.asarray((volume.data != 0).any(axis=0))
-    if brain is not None:
-        shown &= with_margin(brain, model.config.margin_mm, scans.grid.spacing_mm)
-    prepared = prepare_volume(volume, model.config.preprocess, shown)
+    if brain is not None:  # and around it what the scan holds: a stripped one is empty there
+        near = with_margin(brain, model.config.margin_mm, scans.grid.spacing_mm)
+        brain = brain | (near & (volume.data != 0).any(axis=0))
+    prepared = prepare_volume(volume, model.config.preprocess, brain)
     logits = model.logits(_tensor(prepared.image, model), **_options(window))
     probabilities = prepared.undo(logits.float().softmax(0).cpu().numpy(), nearest=False)
     probabilities[0] += 1 - probabilities.sum(axis=0)  # outside the crop all is background
     classes = probabilities.argmax(axis=0).astype(np.uint8)
-    classes[~shown] = 0
+    if brain is not None:
+        classes[~brain] = 0
     return Segmentation(classes, probabilities.astype(np.float32))
 
 

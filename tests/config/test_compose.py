@@ -176,6 +176,7 @@ def test_the_grid_is_narrowed_from_the_command_line(tmp_path):
 def test_a_mistake_anywhere_in_a_sweep_stops_it_before_its_first_run(tmp_path):
     done = _sweep("-m", "classifier.loss=kl_divergence,fcal", cwd=tmp_path)
     assert "expected one of" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
     assert "TRAINED" not in done.stdout
 
 

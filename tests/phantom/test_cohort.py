@@ -81,6 +81,18 @@ def test_brats_scans_are_zero_outside_the_brain_int16_and_lps(cohort):
     assert (scan[labels > 0] > 0).all()
 
 
+def test_a_margin_widens_the_cut_around_the_brain(cohort, tmp_path):
+    root, ids = cohort("brats")
+    settings = {"layout": "brats", "subjects": 4, "seed": 3, "spacing_mm": SPACING_MM}
+    write_cohort(tmp_path / "wide", margin_mm=9.0, **settings)
+    for name in ids:
+        _, scan = stored(root / name / f"{name}_t2.nii.gz")
+        _, wide = stored(tmp_path / "wide" / name / f"{name}_t2.nii.gz")
+        assert (wide[scan > 0] == scan[scan > 0]).all()
+        # 9 mm make a ball of 1.4 l (69 mm radius) 1.44 times as large, and a brain is no ball.
+        assert 1.3 < (wide > 0).sum() / (scan > 0).sum() < 1.8
+
+
 def test_the_brats_grid_at_1_mm_is_the_published_one():
     grid = brats_grid(1.0)
     assert grid.shape == (240, 240, 155)
@@ -267,6 +279,8 @@ def test_a_stopped_run_leaves_nothing(tmp_path):
         ({"subjects": 0}, "subjects is 0"),
         ({"spacing_mm": 30.0}, "spacing_mm is 30.0; it must be between"),
         ({"testing_share": 1.0}, "testing_share is 1.0"),
+        ({"margin_mm": -1.0}, "margin_mm is -1.0"),
+        ({"layout": "nfbs", "margin_mm": 3.0}, "layout nfbs holds whole heads"),
     ],
 )
 def test_a_wrong_setting_is_named_before_anything_is_written(tmp_path, settings, message):

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from brainseg.config.schema import Crop, Intensity, VolumePreprocess
+from brainseg.config import TUMOR_TYPES
+from brainseg.config.schema import Crop, Intensity, Normalise, SliceCrop, SlicePreprocess, VolumePreprocess
+from brainseg.images.margin import with_margin
 from brainseg.images.volume import Grid, Volume
 from brainseg.pipeline.scans import Scans
-from brainseg.pipeline.stages import segment
+from brainseg.pipeline.stages import classify, segment
 
 WINDOW = SimpleNamespace(overlap=0.5, blend="gaussian", batch_size=1)
 GRID = Grid((16, 16, 16), np.diag([2.0, 2.0, 2.0, 1.0]))
@@ -44,6 +46,32 @@ def test_the_segmenter_s_answer_counts_as_far_beyond_the_mask_as_it_was_trained(
     np.testing.assert_array_equal(found.ravel() > 0, distance_mm <= margin_mm)
 
 
-def test_where_the_scan_is_empty_nothing_is_found(scans):
-    found = segment(scans, np.ones(GRID.shape, bool), finds_edema_everywhere(8.0), WINDOW).classes
-    np.testing.assert_array_equal(found > 0, scans.images["t1"].data[0] > 0)
+def test_a_margin_does_not_reach_into_the_empty_space_around_a_stripped_scan(scans):
+    brain = scans.images["t1"].data[0] > 0
+    scans.images["t1"].data[0, 7, 7, 7] = 0  # a hole in it is part of the brain all the same
+    found = segment(scans, brain, finds_edema_everywhere(8.0), WINDOW).classes
+    np.testing.assert_array_equal(found > 0, brain)
+
+
+@pytest.mark.parametrize("margin_mm", [0.0, 5.0])
+def test_the_classifier_is_shown_the_brain_and_its_margin(scans, margin_mm):
+    brain = np.zeros(GRID.shape, bool)
+    brain[6:9, 7:9, 8] = True
+    grown = with_margin(brain, margin_mm, GRID.spacing_mm)
+    cut_out = Scans({"t1": Volume(scans.images["t1"].data * grown, GRID)}, "t1", [])
+    shown = slices_shown_to_a_classifier(scans, brain, margin_mm)
+    torch.testing.assert_close(shown, slices_shown_to_a_classifier(cut_out, grown, 0.0))
+
+
+def slices_shown_to_a_classifier(scans, brain, margin_mm):
+    shown = []
+
+    def remember(slices):
+        shown.append(slices)
+        return torch.full((len(slices), 4), 0.25)
+
+    preprocess = SlicePreprocess(32, SliceCrop.none, Normalise.head, stripped=True)
+    config = SimpleNamespace(preprocess=preprocess, margin_mm=margin_mm, classes=TUMOR_TYPES)
+    vote = SimpleNamespace(sequence="t1", offsets_mm=[0], healthy_at=0.95)
+    classify(scans, brain, SimpleNamespace(config=config, probabilities=remember), vote)
+    return shown[0]
