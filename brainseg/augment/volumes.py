@@ -73,17 +73,17 @@ def pad_to(image: Tensor, labels: Tensor, patch: Triple) -> tuple[Tensor, Tensor
 def random_start(labels: Tensor, patch: Triple, generator: Generator, *, foreground_share: float) -> Triple:
     """First voxel of a patch that lies in the volume.
 
-    With probability `foreground_share` the patch is centred on a random labelled voxel, or as near to it as
-    the edge of the volume allows; otherwise, and where nothing is labelled, every place is as likely.
+    The patch is centred on a random voxel, or as near to it as the volume's border allows: the outermost
+    voxels are then in half as many patches as the middle ones, and not in one of dozens. With probability
+    `foreground_share` that voxel is a labelled one, if there is any.
     """
-    room = [size - side for size, side in zip(labels.shape, patch, strict=True)]
     places = labels.flatten().nonzero() if _happens(foreground_share, generator) else labels.new_zeros(0)
-    if len(places) == 0:
-        return _triple(_integer(free + 1, generator) for free in room)
-    place = int(places[_integer(len(places), generator)])
-    centre = (int(i) for i in torch.unravel_index(torch.tensor(place), labels.shape))
+    count = len(places) or labels.numel()
+    place = _integer(count, generator)
+    centre = torch.unravel_index(places[place, 0] if len(places) else torch.tensor(place), labels.shape)
     return _triple(
-        min(max(i - side // 2, 0), free) for i, side, free in zip(centre, patch, room, strict=True)
+        min(max(int(i) - side // 2, 0), size - side)
+        for i, side, size in zip(centre, patch, labels.shape, strict=True)
     )
 
 

@@ -40,6 +40,11 @@ class StripperLoss(Choice):
     binary_crossentropy = "binary_crossentropy"
     mse = "mse"
     binary_dice_bce = "binary_dice_bce"
+    signed_distance = "signed_distance"
+    binary_dice_bce_distance = "binary_dice_bce_distance"
+
+
+DISTANCE_LOSSES = (StripperLoss.signed_distance, StripperLoss.binary_dice_bce_distance)
 
 
 class SegmentationLoss(Choice):
@@ -298,6 +303,11 @@ class SkullStripperConfig(VolumeRecipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.loss in DISTANCE_LOSSES and self.preprocess.spacing_mm is None:
+            raise ConfigError(
+                f"loss={self.loss} measures in mm, but preprocess.spacing_mm is null, which leaves each scan "
+                "its own voxels; set it, for instance to [1,1,1]"
+            )
         if len(self.preprocess.modalities) != 1:
             raise ConfigError(
                 f"preprocess.modalities takes one sequence, a skull stripper sees one image at a time; "

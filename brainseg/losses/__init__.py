@@ -9,6 +9,7 @@ from brainseg.losses.binary import (
 )
 from brainseg.losses.categorical import CategoricalCrossentropy, CategoricalHinge, KLDivergence
 from brainseg.losses.dice import DiceCELoss, DiceLoss
+from brainseg.losses.distance import DiceBCEDistanceLoss, SignedDistanceLoss
 from brainseg.losses.focal import CategoricalFocalLoss, DiceFocalLoss
 
 __all__ = [
@@ -19,9 +20,11 @@ __all__ = [
     "CategoricalCrossentropy",
     "CategoricalFocalLoss",
     "CategoricalHinge",
+    "DiceBCEDistanceLoss",
     "DiceBCELoss",
     "DiceCELoss",
     "DiceFocalLoss",
     "DiceLoss",
     "KLDivergence",
+    "SignedDistanceLoss",
 ]

@@ -14,7 +14,7 @@ class BinaryDiceLoss(nn.Module):
         self.smooth = smooth
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        guess, truth = _pair(logits, mask)
+        guess, truth = pair(logits, mask)
         guess = guess.sigmoid()
         shared, total = (guess * truth).sum(), guess.sum() + truth.sum()
         return 1 - (2 * shared + self.smooth) / (total + self.smooth)
@@ -28,7 +28,7 @@ class BinaryIoULoss(nn.Module):
         self.smooth = smooth
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        guess, truth = _pair(logits, mask)
+        guess, truth = pair(logits, mask)
         guess = guess.sigmoid()
         shared = (guess * truth).sum()
         return 1 - (shared + self.smooth) / (guess.sum() + truth.sum() - shared + self.smooth)
@@ -38,7 +38,7 @@ class BinaryMSELoss(nn.Module):
     """Mean squared difference of the sigmoid from the mask."""
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        guess, truth = _pair(logits, mask)
+        guess, truth = pair(logits, mask)
         return F.mse_loss(guess.sigmoid(), truth)
 
 
@@ -46,7 +46,7 @@ class BinaryCrossentropy(nn.Module):
     """Mean -log p of what the mask says, p from the sigmoid, computed from the logits."""
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        guess, truth = _pair(logits, mask)
+        guess, truth = pair(logits, mask)
         return F.binary_cross_entropy_with_logits(guess, truth)
 
 
@@ -64,7 +64,7 @@ class DiceBCELoss(nn.Module):
         return loss
 
 
-def _pair(logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def pair(logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Logits and mask, both (B, X, Y, Z) and of the same type, float32 at least."""
     if logits.shape != (mask.shape[0], 1, *mask.shape[1:]):
         raise ValueError(

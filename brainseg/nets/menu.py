@@ -79,7 +79,7 @@ def _unet(in_channels: int, out_channels: int, channels: tuple[int, ...], dropou
         out_channels=out_channels,
         channels=channels,
         strides=(2,) * (len(channels) - 1),
-        num_res_units=1,
+        num_res_units=0,
         norm="instance",
         dropout=_one_rate("unet", dropout),
     )

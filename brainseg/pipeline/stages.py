@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from nibabel.affines import apply_affine
 from numpy.typing import NDArray
+from scipy import special
 
 from brainseg.config.errors import ImageError
 from brainseg.config.schema import VoteConfig, WindowConfig
@@ -24,7 +25,10 @@ VOTE_ORDER = ("t1ce", "flair", "t2", "t1")
 
 @dataclass(frozen=True)
 class Strip:
-    """The brain, on the reference grid: mask (X, Y, Z) and its probability."""
+    """The brain, on the reference grid: mask (X, Y, Z) and its probability.
+
+    Of a network that learnt distances, logits are mm: a probability of 0.73 lies 1 mm within the edge.
+    """
 
     mask: NDArray[np.bool_]
     probability: NDArray[np.float32]
@@ -62,9 +66,10 @@ def strip(scans: Scans, model: SkullStripper, window: WindowConfig) -> Strip:
         scans.on_reference(model.config.preprocess.modalities[0]), model.config.preprocess
     )
     logits = model.logits(_tensor(prepared.image, model), **_options(window))
-    probability = prepared.undo(logits.float().sigmoid().cpu().numpy(), nearest=False)[0]
-    mask = fill_holes(largest_component(probability > 0.5))
-    return Strip(np.asarray(mask, dtype=bool), probability.astype(np.float32))
+    # Interpolated before the sigmoid, which would pull the edge between two coarse voxels to their middle.
+    logit = prepared.undo(logits.float().cpu().numpy(), nearest=False, outside=-np.inf)[0]
+    mask = fill_holes(largest_component(logit > 0))
+    return Strip(np.asarray(mask, dtype=bool), special.expit(logit))
 
 
 def classify(scans: Scans, brain: NDArray[np.bool_] | None, model: Classifier, vote: VoteConfig) -> TumorType:

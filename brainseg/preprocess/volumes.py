@@ -32,14 +32,15 @@ class Prepared:
     grid: Grid
     source: Grid
 
-    def undo(self, array: NDArray[Any], *, nearest: bool) -> NDArray[Any]:
-        """An array on `grid` brought back onto `source`, in its axes and shape; 0 outside of the crop.
+    def undo(self, array: NDArray[Any], *, nearest: bool, outside: float = 0) -> NDArray[Any]:
+        """An array on `grid` brought back onto `source`, in its axes and shape.
 
         Args:
             array: (K, X, Y, Z), e.g. one probability or logit per class.
             nearest: Take the nearest voxel and keep the dtype, as labels need; otherwise interpolate
                 linearly, as float32. For the least jagged label map interpolate probabilities, then take
                 the largest.
+            outside: What lies outside of the crop.
         """
         if array.shape[1:] != self.grid.shape:
             raise GeometryError(f"an array {array.shape} does not lie on the prepared grid {self.grid.shape}")
@@ -50,7 +51,7 @@ class Prepared:
             if nearest
             else resample.linear(np.asarray(array, dtype=np.float32), positions)
         )
-        full = np.zeros((len(array), *target.shape), dtype=back.dtype)
+        full = np.full((len(array), *target.shape), outside, dtype=back.dtype)
         full[(slice(None), *box)] = back
         return np.ascontiguousarray(from_ras(full, self.source))
 

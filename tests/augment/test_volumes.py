@@ -125,6 +125,15 @@ def test_patches_lie_in_the_volume_and_reach_both_its_ends():
         assert {start[axis] for start in starts} == set(range(room + 1))
 
 
+def test_the_outermost_voxels_are_in_half_as_many_patches_as_the_middle_ones():
+    labels, rng = torch.zeros(40, 40, 40, dtype=torch.uint8), seeded()
+    starts = [random_start(labels, (8, 8, 8), rng, foreground_share=0.5)[1] for _ in range(1000)]
+    outermost = sum(start == 0 for start in starts) / 1000  # centres 0 to 4 of 40: 0.125
+    middle = sum(start <= 20 < start + 8 for start in starts) / 1000  # 8 of 40: 0.2
+    assert 0.10 < outermost < 0.15
+    assert 0.17 < middle < 0.23
+
+
 def test_a_volume_without_foreground_is_cropped_anywhere(image, labels):
     patch, patch_labels = VolumeAugment((4, 4, 4), 1.0)(image, labels * 0, seeded())
     assert patch.shape == (2, 4, 4, 4)

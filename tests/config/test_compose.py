@@ -106,6 +106,14 @@ def test_a_mistake_is_answered_in_one_line_while_composing(composed, override, a
             r"^skullstripper\.preprocess\.modalities takes one sequence",
         ),
         (
+            [
+                "model=skullstripper",
+                "skullstripper.loss=signed_distance",
+                "skullstripper.preprocess.spacing_mm=null",
+            ],
+            r"^skullstripper\.loss=signed_distance measures in mm, but preprocess\.spacing_mm is null",
+        ),
+        (
             ["model=segmenter", "segmenter.preprocess.spacing_mm=[1,1]"],
             r"^segmenter\.preprocess\.spacing_mm takes three",
         ),

@@ -4,13 +4,13 @@ import pytest
 import torch
 from hydra.utils import get_class, instantiate
 
-from brainseg.config import plain, schema
+from brainseg.config import chosen, plain, schema
 
 LOSSES = (schema.ClassifierLoss, schema.StripperLoss, schema.SegmentationLoss)
-SHAPES = {  # logits and target of each family
-    schema.ClassifierLoss: (torch.zeros(2, 4), torch.tensor([0, 3])),
-    schema.StripperLoss: (torch.zeros(1, 1, 4, 4, 4), torch.ones(1, 4, 4, 4).long()),
-    schema.SegmentationLoss: (torch.zeros(1, 4, 4, 4, 4), torch.ones(1, 4, 4, 4).long()),
+EXAMPLES = {  # model, logits and target of each family
+    schema.ClassifierLoss: ("classifier", torch.zeros(2, 4), torch.tensor([0, 3])),
+    schema.StripperLoss: ("skullstripper", torch.zeros(1, 1, 4, 4, 4), torch.ones(1, 4, 4, 4).long()),
+    schema.SegmentationLoss: ("segmenter", torch.zeros(1, 4, 4, 4, 4), torch.ones(1, 4, 4, 4).long()),
 }
 
 
@@ -25,9 +25,10 @@ def test_every_choice_is_on_the_menu_and_every_entry_can_be_chosen(composed):
     ("family", "name"), [(kind, choice.name) for kind in LOSSES for choice in kind], ids=lambda x: str(x)
 )
 def test_every_loss_is_a_finite_number_with_a_gradient(composed, family, name):
-    logits, target = SHAPES[family]
+    model, logits, target = EXAMPLES[family]
     logits = logits.clone().requires_grad_()
-    loss = instantiate(plain(composed().menu.loss[name]))(logits, target)
+    entry = chosen(composed(f"model={model}", f"{model}.loss={name}"), "loss")
+    loss = instantiate(entry)(logits, target)
     loss.backward()
     assert torch.isfinite(loss)
     assert logits.grad.abs().sum() > 0
