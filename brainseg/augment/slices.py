@@ -1,6 +1,7 @@
 """Random changes of training slices (B, C, S, S)."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,16 +21,13 @@ class SliceAugment:
     brightness: float = 0.0  # shift in standard deviations of the slice, at most
     noise: float = 0.0  # standard deviation in standard deviations of the slice, at most
 
-    def __call__(self, slices: Tensor, generator: Generator) -> Tensor:
-        """The same number of slices (B, C, S, S), or one (S, S), of any range of values."""
-        if slices.ndim == 2:
-            return self(slices[None, None], generator)[0, 0]
+    def __call__(self, slices: Tensor, generators: Sequence[Generator]) -> Tensor:
+        """Slices (B, C, S, S) of any range of values, each changed as its own generator says."""
         # Everything is drawn whether used or not: one strength does not move the draws of the others.
-        mirror, turn, grow, across, down, spread, lift, grain = torch.rand(
-            8, len(slices), generator=generator
-        )
+        draws = torch.stack([torch.rand(8, generator=generator) for generator in generators], dim=1)
+        mirror, turn, grow, across, down, spread, lift, grain = draws
         slices = self._placed(slices, mirror, turn, grow, across, down)
-        return self._toned(slices, spread, lift, grain, generator)
+        return self._toned(slices, spread, lift, grain, generators)
 
     def _placed(
         self, slices: Tensor, mirror: Tensor, turn: Tensor, grow: Tensor, across: Tensor, down: Tensor
@@ -53,7 +51,7 @@ class SliceAugment:
         return F.grid_sample(slices, places, mode="bilinear", padding_mode="border", align_corners=False)
 
     def _toned(
-        self, slices: Tensor, spread: Tensor, lift: Tensor, grain: Tensor, generator: Generator
+        self, slices: Tensor, spread: Tensor, lift: Tensor, grain: Tensor, generators: Sequence[Generator]
     ) -> Tensor:
         if not (self.contrast or self.brightness or self.noise):
             return slices
@@ -63,7 +61,6 @@ class SliceAugment:
         toned = (slices - mean) * factor + mean + self.brightness * (2 * lift - 1) * deviation
         if not self.noise:
             return toned
-        noise = torch.randn((len(slices), 1, *slices.shape[2:]), generator=generator).to(slices)
-        return toned + noise * (
-            self.noise * grain * deviation
-        )  # the same in all channels: they are one grey image
+        # The same in all channels: they are one grey image.
+        noise = torch.stack([torch.randn(1, *slices.shape[2:], generator=own) for own in generators])
+        return toned + noise.to(slices) * (self.noise * grain * deviation)

@@ -34,7 +34,8 @@ class Classifier(TaskModule):
     ) -> None:
         super().__init__(config, loss, optimizer, scheduler)
         n = len(self.config.classes)
-        self.net = SliceClassifier(self.config.backbone, n, str(self.config.head), self.config.dropout)
+        net = SliceClassifier(self.config.backbone, n, str(self.config.head), self.config.dropout)
+        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         scores: dict[str, Metric | MetricCollection] = {
             "accuracy": MulticlassAccuracy(n, average="micro"),
             "f1_macro": MulticlassF1Score(n, average="macro"),

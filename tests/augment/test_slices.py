@@ -8,8 +8,8 @@ EVERYTHING = SliceAugment(
 )
 
 
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def seeded(seed: int = 0, count: int = 4) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed + 1000 * i) for i in range(count)]
 
 
 @pytest.fixture
@@ -52,9 +52,10 @@ def test_the_three_channels_stay_one_grey_image(slices):
     torch.testing.assert_close(changed[:, 0], changed[:, 2], rtol=0, atol=1e-6)
 
 
-def test_one_slice_without_axes_for_batch_and_channel_does(slices):
-    one = slices[0, 0]
-    assert torch.equal(EVERYTHING(one, seeded()), EVERYTHING(one[None, None], seeded())[0, 0])
+def test_a_slice_is_changed_as_its_own_generator_says_whatever_the_batch(slices):
+    together = EVERYTHING(slices, seeded())
+    alone = [EVERYTHING(image[None], [own])[0] for image, own in zip(slices, seeded(), strict=True)]
+    torch.testing.assert_close(together, torch.stack(alone), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("rotate_degrees", [0.0, 1e-9])  # the plain mirror, and the one by interpolation
@@ -64,10 +65,12 @@ def test_a_flip_changes_left_and_right_only(slices, rotate_degrees):
 
 
 def test_shifts_and_turns_stay_within_their_bounds(slices):
-    moved = spot(SliceAugment(shift=0.1)(slices.repeat(20, 1, 1, 1), seeded())) - torch.tensor([10, 7])
+    moved = spot(SliceAugment(shift=0.1)(slices.repeat(20, 1, 1, 1), seeded(count=80))) - torch.tensor(
+        [10, 7]
+    )
     assert moved.abs().max() <= 4  # a tenth of 32 pixels, rounded up
     assert moved.abs().max() >= 2
-    turned = spot(SliceAugment(rotate_degrees=20)(slices.repeat(20, 1, 1, 1), seeded())) - 15.5
+    turned = spot(SliceAugment(rotate_degrees=20)(slices.repeat(20, 1, 1, 1), seeded(count=80))) - 15.5
     before = torch.tensor([10 - 15.5, 7 - 15.5])
     angles = torch.rad2deg(torch.atan2(turned[:, 0], turned[:, 1]) - torch.atan2(before[0], before[1]))
     angles = (angles + 180) % 360 - 180
