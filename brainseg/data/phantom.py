@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ import pytorch_lightning as pl
 from rich.progress import Progress
 from torch.utils.data import DataLoader
 
+from brainseg.config import TUMOR_TYPES
+from brainseg.config.errors import ConfigError
 from brainseg.data.brats import BraTSVolumes
 from brainseg.data.kaggle import KaggleSlices
 from brainseg.data.nfbs import NFBSVolumes
@@ -71,6 +73,15 @@ class PhantomData(pl.LightningDataModule):
             self.inner = BraTSVolumes(labels="auto", **settings)
 
     def prepare_data(self) -> None:
+        """Write the cohort if it is not there, and prepare its scans.
+
+        Raises:
+            ConfigError: The classifier would see no slice of one of its classes.
+        """
+        if isinstance(self.inner, KaggleSlices):
+            _check_classes(
+                self.inner.recipe.classes, self.cohort["types"] or TUMOR_TYPES, self.cohort["subjects"]
+            )
         if not self.folder.is_dir():
             with Progress(transient=True) as bar:
                 settings = {name: value for name, value in self.cohort.items() if name != "version"}
@@ -90,6 +101,17 @@ class PhantomData(pl.LightningDataModule):
 
     def test_dataloader(self) -> DataLoader[Any]:
         return self.inner.test_dataloader()
+
+
+def _check_classes(classes: Sequence[str], types: Sequence[str], subjects: int) -> None:
+    missing = sorted(set(classes) - set(types) - {"notumor"})  # every head has slices without tumour
+    if missing:
+        raise ConfigError(f"data.types is {list(types)}, but classifier.classes has {missing[0]} too; add it")
+    if subjects < len(types):
+        raise ConfigError(
+            f"data.subjects is {subjects}, but the classifier needs a head of each of {len(types)} types; "
+            f"set it to {len(types)} or more"
+        )
 
 
 def _short_hash(values: dict[str, Any]) -> str:
