@@ -1,10 +1,11 @@
 """From predictions of patches and slices to predictions of volumes."""
 
 from brainseg.inference.components import fill_holes, largest_component, remove_small
-from brainseg.inference.vote import Verdict, VoteSlice, combine_votes, display_slice, vote_slices
+from brainseg.inference.vote import HEALTHY, Verdict, VoteSlice, combine_votes, display_slice, vote_slices
 from brainseg.inference.window import predict_windows
 
 __all__ = [
+    "HEALTHY",
     "Verdict",
     "VoteSlice",
     "combine_votes",

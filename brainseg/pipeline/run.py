@@ -204,10 +204,7 @@ def _write(subject: Subject, found: Findings, job: Job, folder: Path) -> None:
 
 
 def _title(subject: Subject, found: Findings) -> str:
-    if found.tumor_type is None:
-        return subject.id
-    verdict = found.tumor_type.verdict
-    return f"{subject.id}: {verdict} (mean probability {found.tumor_type.probabilities[verdict]:.2f})"
+    return subject.id if found.tumor_type is None else f"{subject.id}: {found.tumor_type}"
 
 
 def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[str, Any]:
@@ -219,6 +216,7 @@ def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[s
     tumor_type = found.tumor_type and {
         "verdict": found.tumor_type.verdict,
         "probabilities": found.tumor_type.probabilities,
+        "healthy_at": job.options.vote.healthy_at,
         "sequence": found.tumor_type.sequence,
         "slices": found.tumor_type.slices,
     }

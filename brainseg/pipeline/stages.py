@@ -14,7 +14,7 @@ from brainseg.config.schema import VoteConfig, WindowConfig
 from brainseg.images.labels import CLASSES, REGIONS
 from brainseg.images.margin import with_margin
 from brainseg.images.volume import Grid, Volume, resample_to, to_ras
-from brainseg.inference import combine_votes, fill_holes, largest_component, vote_slices
+from brainseg.inference import HEALTHY, combine_votes, fill_holes, largest_component, vote_slices
 from brainseg.pipeline.scans import Scans
 from brainseg.preprocess.slices import prepare_slice
 from brainseg.preprocess.volumes import prepare_volume
@@ -42,6 +42,12 @@ class TumorType:
     sequence: str
     probabilities: dict[str, float]  # mean over the slices
     slices: list[dict[str, Any]]  # plane, offset and probabilities of each
+
+    def __str__(self) -> str:
+        # A tumour may be the verdict with 0.1: few slices show it. What notumor lacks is the reason.
+        named = dict.fromkeys([self.verdict, HEALTHY])
+        means = ", ".join(f"{name} {self.probabilities[name]:.2f}" for name in named)
+        return f"{self.verdict} (mean of {len(self.slices)} slices: {means})"
 
 
 @dataclass(frozen=True)

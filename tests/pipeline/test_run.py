@@ -87,6 +87,7 @@ def test_27_slices_vote_nine_in_each_plane(predicted):
     mean = np.mean([list(cut["probabilities"].values()) for cut in tumor_type["slices"]], axis=0)
     np.testing.assert_allclose(list(tumor_type["probabilities"].values()), mean, atol=1e-4)
     assert tumor_type["sequence"] == "t1ce"
+    assert tumor_type["healthy_at"] == 0.95
 
 
 def test_the_result_says_where_it_comes_from_and_what_it_took(predicted):

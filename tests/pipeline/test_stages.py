@@ -11,7 +11,7 @@ from brainseg.config.schema import Crop, Intensity, Normalise, SliceCrop, SliceP
 from brainseg.images.margin import with_margin
 from brainseg.images.volume import Grid, Volume
 from brainseg.pipeline.scans import Scans
-from brainseg.pipeline.stages import classify, segment
+from brainseg.pipeline.stages import TumorType, classify, segment
 
 WINDOW = SimpleNamespace(overlap=0.5, blend="gaussian", batch_size=1)
 GRID = Grid((16, 16, 16), np.diag([2.0, 2.0, 2.0, 1.0]))
@@ -75,3 +75,15 @@ def slices_shown_to_a_classifier(scans, brain, margin_mm):
     vote = SimpleNamespace(sequence="t1", offsets_mm=[0], healthy_at=0.95)
     classify(scans, brain, SimpleNamespace(config=config, probabilities=remember), vote)
     return shown[0]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        ("glioma", "glioma (mean of 27 slices: glioma 0.25, notumor 0.72)"),
+        ("notumor", "notumor (mean of 27 slices: notumor 0.72)"),
+    ],
+)
+def test_a_verdict_is_said_with_the_means_that_explain_it(verdict, said):
+    means = {"glioma": 0.25, "meningioma": 0.02, "notumor": 0.72, "pituitary": 0.01}
+    assert str(TumorType(verdict, "t1ce", means, [{}] * 27)) == said
