@@ -79,6 +79,7 @@ def write_montage(
     folder: Path,
     name: str,
     title: str,
+    note: str,
     scans: Scans,
     mask: NDArray[np.bool_] | None,
     tumor: Segmentation | None,
@@ -93,6 +94,7 @@ def write_montage(
         None if mask is None else ras(mask),
         None if tumor is None else ras(tumor.classes),
         title,
+        note,
         folder / f"{name}_montage.png",
     )
 

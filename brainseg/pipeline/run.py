@@ -198,13 +198,9 @@ def _write(subject: Subject, found: Findings, job: Job, folder: Path) -> None:
     if job.options.save_probabilities:
         outputs.write_probabilities(folder, subject.id, found.scans, found.strip, found.tumor)
     if job.options.montage:
-        outputs.write_montage(
-            folder, subject.id, _title(subject, found), found.scans, found.brain, found.tumor
-        )
-
-
-def _title(subject: Subject, found: Findings) -> str:
-    return subject.id if found.tumor_type is None else f"{subject.id}: {found.tumor_type}"
+        vote = found.tumor_type
+        title, note = (subject.id, "") if vote is None else (f"{subject.id}: {vote.verdict}", vote.reason)
+        outputs.write_montage(folder, subject.id, title, note, found.scans, found.brain, found.tumor)
 
 
 def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[str, Any]:
@@ -251,11 +247,15 @@ def _values(convention: Convention) -> dict[str, str]:
 
 
 def _print_summary(results: list[dict[str, Any]], output: Path) -> None:
-    table = Table("subject", "type", "brain ml", "tumour ml", "seconds", "remarks")
+    table = Table("subject", "type", "brain ml", "tumour ml", "seconds")
+    remarks: dict[str, list[str]] = {}  # and whom they concern
     for result in results:
         if result["status"] == "failed":
-            table.add_row(result["subject"], "[red]failed[/red]", "", "", "", result["error"])
+            table.add_row(result["subject"], "[red]failed[/red]", "", "", "")
+            remarks.setdefault(result["error"], []).append(result["subject"])
             continue
+        for remark in [*result["left_out"].values(), *result["warnings"]]:
+            remarks.setdefault(remark, []).append(result["subject"])
         tumor_type, volumes = result["tumor_type"], result["volumes_ml"]
         table.add_row(
             result["subject"],
@@ -263,8 +263,14 @@ def _print_summary(results: list[dict[str, Any]], output: Path) -> None:
             f"{volumes['brain']:.0f}" if "brain" in volumes else "-",
             f"{volumes['whole_tumor']:.1f}" if "whole_tumor" in volumes else "-",
             f"{sum(result['seconds'].values()):.1f}",
-            "; ".join([*result["left_out"].values(), *result["warnings"]]),
         )
     console = Console()
     console.print(table)
+    for remark, subjects in remarks.items():
+        console.print(f"{_listed(subjects)}: {remark}", soft_wrap=True, markup=False)
     console.print(f"results in {output}, a folder for each subject", soft_wrap=True)
+
+
+def _listed(subjects: list[str]) -> str:
+    more = f" and {len(subjects) - 3} more" if len(subjects) > 3 else ""
+    return ", ".join(subjects[:3]) + more

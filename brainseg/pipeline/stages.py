@@ -43,11 +43,12 @@ class TumorType:
     probabilities: dict[str, float]  # mean over the slices
     slices: list[dict[str, Any]]  # plane, offset and probabilities of each
 
-    def __str__(self) -> str:
-        # A tumour may be the verdict with 0.1: few slices show it. What notumor lacks is the reason.
+    @property
+    def reason(self) -> str:
+        """A tumour may be the verdict with 0.1, as few slices show it; then notumor has too little."""
         named = dict.fromkeys([self.verdict, HEALTHY])
         means = ", ".join(f"{name} {self.probabilities[name]:.2f}" for name in named)
-        return f"{self.verdict} (mean of {len(self.slices)} slices: {means})"
+        return f"mean of {len(self.slices)} slices: {means}"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from brainseg.images.labels import CLASSES
 from brainseg.reporting.canvas import (
     CLASS_COLORS,
+    DIM_TEXT,
     LIGHT_TEXT,
     new_figure,
     outline,
@@ -27,7 +28,7 @@ from brainseg.tasks.preview import AXIS, PLANES, Plane, cut
 
 MM_PER_INCH = 62.0  # of the head: a brain is then a hand wide on a screen
 MARGIN_MM = 6.0  # kept around the head
-GAP, TOP, BOTTOM = 0.06, 0.58, 0.2  # inches: between tiles, for title and names, below the legend
+GAP, TOP, BOTTOM = 0.06, 0.78, 0.2  # inches: between tiles, for title, note and names, below the legend
 LEGEND_ENTRY = (1.75, 0.16)  # inches: width and height of one
 EDGES: dict[Plane, str] = {"axial": "RLAP", "coronal": "RLSI", "sagittal": "APSI"}  # left, right, top, bottom
 WHERE = ((0.02, 0.5, "left", "center"), (0.98, 0.5, "right", "center"), (0.5, 0.985, "center", "top"),
@@ -68,6 +69,7 @@ def draw_montage(
     brain: NDArray[Any] | None,
     labels: NDArray[Any] | None,
     title: str,
+    note: str,
     png: Path,
 ) -> None:
     """Axial, coronal and sagittal plane of each sequence in radiological display, with the result on them.
@@ -81,6 +83,7 @@ def draw_montage(
         brain: (X, Y, Z) mask, outlined; None if it is not known.
         labels: (X, Y, Z) internal classes, filled and outlined; None if there is no segmentation.
         title: One line above the picture.
+        note: One line below the title, in small print.
         png: Where the picture goes.
 
     Raises:
@@ -93,9 +96,9 @@ def draw_montage(
         if len(images) == 1 or plane == PLANES[0]:
             axes.set_title(plane if len(images) == 1 else name, color=LIGHT_TEXT, fontsize=10, pad=4)
     width, height = figure.get_size_inches()
-    figure.text(
-        0.09 / width, 1 - 0.2 / height, title, color=LIGHT_TEXT, fontsize=11, weight="bold", va="center"
-    )
+    left = 0.09 / width
+    figure.text(left, 1 - 0.2 / height, title, color=LIGHT_TEXT, fontsize=11, weight="bold", va="center")
+    figure.text(left, 1 - 0.41 / height, note, color=DIM_TEXT, fontsize=9, va="center")
     _draw_legend(figure, spacing_mm, brain, labels)
     save(figure, png, dpi=130)
 

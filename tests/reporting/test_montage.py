@@ -23,7 +23,7 @@ SPACING = (2.0, 2.0, 4.0)
 def drawn(monkeypatch, *args):
     figures = []
     monkeypatch.setattr(module, "save", lambda figure, png, dpi: figures.append(figure))
-    draw_montage(*args, "title", Path("montage.png"))
+    draw_montage(*args, "title", "note", Path("montage.png"))
     return figures[0]
 
 
@@ -74,7 +74,7 @@ def test_flipping_the_volume_mirrors_the_picture(head, tmp_path):
     head[36:42, 30:40, 10:14] = 300
     for name, volume in (("one", head), ("other", head[::-1])):
         draw_montage(
-            {"t1": volume}, SPACING, None, (volume == 300).astype(np.uint8), "", tmp_path / f"{name}.png"
+            {"t1": volume}, SPACING, None, (volume == 300).astype(np.uint8), "", "", tmp_path / f"{name}.png"
         )
     bright = []
     for name in ("one", "other"):
@@ -153,8 +153,23 @@ def test_volumes_on_other_grids_are_named(head):
 
 @pytest.mark.parametrize("value", [0.0, 7.0, np.nan])
 def test_an_empty_scan_still_makes_a_picture(tmp_path, value):
-    draw_montage({"t1": np.full((8, 8, 8), value)}, (1.0, 1.0, 1.0), None, None, "empty", tmp_path / "m.png")
+    draw_montage(
+        {"t1": np.full((8, 8, 8), value)}, (1.0, 1.0, 1.0), None, None, "empty", "", tmp_path / "m.png"
+    )
     assert Image.open(tmp_path / "m.png").size[0] > 300
+
+
+def test_the_longest_title_and_note_fit_into_the_narrowest_picture(monkeypatch, head):
+    figures = []
+    monkeypatch.setattr(module, "save", lambda figure, png, dpi: figures.append(figure))
+    note = "mean of 27 slices: meningioma 0.14, notumor 0.85"
+    title = "BraTS20_Training_355: meningioma"
+    draw_montage({"t1": head}, SPACING, None, None, title, note, Path("montage.png"))
+    for text in figures[0].texts[:2]:
+        box = text.get_window_extent()
+        assert box.x0 > 0
+        assert box.x1 < figures[0].bbox.width
+    assert figures[0].texts[1].get_window_extent().y1 < figures[0].texts[0].get_window_extent().y0
 
 
 @pytest.mark.data
@@ -169,6 +184,6 @@ def test_a_real_glioma_is_drawn_with_its_tumour_in_every_plane(tmp_path, real_da
     assert scene.labels[scene.center] > 0
     assert all((module.cut(scene.labels, p, scene.center[module.AXIS[p]]) > 0).sum() > 300 for p in PLANES)
     draw_montage(
-        {"flair": np.asarray(flair.dataobj)}, (1.0, 1.0, 1.0), None, labels, "real", tmp_path / "m.png"
+        {"flair": np.asarray(flair.dataobj)}, (1.0, 1.0, 1.0), None, labels, "real", "", tmp_path / "m.png"
     )
     assert (tmp_path / "m.png").stat().st_size > 50_000
