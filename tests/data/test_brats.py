@@ -1,0 +1,181 @@
+"""BraTS from files to batches: names of every year, label conventions, and faults that are named."""
+
+import gzip
+import shutil
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from brainseg.config.errors import DataError, LabelError
+
+SEGMENTER = [
+    "model=segmenter",
+    "segmenter.preprocess.spacing_mm=[6,6,6]",
+    "segmenter.preprocess.crop=none",
+    "segmenter.channels=[4,8]",
+    "segmenter.patch=[16,16,16]",
+]
+NAMES_2023 = {"t1": "t1n", "t1ce": "t1c", "t2": "t2w", "flair": "t2f", "seg": "seg"}
+
+
+def rewritten(path, change, dtype=None):
+    """The file with its voxels changed, and its header's type too if asked."""
+    image = nib.load(path)
+    array = change(np.asarray(image.dataobj).copy())
+    new = nib.Nifti1Image(array, image.affine)
+    new.set_data_dtype(dtype or image.get_data_dtype())
+    nib.save(new, path)
+
+
+def as_brats_2023(root):
+    """The same cohort as of 2023 and later: other names, other label values."""
+    for folder in sorted(root.iterdir()):
+        number = int(folder.name[-5:])
+        new = root / f"BraTS-GLI-{number:05d}-000"
+        new.mkdir()
+        for kind, suffix in NAMES_2023.items():
+            shutil.move(folder / f"{folder.name}_{kind}.nii.gz", new / f"{new.name}-{suffix}.nii.gz")
+        rewritten(new / f"{new.name}-seg.nii.gz", lambda labels: np.where(labels == 4, 3, labels))
+        folder.rmdir()
+    return root
+
+
+def whole(data) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    return {name: (np.asarray(a["image"]), np.asarray(a["truth"])) for name, a in data.arrays.items()}
+
+
+def test_a_cohort_becomes_patches_of_four_sequences_with_the_classes_of_the_truth(cohort, ready):
+    data = ready(cohort("brats"), *SEGMENTER)
+    assert data.facts == {
+        "label_convention": "brats-2018",
+        "train_subjects": 3,
+        "val_subjects": 1,
+        "test_subjects": 0,
+    }
+    images, labels = next(iter(data.train_dataloader()))
+    assert images.shape == (2, 4, 16, 16, 16)
+    assert (images.dtype, labels.shape) == (torch.float32, (2, 16, 16, 16))
+    assert set(np.unique(np.concatenate([truth.ravel() for _, truth in whole(data).values()]))) == {
+        0,
+        1,
+        2,
+        3,
+    }
+
+
+@pytest.mark.parametrize("layout", ["2023", "msd", "nii"])
+def test_every_way_to_publish_the_same_patients_gives_the_same_arrays(cohort, ready, layout, tmp_path):
+    expected = whole(ready(cohort("brats"), *SEGMENTER))
+    if layout == "2023":
+        shutil.copytree(tmp_path / "brats", tmp_path / "other")
+        root, convention = as_brats_2023(tmp_path / "other"), "brats-2023"
+    elif layout == "msd":
+        root, convention = cohort("msd"), "msd-task01"
+    else:
+        root, convention = tmp_path / "other", "brats-2018"
+        shutil.copytree(tmp_path / "brats", root)
+        for path in sorted(root.rglob("*.nii.gz")):
+            path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+            path.unlink()
+    data = ready(root, *SEGMENTER)
+    assert data.facts["label_convention"] == convention
+    got = whole(data)
+    assert len(got) == len(expected) == 4
+    for (image, truth), (image_too, truth_too) in zip(
+        [got[name] for name in sorted(got)], [expected[name] for name in sorted(expected)], strict=True
+    ):
+        assert np.array_equal(truth, truth_too)
+        np.testing.assert_allclose(image.astype(float), image_too.astype(float), atol=2e-3)
+
+
+def test_sequences_are_found_by_name_and_come_in_the_order_asked_for(cohort, ready):
+    root = cohort("brats")
+    both = whole(ready(root, *SEGMENTER, "segmenter.preprocess.modalities=[flair,t1ce]"))
+    turned = whole(ready(root, *SEGMENTER, "segmenter.preprocess.modalities=[t1ce,flair]"))
+    for name, (image, _) in both.items():
+        assert image.shape[0] == 2
+        assert np.array_equal(image, turned[name][0][::-1])
+
+
+def test_the_case_of_2020_whose_truth_has_another_name_is_read(cohort, ready):
+    root, name = cohort("brats"), "BraTS20_Training_355"
+    folder = (root / "BraTS2021_00001").rename(root / name)
+    for path in sorted(folder.iterdir()):
+        path.rename(folder / path.name.replace("BraTS2021_00001", name))
+    (folder / f"{name}_seg.nii.gz").rename(folder / "W39_1998.09.19_Segm.nii.gz")
+    assert ready(root, *SEGMENTER).arrays[name]["truth"].any()
+
+
+def file(kind):
+    return lambda root: root / "BraTS2021_00002" / f"BraTS2021_00002_{kind}.nii.gz"
+
+
+def poke(value):
+    def change(array):
+        array[10, 10, 5] = value
+        return array
+
+    return change
+
+
+FAULTS = {
+    "no sequence": (lambda root: file("flair")(root).unlink(), "flair"),
+    "no truth": (lambda root: file("seg")(root).unlink(), r"no label map \(\*seg\.nii\.gz\)"),
+    "cut short": (
+        lambda root: file("t2")(root).write_bytes(file("t2")(root).read_bytes()[:900]),
+        "_t2.nii.gz",
+    ),
+    "not a NIfTI": (lambda root: file("t2")(root).write_bytes(b"<html>"), "_t2.nii.gz"),
+    "NaN": (
+        lambda root: rewritten(file("t1")(root), lambda a: poke(np.nan)(a.astype(np.float32)), np.float32),
+        "1 of .* voxels are NaN",
+    ),
+    "constant": (lambda root: rewritten(file("t1")(root), lambda a: a * 0), "t1"),
+    "four-dimensional": (
+        lambda root: rewritten(file("t1")(root), lambda a: np.stack([a, a], axis=-1)),
+        "_t1.nii.gz",
+    ),
+    "another grid": (
+        lambda root: rewritten(file("t1")(root), lambda a: a[:-1]),
+        r"39 x 40 x 26|\(39, 40, 26\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_faulty_case_is_named_with_its_fault_and_left_out_only_when_told(
+    cohort, ready, module, fault, capsys
+):
+    damage, message = FAULTS[fault]
+    root = cohort("brats")
+    damage(root)
+    with pytest.raises(DataError, match=f"^1 of 4 subjects cannot be used: BraTS2021_00002: .*{message}"):
+        module(root, *SEGMENTER).prepare_data()
+    data = ready(root, *SEGMENTER, "data.skip_bad=true")
+    assert "BraTS2021_00002" not in data.arrays
+    assert len(data.arrays) == 3
+    assert "left out 1 of 4 subjects, as data.skip_bad=true says: BraTS2021_00002" in capsys.readouterr().out
+
+
+def test_a_label_value_that_no_convention_has_is_refused(cohort, module):
+    root = cohort("brats")
+    rewritten(file("seg")(root), poke(7))
+    with pytest.raises(LabelError, match=f"^{root}: .*7"):
+        module(root, *SEGMENTER).prepare_data()
+
+
+def test_values_that_the_told_convention_lacks_are_refused_with_their_number_of_voxels(cohort, module):
+    with pytest.raises(DataError, match=r"has labels 4 \(\d+ voxels\), but brats-2023 knows"):
+        module(cohort("brats"), *SEGMENTER, "data.labels=brats-2023").prepare_data()
+
+
+def test_a_changed_file_is_prepared_anew(cohort, ready):
+    root = cohort("brats")
+    before = whole(ready(root, *SEGMENTER))
+    rewritten(file("seg")(root), lambda labels: labels * 0)
+    after = whole(ready(root, *SEGMENTER))
+    assert before["BraTS2021_00002"][1].any()
+    assert not after["BraTS2021_00002"][1].any()
+    assert np.array_equal(before["BraTS2021_00001"][1], after["BraTS2021_00001"][1])
