@@ -16,12 +16,14 @@ import pytorch_lightning as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger, WandbLogger
+from pytorch_lightning.utilities import rank_zero_only
 
 from brainseg.checkpoint import read_checkpoint
 from brainseg.config import ConfigError, chosen, plain, record
 from brainseg.device import best_device, precision_for
 from brainseg.tasks import TASKS, TaskModule
 
+_say = rank_zero_only(print)  # of several processes one speaks
 PACKAGES = ("torch", "pytorch-lightning", "monai", "timm", "numpy", "nibabel")
 
 
@@ -69,10 +71,10 @@ def _score(trainer: pl.Trainer, module: TaskModule, data: Any, checkpoint: str) 
     if data.split.test:
         trainer.test(module, data, ckpt_path=checkpoint, weights_only=True)
     else:
-        print("no test part (data.test_share is 0): the scores below are of the validation part")
+        _say("no test part (data.test_share is 0): the scores below are of the validation part")
         trainer.validate(module, data, ckpt_path=checkpoint, weights_only=True)
     best = os.path.relpath(checkpoint)
-    print(f"best checkpoint: {best}\npredict with it: python predict.py input=PATH {module.task}={best}")
+    _say(f"best checkpoint: {best}\npredict with it: python predict.py input=PATH {module.task}={best}")
 
 
 def _trainer_settings(cfg: DictConfig) -> dict[str, Any]:
@@ -96,7 +98,7 @@ def _introduce(module: TaskModule, data: Any, settings: dict[str, Any]) -> None:
     millions = sum(parameter.numel() for parameter in module.net.parameters()) / 1e6
     device = f"{settings['accelerator']}, {settings['precision']}"
     sizes = ", ".join(f"{len(ids)} {part}" for part, ids in data.split.as_dict().items())
-    print(f"{module.task}: {millions:.2f} million parameters ({device}); {sizes}")
+    _say(f"{module.task}: {millions:.2f} million parameters ({device}); {sizes}")
 
 
 def _refuse_foreign_resume(cfg: DictConfig) -> None:

@@ -21,13 +21,14 @@ def worker_count(workers: int | str) -> int:
 
 def train_loader(dataset: Dataset[Any], n: int, batch_size: int, seed: int, workers: int) -> DataLoader[Any]:
     """Batches in a new order every epoch, the same for any number of workers."""
+    sampler = EpochSampler(n, seed)
     return DataLoader(
         dataset,
         batch_size,
-        sampler=EpochSampler(n, seed),
+        sampler=sampler,
         num_workers=workers,
         persistent_workers=workers > 0,
-        drop_last=n > batch_size,
+        drop_last=len(sampler) > batch_size,  # never the only batch of a process
     )
 
 

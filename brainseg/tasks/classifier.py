@@ -52,7 +52,7 @@ class Classifier(TaskModule):
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:
         x, target = batch
         logits = self(x)
-        self.log("val/loss", self.loss(logits, target), batch_size=len(x))
+        self.log("val/loss", self.loss(logits, target), batch_size=len(x), sync_dist=True)
         self.val_scores.update(logits, target)
         self.log_dict(self.val_scores, prog_bar=True, batch_size=len(x))
 

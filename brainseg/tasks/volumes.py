@@ -39,8 +39,8 @@ def log_scores(module: Any, part: str) -> None:
     """Log the mean Dice of the epoch's cases, for each region and over all of them."""
     scores = module.dice[part].compute()
     for name, score in scores.items():
-        module.log(f"{part}/{name}", score)
-    module.log(f"{part}/dice/mean", torch.stack(list(scores.values())).mean())
+        module.log(f"{part}/{name}", score, sync_dist=True)  # the same in every process already
+    module.log(f"{part}/dice/mean", torch.stack(list(scores.values())).mean(), sync_dist=True)
     module.dice[part].reset()
 
 

@@ -1,7 +1,10 @@
 """Every epoch has every sample once, in an order that only the seed and the epoch decide."""
 
+import pytest
 import torch
+import torch.distributed as dist
 
+from brainseg.data.loading import train_loader
 from brainseg.data.sampling import EpochSampler, generator_of
 
 
@@ -41,3 +44,15 @@ def test_a_sample_has_its_own_random_numbers():
 
     assert first(0, 1, 2) == first(0, 1, 2)
     assert len({first(0, 1, 2), first(0, 1, 3), first(0, 2, 2), first(1, 1, 2)}) == 4
+
+
+@pytest.mark.parametrize(
+    ("n", "processes", "batches"), [(60, 1, 1), (60, 2, 1), (64, 2, 1), (66, 2, 1), (20, 1, 1)]
+)
+def test_a_last_batch_that_is_not_full_is_left_out_unless_it_is_the_only_one(
+    monkeypatch, n, processes, batches
+):
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_rank", lambda: 0)
+    monkeypatch.setattr(dist, "get_world_size", lambda: processes)
+    assert len(train_loader([0] * n, n, batch_size=32, seed=0, workers=0)) == batches
