@@ -45,7 +45,7 @@ class TumorType:
 
     @property
     def reason(self) -> str:
-        """A tumour may be the verdict with 0.1, as few slices show it; then notumor has too little."""
+        """The means that explain it: a tumour of 0.1 is the verdict where notumor misses its threshold."""
         named = dict.fromkeys([self.verdict, HEALTHY])
         means = ", ".join(f"{name} {self.probabilities[name]:.2f}" for name in named)
         return f"mean of {len(self.slices)} slices: {means}"
