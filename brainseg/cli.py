@@ -159,7 +159,7 @@ def demo(
     ),
     patients: Annotated[int, typer.Option(min=1, help="How many unseen patients are predicted.")] = 10,
 ) -> None:
-    """The whole system on phantoms: train three models, predict unseen patients, score them. Ten minutes."""
+    """The whole system on phantoms: train three models, predict unseen patients, score them. Some minutes."""
     from brainseg.demo import demo as run_demo
 
     run_demo(folder, patients)

@@ -38,7 +38,8 @@ class BraTSVolumes(VolumeData):
         self.subjects = {subject.id: subject for subject in find_subjects(self.root)}
         self.convention = self._convention()
         self.facts["label_convention"] = self.convention.name
-        return [Case(name, self._files(subject)) for name, subject in self.subjects.items()]
+        convention = self.convention.name
+        return [Case(name, self._files(s), reading=convention) for name, s in self.subjects.items()]
 
     def read(self, case: Case) -> tuple[Volume, Volume]:
         subject = self.subjects[case.id]

@@ -33,11 +33,13 @@ class Case:
         id: The subject's.
         files: All files that it is made from.
         stratum: Each stratum is split in the same proportion.
+        reading: What `read` depends on beside the files, such as the label convention.
     """
 
     id: str
     files: list[Path]
     stratum: str = ""
+    reading: str = ""
 
 
 class VolumeData(pl.LightningDataModule):
@@ -108,7 +110,8 @@ class VolumeData(pl.LightningDataModule):
 
         def attempt(case: Case) -> None:
             try:
-                key = self.cache.key(case.files, volume=self.recipe.preprocess, reader=type(self).__name__)
+                reader = [type(self).__name__, case.reading]
+                key = self.cache.key(case.files, volume=self.recipe.preprocess, reader=reader)
                 arrays[case.id] = self.cache.get(key, lambda: self._make(case))
             except (ImageError, OSError) as error:
                 problems[case.id] = str(error)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 FIELD_MM = 320.0
 # A cubic B-spline of white noise has this standard deviation; dividing by it gives unit variance.
 _SPLINE_SD = 0.479**1.5
-SLAB = 32_768  # voxels that `sample` works on at a time
+_SLAB = 32_768  # voxels that `sample` works on at a time
 
 Float = NDArray[np.float32]
 
@@ -48,12 +48,13 @@ def _spline(nodes: Float, position: NDArray[np.float64], axis: int) -> Float:
     weights = ((1 - f) ** 3, 3 * f**3 - 6 * f**2 + 4, -3 * f**3 + 3 * f**2 + 3 * f + 1, f**3)
     shape = [1, 1, 1]
     shape[axis] = -1
-    total: Float | None = None
-    for k, weight in enumerate(weights):
-        term = np.take(nodes, first + k - 1, axis=axis)
-        term *= (weight / 6).astype(np.float32).reshape(shape)
-        total = term if total is None else np.add(total, term, out=total)
-    assert total is not None
+    terms = (
+        np.take(nodes, first + k - 1, axis=axis) * (w / 6).astype(np.float32).reshape(shape)
+        for k, w in enumerate(weights)
+    )
+    total: Float = next(terms)
+    for term in terms:
+        total += term
     return total
 
 
@@ -86,14 +87,16 @@ def sample(maps: Sequence[Float], places: Sequence[Float]) -> list[Float]:
         maps: Each (X, Y, Z), contiguous.
         places: Indices along X, Y and Z, three arrays of one shape, which is that of the results.
     """
-    results = [np.empty(places[0].shape, dtype=np.float32) for _ in maps]
     rows = [values.ravel() for values in maps]
-    for start in range(0, places[0].size, SLAB):
-        slab = slice(start, start + SLAB)
-        parts = _sample_slab(rows, maps[0].shape, [along.ravel()[slab] for along in places])
-        for result, part in zip(results, parts, strict=True):
-            result.ravel()[slab] = part
-    return results
+    lines = [along.ravel() for along in places]
+    results = np.empty((len(maps), lines[0].size), dtype=np.float32)
+    for start in range(0, lines[0].size, _SLAB):
+        slab = slice(start, start + _SLAB)
+        for result, part in zip(
+            results, _sample_slab(rows, maps[0].shape, [line[slab] for line in lines]), strict=True
+        ):
+            result[slab] = part
+    return [result.reshape(places[0].shape) for result in results]
 
 
 def _sample_slab(rows: Sequence[Float], shape: Sequence[int], places: Sequence[Float]) -> Iterator[Float]:

@@ -34,8 +34,8 @@ def cohort(written, tmp_path):
 
 
 @pytest.fixture
-def module(composed, tmp_path):
-    """The data module that train.py would make for these overrides, its cache in tmp_path."""
+def module(composed):
+    """The data module that train.py would make for these overrides, its cache in a folder of the test."""
 
     def _module(root: Path, *overrides: str):
         about = [f"data.root={root}", "data.workers=0", "data.val_share=0.25"]

@@ -74,7 +74,7 @@ def test_an_unreadable_jpeg_is_named_and_left_out_only_when_told(cohort, ready, 
     assert "left out 1 of" in capsys.readouterr().out
 
 
-def test_grey_and_colour_files_of_one_slice_are_the_same(cohort, ready, tmp_path):
+def test_grey_and_colour_files_of_one_slice_are_the_same(cohort, ready):
     root = cohort("kaggle") / "Training"
     for path in sorted(root.rglob("*.jpg")):
         grey = Image.open(path).convert("L")

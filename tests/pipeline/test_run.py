@@ -166,7 +166,7 @@ def test_real_scans_are_told_apart_with_and_without_skull(real_data):
         assert brain_if_stripped(read(path)) is None, path
 
 
-def test_a_failing_subject_is_named_and_does_not_stop_the_others(options, patients, tmp_path, caplog):
+def test_a_failing_subject_is_named_and_does_not_stop_the_others(options, patients, tmp_path, caplog, capsys):
     cohort = tmp_path / "cohort"
     shutil.copytree(patients, cohort)
     broken = cohort / "sub-001" / "anat" / "sub-001_T1w.nii.gz"
@@ -176,6 +176,7 @@ def test_a_failing_subject_is_named_and_does_not_stop_the_others(options, patien
     assert (failed["status"], done["status"]) == ("failed", "done")
     assert "sub-001_T1w.nii.gz" in failed["error"]
     assert "sub-001 failed" in caplog.text
+    assert f"sub-001: {failed['error']}\n" in capsys.readouterr().out
 
 
 def test_a_full_disk_under_the_failure_itself_does_not_stop_the_others(

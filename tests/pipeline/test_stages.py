@@ -11,7 +11,7 @@ from brainseg.config.schema import Crop, Intensity, Normalise, SliceCrop, SliceP
 from brainseg.images.margin import with_margin
 from brainseg.images.volume import Grid, Volume
 from brainseg.pipeline.scans import Scans
-from brainseg.pipeline.stages import TumorType, classify, segment
+from brainseg.pipeline.stages import TumorType, classify, segment, strip
 
 WINDOW = SimpleNamespace(overlap=0.5, blend="gaussian", batch_size=1)
 GRID = Grid((16, 16, 16), np.diag([2.0, 2.0, 2.0, 1.0]))
@@ -44,6 +44,29 @@ def test_the_segmenter_s_answer_counts_as_far_beyond_the_mask_as_it_was_trained(
     places = np.argwhere(np.ones(GRID.shape, bool))
     distance_mm = 2.0 * np.linalg.norm(places[:, None] - np.argwhere(brain)[None], axis=2).min(axis=1)
     np.testing.assert_array_equal(found.ravel() > 0, distance_mm <= margin_mm)
+
+
+def test_the_brain_s_edge_is_where_the_interpolated_logit_is_zero(scans):
+    def logits(image, **_):
+        answer = torch.full((1, *image.shape[1:]), -5.0)
+        answer[:, 3:] = 1.0
+        return answer
+
+    preprocess = VolumePreprocess(["t1"], [4.0, 4.0, 4.0], Intensity.minmax, Crop.nonzero)
+    model = SimpleNamespace(
+        config=SimpleNamespace(preprocess=preprocess), device=torch.device("cpu"), logits=logits
+    )
+    found = strip(scans, model, WINDOW)
+    # Between the coarse voxels of -5 and 1 lie two fine ones: at a quarter of the way -3.5, at three quarters
+    # -0.5. Their interpolated probabilities would be 0.19 and 0.55, and the second would count as brain.
+    expected = np.zeros(GRID.shape, bool)
+    expected[9:14, 2:14, 2:14] = True
+    np.testing.assert_array_equal(found.mask, expected)
+    assert found.probability[8, 8, 8] == pytest.approx(1 / (1 + np.exp(0.5)), abs=1e-5)
+    assert found.probability.dtype == np.float32
+    outside = np.ones(GRID.shape, bool)
+    outside[2:14, 2:14, 2:14] = False
+    assert (found.probability[outside] == 0).all()
 
 
 def test_a_margin_does_not_reach_into_the_empty_space_around_a_stripped_scan(scans):

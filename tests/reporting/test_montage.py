@@ -20,10 +20,10 @@ def head():
 SPACING = (2.0, 2.0, 4.0)
 
 
-def drawn(monkeypatch, *args):
+def drawn(monkeypatch, *args, title="title", note="note"):
     figures = []
     monkeypatch.setattr(module, "save", lambda figure, png, dpi: figures.append(figure))
-    draw_montage(*args, "title", "note", Path("montage.png"))
+    draw_montage(*args, title, note, Path("montage.png"))
     return figures[0]
 
 
@@ -160,16 +160,15 @@ def test_an_empty_scan_still_makes_a_picture(tmp_path, value):
 
 
 def test_the_longest_title_and_note_fit_into_the_narrowest_picture(monkeypatch, head):
-    figures = []
-    monkeypatch.setattr(module, "save", lambda figure, png, dpi: figures.append(figure))
     note = "mean of 27 slices: meningioma 0.14, notumor 0.85"
     title = "BraTS20_Training_355: meningioma"
-    draw_montage({"t1": head}, SPACING, None, None, title, note, Path("montage.png"))
-    for text in figures[0].texts[:2]:
-        box = text.get_window_extent()
+    narrow = head[16:32, 24:40]
+    figure = drawn(monkeypatch, {"t1": narrow, "t2": narrow}, SPACING, None, None, title=title, note=note)
+    above, below = (text.get_window_extent() for text in figure.texts[:2])
+    for box in (above, below):
         assert box.x0 > 0
-        assert box.x1 < figures[0].bbox.width
-    assert figures[0].texts[1].get_window_extent().y1 < figures[0].texts[0].get_window_extent().y0
+        assert box.x1 < figure.bbox.width
+    assert below.y1 < above.y0
 
 
 @pytest.mark.data
