@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf.errors import OmegaConfBaseException
 
 from brainseg.config.errors import CheckpointError, ConfigError
 from brainseg.tasks import TASKS, TaskModule
@@ -38,9 +39,9 @@ def load_model(
         module = TASKS[about["task"]](config=stored["hyper_parameters"]["config"])
         weights = stored["state_dict"].items()  # of the loss too, which is not rebuilt here
         module.net.load_state_dict({key[4:]: value for key, value in weights if key.startswith("net.")})
-    except (KeyError, RuntimeError, ConfigError) as error:
+    except (KeyError, RuntimeError, ConfigError, OmegaConfBaseException) as error:
         raise CheckpointError(f"{path} does not fit this brainseg: {str(error).splitlines()[0]}") from error
-    module.provenance = about["run"]
+    module.provenance, module.fitted = about["run"], about.get("fitted", {})
     return module.eval().to(device)
 
 

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from brainseg.config.errors import ConfigError
 from brainseg.config.schema import PredictConfig
@@ -27,6 +27,8 @@ def check(cfg: DictConfig) -> None:
         OmegaConf.to_object(cfg[cfg.task])  # runs __post_init__ of the section and of all in it
     except ConfigError as error:
         raise ConfigError(f"{cfg.task}.{error}") from None
+    except InterpolationKeyError as error:  # for instance a backbone that preset=keras does not know
+        raise ConfigError(explain(error)) from None
 
 
 def check_predict(cfg: DictConfig) -> PredictConfig:

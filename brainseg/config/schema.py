@@ -83,6 +83,11 @@ class Head(Choice):
     mlp = "mlp"  # 64, dropout, 32, 16: the report's figure 11
 
 
+class HeadInit(Choice):
+    torch = "torch"  # uniform up to 1 / sqrt(inputs), biases too
+    glorot = "glorot"  # uniform up to sqrt(6 / (inputs + outputs)), biases 0: Keras's
+
+
 class Intensity(Choice):
     zscore = "zscore"  # mean 0, standard deviation 1 over the whole volume
     zscore_nonzero = "zscore_nonzero"  # the same over voxels that are not 0, for skull-stripped scans
@@ -105,6 +110,9 @@ class Normalise(Choice):
     imagenet = "imagenet"  # mean and deviation of ImageNet, what timm's pretrained weights were trained with
     unit = "unit"  # to [0, 1]
     head = "head"  # mean 0, deviation 1 over the slice's own bright pixels: scanners differ in brightness
+    caffe = "caffe"  # 0 to 255 less ImageNet's mean: Keras's for VGG16 and ResNet50
+    tf = "tf"  # to [-1, 1]: Keras's for MobileNetV2. Its EfficientNetB0 divides by 255 itself, as unit does
+    double_scaled = "double_scaled"  # to [0, 1/255], a mistake: x / 255 where the network divides again
 
 
 class MonitorMode(Choice):
@@ -251,6 +259,10 @@ class ClassifierConfig(Recipe):
     backbone: str = MISSING  # any name in timm.list_models()
     head: Head = MISSING
     dropout: float = MISSING  # of the mlp head
+    head_init: HeadInit = MISSING
+    drop_path: float = MISSING  # stochastic depth: the rate of the last block
+    batch_norm_eps: Optional[float] = MISSING  # null: timm's
+    batch_norm_momentum: Optional[float] = MISSING  # as torch counts it, 0.01 for Keras's 0.99; null: timm's
     pretrained: bool = MISSING  # start from ImageNet weights, by timm's download or from `weights`
     weights: Optional[str] = MISSING  # a file with the backbone's ImageNet weights
     classes: list[str] = MISSING  # in the order of the logits
@@ -263,7 +275,13 @@ class ClassifierConfig(Recipe):
         super().__post_init__()
         _known("classes", self.classes, TUMOR_TYPES)
         _within("dropout", self.dropout, 0, 1)
+        _within("drop_path", self.drop_path, 0, 1)
         _at_least("margin_mm", self.margin_mm, 0)
+        if self.pretrained and self.preprocess.normalise in (Normalise.caffe, Normalise.double_scaled):
+            raise ConfigError(
+                f"pretrained is true, but preprocess.normalise={self.preprocess.normalise} feeds values "
+                "of another size than timm's weights have learnt from; set preprocess.normalise=imagenet"
+            )
         if self.margin_mm and not self.preprocess.stripped:
             raise ConfigError(
                 f"margin_mm is {self.margin_mm} but preprocess.stripped is false, so nothing is cut; "
@@ -405,6 +423,8 @@ class VoteConfig:
     sequence: Optional[str] = MISSING  # null: the first of t1ce, flair, t2, t1 that the subject has
     offsets_mm: list[float] = MISSING  # of the slices from the middle, in each of the three planes
     healthy_at: float = MISSING  # mean probability of notumor from which the subject counts as healthy
+    denoise_from: Optional[float] = MISSING  # noise, as a share of the median intensity; null: never
+    denoise_mm: float = MISSING  # standard deviation of the Gaussian filter
 
     def __post_init__(self) -> None:
         if self.sequence is not None:
@@ -412,6 +432,7 @@ class VoteConfig:
         if not self.offsets_mm or min(self.offsets_mm) < 0:
             raise ConfigError(f"vote.offsets_mm takes numbers from 0 up, got {list(self.offsets_mm)}")
         _share("vote.healthy_at", self.healthy_at)
+        _at_least("vote.denoise_mm", self.denoise_mm, 0)
 
 
 @dataclass

@@ -1,6 +1,8 @@
 """From predictions of patches and slices to predictions of volumes."""
 
+from brainseg.inference.calibration import calibrated, fit_temperature
 from brainseg.inference.components import fill_holes, largest_component, remove_small
+from brainseg.inference.saliency import grad_cam, share_inside
 from brainseg.inference.vote import HEALTHY, Verdict, VoteSlice, combine_votes, display_slice, vote_slices
 from brainseg.inference.window import predict_windows
 
@@ -8,11 +10,15 @@ __all__ = [
     "HEALTHY",
     "Verdict",
     "VoteSlice",
+    "calibrated",
     "combine_votes",
     "display_slice",
     "fill_holes",
+    "fit_temperature",
+    "grad_cam",
     "largest_component",
     "predict_windows",
     "remove_small",
+    "share_inside",
     "vote_slices",
 ]

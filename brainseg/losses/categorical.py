@@ -13,10 +13,17 @@ class CategoricalCrossentropy(nn.Module):
 
     From the logits, as Keras 2 computes it after a softmax layer: neither clipped nor without gradient where
     the network is confident and wrong.
+
+    Args:
+        label_smoothing: Share of the truth that is spread evenly over all classes (Szegedy et al. 2016).
     """
 
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.label_smoothing = label_smoothing
+
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(at_least_float32(logits), labels)
+        return F.cross_entropy(at_least_float32(logits), labels, label_smoothing=self.label_smoothing)
 
 
 class KLDivergence(nn.Module):

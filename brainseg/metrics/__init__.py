@@ -1,5 +1,11 @@
 """Scores: functions of masks first, streaming shells around them below."""
 
+from brainseg.metrics.classification import (
+    calibration_error,
+    classification_scores,
+    confusion_matrix,
+    roc_auc,
+)
 from brainseg.metrics.overlap import dice, iou, sensitivity, soft_dice, soft_iou, specificity
 from brainseg.metrics.regions import PROTOCOLS, case_scores, evaluate_case
 from brainseg.metrics.streaming import RegionDice
@@ -9,12 +15,16 @@ __all__ = [
     "MISSED_MM",
     "PROTOCOLS",
     "RegionDice",
+    "calibration_error",
     "case_scores",
+    "classification_scores",
+    "confusion_matrix",
     "dice",
     "evaluate_case",
     "hd95_mm",
     "iou",
     "mean_surface_distance_mm",
+    "roc_auc",
     "sensitivity",
     "soft_dice",
     "soft_iou",

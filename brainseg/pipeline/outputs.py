@@ -18,7 +18,9 @@ from brainseg.images.nifti import write
 from brainseg.images.volume import Volume, resample_to, to_ras
 from brainseg.pipeline.scans import Scans
 from brainseg.pipeline.stages import Segmentation, Strip
+from brainseg.pipeline.tumor_type import TumorType
 from brainseg.reporting.montage import draw_montage
+from brainseg.reporting.vote import draw_vote
 
 
 @contextmanager
@@ -96,6 +98,21 @@ def write_montage(
         title,
         note,
         folder / f"{name}_montage.png",
+    )
+
+
+def write_vote(folder: Path, name: str, vote: TumorType) -> None:
+    loudest = vote.loudest
+    title = f"{name}: {vote.verdict} on {vote.sequence}"
+    draw_vote(
+        vote.slices,
+        loudest.number,
+        loudest.image,
+        loudest.heat,
+        loudest.tumor,
+        title,
+        vote.reason,
+        folder / f"{name}_vote.png",
     )
 
 

@@ -24,7 +24,8 @@ from brainseg.images.layouts import Subject, find_subjects
 from brainseg.pipeline import outputs
 from brainseg.pipeline.meter import Meter
 from brainseg.pipeline.scans import Scans, brain_if_stripped, read_scans, refuse_without
-from brainseg.pipeline.stages import Segmentation, Strip, TumorType, classify, segment, strip
+from brainseg.pipeline.stages import Segmentation, Strip, segment, strip
+from brainseg.pipeline.tumor_type import TumorType, classify, with_tumor
 from brainseg.tasks import TaskModule
 
 log = logging.getLogger("brainseg")
@@ -142,6 +143,8 @@ def _predict(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
             continue
         with meter.measure(str(stage)):
             _advance(stage, found, models[stage], options)
+    if found.tumor_type and found.tumor:
+        found.tumor_type = with_tumor(found.tumor_type, found.tumor.classes, scans.grid)
     with meter.measure("write"):
         _write(subject, found, job, folder)
     return _result(subject, found, job, meter)
@@ -201,6 +204,8 @@ def _write(subject: Subject, found: Findings, job: Job, folder: Path) -> None:
         vote = found.tumor_type
         title, note = (subject.id, "") if vote is None else (f"{subject.id}: {vote.verdict}", vote.reason)
         outputs.write_montage(folder, subject.id, title, note, found.scans, found.brain, found.tumor)
+        if vote is not None:
+            outputs.write_vote(folder, subject.id, vote)
 
 
 def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[str, Any]:
@@ -209,17 +214,10 @@ def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[s
     volumes = {} if found.brain is None else {"brain": round(float(found.brain.sum()) * voxel_ml, 1)}
     if found.tumor is not None:
         volumes |= found.tumor.volumes_ml(grid.spacing_mm)
-    tumor_type = found.tumor_type and {
-        "verdict": found.tumor_type.verdict,
-        "probabilities": found.tumor_type.probabilities,
-        "healthy_at": job.options.vote.healthy_at,
-        "sequence": found.tumor_type.sequence,
-        "slices": found.tumor_type.slices,
-    }
     return {
         "subject": subject.id,
         "status": "done",
-        "tumor_type": tumor_type,
+        "tumor_type": found.tumor_type and _type_result(found.tumor_type, job.options.vote.healthy_at),
         "volumes_ml": volumes,
         "label_convention": {"name": convention.name, "values": _values(convention)} if found.tumor else None,
         "stages": [str(s) for s in job.options.pipeline.stages if str(s) not in found.left_out],
@@ -239,6 +237,22 @@ def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[s
         "seconds": meter.seconds,
         "peak_memory_mb": meter.peak_mb,
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+    }
+
+
+def _type_result(found: TumorType, healthy_at: float) -> dict[str, Any]:
+    loudest, share = found.slices[found.loudest.number], found.loudest.heat_in_tumor
+    return {
+        "verdict": found.verdict,
+        "probabilities": found.probabilities,
+        "healthy_at": healthy_at,
+        "sequence": found.sequence,
+        "agreement": round(found.agreement, 3),
+        "planes": {plane: said.verdict for plane, said in found.planes.items()},
+        "loudest": {**loudest, "heat_in_tumor": None if share is None else round(share, 3)},
+        "noise": round(found.noise, 4),
+        "filtered": found.filtered,
+        "slices": found.slices,
     }
 
 

@@ -15,7 +15,10 @@ from brainseg.images.jpeg import grey_uint8
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+CAFFE_MEAN = (103.939, 116.779, 123.68)  # blue, green, red: Keras turns the channels round
 HEAD_ABOVE = 0.05  # of the range
+
+Box = tuple[slice, slice]
 
 
 def prepare_slice(image: NDArray[Any], settings: SlicePreprocess) -> NDArray[np.uint8]:
@@ -30,29 +33,45 @@ def prepare_slice(image: NDArray[Any], settings: SlicePreprocess) -> NDArray[np.
         settings: What the classifier was, or will be, trained with.
     """
     grey = grey_uint8(image)
-    if settings.crop is SliceCrop.head:
-        grey = grey[_head_box(grey)]
-    square = Image.fromarray(_padded_to_square(grey))
-    return np.array(square.resize((settings.size, settings.size), Image.Resampling.BILINEAR))
+    return framed(grey, slice_box(grey, settings), settings.size)
+
+
+def slice_box(grey: NDArray[np.uint8], settings: SlicePreprocess) -> Box:
+    """The rows and columns of a grey slice (H, W) that the classifier is shown."""
+    return _head_box(grey) if settings.crop is SliceCrop.head else (slice(None), slice(None))
+
+
+def framed(image: NDArray[np.uint8], box: Box, size: int, *, nearest: bool = False) -> NDArray[np.uint8]:
+    """What lies in a box of (H, W) as a square (size, size): a slice, or labels of it with `nearest`."""
+    square = Image.fromarray(_padded_to_square(image[box]))
+    how = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
+    return np.array(square.resize((size, size), how))
 
 
 def network_input(slices: Tensor, settings: SlicePreprocess) -> Tensor:
     """What the backbone takes, float (B, 3, size, size), from prepared slices, uint8 (B, size, size).
 
-    The three channels hold the same grey value; `imagenet` scales each by its own mean and deviation, `head`
-    each slice by those of its pixels above a twentieth of the range.
+    The three channels hold the same grey value; `config.schema.Normalise` says what each choice does to it.
     """
     unit = (slices.float() / 255).unsqueeze(1)
     if settings.normalise is Normalise.head:
         unit = _standardised(unit)
-    unit = unit.expand(-1, 3, -1, -1)
-    if settings.normalise is not Normalise.imagenet:
-        return unit.contiguous()
-    mean, deviation = (
-        torch.tensor(values, device=slices.device).view(3, 1, 1)
-        for values in (IMAGENET_MEAN, IMAGENET_DEVIATION)
-    )
-    return (unit - mean) / deviation
+    grey = unit.expand(-1, 3, -1, -1)
+    match settings.normalise:
+        case Normalise.imagenet:
+            return (grey - _channels(IMAGENET_MEAN, grey)) / _channels(IMAGENET_DEVIATION, grey)
+        case Normalise.caffe:
+            return 255 * grey - _channels(CAFFE_MEAN, grey)
+        case Normalise.tf:
+            return 2 * grey - 1
+        case Normalise.double_scaled:
+            return grey / 255
+        case _:
+            return grey.contiguous()
+
+
+def _channels(values: tuple[float, float, float], like: Tensor) -> Tensor:
+    return torch.tensor(values, device=like.device).view(3, 1, 1)
 
 
 def _standardised(unit: Tensor) -> Tensor:
@@ -63,7 +82,7 @@ def _standardised(unit: Tensor) -> Tensor:
     return (unit - mean) / variance.sqrt().clamp_min(1 / 255)  # a flat slice stays finite
 
 
-def _head_box(grey: NDArray[np.uint8]) -> tuple[slice, slice]:
+def _head_box(grey: NDArray[np.uint8]) -> Box:
     """The box of the head in a slice (H, W); the whole slice if nothing stands out.
 
     Bright is above a tenth of the 98th percentile, the threshold of BET. Parts smaller than a tenth of the

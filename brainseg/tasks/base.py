@@ -43,6 +43,7 @@ class TaskModule(pl.LightningModule):
         self.config: Any = as_section(self.schema, config)
         self.loss = instantiate(loss)
         self.provenance: dict[str, Any] = {}
+        self.fitted: dict[str, Any] = {}  # plain values found on the validation part after its last epoch
 
     def initialise(self) -> None:
         """Give a fresh run its starting weights. Building or loading a module never downloads."""
@@ -86,4 +87,8 @@ class TaskModule(pl.LightningModule):
         return round(per_epoch * max(self.config.epochs, epochs))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["brainseg"] = {"format": FORMAT, "task": self.task, "run": self.provenance}
+        about = {"format": FORMAT, "task": self.task, "run": self.provenance, "fitted": dict(self.fitted)}
+        checkpoint["brainseg"] = about
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.fitted = checkpoint["brainseg"].get("fitted", {})

@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from brainseg.config import TUMOR_TYPES
-from brainseg.config.schema import Crop, Intensity, Normalise, SliceCrop, SlicePreprocess, VolumePreprocess
-from brainseg.images.margin import with_margin
+from brainseg.config.schema import Crop, Intensity, VolumePreprocess
 from brainseg.images.volume import Grid, Volume
 from brainseg.pipeline.scans import Scans
-from brainseg.pipeline.stages import TumorType, classify, segment, strip
+from brainseg.pipeline.stages import segment, strip
 
 WINDOW = SimpleNamespace(overlap=0.5, blend="gaussian", batch_size=1)
 GRID = Grid((16, 16, 16), np.diag([2.0, 2.0, 2.0, 1.0]))
@@ -74,39 +72,3 @@ def test_a_margin_does_not_reach_into_the_empty_space_around_a_stripped_scan(sca
     scans.images["t1"].data[0, 7, 7, 7] = 0  # a hole in it is part of the brain all the same
     found = segment(scans, brain, finds_edema_everywhere(8.0), WINDOW).classes
     np.testing.assert_array_equal(found > 0, brain)
-
-
-@pytest.mark.parametrize("margin_mm", [0.0, 5.0])
-def test_the_classifier_is_shown_the_brain_and_its_margin(scans, margin_mm):
-    brain = np.zeros(GRID.shape, bool)
-    brain[6:9, 7:9, 8] = True
-    grown = with_margin(brain, margin_mm, GRID.spacing_mm)
-    cut_out = Scans({"t1": Volume(scans.images["t1"].data * grown, GRID)}, "t1", [])
-    shown = slices_shown_to_a_classifier(scans, brain, margin_mm)
-    torch.testing.assert_close(shown, slices_shown_to_a_classifier(cut_out, grown, 0.0))
-
-
-def slices_shown_to_a_classifier(scans, brain, margin_mm):
-    shown = []
-
-    def remember(slices):
-        shown.append(slices)
-        return torch.full((len(slices), 4), 0.25)
-
-    preprocess = SlicePreprocess(32, SliceCrop.none, Normalise.head, stripped=True)
-    config = SimpleNamespace(preprocess=preprocess, margin_mm=margin_mm, classes=TUMOR_TYPES)
-    vote = SimpleNamespace(sequence="t1", offsets_mm=[0], healthy_at=0.95)
-    classify(scans, brain, SimpleNamespace(config=config, probabilities=remember), vote)
-    return shown[0]
-
-
-@pytest.mark.parametrize(
-    ("verdict", "said"),
-    [
-        ("glioma", "mean of 27 slices: glioma 0.25, notumor 0.72"),
-        ("notumor", "mean of 27 slices: notumor 0.72"),
-    ],
-)
-def test_a_verdict_is_said_with_the_means_that_explain_it(verdict, said):
-    means = {"glioma": 0.25, "meningioma": 0.02, "notumor": 0.72, "pituitary": 0.01}
-    assert TumorType(verdict, "t1ce", means, [{}] * 27).reason == said

@@ -94,3 +94,17 @@ def test_an_empty_slice_stays_finite():
     assert torch.isfinite(
         network_input(torch.zeros(1, 64, 64, dtype=torch.uint8), how(normalise="head"))
     ).all()
+
+
+@pytest.mark.parametrize(
+    ("normalise", "black", "white"),
+    [  # of the channels red, green, blue; Keras's caffe turns them round
+        ("caffe", [-103.939, -116.779, -123.68], [255 - 103.939, 255 - 116.779, 255 - 123.68]),
+        ("tf", [-1, -1, -1], [1, 1, 1]),
+        ("double_scaled", [0, 0, 0], [1 / 255] * 3),
+    ],
+)
+def test_keras_s_ranges_by_hand(normalise, black, white):
+    scaled = network_input(torch.tensor([[[0, 255]]], dtype=torch.uint8), how(normalise=normalise))
+    assert scaled[0, :, 0, 0].tolist() == pytest.approx(black)
+    assert scaled[0, :, 0, 1].tolist() == pytest.approx(white)

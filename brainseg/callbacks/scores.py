@@ -1,0 +1,90 @@
+"""What a classifier's scores are made of, file by file, and the scores."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+from numpy.typing import NDArray
+from pytorch_lightning.loggers import WandbLogger
+
+from brainseg.callbacks.once import WarnOnce
+from brainseg.images.atomic import writing
+from brainseg.inference import calibrated
+from brainseg.metrics import classification_scores, confusion_matrix
+from brainseg.reporting.confusion import draw_confusion
+from brainseg.tasks import Classifier
+
+
+class SliceScores(pl.Callback):
+    """Writes predictions.csv, scores.json and confusion.png of the part that is scored after training.
+
+    That is the test part, or the validation part where there is no other. Other tasks than the classifier
+    have none.
+
+    Args:
+        folder: Where the files go; W&B gets the picture too if it is among the loggers.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self._failures = WarnOnce()
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._write(trainer, pl_module, "test")
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.state.fn == "validate":
+            self._write(trainer, pl_module, "val")
+
+    def _write(self, trainer: pl.Trainer, module: pl.LightningModule, part: str) -> None:
+        if not isinstance(module, Classifier) or not trainer.is_global_zero:
+            return
+        logits, truth = module.scored_part()
+        classes = list(module.config.classes)
+        probabilities = calibrated(logits, module.temperature)
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        names = data.split.as_dict()[part][: len(truth)]  # fewer where trainer.limit_*_batches says so
+        write_predictions(self.folder / "predictions.csv", part, names, truth, probabilities, classes)
+        with self._failures.within("confusion.png"):
+            png = self.folder / "confusion.png"
+            draw_confusion(confusion_matrix(probabilities.argmax(1), truth, len(classes)), classes, png)
+            for logger in trainer.loggers:
+                if isinstance(logger, WandbLogger):
+                    logger.log_image(f"{part}/confusion", [str(png)])
+        about = {"part": part, "epoch": trainer.current_epoch, "temperature": module.temperature}
+        write_scores(self.folder / "scores.json", about, logits, truth, classes)
+
+
+def write_predictions(
+    path: Path,
+    part: str,
+    names: Sequence[str],
+    truth: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    classes: Sequence[str],
+) -> None:
+    """A row for each slice: file, part, true class, and the calibrated probability of each class."""
+    with writing(path) as temporary, temporary.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["file", "part", "truth", *classes])
+        for name, index, row in zip(names, truth.tolist(), probabilities.tolist(), strict=True):
+            table.writerow([name, part, classes[index], *(f"{p:.6f}" for p in row)])
+
+
+def write_scores(
+    path: Path,
+    about: dict[str, Any],
+    logits: NDArray[np.float32],
+    truth: NDArray[np.int64],
+    classes: Sequence[str],
+) -> None:
+    """All scores of calibrated probabilities, and under "uncalibrated" those that calibration changes."""
+    raw = classification_scores(calibrated(logits, 1.0), truth, classes)
+    scores = classification_scores(calibrated(logits, about["temperature"]), truth, classes)
+    before = {name: raw[name] for name in ("calibration_error", "cross_entropy")}
+    with writing(path) as temporary:
+        temporary.write_text(json.dumps({**about, **scores, "uncalibrated": before}, indent=1) + "\n")

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from brainseg.inference import grad_cam, share_inside
+from brainseg.nets import SliceClassifier
+
+
+class Bright(nn.Module):
+    """Class 1 for what is bright, class 0 for what is dark, of four places a side."""
+
+    def __init__(self):
+        super().__init__()
+        self.maps = nn.AvgPool2d(8)
+        self.head = nn.Linear(3, 2, bias=False)
+        nn.init.constant_(self.head.weight[0], -1.0)
+        nn.init.constant_(self.head.weight[1], 1.0)
+
+    def forward(self, x):
+        return self.head(self.maps(x).mean((2, 3)))
+
+
+@pytest.fixture
+def slice_with_a_bright_corner():
+    x = torch.zeros(1, 3, 32, 32)
+    x[..., :8, :8] = 1
+    return x.requires_grad_()
+
+
+def test_the_heat_lies_where_the_class_is(slice_with_a_bright_corner):
+    heat = grad_cam(Bright(), "maps", slice_with_a_bright_corner, 1)
+    assert heat.shape == (32, 32)
+    assert heat[0, 0] == pytest.approx(1.0)
+    assert heat[20:, 20:].max() == 0
+    corner = np.zeros((32, 32), bool)
+    corner[:12, :12] = True  # the map has 4 x 4 places, between which the heat falls
+    assert share_inside(heat, corner) > 0.95
+
+
+def test_nothing_speaks_for_the_other_class(slice_with_a_bright_corner):
+    heat = grad_cam(Bright(), "maps", slice_with_a_bright_corner, 0)
+    assert heat.max() == 0
+    assert share_inside(heat, np.ones((32, 32), bool)) == 0
+
+
+def test_the_network_keeps_no_hook_and_no_gradient():
+    net = SliceClassifier("test_resnet", 4).eval()
+    heat = grad_cam(net, net.map_stage(64), torch.rand(1, 3, 64, 64), 2)
+    assert heat.shape == (64, 64)
+    assert not any(module._forward_hooks or module._backward_hooks for module in net.modules())
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_share_by_hand():
+    heat = np.array([[1.0, 0.5], [0.5, 0.0]], np.float32)
+    assert share_inside(heat, np.array([[True, False], [True, True]])) == pytest.approx(0.75)
