@@ -64,6 +64,11 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 
+report = typer.Typer(
+    help="Regenerate the tables and figures of the student report from our own runs.", no_args_is_help=True
+)
+app.add_typer(report, name="report")
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -163,6 +168,31 @@ def demo(
     from brainseg.demo import demo as run_demo
 
     run_demo(folder, patients)
+
+
+@report.command("grid")
+def report_grid(
+    folder: Annotated[
+        Path, typer.Argument(help="A sweep of the classifier, ended or not: outputs/sweeps/...")
+    ],
+    output: Annotated[
+        Path | None, typer.Option(help="Where grid.html, grid.md and grid.csv go, else FOLDER/report.")
+    ] = None,
+    cell: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose curves and confusion matrix are drawn: backbone,loss,optimizer; else the best."
+        ),
+    ] = None,
+    failure: Annotated[
+        Path | None, typer.Option(help="Run or sweep of experiment=report_efficientnet_failure.")
+    ] = None,
+) -> None:
+    """The classifier grid: tables 1 to 3, figures 7 to 9 and 12 to 14, with the report's numbers beside."""
+    from brainseg.reporting.grid import write_grid_report
+
+    summary = write_grid_report(folder, output, cell, failure)
+    typer.echo(f"{folder}: {summary.jobs}\n{summary.best}\npage: {summary.page}")
 
 
 def _console() -> Console:

@@ -4,18 +4,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from brainseg.reporting.canvas import new_figure, save, spoken
 
 
 def draw_confusion(matrix: ArrayLike, classes: Sequence[str], png: Path) -> None:
+    """Write what `confusion_figure` draws of the same values to a PNG file."""
+    save(confusion_figure(matrix, classes), png)
+
+
+def confusion_figure(matrix: ArrayLike, classes: Sequence[str]) -> Figure:
     """Counts with their share of the row's true class.
 
     Args:
         matrix: (K, K) counts; rows are the truth, columns the guess.
         classes: Names in the order of the matrix.
-        png: Where the picture goes.
     """
     counts = np.asarray(matrix).astype(int)
     shares = row_shares(counts)
@@ -37,7 +42,7 @@ def draw_confusion(matrix: ArrayLike, classes: Sequence[str], png: Path) -> None
     axes.set_title(f"{right} of {total} right ({right / max(total, 1):.1%})", fontsize=11)
     axes.spines[:].set_visible(False)
     figure.colorbar(picture, ax=axes, label="share of the true class", fraction=0.046)
-    save(figure, png)
+    return figure
 
 
 def row_shares(counts: NDArray[np.int_]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from brainseg.config.errors import UserError
@@ -89,18 +90,22 @@ def best_epoch(curves: Curves, monitor: str, mode: str) -> int | None:
 def draw_curves(
     metrics_csv: Path, png: Path, *, monitor: str = "val/loss", mode: Literal["min", "max"] = "min"
 ) -> None:
-    """Losses of training and validation in one axis, each other family of metrics in its own.
-
-    Args:
-        metrics_csv: Of Lightning's CSVLogger.
-        png: Where the picture goes.
-        monitor: The metric that decides which epoch is best; that epoch is marked in every axis.
-        mode: Whether the best value is the least or the greatest.
+    """Write what `curves_figure` draws of a run's metrics.csv to a PNG file.
 
     Raises:
         UserError: As of `read_curves`.
     """
-    curves = read_curves(metrics_csv)
+    save(curves_figure(read_curves(metrics_csv), monitor=monitor, mode=mode), png)
+
+
+def curves_figure(curves: Curves, *, monitor: str, mode: Literal["min", "max"]) -> Figure:
+    """Losses of training and validation in one axis, each other family of metrics in its own.
+
+    Args:
+        curves: One or more, none of them empty.
+        monitor: The metric that decides which epoch is best; that epoch is marked in every axis.
+        mode: Whether the best value is the least or the greatest.
+    """
     families: dict[str, list[str]] = defaultdict(list)
     for name in sorted(
         curves, key=lambda name: (family(name) == "learning_rate", family(name) != "loss", name)
@@ -119,7 +124,7 @@ def draw_curves(
             value = curves[monitor][best]
             axes.plot(best, value, "*", color="#202124", markersize=11, zorder=5)
             axes.set_title(f"{_titled(title)}: best {value:.4g} in epoch {best}", fontsize=11)
-    save(figure, png)
+    return figure
 
 
 def _draw_family(axes: Axes, title: str, curves: Curves, last: int, best: int | None) -> None:

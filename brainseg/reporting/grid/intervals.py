@@ -1,0 +1,82 @@
+"""Means with 95 % intervals: of one run by the number of its slices, of several runs by how they differ."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, stdev
+
+from scipy.stats import norm, t
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean, and the 95 % interval around it where there is a ground for one."""
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+    how: str = ""  # on which ground, e.g. "Wilson, 40 of 53"
+
+
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """Wilson's score interval of a share: right of n.
+
+    Wilson 1927, without the correction for continuity. Unlike mean +- 1.96 sigma it stays within [0, 1] and
+    keeps a width where all or none are right.
+    """
+    z = float(norm.ppf((1 + CONFIDENCE) / 2))
+    share, widening = right / n, 1 + z**2 / n
+    middle = (share + z**2 / (2 * n)) / widening
+    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / widening
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Student's interval of the mean; None for fewer than two values, or where all are equal.
+
+    Equal values would give a width of 0, as if the mean were known exactly.
+    """
+    if len(values) < 2 or max(values) == min(values):
+        return None
+    half = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
+    return fmean(values) - half, fmean(values) + half
+
+
+def mean_of(values: Sequence[float]) -> Estimate:
+    """The mean of one value or more with the t interval, if they have one."""
+    interval = t_interval(values)
+    if interval is None:
+        return Estimate(fmean(values))
+    return Estimate(fmean(values), *interval, how=f"t, n = {len(values)}")
+
+
+def mean_loss(losses: Sequence[float]) -> Estimate:
+    """The mean over runs with the t interval, which begins at 0 at the lowest."""
+    estimate = mean_of(losses)
+    return estimate if estimate.low is None else replace(estimate, low=max(0.0, estimate.low))
+
+
+def mean_accuracy(accuracies: Sequence[float], counts: Sequence[tuple[int, int] | None]) -> Estimate:
+    """The mean over runs with the t interval; Wilson's for one run, or where all runs agree exactly.
+
+    Args:
+        accuracies: One of each run, at least one.
+        counts: Right ones and slices of each run, None where unknown.
+    """
+    estimate = mean_of(accuracies)
+    if estimate.low is not None and estimate.high is not None:
+        return replace(estimate, low=max(0.0, estimate.low), high=min(1.0, estimate.high))
+    known = [count for count in counts if count is not None]
+    if len(known) < len(counts):
+        return estimate
+    right, n = (sum(column) for column in zip(*known, strict=True))
+    return Estimate(estimate.mean, *wilson(right, n), how=f"Wilson, {right} of {n}")
+
+
+def overlap(one: Estimate, other: Estimate) -> bool | None:
+    """Whether two intervals share a value; None if either is not known."""
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return None
+    return one.low <= other.high and other.low <= one.high

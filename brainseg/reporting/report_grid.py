@@ -1,0 +1,129 @@
+"""What the student report says of its classifier grid: tables 1 to 3 and the settings of its section 3.3.
+
+The numbers stand here once; what is said about them elsewhere is computed from here.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+BACKBONES = {
+    "resnet50": "ResNet50",
+    "vgg16": "VGG16",
+    "mobilenetv2": "MobileNetV2",
+    "efficientnet_b0": "EfficientNetB0",
+}
+LOSSES = {
+    "categorical_crossentropy": "Categorical crossentropy",
+    "kl_divergence": "KL divergence",
+    "categorical_hinge": "Categorical hinge",
+}
+OPTIMIZERS = {"adam": "Adam", "nadam": "Nadam", "sgd": "SGD"}
+
+# Names of timm, and thus of our runs, for what the report has under a name of Keras.
+_SAME_BACKBONE = {"mobilenetv2_100": "mobilenetv2", "tf_efficientnet_b0": "efficientnet_b0"}
+# Equal on one-hot targets, so that their values may be compared; every other loss is a family of its own.
+_SAME_FAMILY = {
+    "categorical_crossentropy": "crossentropy and KL divergence",
+    "kl_divergence": "crossentropy and KL divergence",
+    "categorical_hinge": "categorical hinge",
+}
+
+VALIDATION_SLICES = 1143  # all 36 accuracies are k / 1143, cut off after four decimals
+LARGEST_CLASS_SHARE = 1595 / 5712  # notumor in the Training folder, of which a fifth was kept for validation
+NOT_STATED = "not stated"
+SETTINGS = {  # section 3.3; the number of slices follows from 1143 = a fifth of 5712
+    "images": "Kaggle slices",
+    "image side (pixels)": "128",
+    "weights at the start": "ImageNet",
+    "input values": NOT_STATED,
+    "head": "linear",
+    "epochs": "15",
+    "batch size": "2",
+    "training slices": "4569 of 5712",
+}
+
+
+class Cell(NamedTuple):
+    """One combination of the grid, by the names of our menus."""
+
+    backbone: str
+    loss: str
+    optimizer: str
+
+    def __str__(self) -> str:
+        return " + ".join(self)
+
+
+class Published(NamedTuple):
+    """Of the validation part after the last epoch."""
+
+    loss: float
+    accuracy: float
+
+
+CHOSEN = Cell("vgg16", "kl_divergence", "sgd")  # the report's section 3.4
+
+# Of each backbone: loss and accuracy with crossentropy, with KL divergence, with hinge.
+_TABLES = {
+    "adam": {  # table 1
+        "resnet50": "0.1718 0.9571  0.1673 0.9571  0.2717 0.8643",
+        "vgg16": "0.1920 0.9746  0.2345 0.9343  1.0000 0.2703",
+        "mobilenetv2": "0.2262 0.9448  0.1445 0.9562  0.2362 0.9265",
+        "efficientnet_b0": "1.7897 0.3044  1.7647 0.2685  1.3397 0.3009",
+    },
+    "nadam": {  # table 2
+        "resnet50": "0.1804 0.9623  0.1149 0.9711  0.1606 0.9203",
+        "vgg16": "0.1217 0.9737  0.1507 0.9588  1.4593 0.2703",
+        "mobilenetv2": "0.1264 0.9597  0.6589 0.8346  0.2829 0.8661",
+        "efficientnet_b0": "1.4937 0.4033  7.3536 0.2265  1.4727 0.2633",
+    },
+    "sgd": {  # table 3
+        "resnet50": "0.2397 0.9256  0.2504 0.9265  0.2151 0.8967",
+        "vgg16": "0.1353 0.9545  0.2300 0.9370  0.1298 0.9361",
+        "mobilenetv2": "0.3668 0.8748  0.3231 0.8888  0.2965 0.8565",
+        "efficientnet_b0": "1.3472 0.3508  1.2736 0.4286  1.0084 0.3998",
+    },
+}
+
+
+def _published() -> dict[Cell, Published]:
+    cells = {}
+    for optimizer, rows in _TABLES.items():
+        for backbone, row in rows.items():
+            values = [float(text) for text in row.split()]
+            for place, loss in enumerate(LOSSES):
+                cells[Cell(backbone, loss, optimizer)] = Published(*values[2 * place : 2 * place + 2])
+    return cells
+
+
+PUBLISHED: Mapping[Cell, Published] = _published()
+
+
+def in_report(cell: Cell) -> Cell | None:
+    """The report's cell that one of ours repeats; mobilenetv2_100 and resnet50.a1_in1k are its backbones."""
+    name = cell.backbone.partition(".")[0]  # after the dot timm names the weights
+    theirs = cell._replace(backbone=_SAME_BACKBONE.get(name, name))
+    return theirs if theirs in PUBLISHED else None
+
+
+def published(cell: Cell) -> Published | None:
+    """The report's numbers of one of our cells, if it has them."""
+    theirs = in_report(cell)
+    return None if theirs is None else PUBLISHED[theirs]
+
+
+def family(loss: str) -> str:
+    """Losses whose values may be compared with each other."""
+    return _SAME_FAMILY.get(loss, loss)
+
+
+def rank(cell: Cell) -> int:
+    """Place of a cell among the report's 36 by accuracy, the best is 1; equal ones share the better place."""
+    return 1 + sum(other.accuracy > PUBLISHED[cell].accuracy for other in PUBLISHED.values())
+
+
+def n_right(accuracy: float, n: int = VALIDATION_SLICES) -> int | None:
+    """The k for which k / n, cut off after four decimals, is `accuracy`; None if there is none."""
+    shown = round(accuracy * 10_000)
+    k = -(-shown * n // 10_000)  # the least k with k / n >= accuracy
+    return k if k <= n and k * 10_000 // n == shown else None
