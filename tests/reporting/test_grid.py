@@ -15,9 +15,9 @@ from brainseg.config.errors import UserError
 from brainseg.reporting.grid import sections, write_grid_report
 from brainseg.reporting.grid.intervals import wilson
 from brainseg.reporting.grid.results import by_accuracy, by_loss, crossentropy_against_kl, results_of
-from brainseg.reporting.grid.runs import State, read_predictions, read_run
 from brainseg.reporting.grid.sweep import read_sweep
 from brainseg.reporting.report_grid import Cell
+from brainseg.reporting.runs import State, read_predictions, read_run
 
 CLASSES = ["glioma", "meningioma", "notumor", "pituitary"]
 VAL = ["glioma"] * 2 + ["meningioma"] * 2 + ["notumor"] * 4 + ["pituitary"] * 2  # largest share 0.4

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from brainseg.reporting.canvas import LINE_COLORS, new_figure
 from brainseg.reporting.curves import curves_figure, family
-from brainseg.reporting.grid.runs import Run
+from brainseg.reporting.runs import Run
 
 OURS, THEIRS = LINE_COLORS[0], LINE_COLORS[1]
 Groups = Mapping[str, Sequence[float]]  # level, e.g. a backbone -> accuracies of its cells

@@ -3,7 +3,6 @@
 from statistics import fmean
 
 from brainseg.reporting.grid.intervals import Estimate, mean_of, overlap, wilson
-from brainseg.reporting.grid.runs import COLLAPSE_MARGIN
 from brainseg.reporting.report_grid import (
     BACKBONES,
     CHOSEN,
@@ -17,6 +16,7 @@ from brainseg.reporting.report_grid import (
     n_right,
     rank,
 )
+from brainseg.reporting.runs import COLLAPSE_MARGIN
 
 ONE_CLASS_RIGHT = 309  # of the 1143 slices: 0.2703, the accuracy of both collapsed cells with VGG16
 EQUAL_LOSSES = (

@@ -80,3 +80,10 @@ def overlap(one: Estimate, other: Estimate) -> bool | None:
     if one.low is None or one.high is None or other.low is None or other.high is None:
         return None
     return one.low <= other.high and other.low <= one.high
+
+
+def interval(estimate: Estimate) -> str:
+    """Its bounds, or "" where it has none."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{estimate.low:.4f} to {estimate.high:.4f}"

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from brainseg.reporting.grid.intervals import Estimate, mean_accuracy, mean_loss, mean_of, overlap
-from brainseg.reporting.grid.runs import Run, State
 from brainseg.reporting.report_grid import (
     BACKBONES,
     LOSSES,
@@ -17,6 +16,7 @@ from brainseg.reporting.report_grid import (
     in_report,
     published,
 )
+from brainseg.reporting.runs import Run, State
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-
-from markupsafe import Markup
 
 from brainseg.reporting.confusion import confusion_figure
-from brainseg.reporting.grid.entries import Table, interval, number
 from brainseg.reporting.grid.figures import box_figure, run_figure
 from brainseg.reporting.grid.findings import EQUAL_LOSSES, findings, named, report_pairs
-from brainseg.reporting.grid.intervals import Estimate
+from brainseg.reporting.grid.intervals import Estimate, interval
 from brainseg.reporting.grid.results import CellResult, by_accuracy, by_loss, crossentropy_against_kl
-from brainseg.reporting.grid.runs import COLLAPSE_MARGIN, Run, State
 from brainseg.reporting.grid.sweep import Sweep
 from brainseg.reporting.grid.tables import (
     accuracy_ranking,
@@ -26,6 +21,8 @@ from brainseg.reporting.grid.tables import (
 )
 from brainseg.reporting.page import inline_figure
 from brainseg.reporting.report_grid import BACKBONES, CHOSEN, LOSSES, OPTIMIZERS, PUBLISHED, Cell, in_report
+from brainseg.reporting.runs import COLLAPSE_MARGIN, Run, State
+from brainseg.reporting.sections import Picture, Section, number
 
 RULES = (
     "Validation loss and accuracy are those after the last epoch, as Keras evaluates, as the mean over a "
@@ -43,22 +40,6 @@ RULES = (
     "one was started.",
     "Losses of different functions are never ranked together; crossentropy and KL divergence count as one.",
 )
-
-
-@dataclass(frozen=True)
-class Picture:
-    source: Markup  # of an <img>
-    caption: str
-
-
-@dataclass(frozen=True)
-class Section:
-    title: str = ""
-    warning: str = ""
-    paragraphs: Sequence[str] = ()
-    points: Sequence[str] = ()
-    tables: Sequence[Table] = ()
-    pictures: Sequence[Picture] = ()
 
 
 def sections_of(

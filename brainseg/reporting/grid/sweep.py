@@ -12,8 +12,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from brainseg.config.errors import UserError
-from brainseg.reporting.grid.runs import Run, State, cell_of, read_config, read_run, settings_of
 from brainseg.reporting.report_grid import Cell
+from brainseg.reporting.runs import Run, State, cell_of, read_config, read_run, settings_of
 
 Job = tuple[str, ...]  # its overrides, as in its .hydra/overrides.yaml
 CELL_KEYS = ("classifier.backbone", "classifier.loss", "classifier.optimizer")

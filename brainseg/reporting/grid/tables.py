@@ -4,11 +4,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from brainseg.reporting.grid.entries import NOTHING, Entry, Table, interval, number, table_of
 from brainseg.reporting.grid.findings import report_collapsed
-from brainseg.reporting.grid.intervals import Estimate, wilson
+from brainseg.reporting.grid.intervals import Estimate, interval, wilson
 from brainseg.reporting.grid.results import CellResult, Ranked, by_accuracy, by_loss
-from brainseg.reporting.grid.runs import Run, State
 from brainseg.reporting.grid.sweep import Sweep
 from brainseg.reporting.report_grid import (
     BACKBONES,
@@ -22,6 +20,8 @@ from brainseg.reporting.report_grid import (
     in_report,
     rank,
 )
+from brainseg.reporting.runs import Run, State
+from brainseg.reporting.sections import NOTHING, Entry, Table, number, table_of
 
 NO_RESULT = "no result"
 TOLD_APART = {True: "yes", False: "no", None: "not known"}

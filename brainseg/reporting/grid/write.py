@@ -1,7 +1,6 @@
 """`brainseg report grid`: a sweep folder in, grid.md, grid.csv and grid.html out."""
 
 import csv
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,10 @@ from brainseg.config.errors import UserError
 from brainseg.images.atomic import writing
 from brainseg.reporting.grid.intervals import Estimate
 from brainseg.reporting.grid.results import CellResult, by_accuracy, results_of
-from brainseg.reporting.grid.sections import Section, best_said, jobs_said, sections_of
+from brainseg.reporting.grid.sections import best_said, jobs_said, sections_of
 from brainseg.reporting.grid.sweep import read_runs, read_sweep
-from brainseg.reporting.page import write_page
 from brainseg.reporting.report_grid import Cell, in_report, rank
+from brainseg.reporting.sections import write_report
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,9 @@ def write_grid_report(
     sections = sections_of(sweep, results, _chosen(results, cell), failed)
     output = folder / "report" if output is None else output
     title = f"Classifier grid: {folder.resolve().name}"
-    write_page(output / "grid.html", "grid", title=title, sections=sections)
-    with writing(output / "grid.md") as temporary:
-        temporary.write_text(_markdown(title, sections), encoding="utf-8")
+    page = write_report(output, "grid", title, sections)
     _write_csv(output / "grid.csv", results)
-    return Summary(jobs_said(sweep), best_said(results), output / "grid.html")
+    return Summary(jobs_said(sweep), best_said(results), page)
 
 
 def _chosen(results: Sequence[CellResult], cell: str | None) -> CellResult | None:
@@ -64,22 +61,6 @@ def _chosen(results: Sequence[CellResult], cell: str | None) -> CellResult | Non
     known = [sorted({result.cell[part] for result in results}) for part in range(len(Cell._fields))]
     there = "; ".join(f"{part} {', '.join(found)}" for part, found in zip(Cell._fields, known, strict=True))
     raise UserError(f"--cell {cell} is none of this sweep; it takes backbone,loss,optimizer out of: {there}")
-
-
-def _markdown(title: str, sections: Sequence[Section]) -> str:
-    blocks = [f"# {_escaped(title)}"]
-    for section in sections:
-        blocks += [f"## {section.title}"] if section.title else []
-        blocks += [f"> **{_escaped(section.warning)}**"] if section.warning else []
-        blocks += [_escaped(paragraph) for paragraph in section.paragraphs]
-        blocks += ["\n".join(f"- {_escaped(point)}" for point in section.points)] if section.points else []
-        blocks += [table.as_markdown().rstrip() for table in section.tables]
-        blocks += [f"{len(section.pictures)} figures: see grid.html."] if section.pictures else []
-    return "\n\n".join(blocks) + "\n"
-
-
-def _escaped(text: str) -> str:
-    return html.escape(text, quote=False)  # Markdown lets HTML through
 
 
 def _write_csv(path: Path, results: Sequence[CellResult]) -> None:

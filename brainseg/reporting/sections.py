@@ -1,0 +1,91 @@
+"""A report: sections of text, tables and pictures, the same in HTML and in Markdown."""
+
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from brainseg.images.atomic import writing
+from brainseg.reporting.page import write_page
+from brainseg.reporting.tables import markdown_table
+
+NOTHING = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What stands in a cell of a table."""
+
+    text: str
+    beside: str = ""  # in small type below it, a line for each part between "; "; in Markdown after it
+    mark: str = ""  # "best" or "bad"
+
+
+@dataclass(frozen=True)
+class Table:
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Entry, ...], ...]
+
+    def as_markdown(self) -> str:
+        """With names escaped: Markdown lets HTML through."""
+        rows = [[_as_markdown(entry) for entry in row] for row in self.rows]
+        return f"**{self.title}**\n\n{markdown_table(rows, self.header)}"
+
+
+@dataclass(frozen=True)
+class Picture:
+    source: Markup  # of an <img>
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str = ""
+    warning: str = ""
+    paragraphs: Sequence[str] = ()
+    points: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    pictures: Sequence[Picture] = ()
+
+
+def write_report(folder: Path, name: str, title: str, sections: Sequence[Section]) -> Path:
+    """Write <name>.html, whose place is given back, and <name>.md, which leaves the pictures out."""
+    page = folder / f"{name}.html"
+    write_page(page, "report", title=title, sections=sections)
+    with writing(folder / f"{name}.md") as temporary:
+        temporary.write_text(_markdown(title, sections, page.name), encoding="utf-8")
+    return page
+
+
+def _as_markdown(entry: Entry) -> str:
+    text, beside = html.escape(entry.text, quote=False), html.escape(entry.beside, quote=False)
+    text = f"**{text}**" if entry.mark == "best" else text
+    return f"{text} ({beside})" if beside else text
+
+
+def table_of(title: str, header: Sequence[str], rows: Iterable[Sequence[str | Entry]]) -> Table:
+    entries = [tuple(Entry(item) if isinstance(item, str) else item for item in row) for row in rows]
+    return Table(title, tuple(header), tuple(entries))
+
+
+def number(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.4f}"
+
+
+def _markdown(title: str, sections: Sequence[Section], page: str) -> str:
+    blocks = [f"# {_escaped(title)}"]
+    for section in sections:
+        blocks += [f"## {section.title}"] if section.title else []
+        blocks += [f"> **{_escaped(section.warning)}**"] if section.warning else []
+        blocks += [_escaped(paragraph) for paragraph in section.paragraphs]
+        blocks += ["\n".join(f"- {_escaped(point)}" for point in section.points)] if section.points else []
+        blocks += [table.as_markdown().rstrip() for table in section.tables]
+        blocks += [f"{len(section.pictures)} figures: see {page}."] if section.pictures else []
+    return "\n\n".join(blocks) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text, quote=False)  # Markdown lets HTML through
