@@ -64,9 +64,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 
-report = typer.Typer(
-    help="Regenerate the tables and figures of the student report from our own runs.", no_args_is_help=True
-)
+report = typer.Typer(help="Pages of tables and figures about runs that were made.", no_args_is_help=True)
 app.add_typer(report, name="report")
 
 
@@ -193,6 +191,20 @@ def report_grid(
 
     summary = write_grid_report(folder, output, cell, failure)
     typer.echo(f"{folder}: {summary.jobs}\n{summary.best}\npage: {summary.page}")
+
+
+@report.command("classifier")
+def report_classifier(
+    folder: Annotated[Path, typer.Argument(help="A run of the classifier: outputs/classifier/...")],
+    output: Annotated[
+        Path | None, typer.Option(help="Where classifier.html and classifier.md go, else FOLDER/report.")
+    ] = None,
+) -> None:
+    """A run of the classifier: scores with intervals, calibration, mistakes, and both splits side by side."""
+    from brainseg.reporting.slice_report import write_classifier_report
+
+    summary = write_classifier_report(folder, output)
+    typer.echo("\n".join([*summary.lines, f"page: {summary.page}"]))
 
 
 def _console() -> Console:

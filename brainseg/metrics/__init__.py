@@ -4,6 +4,7 @@ from brainseg.metrics.classification import (
     calibration_error,
     classification_scores,
     confusion_matrix,
+    reliability,
     roc_auc,
 )
 from brainseg.metrics.overlap import dice, iou, sensitivity, soft_dice, soft_iou, specificity
@@ -24,6 +25,7 @@ __all__ = [
     "hd95_mm",
     "iou",
     "mean_surface_distance_mm",
+    "reliability",
     "roc_auc",
     "sensitivity",
     "soft_dice",

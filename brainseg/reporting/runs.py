@@ -21,9 +21,7 @@ from brainseg.metrics import confusion_matrix
 from brainseg.reporting.curves import Curves, best_epoch, read_curves
 from brainseg.reporting.report_grid import Cell
 
-COLLAPSE_MARGIN = (
-    0.02  # accuracy above the largest class's share that is still no better than naming it always
-)
+COLLAPSE_MARGIN = 0.02  # above the largest class's share; up to there naming it always is as good
 _NO_CLASS = {"file", "part", "truth"}  # the columns of predictions.csv that are no probability
 IMAGES = {"KaggleSlices": "Kaggle slices", "PhantomData": "phantoms (synthetic heads)"}
 
@@ -43,8 +41,14 @@ class Predictions:
 
     part: str  # test, or val where there is no test part
     classes: tuple[str, ...]
+    files: tuple[str, ...]
     truth: NDArray[np.int_]  # (N,) places in `classes`
-    guess: NDArray[np.int_]  # (N,)
+    probabilities: NDArray[np.float64]  # (N, K)
+
+    @property
+    def guess(self) -> NDArray[np.int_]:
+        """(N,) places in `classes`."""
+        return np.asarray(self.probabilities.argmax(axis=1))
 
     def confusion(self) -> NDArray[np.int_]:
         """Counts (K, K): rows are the truth, columns the guess."""
@@ -274,10 +278,11 @@ def read_predictions(path: Path) -> Predictions:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         classes = tuple(name for name in rows[0] if name not in _NO_CLASS)
-        guess = [int(np.argmax([float(row[name]) for name in classes])) for row in rows]
+        probabilities = np.array([[float(row[name]) for name in classes] for row in rows])
         truth = [classes.index(row["truth"]) for row in rows]
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise UserError(
             f"{path}: needs file, part, truth and a column of probabilities for each class ({error})"
         ) from error
-    return Predictions(rows[0]["part"], classes, np.array(truth), np.array(guess))
+    files = tuple(row["file"] for row in rows)
+    return Predictions(rows[0]["part"], classes, files, np.array(truth), probabilities)
