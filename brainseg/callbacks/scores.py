@@ -55,7 +55,7 @@ class SliceScores(pl.Callback):
             for logger in trainer.loggers:
                 if isinstance(logger, WandbLogger):
                     logger.log_image(f"{part}/confusion", [str(png)])
-        about = {"part": part, "epoch": trainer.current_epoch, "temperature": module.temperature}
+        about = {"part": part, "temperature": module.temperature}
         write_scores(self.folder / "scores.json", about, logits, truth, classes)
 
 

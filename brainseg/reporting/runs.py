@@ -246,15 +246,15 @@ def _scored(path: Path) -> str:
 def _curves(metrics_csv: Path) -> tuple[Curves, str]:
     """The curves, or none and what is wrong."""
     try:
-        return _trained_curves(metrics_csv), ""
+        return trained_curves(metrics_csv), ""
     except UserError as error:
         return {}, str(error)
     except (OSError, ValueError) as error:
         return {}, f"{metrics_csv}: cannot be read ({type(error).__name__})"
 
 
-def _trained_curves(metrics_csv: Path) -> Curves:
-    """The curves without what was logged after training.
+def trained_curves(metrics_csv: Path) -> Curves:
+    """The curves of a run without what was logged after training.
 
     A run without a test part scores its best checkpoint on the validation part; Lightning logs that as one
     more epoch, which has a val/accuracy but no train/loss.

@@ -10,10 +10,10 @@ import numpy as np
 
 from brainseg.config.errors import UserError
 from brainseg.reporting.confusion import confusion_figure
-from brainseg.reporting.curves import curves_figure, read_curves
+from brainseg.reporting.curves import curves_figure
 from brainseg.reporting.page import inline_figure
 from brainseg.reporting.probabilities import reliability_figure, roc_figure
-from brainseg.reporting.runs import Predictions, read_config, read_predictions
+from brainseg.reporting.runs import Predictions, read_config, read_predictions, trained_curves
 from brainseg.reporting.sections import NOTHING, Entry, Picture, Section, Table, table_of, write_report
 
 SPLITS = {
@@ -198,9 +198,8 @@ def _by_class(run: ScoredRun, predictions: Predictions) -> Section:
 
 def _curves(run: ScoredRun) -> Section:
     config = run.config["classifier"]
-    figure = curves_figure(
-        read_curves(run.folder / "metrics.csv"), monitor=config["monitor"], mode=config["monitor_mode"]
-    )
+    curves = trained_curves(run.folder / "metrics.csv")
+    figure = curves_figure(curves, monitor=config["monitor"], mode=config["monitor_mode"])
     return Section("Training", pictures=[Picture(inline_figure(figure), "By epoch; the best one is marked")])
 
 

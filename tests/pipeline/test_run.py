@@ -90,6 +90,17 @@ def test_27_slices_vote_nine_in_each_plane(predicted):
     assert tumor_type["healthy_at"] == 0.95
 
 
+def test_the_loudest_slice_and_each_plane_s_verdict_are_written(predicted):
+    tumor_type = result_of(predicted, "sub-001")["tumor_type"]
+    verdict, loudest = tumor_type["verdict"], tumor_type["loudest"]
+    assert loudest["probabilities"][verdict] == max(
+        cut["probabilities"][verdict] for cut in tumor_type["slices"]
+    )
+    same = [said == verdict for said in tumor_type["planes"].values()]
+    assert tumor_type["agreement"] == pytest.approx(sum(same) / 3, abs=1e-3)
+    assert (predicted / "sub-001" / "sub-001_vote.png").stat().st_size > 10_000
+
+
 def test_the_result_says_where_it_comes_from_and_what_it_took(predicted):
     result = result_of(predicted, "sub-002")
     assert result["status"] == "done"
