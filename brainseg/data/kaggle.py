@@ -3,21 +3,23 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
+from pytorch_lightning.utilities import rank_zero_only
 from torch.utils.data import DataLoader, Dataset
 
 from brainseg.augment import SliceAugment
 from brainseg.config import ClassifierConfig
-from brainseg.config.errors import DataError, ImageError
+from brainseg.config.errors import ConfigError, DataError, ImageError
 from brainseg.data.cache import ArrayCache
+from brainseg.data.duplicates import cached_copies, clusters
 from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader, worker_count
 from brainseg.data.sampling import Draw, generator_of
-from brainseg.data.splits import Split, SplitRule, split_subjects
+from brainseg.data.splits import Split, SplitRule, joined, split_subjects
 from brainseg.images.jpeg import read_slice
 from brainseg.preprocess.slices import network_input, prepare_slice
 
@@ -33,6 +35,33 @@ WHERE_FROM = (
     "download masoudnickparvar/brain-tumor-mri-dataset from Kaggle and set data.root to its folder, "
     "or train on synthetic slices with data=phantom"
 )
+SPLITS = ("random", "grouped", "official")
+_say = rank_zero_only(print)  # of several processes one speaks
+
+
+class Slices(NamedTuple):
+    """Prepared slices (N, S, S), their classes (N,) and their files, relative to the root."""
+
+    images: NDArray[np.uint8]
+    targets: NDArray[np.int64]
+    names: list[str]
+
+    def at(self, places: Sequence[int]) -> "Slices":
+        chosen = np.array(sorted(places), dtype=np.int64)
+        return Slices(self.images[chosen], self.targets[chosen], [self.names[i] for i in chosen])
+
+
+def slice_folders(root: Path) -> dict[str, Path]:
+    """The folders of class folders by part: Training and perhaps Testing, or the root itself as Training.
+
+    Raises:
+        DataError: There is no such root.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; {WHERE_FROM}")
+    if not (root / "Training").is_dir():
+        return {"Training": root}
+    return {part: root / part for part in ("Training", "Testing") if (root / part).is_dir()}
 
 
 def find_slices(folder: Path, classes: list[str]) -> list[tuple[Path, int]]:
@@ -60,22 +89,33 @@ def find_slices(folder: Path, classes: list[str]) -> list[tuple[Path, int]]:
 class KaggleSlices(pl.LightningDataModule):
     """Slices for the classifier.
 
-    A Testing folder is the test part. A file subjects.csv (file, subject) keeps a subject's slices in one
-    part; without it each slice counts as a subject of its own.
+    A file subjects.csv (file, subject) keeps a subject's slices in one part; without it each slice counts as
+    a subject of its own. How they are divided is said by `split`:
+
+    - random: subjects are drawn for validation; a Testing folder is the test part. Where a set holds copies
+      of its slices, as Kaggle's does, the scores are too high.
+    - grouped: the same, but copies stay together, and slices of Training that are copies of slices in
+      Testing are left out.
+    - official: all of Training is trained on, and Testing both validates and tests, as most published
+      figures on this set were obtained. The best checkpoint is then chosen on the slices that it is scored
+      on, and copies of them are trained on.
 
     Args:
         root: The data set's folder, with Training/ and perhaps Testing/, or a folder of class folders.
         recipe: The classifier's section of the config.
+        split: random, grouped or official.
         val_share, test_share, folds, fold, seed: See SplitRule; test_share is used without a Testing folder.
         workers: Loader processes, or "auto".
         cache: Folder for prepared slices.
         skip_bad: Leave unreadable files out, named, instead of refusing to start.
+        limit: How many slices of Training are used, drawn by the seed, each class in its proportion; None: all.
     """
 
     def __init__(
         self,
         root: str,
         recipe: ClassifierConfig,
+        split: str,
         val_share: float,
         test_share: float,
         folds: int | None,
@@ -84,37 +124,73 @@ class KaggleSlices(pl.LightningDataModule):
         workers: int | str,
         cache: str,
         skip_bad: bool = False,
+        limit: int | None = None,
     ) -> None:
         super().__init__()
+        if split not in SPLITS:
+            raise ConfigError(f"data.split must be one of {', '.join(SPLITS)}, got {split}")
+        if split == "official" and folds is not None:
+            raise ConfigError(
+                f"data.folds is {folds}, but data.split=official trains on all of Training; "
+                "set data.folds=null"
+            )
         self.root, self.recipe, self.seed, self.skip_bad = Path(root), recipe, seed, skip_bad
+        if limit is not None and limit < 2 * len(recipe.classes):
+            raise ConfigError(f"data.limit must be two slices a class or more, got {limit}")
+        self.how, self.limit = split, limit
         self.rule = SplitRule(val_share, test_share, folds, fold, seed)
         self.workers = worker_count(workers)
         self.cache = ArrayCache(cache)
         self.facts: dict[str, Any] = {}
 
     def prepare_data(self) -> None:
-        for folder in self._folders().values():
-            self._prepared(folder)
+        slices = self._slices()
+        if self.how == "grouped":
+            self._clusters(slices)
 
     def setup(self, stage: str) -> None:
-        folders = self._folders()
-        images, targets, names = self._prepared(folders["train"])
-        groups = self._groups(names)
-        strata = {group: str(targets[members[0]]) for group, members in groups.items()}
-        split = split_subjects(strata, self.rule)
-        parts = {part: [i for group in ids for i in groups[group]] for part, ids in split.as_dict().items()}
-        self.split = Split(**{part: [names[i] for i in members] for part, members in parts.items()})
-        self.parts = {
-            part: (images[sorted(members)], targets[sorted(members)]) for part, members in parts.items()
-        }
-        if "test" in folders:
-            test_images, test_targets, test_names = self._prepared(folders["test"])
-            self.parts["test"] = (np.asarray(test_images), test_targets)
-            self.split = Split(self.split.train, self.split.val, test_names)
-        self.facts = {f"{part}_slices": len(targets) for part, (_, targets) in self.parts.items()}
+        slices = self._slices()
+        if self.how == "official":
+            self.parts = {"train": slices["Training"], "val": slices["Testing"], "test": slices["Testing"]}
+        else:
+            self.parts = self._drawn(slices)
+        self.split = Split(**{part: kept.names for part, kept in self.parts.items()})
+        self.facts |= {f"{part}_slices": len(kept.names) for part, kept in self.parts.items()}
+
+    def _drawn(self, slices: dict[str, Slices]) -> dict[str, Slices]:
+        """The parts of a random or grouped split."""
+        training = slices["Training"]
+        subjects = _subjects(self.root / "subjects.csv")
+        owners = [subjects.get(name, name) for name in training.names]
+        if self.how == "random":
+            drawn = _divided(training, owners, self.rule)
+        else:
+            clusters = self._clusters(slices)
+            ours, others = clusters[: len(owners)], clusters[len(owners) :]
+            kept = np.flatnonzero(~np.isin(ours, others))
+            self._tell(clusters, left_out=len(ours) - len(kept))
+            owners = joined([owners[i] for i in kept], ours[kept])
+            drawn = _divided(training.at(kept), owners, self.rule, by_slices=True)
+        return drawn | ({"test": slices["Testing"]} if "Testing" in slices else {})
+
+    def _clusters(self, slices: dict[str, Slices]) -> NDArray[np.int64]:
+        """A number for each slice of Training, then of Testing: the same for copies."""
+        paths = [self.root / name for part in slices.values() for name in part.names]
+        return clusters(len(paths), cached_copies(paths, self.cache))
+
+    def _tell(self, clusters: NDArray[np.int64], left_out: int) -> None:
+        """What grouping did: kept as facts of the run, and said the first time."""
+        sizes = np.bincount(clusters)
+        copies, n_clusters = int(sizes[sizes > 1].sum()), int((sizes > 1).sum())
+        if "copies" not in self.facts:
+            _say(
+                f"data.split=grouped: {copies} of {len(clusters)} slices have copies; {n_clusters} clusters of "
+                f"copies stay together, {left_out} slices of Training are left out as copies in Testing"
+            )
+        self.facts |= {"copies": copies, "copy_clusters": n_clusters, "left_out_copies": left_out}
 
     def train_dataloader(self) -> DataLoader[Any]:
-        images, targets = self.parts["train"]
+        images, targets, _ = self.parts["train"]
         dataset = SliceDataset(images, targets, self.recipe, self.seed)
         return train_loader(dataset, len(targets), self.recipe.batch_size, self.seed, self.workers)
 
@@ -125,20 +201,23 @@ class KaggleSlices(pl.LightningDataModule):
         return self._plain("test")
 
     def _plain(self, part: str) -> DataLoader[Any]:
-        images, targets = self.parts[part]
+        images, targets, _ = self.parts[part]
         dataset = SliceDataset(images, targets, self.recipe, seed=None)
         return plain_loader(dataset, max(self.recipe.batch_size, 32), self.workers)
 
-    def _folders(self) -> dict[str, Path]:
-        if not self.root.is_dir():
-            raise DataError(f"{self.root}: no such folder; {WHERE_FROM}")
-        if not (self.root / "Training").is_dir():
-            return {"train": self.root}
-        parts = {"train": self.root / "Training", "test": self.root / "Testing"}
-        return {part: folder for part, folder in parts.items() if folder.is_dir()}
+    def _slices(self) -> dict[str, Slices]:
+        folders = slice_folders(self.root)
+        if self.how == "official" and "Testing" not in folders:
+            raise DataError(
+                f"{self.root} has no folder Testing, on which data.split=official validates and tests; "
+                "set data.split=grouped, or fetch it"
+            )
+        slices = {part: self._prepared(folder) for part, folder in folders.items()}
+        if self.limit is not None:
+            slices["Training"] = _some(slices["Training"], self.limit, self.seed)
+        return slices
 
-    def _prepared(self, folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], list[str]]:
-        """Prepared slices (N, S, S), class indices (N,) and file names relative to the root."""
+    def _prepared(self, folder: Path) -> Slices:
         found = find_slices(folder, list(self.recipe.classes))
         paths = [path for path, _ in found]
         names = [path.relative_to(self.root).as_posix() for path in paths]
@@ -148,7 +227,8 @@ class KaggleSlices(pl.LightningDataModule):
         targets = np.array([target for _, target in found], dtype=np.int64)
         problems = {names[i]: _fault(paths[i]) for i in np.flatnonzero(~good)}
         refuse_if_bad(problems, len(paths), "slices", self.skip_bad)
-        return arrays["images"], targets[good], [name for name, ok in zip(names, good, strict=True) if ok]
+        kept = [name for name, ok in zip(names, good, strict=True) if ok]
+        return Slices(arrays["images"], targets[good], kept)
 
     def _make(self, paths: list[Path]) -> dict[str, NDArray[Any]]:
         images, good = [], []
@@ -161,12 +241,31 @@ class KaggleSlices(pl.LightningDataModule):
         side = self.recipe.preprocess.size
         return {"images": np.array(images, dtype=np.uint8).reshape(-1, side, side), "good": np.array(good)}
 
-    def _groups(self, names: list[str]) -> dict[str, list[int]]:
-        subjects = _subjects(self.root / "subjects.csv")
-        groups: dict[str, list[int]] = {}
-        for i, name in enumerate(names):
-            groups.setdefault(subjects.get(name, name), []).append(i)
-        return groups
+
+def _some(slices: Slices, n: int, seed: int) -> Slices:
+    """N slices, or all where there are fewer, each class in its proportion."""
+    rng = np.random.default_rng(seed)
+    place = np.empty(len(slices.targets))
+    for target in np.unique(slices.targets):
+        members = rng.permutation(np.flatnonzero(slices.targets == target))
+        place[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return slices.at(np.argsort(place, kind="stable")[:n].tolist())
+
+
+def _divided(
+    slices: Slices, owners: Sequence[str], rule: SplitRule, *, by_slices: bool = False
+) -> dict[str, Slices]:
+    """The parts of a split that keeps an owner's slices together; shares are of owners, or of slices."""
+    members: dict[str, list[int]] = {}
+    for i, owner in enumerate(owners):
+        members.setdefault(owner, []).append(i)
+    strata = {owner: str(slices.targets[places[0]]) for owner, places in members.items()}
+    sizes = {owner: len(places) for owner, places in members.items()} if by_slices else None
+    split = split_subjects(strata, rule, sizes)
+    return {
+        part: slices.at([i for owner in chosen for i in members[owner]])
+        for part, chosen in split.as_dict().items()
+    }
 
 
 class SliceDataset(Dataset[tuple[torch.Tensor, int]]):

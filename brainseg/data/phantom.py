@@ -32,6 +32,7 @@ class PhantomData(pl.LightningDataModule):
         contrast: "realistic" or "random".
         types: Tumour types that take turns; None leaves the choice to the layout: gliomas for the segmenter.
         slices_per_subject: For the classifier.
+        split: random, grouped or official, for the classifier; see KaggleSlices.
         settings: val_share, test_share, folds, fold, seed, workers and cache of the real data module.
     """
 
@@ -45,6 +46,7 @@ class PhantomData(pl.LightningDataModule):
         contrast: str,
         types: list[str] | None,
         slices_per_subject: int,
+        split: str,
         **settings: Any,
     ) -> None:
         super().__init__()
@@ -66,7 +68,9 @@ class PhantomData(pl.LightningDataModule):
         settings |= {"root": str(self.folder), "recipe": recipe}
         self.inner: KaggleSlices | NFBSVolumes | BraTSVolumes
         if task == "classifier":
-            self.inner = KaggleSlices(**settings)
+            self.inner = KaggleSlices(split=split, **settings)
+        elif split != "random":
+            raise ConfigError(f"data.split={split} is for slices; model={task} takes data.split=random")
         elif task == "skullstripper":
             self.inner = NFBSVolumes(**settings)
         else:
@@ -82,11 +86,16 @@ class PhantomData(pl.LightningDataModule):
             _check_classes(
                 self.inner.recipe.classes, self.cohort["types"] or TUMOR_TYPES, self.cohort["subjects"]
             )
-        if not self.folder.is_dir():
-            with Progress(transient=True) as bar:
-                settings = {name: value for name, value in self.cohort.items() if name != "version"}
-                write_cohort(self.folder, progress=_advance(bar, self.cohort["subjects"]), **settings)
+        self.write()
         self.inner.prepare_data()
+
+    def write(self) -> None:
+        """Write the cohort if it is not there."""
+        if self.folder.is_dir():
+            return
+        with Progress(transient=True) as bar:
+            settings = {name: value for name, value in self.cohort.items() if name != "version"}
+            write_cohort(self.folder, progress=_advance(bar, self.cohort["subjects"]), **settings)
 
     def setup(self, stage: str) -> None:
         self.inner.setup(stage)

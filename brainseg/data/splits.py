@@ -1,16 +1,22 @@
 """Which subjects are trained on, which choose the best checkpoint, which are not seen before the end."""
 
 import random
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from brainseg.config.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
 class Split:
-    """Ids of subjects, each in one part only."""
+    """Ids of subjects, each in one part only; but data.split=official validates and tests on the same."""
 
     train: list[str]
     val: list[str]
@@ -49,7 +55,9 @@ class SplitRule:
             )
 
 
-def split_subjects(strata: Mapping[str, str], rule: SplitRule) -> Split:
+def split_subjects(
+    strata: Mapping[str, str], rule: SplitRule, sizes: Mapping[str, int] | None = None
+) -> Split:
     """Subjects divided by `rule`, each stratum in the same proportion as far as whole subjects allow.
 
     The same subjects and rule always give the same parts, whatever order they come in.
@@ -57,15 +65,20 @@ def split_subjects(strata: Mapping[str, str], rule: SplitRule) -> Split:
     Args:
         strata: Stratum (for instance the tumour type) of each subject's id.
         rule: Shares or folds, and the seed.
+        sizes: What each subject counts for, where the shares are of slices for instance; None: all the same.
 
     Raises:
         DataError: There are too few subjects for every part that is asked for to get one.
     """
-    order = _mixed_order(strata, rule.seed)
-    n_test = _count(len(order), rule.test_share)
+    sizes = sizes or dict.fromkeys(strata, 1)
+    order = _mixed_order(strata, sizes, rule.seed)
+    total = sum(sizes[subject] for subject in order)
+    n_test = _count(order, sizes, total * rule.test_share)
     test, rest = order[:n_test], order[n_test:]
-    by_share = rest[: _count(len(order), rule.val_share)]
-    val = by_share if rule.folds is None else rest[rule.fold :: rule.folds]
+    if rule.folds is None:
+        val = rest[: _count(rest, sizes, total * rule.val_share)]
+    else:
+        val = _folds(rest, strata, sizes, rule.folds)[rule.fold]
     chosen = set(val)
     train = [subject for subject in rest if subject not in chosen]
     if not train or not val:
@@ -77,11 +90,46 @@ def split_subjects(strata: Mapping[str, str], rule: SplitRule) -> Split:
     return Split(sorted(train), sorted(val), sorted(test))
 
 
-def _count(n: int, share: float) -> int:
-    return 0 if share == 0 else max(1, round(n * share))
+def joined(owners: Sequence[str], clusters: NDArray[np.int64]) -> list[str]:
+    """An owner for each slice such that slices of one owner, and slices of one cluster, have the same.
+
+    It is the first by name of those that are joined, so without clusters every slice keeps its own.
+    """
+    names, places = np.unique(np.array(owners, dtype=np.str_), return_inverse=True)
+    n = len(names) + int(clusters.max(initial=-1)) + 1
+    ends = (places, len(names) + clusters)  # a slice joins its owner with its cluster
+    component = connected_components(coo_array((np.ones(len(places)), ends), (n, n)), directed=False)[1]
+    first: dict[int, str] = {}
+    for place, name in enumerate(names):
+        first.setdefault(int(component[place]), str(name))
+    return [first[int(component[place])] for place in places]
 
 
-def _mixed_order(strata: Mapping[str, str], seed: int) -> list[str]:
+def _count(order: Sequence[str], sizes: Mapping[str, int], wanted: float) -> int:
+    """How many of the first subjects come nearest to a size, at least one where any is wanted."""
+    if wanted == 0:
+        return 0
+    reached = accumulate(sizes[subject] for subject in order)
+    misses = [abs(size - round(wanted)) for size in reached]
+    return misses.index(min(misses)) + 1 if misses else 0
+
+
+def _folds(
+    order: Sequence[str], strata: Mapping[str, str], sizes: Mapping[str, int], n: int
+) -> list[list[str]]:
+    """Each subject, large ones first, goes to the fold that has least of its stratum, then least of all."""
+    folds: list[list[str]] = [[] for _ in range(n)]
+    held: Counter[tuple[int, str | None]] = Counter()
+    for subject in sorted(order, key=lambda subject: -sizes[subject]):
+        stratum = strata[subject]
+        least = min(range(n), key=lambda k: (held[k, stratum], held[k, None]))
+        folds[least].append(subject)
+        held[least, stratum] += sizes[subject]
+        held[least, None] += sizes[subject]
+    return folds
+
+
+def _mixed_order(strata: Mapping[str, str], sizes: Mapping[str, int], seed: int) -> list[str]:
     """All subjects, shuffled within their stratum and spread so that any stretch holds every stratum."""
     members: dict[str, list[str]] = defaultdict(list)
     for subject in sorted(strata):
@@ -90,5 +138,8 @@ def _mixed_order(strata: Mapping[str, str], seed: int) -> list[str]:
     for stratum in sorted(members):
         subjects = members[stratum]
         random.Random(f"{seed}-{stratum}").shuffle(subjects)
-        placed += [((i + 0.5) / len(subjects), stratum, subject) for i, subject in enumerate(subjects)]
+        total, before = sum(sizes[subject] for subject in subjects), 0
+        for subject in subjects:
+            placed.append(((before + sizes[subject] / 2) / total, stratum, subject))
+            before += sizes[subject]
     return [subject for _, _, subject in sorted(placed)]

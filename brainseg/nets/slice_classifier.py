@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from brainseg.config.errors import CheckpointError, ConfigError, UserError
 
-SMALLEST_MAP = 4  # places along a side, from which a map of features shows where
+SMALLEST_MAP = 2  # places along a side: of one place no map says where
 TIMM_NAMES = {"mobilenetv2": "mobilenetv2_100"}  # the report's name, as timm has it
 
 
@@ -66,7 +66,7 @@ class SliceClassifier(nn.Module):
         _initialise_head(self.head, head_init)
 
     def map_stage(self, size: int) -> str | None:
-        """The deepest submodule whose map of features has 4 x 4 places or more for slices of `size` pixels.
+        """The deepest submodule whose map of features has 2 x 2 places or more for slices of `size` pixels.
 
         None for a transformer, whose features are a list of patches, and for slices too small.
         """

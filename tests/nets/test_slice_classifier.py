@@ -222,3 +222,16 @@ def test_a_backbone_that_timm_has_no_weights_for_answers_likewise():
     net.backbone_name = "coatnet_0_224"  # timm says so before it builds or connects
     with pytest.raises(UserError, match=r"coatnet_0_224 could not be had: No pretrained weights exist"):
         load_imagenet(net)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "size", "stage"),
+    [
+        ("resnet50", 128, "backbone.layer4"),  # 4 x 4 places
+        ("resnet50", 64, "backbone.layer4"),  # 2 x 2
+        ("resnet50", 32, "backbone.layer3"),  # the last has one place only
+        ("vit_tiny_patch16_224", 224, None),
+    ],
+)
+def test_grad_cam_looks_at_the_last_map_that_has_places(backbone, size, stage):
+    assert SliceClassifier(backbone, 4).map_stage(size) == stage
