@@ -26,8 +26,8 @@ from brainseg.phantom import write_cohort
 TASKS = ("skullstripper", "segmenter", "classifier")
 PATIENTS_SEED = 1000  # far from the cohorts' own, so that no model has seen these heads
 # The report's 0.95 asks more of 27 slices than minutes of training give. This was set on 72
-# patients of other seeds; docs/experiments.md has what it does on 72 that were held out.
-HEALTHY_AT = 0.86
+# patients of other seeds: docs/experiments.md, 2026-11-22, night.
+HEALTHY_AT = 0.84
 OFFSETS_MM = [0, 10, 20, 30, 40]  # 27 slices, as the report, but out to where meningiomas grow
 DICES = ("brain", "enhancing_tumor", "tumor_core", "whole_tumor")
 CAPTION = (
