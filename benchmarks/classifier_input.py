@@ -3,7 +3,7 @@
 python benchmarks/classifier_input.py --root DIR     a Kaggle folder with Training/; without it phantom slices
 
 Each way is timed without a network and with a training step of a small one, in turn, several times; the
-least is printed, and its ratio to the time from memory. All augment: ImageFolder with torchvision's transforms.
+least is printed, and its ratio to the time from memory. All augment; ImageFolder does with torchvision's own.
 """
 
 import argparse

@@ -251,7 +251,8 @@ def _candidates(
 
     def compare(turn_number: int) -> list[tuple[NDArray[Any], ...]]:
         turned = _turned(plain.view_as(coarse), SMALL_TURNS[turn_number])
-        turned, found = unit(turned, weight).view_as(coarse), []
+        turned = unit(turned, weight).view_as(coarse)
+        found: list[tuple[NDArray[Any], ...]] = []
         for k, symmetry in enumerate(SYMMETRIES):
             number = turn_number * len(SYMMETRIES) + k
             view = _flipped(turned, *symmetry).flatten(1)

@@ -46,7 +46,7 @@ class Slices(NamedTuple):
     targets: NDArray[np.int64]
     names: list[str]
 
-    def at(self, places: Sequence[int]) -> "Slices":
+    def at(self, places: Sequence[int] | NDArray[np.integer[Any]]) -> "Slices":
         chosen = np.array(sorted(places), dtype=np.int64)
         return Slices(self.images[chosen], self.targets[chosen], [self.names[i] for i in chosen])
 
@@ -108,7 +108,7 @@ class KaggleSlices(pl.LightningDataModule):
         workers: Loader processes, or "auto".
         cache: Folder for prepared slices.
         skip_bad: Leave unreadable files out, named, instead of refusing to start.
-        limit: How many slices of Training are used, drawn by the seed, each class in its proportion; None: all.
+        limit: How many slices of Training are used, each class in its proportion; None: all.
     """
 
     def __init__(
@@ -184,8 +184,8 @@ class KaggleSlices(pl.LightningDataModule):
         copies, n_clusters = int(sizes[sizes > 1].sum()), int((sizes > 1).sum())
         if "copies" not in self.facts:
             _say(
-                f"data.split=grouped: {copies} of {len(clusters)} slices have copies; {n_clusters} clusters of "
-                f"copies stay together, {left_out} slices of Training are left out as copies in Testing"
+                f"data.split=grouped: {copies} of {len(clusters)} slices have copies; {n_clusters} clusters "
+                f"of copies stay together, {left_out} slices of Training are left out as copies in Testing"
             )
         self.facts |= {"copies": copies, "copy_clusters": n_clusters, "left_out_copies": left_out}
 

@@ -1,4 +1,4 @@
-"""preset=keras: the report's backbones as Keras 2 builds and feeds them (facts of its documentation and source)."""
+"""preset=keras: the report's backbones as Keras 2 builds and feeds them, by its source."""
 
 import subprocess
 import sys
