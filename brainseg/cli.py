@@ -1,6 +1,7 @@
 """The `brainseg` command. Torch and its like load inside the commands, so that --help answers at once."""
 
 import sys
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -166,6 +167,57 @@ def demo(
     from brainseg.demo import demo as run_demo
 
     run_demo(folder, patients)
+
+
+@app.command()
+def audit(
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="As for train: data.root=DIR, or data=phantom."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Where audit.html and audit.json go, else outputs/audit/<time>.")
+    ] = None,
+) -> None:
+    """Look at the classifier's slices: unreadable files, copies, copies in two classes or in both parts."""
+    from brainseg.data.audit import audit_slices
+    from brainseg.reporting.audit import summary, write_audit
+
+    findings = audit_slices(*_slices_of(overrides or []))
+    folder = output or Path("outputs") / "audit" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    page = write_audit(findings, folder)
+    typer.echo("\n".join([*summary(findings), f"page: {page}", f"all pairs: {page.with_name('audit.json')}"]))
+
+
+def _slices_of(overrides: list[str]) -> Any:
+    """Folder, classes and cache of the data that `train` would use; phantoms are written if need be."""
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from hydra.utils import instantiate
+    from omegaconf.errors import OmegaConfBaseException
+
+    from brainseg.config import ConfigError, check, conf_dir, explain, register_schemas
+    from brainseg.data import KaggleSlices, PhantomData
+
+    register_schemas()
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
+            cfg = compose("train", overrides)
+        check(cfg)
+        data = instantiate(cfg.data, _convert_="object")
+    except (HydraException, OmegaConfBaseException) as error:
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from None
+        raise ConfigError(explain(error)) from None
+    slices = data.inner if isinstance(data, PhantomData) else data
+    if not isinstance(slices, KaggleSlices):
+        raise ConfigError(
+            f"model={cfg.task} learns from {type(slices).__name__}, but only slices can be audited so far: "
+            "model=classifier with data=kaggle or data=phantom"
+        )
+    if isinstance(data, PhantomData):
+        data.write()
+    return slices.root, list(slices.recipe.classes), slices.cache
 
 
 @report.command("grid")

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 SIDE = 96  # of a picture in its own frame, pixels
-REACH = 1.15  # of the frame, in radii of the head
-COMPARED = 1.05  # radius of the disc that is compared
+REACH = 1.15  # of the head's frame, in radii of the head
+COMPARED = 0.91  # radius of the disc that is compared, of the frame's half side
 THUMBNAIL = 64  # pixels along the longer side; enough to see where the head is
 MOST_STRETCH = 6.0  # of the variance along the head's long axis to that along its short one
 FLAT = 0.25  # of the picture's mean contrast: what is weaker counts as flat
@@ -25,18 +25,14 @@ Matrix = NDArray[np.float32]
 
 
 def head_frame(grey: NDArray[np.uint8]) -> Matrix:
-    """From the frame of the head, in which it fills the unit circle, to places in the slice, (3, 3).
+    """From the frame of the head, (x, y, 1) within [-1, 1], to places in the slice, (3, 3).
 
     Places are (x, y, 1) from the middle of the slice, in square roots of its area. The frame moves, turns,
     shrinks and is squeezed with the head, whatever black lies around it: it comes from the centre and the
-    second moments of what is bright, by a soft threshold about Otsu's.
+    second moments of what is bright, by a soft threshold about Otsu's. The head fills a disc in it.
     """
     weight = _brightness(_thumbnail(grey))
-    rows, columns = weight.shape
-    height, width = grey.shape
-    root = math.sqrt(height * width)
-    y = ((np.arange(rows) + 0.5) / rows - 0.5) * height / root
-    x = ((np.arange(columns) + 0.5) / columns - 0.5) * width / root
+    y, x = (length * _centres(n) for length, n in zip(_sides(grey), weight.shape, strict=True))
     total = weight.sum()
     cx, cy = weight.sum(0) @ x / total, weight.sum(1) @ y / total
     xx = weight.sum(0) @ (x - cx) ** 2 / total
@@ -45,29 +41,33 @@ def head_frame(grey: NDArray[np.uint8]) -> Matrix:
     variance, axes = np.linalg.eigh(np.array([[xx, xy], [xy, yy]]))
     variance = np.maximum(variance, variance.max() / MOST_STRETCH)
     frame = np.eye(3)
-    frame[:2, :2] = 2 * (axes * np.sqrt(variance)) @ axes.T  # a disc of radius r has the variance r^2 / 4
+    frame[:2, :2] = REACH * 2 * (axes * np.sqrt(variance)) @ axes.T  # a disc of radius r: variance r^2 / 4
     frame[:2, 2] = cx, cy
     return frame.astype(np.float32)
 
 
+def whole_frame(grey: NDArray[np.uint8]) -> Matrix:
+    """The same for the whole slice: it stays where it is, however the grey values change."""
+    height, width = _sides(grey)
+    return np.diag([width / 2, height / 2, 1]).astype(np.float32)
+
+
 def in_frame(grey: NDArray[np.uint8], frame: Matrix) -> NDArray[np.uint8]:
-    """The slice as seen in a frame, (SIDE, SIDE), which reaches REACH to each side."""
+    """The slice as seen in a frame, (SIDE, SIDE)."""
     height, width = grey.shape
     root = math.sqrt(height * width)
-    step = root * math.sqrt(abs(float(np.linalg.det(frame[:2, :2])))) * 2 * REACH / SIDE
+    step = root * math.sqrt(abs(float(np.linalg.det(frame[:2, :2])))) * 2 / SIDE
     image = Image.fromarray(grey)
     if step > 1.2:  # pixels of the slice to one of the picture: shrink first, so that none is skipped
-        image = image.resize(
-            (max(1, round(width / step)), max(1, round(height / step))), Image.Resampling.BOX
-        )
+        size = (max(1, round(width / step)), max(1, round(height / step)))
+        image = image.resize(size, Image.Resampling.BOX)
     to_pixels = np.diag([root * image.width / width, root * image.height / height, 1.0])
     to_pixels[:2, 2] = image.width / 2, image.height / 2
-    from_output = np.array([[2 / SIDE, 0, -1], [0, 2 / SIDE, -1], [0, 0, 1 / REACH]]) * REACH
-    a = to_pixels @ frame @ from_output
-    moved = image.transform(
-        (SIDE, SIDE), Image.Transform.AFFINE, tuple(a[:2].ravel()), Image.Resampling.BILINEAR
+    from_output = np.array([[2 / SIDE, 0, -1], [0, 2 / SIDE, -1], [0, 0, 1]])
+    affine = (to_pixels @ frame @ from_output)[:2].ravel()
+    return np.asarray(
+        image.transform((SIDE, SIDE), Image.Transform.AFFINE, tuple(affine), Image.Resampling.BILINEAR)
     )
-    return np.asarray(moved)
 
 
 def detail(pictures: NDArray[np.uint8], fine: float, coarse: float, side: int = SIDE) -> Tensor:
@@ -94,7 +94,7 @@ def detail(pictures: NDArray[np.uint8], fine: float, coarse: float, side: int = 
 
 def disc(side: int) -> Tensor:
     """1 where pictures are compared, 0 in their corners, float (side, side)."""
-    line = ((torch.arange(side) + 0.5) / side * 2 - 1) * REACH
+    line = (torch.arange(side) + 0.5) / side * 2 - 1
     return (line[:, None] ** 2 + line**2 < COMPARED**2).float()
 
 
@@ -191,6 +191,17 @@ def _steepest(images: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     hessian = slopes @ slopes.transpose(1, 2)
     size = hessian.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
     return slopes, torch.linalg.inv(hessian + (1e-3 * size + 1e-6) * torch.eye(6))
+
+
+def _sides(grey: NDArray[np.uint8]) -> tuple[float, float]:
+    """Height and width in square roots of the area."""
+    height, width = grey.shape
+    return math.sqrt(height / width), math.sqrt(width / height)
+
+
+def _centres(n: int) -> NDArray[np.float64]:
+    """Middles of n pixels that share a length of 1 about 0."""
+    return (np.arange(n) + 0.5) / n - 0.5
 
 
 def _thumbnail(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

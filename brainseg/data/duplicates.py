@@ -13,9 +13,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from itertools import chain, combinations, product
+from itertools import combinations, product
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import imagehash
 import numpy as np
@@ -36,7 +36,7 @@ from brainseg.data.alignment import (
     in_frame,
     moved,
     turn,
-    unit,
+    whole_frame,
 )
 from brainseg.data.cache import ArrayCache, Arrays
 from brainseg.device import threads
@@ -47,16 +47,14 @@ Result = TypeVar("Result")
 VERSION = 1  # of what is found; raise it when the same files give other copies
 
 SMALL_TURNS = (0, 5, 10, 15, -5, -10, -15)  # degrees
-SYMMETRIES = list(
-    product((False, True), repeat=3)
-)  # of a square: swap its axes, flip it down, flip it across
-COARSE_SIDE = 32
-HASH_SIDE = 16  # 256 bits
-MOST_BITS = 70  # that may differ in a candidate
-# What a candidate must reach to be looked at more closely, and to be a copy. Chosen on the Kaggle set and on
-# copies planted in it: docs/experiments.md.
-LIKE, ALIGNED, FITTING, COPY = 0.5, 0.75, 0.8, 0.82
-PAIRS = 128  # aligned at once
+SYMMETRIES = list(product((False, True), repeat=3))  # of a square: swap its axes, flip down, flip across
+FRAMES = (head_frame, whole_frame)
+MOST_BITS = (64, 44)  # of 256 that may differ in a candidate, in each frame
+HASH_SIDE = 16
+COARSE_SIDE, MIDDLE_SIDE = 32, 48  # of the detail that is hashed and aligned first, and then aligned
+# What a candidate must reach to be looked at more closely, and to be a copy: between the copies planted among
+# real slices, 0.9 or more, and the slices next to each other there, 0.8 or less.
+FIRST_LOOK, SECOND_LOOK, COPY = 0.75, 0.8, 0.82
 
 
 @dataclass(frozen=True)
@@ -79,12 +77,19 @@ class Copy:
 
 @dataclass(frozen=True)
 class _Print:
-    """What is kept of a slice: digests, its picture (SIDE, SIDE), frame and a hash of each view (V, 4)."""
+    """What is kept of a slice.
+
+    Attributes:
+        file, pixels: Digests.
+        picture: In the frame of the head, (SIDE, SIDE).
+        frames: (F, 3, 3).
+        hashes: Of each view in each frame, (F, V, 4).
+    """
 
     file: str
     pixels: str
     picture: NDArray[np.uint8]
-    frame: Matrix
+    frames: NDArray[np.float32]
     hashes: NDArray[np.uint64]
 
 
@@ -147,15 +152,17 @@ def _in_threads(work: Callable[[Job], Result], jobs: Sequence[Job], about: str) 
 
 def _print_all(paths: Sequence[Path]) -> list[_Print]:
     slices = [read_slice(path) for path in paths]
-    frames = [head_frame(grey) for grey in slices]
-    pictures = np.stack([in_frame(grey, frame) for grey, frame in zip(slices, frames, strict=True)])
-    hashes = _hashes(pictures)
+    frames = np.stack([[frame_of(grey) for frame_of in FRAMES] for grey in slices])
+    pictures = np.stack(
+        [[in_frame(grey, frame) for frame in both] for grey, both in zip(slices, frames, strict=True)]
+    )
+    hashes = np.stack([_hashes(pictures[:, k]) for k in range(len(FRAMES))], axis=1)
     return [
         _Print(
             file=hashlib.sha256(path.read_bytes()).hexdigest(),
             pixels=hashlib.sha256(repr(grey.shape).encode() + grey.tobytes()).hexdigest(),
-            picture=pictures[i],
-            frame=frames[i],
+            picture=pictures[i, 0],
+            frames=frames[i],
             hashes=hashes[i],
         )
         for i, (path, grey) in enumerate(zip(paths, slices, strict=True))
@@ -192,97 +199,88 @@ def _flipped_hash(bits: NDArray[np.bool_], swap: bool, down: bool, across: bool)
 
 
 def _turned(images: torch.Tensor, degrees: float) -> torch.Tensor:
-    there = torch.from_numpy(turn(degrees))
-    return torch.cat([moved(part, there.expand(len(part), 3, 3)) for part in images.split(512)])
+    return moved(images, torch.from_numpy(turn(degrees)).expand(len(images), 3, 3))
 
 
-def _flipped(images: torch.Tensor, swap: bool, down: bool, across: bool) -> torch.Tensor:
-    images = images.transpose(1, 2) if swap else images
-    return images.flip([axis for axis, flip in ((1, down), (2, across)) if flip])
-
-
-def _view_maps() -> torch.Tensor:
-    """Of each view, from its places to the picture's, (V, 3, 3)."""
+def _view_maps() -> NDArray[np.float32]:
+    """Of each view, in the order of their hashes, from its places to the picture's, (V, 3, 3)."""
     maps = []
     for degrees, (swap, down, across) in product(SMALL_TURNS, SYMMETRIES):
         flip = np.diag([-1.0 if across else 1.0, -1.0 if down else 1.0, 1.0])
         maps.append(turn(degrees) @ (flip[[1, 0, 2]] if swap else flip))
-    return torch.from_numpy(np.stack(maps)).float()
+    return np.stack(maps).astype(np.float32)
+
+
+VIEW_MAPS = _view_maps()
 
 
 def _near(prints: list[_Print]) -> list[Copy]:
     """The near copies among slices whose pixels all differ."""
     pictures = np.stack([one.picture for one in prints])
-    coarse = _coarse(pictures)
-    first, second, view = _candidates(np.stack([one.hashes for one in prints]), coarse)
-    shapes = detail(pictures, fine=0.8, coarse=4.0).half()
-    lines = detail(pictures, fine=0.8, coarse=2.5).half()
-    starts = _view_maps()
+    coarse, middle = _coarse(pictures), detail(pictures, fine=1.0, coarse=4.0, side=MIDDLE_SIDE)
+    fine = detail(pictures, fine=0.8, coarse=2.5).half()
+    pairs = _candidates(np.stack([one.hashes for one in prints]))
 
-    def compare(batch: slice) -> list[Copy]:
-        a, b, maps = torch.from_numpy(first[batch]), torch.from_numpy(second[batch]), starts[view[batch]]
-        for level, steps, least in ((coarse, 6, ALIGNED), (shapes, 3, FITTING)):
-            found, maps = align(level[a].float(), level[b].float(), maps, steps)
+    def compare(batch: list[tuple[int, int, int]]) -> list[Copy]:
+        maps = torch.from_numpy(np.stack([_start(prints[a], prints[b], view) for a, b, view in batch]))
+        a, b, _ = torch.tensor(batch).T
+        for level, steps, least in ((coarse, 6, FIRST_LOOK), (middle, 5, SECOND_LOOK)):
+            found, maps = align(level[a], level[b], maps, steps)
             a, b, maps = a[found >= least], b[found >= least], maps[found >= least]
             if not len(a):
                 return []
-        found = agreement(lines[a].float(), moved(lines[b].float(), maps))
+        found = agreement(fine[a].float(), moved(fine[b].float(), maps))
         return [
-            Copy(one, other, "near", _between(prints[one], prints[other], there), round(how_well, 4))
+            Copy(one, other, "near", _words(prints[one], prints[other], there), round(how_well, 4))
             for one, other, there, how_well in zip(a.tolist(), b.tolist(), maps, found.tolist(), strict=True)
             if how_well >= COPY
         ]
 
-    batches = [slice(start, start + PAIRS) for start in range(0, len(first), PAIRS)]
+    batches = [pairs[start : start + 128] for start in range(0, len(pairs), 128)]
     return [copy for part in _in_threads(compare, batches, "comparing slices") for copy in part]
 
 
-def _between(first: _Print, second: _Print, there: torch.Tensor) -> str:
-    """The transform from one slice to the other, in words; `there` is the map between their frames."""
-    return in_words(second.frame @ there.numpy() @ np.linalg.inv(first.frame))
+def _start(first: _Print, second: _Print, view: int) -> Matrix:
+    """The map from the head's frame in the first slice to that in the second by which a view was alike."""
+    frame, number = divmod(view, len(VIEW_MAPS))
+    there = second.frames[frame] @ VIEW_MAPS[number] @ np.linalg.inv(first.frames[frame])
+    return np.linalg.inv(second.frames[0]) @ there @ first.frames[0]
 
 
-def _candidates(
-    hashes: NDArray[np.uint64], coarse: torch.Tensor
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs, the lower place first, and the view of the second that is most like the first."""
-    weight = disc(COARSE_SIDE)
-    plain = unit(coarse, weight)
-
-    def compare(turn_number: int) -> list[tuple[NDArray[Any], ...]]:
-        turned = _turned(plain.view_as(coarse), SMALL_TURNS[turn_number])
-        turned = unit(turned, weight).view_as(coarse)
-        found: list[tuple[NDArray[Any], ...]] = []
-        for k, symmetry in enumerate(SYMMETRIES):
-            number = turn_number * len(SYMMETRIES) + k
-            view = _flipped(turned, *symmetry).flatten(1)
-            for first, second in _close(hashes[:, 0], hashes[:, number]):
-                like = torch.einsum("np,np->n", plain[first], view[second]).numpy()
-                kept = like >= LIKE
-                found.append((first[kept], second[kept], np.full(kept.sum(), number), like[kept]))
-        return found
-
-    parts = _in_threads(compare, range(len(SMALL_TURNS)), "comparing hashes")
-    first, second, number, like = (np.concatenate(column) for column in zip(*chain(*parts), strict=True))
-    order = np.lexsort((number, -like, second, first))
-    first, second, number = first[order], second[order], number[order]
-    new = np.ones(len(first), dtype=bool)
-    new[1:] = (np.diff(first) != 0) | (np.diff(second) != 0)
-    return first[new], second[new], number[new]
+def _words(first: _Print, second: _Print, there: torch.Tensor) -> str:
+    """What makes the second slice out of the first; `there` is the map between the frames of their heads."""
+    return in_words(second.frames[0] @ there.numpy() @ np.linalg.inv(first.frames[0]))
 
 
-def _close(
-    hashes: NDArray[np.uint64], views: NDArray[np.uint64]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Places of hashes and, behind them, of views that differ in MOST_BITS at most; in blocks."""
+def _candidates(hashes: NDArray[np.uint64]) -> list[tuple[int, int, int]]:
+    """Pairs of places, the lower one first, and the view of the second that is most like the first."""
+
+    def compare(view: int) -> NDArray[np.int64]:
+        frame, number = divmod(view, len(VIEW_MAPS))
+        first, second, bits = _close(hashes[:, frame, 0], hashes[:, frame, number], MOST_BITS[frame])
+        return np.stack([first, second, bits, np.full_like(first, view)])
+
+    views = range(len(FRAMES) * len(VIEW_MAPS))
+    found = np.concatenate(list(_in_threads(compare, views, "comparing hashes")), axis=1)
+    best: dict[tuple[int, int], int] = {}
+    for first, second, _, view in found[:, np.lexsort(found[[3, 2, 1, 0]])].T.tolist():
+        best.setdefault((first, second), view)
+    return [(*pair, view) for pair, view in best.items()]
+
+
+def _close(hashes: NDArray[np.uint64], views: NDArray[np.uint64], most: int) -> list[NDArray[np.int64]]:
+    """Places of hashes and, behind them, of views, and in how many bits they differ, at most `most`."""
+    parts = []
     for start in range(0, len(hashes), 256):
-        block = hashes[start : start + 256]
-        bits = np.zeros((len(block), len(views) - start), np.uint16)
+        block, later = hashes[start : start + 256], views[start:]
+        bits = np.zeros((len(block), len(later)), np.uint16)
         for word in range(hashes.shape[1]):
-            bits += np.bitwise_count(block[:, word, None] ^ views[None, start:, word])
-        first, second = np.nonzero(bits <= MOST_BITS)
+            bits += np.bitwise_count(block[:, word, None] ^ later[None, :, word])
+        first, second = np.nonzero(bits <= most)
         behind = second > first
-        yield first[behind] + start, second[behind] + start
+        first, second = first[behind], second[behind]
+        parts.append((first + start, second + start, bits[first, second].astype(np.int64)))
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
 def in_words(linear: Matrix) -> str:

@@ -1,0 +1,152 @@
+"""The page and the file of an audit: what is in a data set of slices, and its copies side by side."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from brainseg.data.audit import Findings
+from brainseg.data.duplicates import Copy
+from brainseg.images.atomic import writing
+from brainseg.images.jpeg import read_slice
+from brainseg.reporting.page import inline_slice, write_page
+
+MOST_PAIRS = 24  # of each kind that are shown
+MOST_CLUSTERS, MOST_MEMBERS = 6, 18
+MOST_FAULTS = 100
+SIDE = 112  # of a thumbnail, pixels
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    source: Markup  # of an <img>
+    name: str
+    label: str
+    part: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    first: Thumbnail
+    second: Thumbnail
+    about: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Pairs of one kind: some are shown, of `total`."""
+
+    title: str
+    about: str
+    pairs: list[Pair]
+    total: int
+
+
+def write_audit(findings: Findings, folder: Path) -> Path:
+    """Write audit.json and audit.html, whose place is given back."""
+    with writing(folder / "audit.json") as temporary:
+        temporary.write_text(json.dumps(findings.as_dict(), indent=1) + "\n", encoding="utf-8")
+    page = folder / "audit.html"
+    kept = findings.as_dict()
+    write_page(
+        page,
+        "audit",
+        root=findings.root,
+        lines=summary(findings),
+        warnings=_warnings(findings),
+        counts=kept["counts"],
+        has_testing=any(file.part == "Testing" for file in findings.files),
+        sizes=kept["sizes"],
+        modes=kept["modes"],
+        faults=list(kept["faults"].items())[:MOST_FAULTS],
+        n_faults=len(kept["faults"]),
+        kinds=_kinds(findings),
+        clusters=[
+            (len(cluster), [_thumbnail(findings, place) for place in cluster[:MOST_MEMBERS]])
+            for cluster in findings.clusters[:MOST_CLUSTERS]
+        ],
+    )
+    return page
+
+
+def summary(findings: Findings) -> list[str]:
+    """What was found, a line for each."""
+    n = findings.numbers()
+    parts = {file.part for file in findings.files}
+    lines = [
+        f"{n['files']} files in {' and '.join(sorted(parts, reverse=True))}, {n['unreadable']} unreadable",
+        f"{n['pictures']} different pictures: {n['exact_duplicates']} files repeat the pixels of another, "
+        f"{n['near_duplicates']} more are near copies: mirrored, turned, resized, brightened, saved anew",
+        f"{n['slices_with_copies']} slices have copies, in {n['clusters']} clusters, the largest of "
+        f"{max(map(len, findings.clusters), default=0)}",
+        f"{n['conflicting_clusters']} clusters with slices of several classes",
+    ]
+    if len(parts) > 1:
+        lines.append(
+            f"{n['crossing_clusters']} clusters across Training and Testing, with "
+            f"{n['training_slices_in_testing']} slices of Training"
+        )
+    return lines
+
+
+def _warnings(findings: Findings) -> list[str]:
+    """What follows for training."""
+    n = findings.numbers()
+    said = []
+    if n["clusters"]:
+        said.append(
+            "A split that draws slices one by one puts copies on both sides, and its scores are too high. "
+            "data.split=grouped keeps copies together and leaves out slices of Training that are copies of "
+            "slices in Testing."
+        )
+    if n["conflicting_clusters"]:
+        said.append("Copies in different classes: one of the two labels is wrong. Mend or remove them.")
+    if n["unreadable"]:
+        said.append("Training refuses unreadable files; data.skip_bad=true leaves them out.")
+    return said
+
+
+def _kinds(findings: Findings) -> list[Kind]:
+    def plain(kind: str) -> Callable[[Copy], bool]:
+        return lambda copy: copy.kind == kind
+
+    kinds = [
+        ("Copies in different classes", "One picture with two truths.", findings.is_conflict),
+        ("Copies across Training and Testing", "Tested on what was trained on.", findings.is_crossing),
+        ("Near copies", "The least alike first, one pair of a cluster before a second one.", plain("near")),
+        ("The same pixels in another file", "", plain("pixels")),
+        ("The same file twice", "", plain("file")),
+    ]
+    made = []
+    for title, about, belongs in kinds:
+        copies = [copy for copy in findings.copies if belongs(copy)]
+        pairs = [_pair(findings, copy) for copy in _spread(findings, copies)[:MOST_PAIRS]]
+        made.append(Kind(title, about, pairs, len(copies)))
+    return [kind for kind in made if kind.total]
+
+
+def _spread(findings: Findings, copies: Iterable[Copy]) -> list[Copy]:
+    """The least alike first, but the first of every cluster before the second of any."""
+    cluster = {place: number for number, places in enumerate(findings.clusters) for place in places}
+    seen: dict[int, int] = {}
+    turns = []
+    for copy in sorted(copies, key=lambda copy: (copy.correlation, copy.first, copy.second)):
+        number = cluster[copy.first]
+        seen[number] = seen.get(number, 0) + 1
+        turns.append((seen[number], copy.correlation, copy.first, copy.second, copy))
+    return [copy for *_, copy in sorted(turns, key=lambda turn: turn[:-1])]
+
+
+def _pair(findings: Findings, copy: Copy) -> Pair:
+    about = "the same file" if copy.kind == "file" else "the same pixels"
+    if copy.kind == "near":
+        about = f"{copy.transform}; correlation {copy.correlation:.2f}"
+    return Pair(_thumbnail(findings, copy.first), _thumbnail(findings, copy.second), about)
+
+
+def _thumbnail(findings: Findings, place: int) -> Thumbnail:
+    file = findings.files[place]
+    source = inline_slice(read_slice(findings.root / file.name), side=SIDE)
+    return Thumbnail(source, file.name, file.label, file.part)
