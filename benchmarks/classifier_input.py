@@ -57,9 +57,11 @@ def _data(root: Path | None, cache: Path) -> Any:
 
 
 def _ours(data: Any, *, in_memory: bool) -> DataLoader[Any]:
-    images, targets = data.parts["train"]
-    dataset = SliceDataset(np.array(images) if in_memory else images, targets, data.recipe, seed=0)
-    return train_loader(dataset, len(targets), BATCH, seed=0, workers=0)
+    slices = data.parts["train"]
+    if in_memory:
+        slices = slices._replace(folder=np.array(slices.folder))
+    dataset = SliceDataset(slices, data.recipe, seed=0)
+    return train_loader(dataset, len(dataset), BATCH, seed=0, workers=0)
 
 
 def _image_folder(folder: Path, n: int) -> DataLoader[Any]:

@@ -47,7 +47,8 @@ class SliceScores(pl.Callback):
         classes = list(module.config.classes)
         probabilities = calibrated(logits, module.temperature)
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        names = data.split.as_dict()[part][: len(truth)]  # fewer where trainer.limit_*_batches says so
+        n = len(truth)  # fewer than the part has, where trainer.limit_*_batches says so
+        names, subjects = data.parts[part].names[:n], data.parts[part].subjects[:n]
         write_predictions(self.folder / "predictions.csv", part, names, truth, probabilities, classes)
         with self._failures.within("confusion.png"):
             png = self.folder / "confusion.png"
@@ -56,7 +57,7 @@ class SliceScores(pl.Callback):
                 if isinstance(logger, WandbLogger):
                     logger.log_image(f"{part}/confusion", [str(png)])
         about = {"part": part, "temperature": module.temperature}
-        write_scores(self.folder / "scores.json", about, logits, truth, classes)
+        write_scores(self.folder / "scores.json", about, logits, truth, classes, subjects)
 
 
 def write_predictions(
@@ -81,10 +82,11 @@ def write_scores(
     logits: NDArray[np.float32],
     truth: NDArray[np.int64],
     classes: Sequence[str],
+    subjects: Sequence[str],
 ) -> None:
     """All scores of calibrated probabilities, and under "uncalibrated" those that calibration changes."""
-    raw = classification_scores(calibrated(logits, 1.0), truth, classes)
-    scores = classification_scores(calibrated(logits, about["temperature"]), truth, classes)
+    raw = classification_scores(calibrated(logits, 1.0), truth, classes, subjects)
+    scores = classification_scores(calibrated(logits, about["temperature"]), truth, classes, subjects)
     before = {name: raw[name] for name in ("calibration_error", "cross_entropy")}
     with writing(path) as temporary:
         temporary.write_text(json.dumps({**about, **scores, "uncalibrated": before}, indent=1) + "\n")

@@ -40,15 +40,30 @@ _say = rank_zero_only(print)  # of several processes one speaks
 
 
 class Slices(NamedTuple):
-    """Prepared slices (N, S, S), their classes (N,) and their files, relative to the root."""
+    """Some of a folder's prepared slices; their pixels stay on disk until they are asked for.
 
-    images: NDArray[np.uint8]
+    Attributes:
+        folder: All prepared slices of the folder, (M, S, S), memory-mapped.
+        rows: Which of them these are, (N,).
+        targets: Their classes, (N,).
+        names: Their files, relative to the root.
+        subjects: Whom each shows, (N,): slices of one subject, or copies of each other, are not independent.
+    """
+
+    folder: NDArray[np.uint8]
+    rows: NDArray[np.int64]
     targets: NDArray[np.int64]
     names: list[str]
+    subjects: list[str]
 
     def at(self, places: Sequence[int] | NDArray[np.integer[Any]]) -> "Slices":
         chosen = np.array(sorted(places), dtype=np.int64)
-        return Slices(self.images[chosen], self.targets[chosen], [self.names[i] for i in chosen])
+        names, subjects = ([values[i] for i in chosen] for values in (self.names, self.subjects))
+        return Slices(self.folder, self.rows[chosen], self.targets[chosen], names, subjects)
+
+    def images(self, places: Sequence[int]) -> NDArray[np.uint8]:
+        """Read into memory, (len(places), S, S)."""
+        return np.asarray(self.folder[self.rows[list(places)]])
 
 
 def slice_folders(root: Path) -> dict[str, Path]:
@@ -159,19 +174,23 @@ class KaggleSlices(pl.LightningDataModule):
 
     def _drawn(self, slices: dict[str, Slices]) -> dict[str, Slices]:
         """The parts of a random or grouped split."""
-        training = slices["Training"]
-        subjects = _subjects(self.root / "subjects.csv")
-        owners = [subjects.get(name, name) for name in training.names]
-        if self.how == "random":
-            drawn = _divided(training, owners, self.rule)
-        else:
-            clusters = self._clusters(slices)
-            ours, others = clusters[: len(owners)], clusters[len(owners) :]
-            kept = np.flatnonzero(~np.isin(ours, others))
-            self._tell(clusters, left_out=len(ours) - len(kept))
-            owners = joined([owners[i] for i in kept], ours[kept])
-            drawn = _divided(training.at(kept), owners, self.rule, by_slices=True)
+        if self.how == "grouped":
+            slices = self._grouped(slices)
+        drawn = _divided(slices["Training"], self.rule, by_slices=self.how == "grouped")
         return drawn | ({"test": slices["Testing"]} if "Testing" in slices else {})
+
+    def _grouped(self, slices: dict[str, Slices]) -> dict[str, Slices]:
+        """Copies count as one subject; slices of Training with a copy in Testing are left out."""
+        clusters = self._clusters(slices)
+        n = len(slices["Training"].names)
+        kept = np.flatnonzero(~np.isin(clusters[:n], clusters[n:]))
+        self._tell(clusters, left_out=n - len(kept))
+        slices = slices | {"Training": slices["Training"].at(kept)}
+        of_each = {"Training": clusters[kept], "Testing": clusters[n:]}
+        return {
+            part: of_part._replace(subjects=joined(of_part.subjects, of_each[part]))
+            for part, of_part in slices.items()
+        }
 
     def _clusters(self, slices: dict[str, Slices]) -> NDArray[np.int64]:
         """A number for each slice of Training, then of Testing: the same for copies."""
@@ -190,9 +209,8 @@ class KaggleSlices(pl.LightningDataModule):
         self.facts |= {"copies": copies, "copy_clusters": n_clusters, "left_out_copies": left_out}
 
     def train_dataloader(self) -> DataLoader[Any]:
-        images, targets, _ = self.parts["train"]
-        dataset = SliceDataset(images, targets, self.recipe, self.seed)
-        return train_loader(dataset, len(targets), self.recipe.batch_size, self.seed, self.workers)
+        dataset = SliceDataset(self.parts["train"], self.recipe, self.seed)
+        return train_loader(dataset, len(dataset), self.recipe.batch_size, self.seed, self.workers)
 
     def val_dataloader(self) -> DataLoader[Any]:
         return self._plain("val")
@@ -201,8 +219,7 @@ class KaggleSlices(pl.LightningDataModule):
         return self._plain("test")
 
     def _plain(self, part: str) -> DataLoader[Any]:
-        images, targets, _ = self.parts[part]
-        dataset = SliceDataset(images, targets, self.recipe, seed=None)
+        dataset = SliceDataset(self.parts[part], self.recipe, seed=None)
         return plain_loader(dataset, max(self.recipe.batch_size, 32), self.workers)
 
     def _slices(self) -> dict[str, Slices]:
@@ -228,7 +245,9 @@ class KaggleSlices(pl.LightningDataModule):
         problems = {names[i]: _fault(paths[i]) for i in np.flatnonzero(~good)}
         refuse_if_bad(problems, len(paths), "slices", self.skip_bad)
         kept = [name for name, ok in zip(names, good, strict=True) if ok]
-        return Slices(arrays["images"], targets[good], kept)
+        subjects = _subjects(self.root / "subjects.csv")
+        owners = [subjects.get(name, name) for name in kept]
+        return Slices(arrays["images"], np.arange(len(kept)), targets[good], kept, owners)
 
     def _make(self, paths: list[Path]) -> dict[str, NDArray[Any]]:
         images, good = [], []
@@ -252,18 +271,16 @@ def _some(slices: Slices, n: int, seed: int) -> Slices:
     return slices.at(np.argsort(place, kind="stable")[:n].tolist())
 
 
-def _divided(
-    slices: Slices, owners: Sequence[str], rule: SplitRule, *, by_slices: bool = False
-) -> dict[str, Slices]:
-    """The parts of a split that keeps an owner's slices together; shares are of owners, or of slices."""
+def _divided(slices: Slices, rule: SplitRule, *, by_slices: bool = False) -> dict[str, Slices]:
+    """The parts of a split that keeps a subject's slices together; shares are of subjects, or of slices."""
     members: dict[str, list[int]] = {}
-    for i, owner in enumerate(owners):
-        members.setdefault(owner, []).append(i)
-    strata = {owner: str(slices.targets[places[0]]) for owner, places in members.items()}
-    sizes = {owner: len(places) for owner, places in members.items()} if by_slices else None
+    for i, subject in enumerate(slices.subjects):
+        members.setdefault(subject, []).append(i)
+    strata = {subject: str(slices.targets[places[0]]) for subject, places in members.items()}
+    sizes = {subject: len(places) for subject, places in members.items()} if by_slices else None
     split = split_subjects(strata, rule, sizes)
     return {
-        part: slices.at([i for owner in chosen for i in members[owner]])
+        part: slices.at([i for subject in chosen for i in members[subject]])
         for part, chosen in split.as_dict().items()
     }
 
@@ -272,24 +289,17 @@ class SliceDataset(Dataset[tuple[torch.Tensor, int]]):
     """Network inputs (3, S, S) with their class; changed at random when there is a seed.
 
     Args:
-        images: uint8 (N, S, S).
-        targets: (N,) class indices.
+        slices: Which.
         recipe: The classifier's section of the config.
         seed: Of the random changes; None leaves the slices as they are.
     """
 
-    def __init__(
-        self,
-        images: NDArray[np.uint8],
-        targets: NDArray[np.int64],
-        recipe: ClassifierConfig,
-        seed: int | None,
-    ) -> None:
-        self.images, self.targets, self.recipe, self.seed = images, targets, recipe, seed
+    def __init__(self, slices: Slices, recipe: ClassifierConfig, seed: int | None) -> None:
+        self.slices, self.recipe, self.seed = slices, recipe, seed
         self.augment = SliceAugment(**vars(recipe.augment))
 
     def __len__(self) -> int:
-        return len(self.targets)
+        return len(self.slices.targets)
 
     def __getitem__(self, draw: Draw | int) -> tuple[torch.Tensor, int]:
         return self.__getitems__([draw])[0]
@@ -298,13 +308,13 @@ class SliceDataset(Dataset[tuple[torch.Tensor, int]]):
         """The samples of a batch, as a DataLoader asks for them; made together, which is faster."""
         places = [draw if isinstance(draw, tuple) else (0, draw) for draw in draws]
         indices = [index for _, index in places]
-        images = torch.from_numpy(np.stack([self.images[index] for index in indices]))
+        images = torch.from_numpy(self.slices.images(indices))
         if self.seed is not None:
             generators = [generator_of(self.seed, epoch, index) for epoch, index in places]
             changed = self.augment(images.float().unsqueeze(1), generators).squeeze(1)
             images = changed.clamp(0, 255).round().to(torch.uint8)
         inputs = network_input(images, self.recipe.preprocess)
-        return [(x, int(self.targets[index])) for x, index in zip(inputs, indices, strict=True)]
+        return [(x, int(self.slices.targets[index])) for x, index in zip(inputs, indices, strict=True)]
 
 
 def _fault(path: Path) -> str:

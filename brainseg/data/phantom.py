@@ -100,6 +100,8 @@ class PhantomData(pl.LightningDataModule):
     def setup(self, stage: str) -> None:
         self.inner.setup(stage)
         self.split = self.inner.split
+        if isinstance(self.inner, KaggleSlices):
+            self.parts = self.inner.parts
         self.facts = {**self.inner.facts, "phantom": self.cohort}
 
     def train_dataloader(self) -> DataLoader[Any]:

@@ -17,22 +17,30 @@ Truth = NDArray[np.integer[Any]]
 
 
 def classification_scores(
-    probabilities: Probabilities, truth: Truth, classes: Sequence[str], *, seed: int = 0
+    probabilities: Probabilities,
+    truth: Truth,
+    classes: Sequence[str],
+    subjects: Sequence[str],
+    *,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Each score of N slices as {"value", "low", "high"}: `OVERALL`, and `PER_CLASS` under "classes".
 
-    The interval of 95 % is of percentiles over resamples of the slices (Efron 1979). Slices of one patient
-    resemble each other; where patients have several it is too narrow. What has no meaning, such as the recall
+    The interval of 95 % is of percentiles over resamples of the subjects, each with all of its slices
+    (Efron 1979; of clusters: Davison and Hinkley 1997, section 3.8). What has no meaning, such as the recall
     of a class that does not occur, is None.
 
     Args:
         probabilities: (N, K).
         truth: (N,) class indices.
         classes: Names of the K columns.
+        subjects: (N,); slices that are not independent, such as copies, share one.
         seed: Of the resampling.
     """
+    members = _members(subjects)
     rng = np.random.default_rng(seed)
-    draws = rng.integers(0, len(truth), (RESAMPLES, len(truth)))
+    chosen = rng.integers(0, len(members), (RESAMPLES, len(members)))
+    draws = (np.concatenate([members[i] for i in one]) for one in chosen)
     resampled = np.stack([_points(probabilities[draw], truth[draw]) for draw in draws])
     points = _points(probabilities, truth)
     found = iter([_interval(value, resampled[:, i]) for i, value in enumerate(points)])
@@ -43,7 +51,7 @@ def classification_scores(
     for score in PER_CLASS:
         for name in classes:
             by_class[name][score] = next(found)
-    return {"n": len(truth), **overall, "classes": by_class}
+    return {"n": len(truth), "subjects": len(members), **overall, "classes": by_class}
 
 
 def confusion_matrix(guess: Truth, truth: Truth, n_classes: int) -> NDArray[np.int64]:
@@ -82,6 +90,14 @@ def roc_auc(score: NDArray[np.floating[Any]], positive: NDArray[np.bool_]) -> fl
     if not n or not m:
         return float("nan")
     return float((rankdata(score)[positive].sum() - n * (n + 1) / 2) / (n * m))
+
+
+def _members(subjects: Sequence[str]) -> list[NDArray[np.int64]]:
+    """Places of each subject's slices."""
+    places: dict[str, list[int]] = {}
+    for i, subject in enumerate(subjects):
+        places.setdefault(subject, []).append(i)
+    return [np.array(own, dtype=np.int64) for own in places.values()]
 
 
 def _points(probabilities: Probabilities, truth: Truth) -> NDArray[np.float64]:

@@ -156,14 +156,21 @@ def _scores(run: ScoredRun) -> Section:
     return Section(
         "Scores",
         paragraphs=[
-            "Intervals are of 95 %, from 1000 resamples of the slices. Slices of one patient are not "
-            "independent, and these sets do not say which belong together: the true intervals are wider."
+            f"Intervals are of 95 %, from 1000 resamples of {_resampled(run.scores)}. Patients whose slices "
+            "are not known to belong together count as several: the true intervals are wider."
         ],
         tables=[
             table_of("Over all classes", ("score", "value"), overall),
             table_of("By class", ("class", "slices", "precision", "recall", "F1", "ROC area"), by_class),
         ],
     )
+
+
+def _resampled(scores: Mapping[str, Any]) -> str:
+    n, subjects = scores["n"], scores["subjects"]
+    if n == subjects:
+        return "the slices"
+    return f"{subjects} subjects with {n} slices; copies of a slice count as one subject"
 
 
 def _calibration(run: ScoredRun, predictions: Predictions) -> Section:

@@ -21,7 +21,8 @@ def test_scores_are_of_calibrated_probabilities_with_the_others_beside(tmp_path)
     # Always as sure as 0.88 (logits 2 and 0), right in 3 of 4: a temperature of 2 / log(3) makes that 0.75.
     logits = np.tile(np.array([[2.0, 0.0]], np.float32), (400, 1))
     truth = (np.arange(400) % 4 == 0).astype(np.int64)
-    write_scores(tmp_path / "s.json", {"part": "val", "temperature": 2 / np.log(3)}, logits, truth, "ab")
+    about = {"part": "val", "temperature": 2 / np.log(3)}
+    write_scores(tmp_path / "s.json", about, logits, truth, "ab", range(400))
     scores = json.loads((tmp_path / "s.json").read_text())
     assert scores["accuracy"]["value"] == 0.75
     assert scores["calibration_error"]["value"] == pytest.approx(0, abs=1e-6)

@@ -7,6 +7,8 @@ from scipy import ndimage
 
 from brainseg.config import TUMOR_TYPES
 from brainseg.config.errors import ConfigError, DataError
+from brainseg.images.jpeg import read_slice
+from brainseg.preprocess.slices import prepare_slice
 
 SMALL = ["classifier.preprocess.size=32", "classifier.preprocess.crop=none", "classifier.batch_size=8"]
 PER_CLASS = 20
@@ -101,9 +103,13 @@ def test_a_limit_takes_each_class_in_its_proportion_and_the_same_slices_each_tim
     assert sorted(other.split.train + other.split.val) != sorted(names)
 
 
-def test_the_names_of_a_part_are_those_of_its_slices(copied, ready):
+def test_names_classes_and_pixels_of_a_part_belong_together(copied, ready):
     data = ready(copied, *SMALL, "data.split=random")
     for part, kept in data.parts.items():
         names = data.split.as_dict()[part]
         assert [TUMOR_TYPES[k] for k in kept.targets] == [name.split("/")[1] for name in names]
-        assert len(kept.images) == len(names)
+        assert len(kept.rows) == len(names)
+        assert isinstance(kept.folder, np.memmap)  # nothing of a part is in memory until it is asked for
+        for i, image in zip([2, 0], kept.images([2, 0]), strict=True):
+            prepared = prepare_slice(read_slice(copied / names[i]), data.recipe.preprocess)
+            assert np.array_equal(image, prepared)

@@ -25,7 +25,7 @@ def test_truth_is_down_and_guess_across():
 
 def test_scores_of_classes_are_scikit_learn_s(cohort):
     probabilities, truth = cohort
-    found = classification_scores(probabilities, truth, NAMES)
+    found = classification_scores(probabilities, truth, NAMES, range(len(truth)))
     precision, recall, f1, n = precision_recall_fscore_support(truth, probabilities.argmax(1))
     for k, name in enumerate(NAMES):
         own = found["classes"][name]
@@ -59,19 +59,22 @@ def test_area_under_the_curve_counts_ties_half():
     assert np.isnan(roc_auc(np.array([0.5, 0.2]), np.array([True, True])))
 
 
-def test_the_interval_of_the_accuracy_is_about_that_of_a_binomial():
-    truth = np.zeros(400, int)
-    guess = np.arange(400) % 10 == 0  # 360 of 400 right
+@pytest.mark.parametrize("copies", [1, 10])
+def test_the_interval_of_the_accuracy_is_about_that_of_a_binomial_over_subjects(copies):
+    subjects = np.arange(400).repeat(copies)
+    truth = np.zeros(len(subjects), int)
+    guess = subjects % 10 == 0  # 360 of 400 right
     probabilities = np.where(guess[:, None], [0.1, 0.9], [0.9, 0.1])
-    found = classification_scores(probabilities, truth, ("a", "b"))["accuracy"]
+    found = classification_scores(probabilities, truth, ("a", "b"), subjects)
     half = 1.96 * np.sqrt(0.9 * 0.1 / 400)
-    assert found["value"] == 0.9
-    assert found["low"] == pytest.approx(0.9 - half, abs=0.006)
-    assert found["high"] == pytest.approx(0.9 + half, abs=0.006)
+    assert found["subjects"] == 400
+    assert found["accuracy"]["value"] == 0.9
+    assert found["accuracy"]["low"] == pytest.approx(0.9 - half, abs=0.006)
+    assert found["accuracy"]["high"] == pytest.approx(0.9 + half, abs=0.006)
 
 
 def test_what_has_no_meaning_is_none():
-    found = classification_scores(np.array([[0.8, 0.2], [0.7, 0.3]]), np.array([0, 0]), ("a", "b"))
+    found = classification_scores(np.array([[0.8, 0.2], [0.7, 0.3]]), np.array([0, 0]), ("a", "b"), "xy")
     assert found["classes"]["b"]["recall"] is None
     assert found["classes"]["b"]["roc_auc"] is None
     assert found["accuracy"]["value"] == 1.0

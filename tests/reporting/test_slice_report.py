@@ -39,7 +39,8 @@ def run(tmp_path):
         names = [f"Training/{CLASSES[t]}/{i:03d}.jpg" for i, t in enumerate(truth)]
         p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
         write_predictions(folder / "predictions.csv", part, names, truth, p, CLASSES)
-        write_scores(folder / "scores.json", {"part": part, "temperature": 1.0}, logits, truth, CLASSES)
+        about = {"part": part, "temperature": 1.0}
+        write_scores(folder / "scores.json", about, logits, truth, CLASSES, names)
         rows = ["epoch,step,train/loss,val/loss,val/accuracy", "0,1,1.0,0.9,0.5", "1,2,0.5,0.4,0.9"]
         (folder / "metrics.csv").write_text("\n".join(rows) + "\n")
         return folder
