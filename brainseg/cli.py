@@ -45,6 +45,12 @@ class Contrast(StrEnum):
     random = "random"
 
 
+class Evaluated(StrEnum):
+    """What kind of results are compared with a truth."""
+
+    skullstrip = "skullstrip"
+
+
 class OneLineErrors(TyperGroup):
     """A group that answers what the user can mend in one line, without a traceback."""
 
@@ -218,6 +224,34 @@ def _slices_of(overrides: list[str]) -> Any:
     if isinstance(data, PhantomData):
         data.write()
     return slices.root, list(slices.recipe.classes), slices.cache
+
+
+@app.command()
+def evaluate(
+    truth: Annotated[Path, typer.Argument(help="A true mask, or a folder of scans with their masks.")],
+    guess: Annotated[Path, typer.Argument(help="A mask, or what predict.py wrote for those scans.")],
+    task: Annotated[Evaluated, typer.Option(help="What the masks are of.")] = Evaluated.skullstrip,
+    output: Annotated[Path | None, typer.Option(help="Where scores.csv and scores.json go.")] = None,
+) -> None:
+    """Masks against true ones, each with its scores, and their medians with intervals of 95 %."""
+    from brainseg.pipeline.evaluation import SCORES, evaluate_brains, write_evaluation
+
+    found = evaluate_brains(truth, guess)
+    table = Table("scan", *(name.replace("_", " ") for name in SCORES))
+    for mask in found.masks:
+        values = [f"{mask.scores[name]:.3f}" for name in SCORES] if mask.scores else [""] * len(SCORES)
+        table.add_row(escape(mask.name), *values)
+    if found.medians:
+        intervals = [f"{m:.3f}\n{low:.3f} to {high:.3f}" for m, low, high in found.medians.values()]
+        table.add_section()
+        table.add_row("median\n95 %", *intervals)
+    _console().print(table)
+    for mask in found.faults:
+        typer.echo(f"{mask.name}: {mask.fault}", err=True)
+    if output is not None:
+        write_evaluation(found, output)
+    if found.faults:
+        raise typer.Exit(min(len(found.faults), 100))
 
 
 @report.command("grid")

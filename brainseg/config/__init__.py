@@ -4,6 +4,8 @@ from brainseg.config.check import as_section, check, check_predict, chosen, expl
 from brainseg.config.errors import ConfigError, UserError
 from brainseg.config.folder import conf_dir
 from brainseg.config.schema import (
+    ANY,
+    OTSU,
     SEQUENCES,
     TUMOR_TYPES,
     ClassifierConfig,
@@ -17,6 +19,8 @@ from brainseg.config.schema import (
 )
 
 __all__ = [
+    "ANY",
+    "OTSU",
     "SEQUENCES",
     "TUMOR_TYPES",
     "ClassifierConfig",

@@ -17,6 +17,8 @@ from omegaconf import MISSING
 from brainseg.config.errors import ConfigError
 
 SEQUENCES = ("t1", "t1ce", "t2", "flair")
+ANY = "any"  # whichever sequence there is, for a skull stripper that knows them all
+OTSU = "otsu"  # in the place of a skull stripper's checkpoint
 TUMOR_TYPES = ("glioma", "meningioma", "notumor", "pituitary")  # the order of the classifier's logits
 
 
@@ -189,13 +191,14 @@ class SlicePreprocess:
 class VolumePreprocess:
     """How a 3D scan is prepared before a network sees it. Every scan is turned to RAS first."""
 
-    modalities: list[str] = MISSING  # sequences, in the channel order of the network's input
+    modalities: list[str] = MISSING  # sequences, in the channel order of the network's input; or [any]
     spacing_mm: Optional[list[float]] = MISSING  # voxel size after resampling; null keeps the scan's own
     intensity: Intensity = MISSING
     crop: Crop = MISSING
 
     def __post_init__(self) -> None:
-        _known("preprocess.modalities", self.modalities, SEQUENCES)
+        if list(self.modalities) != [ANY]:
+            _known("preprocess.modalities", self.modalities, SEQUENCES)
         if self.spacing_mm is not None:
             _three_positive("preprocess.spacing_mm", self.spacing_mm)
 
@@ -342,6 +345,7 @@ class SegmenterConfig(VolumeRecipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _known("preprocess.modalities", self.preprocess.modalities, SEQUENCES)
         _at_least("margin_mm", self.margin_mm, 0)
 
 

@@ -10,6 +10,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from brainseg.inference import otsu_bin
+
 SIDE = 96  # of a picture in its own frame, pixels
 REACH = 1.15  # of the head's frame, in radii of the head
 COMPARED = 0.91  # radius of the disc that is compared, of the frame's half side
@@ -216,18 +218,9 @@ def _brightness(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
     if grey.min() == grey.max():
         return np.ones(grey.shape)
     background = float(np.percentile(grey, 2))
-    threshold = max(_otsu(grey) - background, 1.0)
+    threshold = max(otsu_bin(np.bincount(grey.ravel(), minlength=256)) - background, 1.0)
     weight = np.clip((grey - background) / threshold - 0.5, 0, 1)
     return weight if weight.any() else np.ones(grey.shape)
-
-
-def _otsu(grey: NDArray[np.uint8]) -> int:
-    """The grey value that divides best into dark, up to it, and bright (Otsu 1979)."""
-    share = np.bincount(grey.ravel(), minlength=256) / grey.size
-    dark = np.cumsum(share)[:-1]
-    mean = np.cumsum(share * np.arange(256))
-    between = (mean[-1] * dark - mean[:-1]) ** 2 / np.maximum(dark * (1 - dark), 1e-12)
-    return int(between.argmax())
 
 
 def _blur(deviation: float) -> Matrix:

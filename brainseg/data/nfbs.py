@@ -1,5 +1,6 @@
 """NFBS: T1-weighted heads with brain masks, a folder for each subject."""
 
+from brainseg.config import ANY
 from brainseg.config.errors import DataError, GeometryError, ImageError
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.images.layouts import Subject, find_subjects
@@ -25,12 +26,17 @@ class NFBSVolumes(VolumeData):
         return find_subjects(self.root)
 
     def _files(self, subject: Subject) -> list:
-        image = subject.images.get(self.recipe.preprocess.modalities[0])
+        image = subject.images.get(self._sequence(subject))
         return [path for path in (image and image.path, subject.brain_mask) if path]
+
+    def _sequence(self, subject: Subject) -> str:
+        """The one to learn from; where any will do, the subject's first."""
+        wanted = self.recipe.preprocess.modalities[0]
+        return next(iter(subject.images)) if wanted == ANY else wanted
 
     def read(self, case: Case) -> tuple[Volume, Volume]:
         subject = self.subjects[case.id]
-        sequence = self.recipe.preprocess.modalities[0]
+        sequence = self._sequence(subject)
         if sequence not in subject.images:
             raise ImageError(f"{subject.folder} has no {sequence} image; it has {sorted(subject.images)}")
         if subject.brain_mask is None:

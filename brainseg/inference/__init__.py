@@ -2,6 +2,7 @@
 
 from brainseg.inference.calibration import calibrated, fit_temperature
 from brainseg.inference.components import fill_holes, largest_component, remove_small
+from brainseg.inference.otsu import otsu_bin, otsu_brain
 from brainseg.inference.saliency import grad_cam, share_inside
 from brainseg.inference.vote import HEALTHY, Verdict, VoteSlice, combine_votes, display_slice, vote_slices
 from brainseg.inference.window import predict_windows
@@ -17,6 +18,8 @@ __all__ = [
     "fit_temperature",
     "grad_cam",
     "largest_component",
+    "otsu_bin",
+    "otsu_brain",
     "predict_windows",
     "remove_small",
     "share_inside",

@@ -1,5 +1,6 @@
 """Scores: functions of masks first, streaming shells around them below."""
 
+from brainseg.metrics.brain import brain_scores
 from brainseg.metrics.classification import (
     calibration_error,
     classification_scores,
@@ -16,6 +17,7 @@ __all__ = [
     "MISSED_MM",
     "PROTOCOLS",
     "RegionDice",
+    "brain_scores",
     "calibration_error",
     "case_scores",
     "classification_scores",

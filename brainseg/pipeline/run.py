@@ -15,7 +15,7 @@ from rich.progress import track
 from rich.table import Table
 
 from brainseg.checkpoint import load_model
-from brainseg.config import PredictConfig, UserError
+from brainseg.config import OTSU, PredictConfig, UserError
 from brainseg.config.errors import ConfigError
 from brainseg.config.schema import Stage
 from brainseg.device import best_device
@@ -24,12 +24,13 @@ from brainseg.images.layouts import Subject, find_subjects
 from brainseg.pipeline import outputs
 from brainseg.pipeline.meter import Meter
 from brainseg.pipeline.scans import Scans, brain_if_stripped, read_scans, refuse_without
-from brainseg.pipeline.stages import Segmentation, Strip, segment, strip
+from brainseg.pipeline.stages import Otsu, Segmentation, Strip, segment, sequences_of, strip
 from brainseg.pipeline.tumor_type import TumorType, classify, with_tumor
 from brainseg.tasks import TaskModule
 
 log = logging.getLogger("brainseg")
 MODEL_OF = {Stage.strip: "skullstripper", Stage.classify: "classifier", Stage.segment: "segmenter"}
+Models = dict[Stage, TaskModule | Otsu]
 PACKAGES = ("brainseg", "torch", "monai", "numpy", "nibabel", "timm")
 
 
@@ -51,7 +52,7 @@ class Job:
     """What is the same for all subjects."""
 
     options: PredictConfig
-    models: dict[Stage, TaskModule]
+    models: Models
     convention: Convention  # of the label maps
     files: dict[str, dict[str, str]]  # each model's file and its sha256, by the model's name
 
@@ -70,8 +71,9 @@ def run(options: PredictConfig) -> int:
     if not options.overwrite:
         outputs.refuse_existing(output, [subject.id for subject in subjects])
     models = _load(options)
-    paths = {MODEL_OF[stage]: Path(getattr(options, MODEL_OF[stage])) for stage in models}
-    files = {name: {"file": str(path), "sha256": outputs.sha256(path)} for name, path in paths.items()}
+    files = {
+        MODEL_OF[stage]: _about(getattr(options, MODEL_OF[stage]), model) for stage, model in models.items()
+    }
     job = Job(options, models, _convention(options, models), files)
     results = []
     for subject in track(subjects, "predicting", transient=True, disable=len(subjects) == 1):
@@ -80,10 +82,15 @@ def run(options: PredictConfig) -> int:
     return sum(result["status"] == "failed" for result in results)
 
 
-def _load(options: PredictConfig) -> dict[Stage, TaskModule]:
+def _load(options: PredictConfig) -> Models:
     device = best_device(options.device)
     paths = {stage: getattr(options, MODEL_OF[stage]) for stage in options.pipeline.stages}
-    models = {stage: load_model(path, device, task=MODEL_OF[stage]) for stage, path in paths.items() if path}
+    models: Models = {}
+    for stage, path in paths.items():
+        if stage is Stage.strip and path == OTSU:
+            models[stage] = Otsu()
+        elif path:
+            models[stage] = load_model(path, device, task=MODEL_OF[stage])
     if not models:
         raise ConfigError(
             f"no model for any of the stages {', '.join(map(str, paths))}; "
@@ -92,10 +99,16 @@ def _load(options: PredictConfig) -> dict[Stage, TaskModule]:
     return models
 
 
-def _convention(options: PredictConfig, models: dict[Stage, TaskModule]) -> Convention:
-    name = options.labels
-    if name is None and Stage.segment in models:
-        name = models[Stage.segment].provenance.get("facts", {}).get("label_convention")
+def _about(given: str, model: TaskModule | Otsu) -> dict[str, str]:
+    if isinstance(model, Otsu):
+        return {"method": given}
+    return {"file": given, "sha256": outputs.sha256(Path(given))}
+
+
+def _convention(options: PredictConfig, models: Models) -> Convention:
+    name, segmenter = options.labels, models.get(Stage.segment)
+    if name is None and isinstance(segmenter, TaskModule):
+        name = segmenter.provenance.get("facts", {}).get("label_convention")
     name = name or "brats-2023"
     if name not in CONVENTIONS:
         raise ConfigError(f"labels must be one of {', '.join(CONVENTIONS)}, got {name}")
@@ -135,7 +148,7 @@ def _predict(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
         scans = read_scans(subject, *_wanted(models, options), options.pipeline.align)
         brain = brain_if_stripped(scans.images[scans.reference])
         if brain is None and Stage.strip in models:
-            refuse_without(subject, list(models[Stage.strip].config.preprocess.modalities))
+            refuse_without(subject, sequences_of(models[Stage.strip]))
     found = Findings(scans, brain, already_stripped=brain is not None)
     for stage in options.pipeline.stages:
         if reason := _why_left_out(stage, found, models, options):
@@ -150,18 +163,16 @@ def _predict(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
     return _result(subject, found, job, meter)
 
 
-def _wanted(models: dict[Stage, TaskModule], options: PredictConfig) -> tuple[list[str], str | None]:
+def _wanted(models: Models, options: PredictConfig) -> tuple[list[str], str | None]:
     """The sequences needed whether the scan is stripped or not, and the one whose grid the results get."""
-    needed = list(models[Stage.segment].config.preprocess.modalities) if Stage.segment in models else []
+    needed = sequences_of(models[Stage.segment]) if Stage.segment in models else []
     if options.vote.sequence and Stage.classify in models:
         needed.append(options.vote.sequence)
-    heads = list(models[Stage.strip].config.preprocess.modalities) if Stage.strip in models else []
+    heads = sequences_of(models[Stage.strip]) if Stage.strip in models else []
     return list(dict.fromkeys(needed)), next(iter([*heads, *needed]), None)
 
 
-def _why_left_out(
-    stage: Stage, found: Findings, models: dict[Stage, TaskModule], options: PredictConfig
-) -> str | None:
+def _why_left_out(stage: Stage, found: Findings, models: Models, options: PredictConfig) -> str | None:
     if stage not in models:
         return f"no {MODEL_OF[stage]} given"
     if stage is Stage.strip and found.already_stripped:

@@ -8,14 +8,14 @@ import torch
 from numpy.typing import NDArray
 from scipy import special
 
-from brainseg.config.schema import WindowConfig
+from brainseg.config.schema import ANY, WindowConfig
 from brainseg.images.labels import CLASSES, REGIONS
 from brainseg.images.margin import with_margin
 from brainseg.images.volume import Volume
-from brainseg.inference import fill_holes, largest_component
+from brainseg.inference import fill_holes, largest_component, otsu_brain
 from brainseg.pipeline.scans import Scans
 from brainseg.preprocess.volumes import prepare_volume
-from brainseg.tasks import Segmenter, SkullStripper
+from brainseg.tasks import Segmenter, SkullStripper, TaskModule
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,23 @@ class Segmentation:
         return {name: round(float(part.sum()) * voxel_ml, 3) for name, part in parts.items()}
 
 
-def strip(scans: Scans, model: SkullStripper, window: WindowConfig) -> Strip:
-    """The brain of a head, from the one sequence that the model knows."""
-    prepared = prepare_volume(
-        scans.on_reference(model.config.preprocess.modalities[0]), model.config.preprocess
-    )
+class Otsu:
+    """In the place of a trained skull stripper: it takes any sequence."""
+
+
+def sequences_of(model: TaskModule | Otsu) -> list[str]:
+    """What the model must be given, in the order of its channels; nothing, where any sequence will do."""
+    known = [] if isinstance(model, Otsu) else list(model.config.preprocess.modalities)
+    return [] if known == [ANY] else known
+
+
+def strip(scans: Scans, model: SkullStripper | Otsu, window: WindowConfig) -> Strip:
+    """The brain of a head, from the one sequence that the model knows, else from the reference."""
+    volume = scans.on_reference(next(iter(sequences_of(model)), scans.reference))
+    if isinstance(model, Otsu):
+        mask = otsu_brain(volume.data[0], volume.grid.spacing_mm)
+        return Strip(mask, mask.astype(np.float32))
+    prepared = prepare_volume(volume, model.config.preprocess)
     logits = model.logits(_tensor(prepared.image, model), **_options(window))
     # Interpolated before the sigmoid, which would pull the edge between two coarse voxels to their middle.
     logit = prepared.undo(logits.float().cpu().numpy(), nearest=False, outside=-np.inf)[0]
@@ -61,7 +73,7 @@ def segment(
     scans: Scans, brain: NDArray[np.bool_] | None, model: Segmenter, window: WindowConfig
 ) -> Segmentation:
     """The tumour inside the brain and its margin, from the sequences that the model was trained with."""
-    channels = [scans.on_reference(name).data for name in model.config.preprocess.modalities]
+    channels = [scans.on_reference(name).data for name in sequences_of(model)]
     volume = Volume(np.concatenate(channels), scans.grid)
     if brain is not None:  # and around it what the scan holds: a stripped one is empty there
         near = with_margin(brain, model.config.margin_mm, scans.grid.spacing_mm)

@@ -102,6 +102,14 @@ def test_a_mistake_is_answered_in_one_line_while_composing(composed, override, a
             r"^segmenter\.preprocess\.modalities takes distinct names out of \['t1', 't1ce', 't2', 'flair'\]",
         ),
         (
+            ["model=segmenter", "segmenter.preprocess.modalities=[any]"],
+            r"^segmenter\.preprocess\.modalities takes distinct names out of \['t1', 't1ce', 't2', 'flair'\]",
+        ),
+        (
+            ["model=skullstripper", "skullstripper.preprocess.modalities=[any,t1]"],
+            r"^skullstripper\.preprocess\.modalities takes distinct names",
+        ),
+        (
             ["model=skullstripper", "skullstripper.preprocess.modalities=[t1,t2]"],
             r"^skullstripper\.preprocess\.modalities takes one sequence",
         ),
