@@ -114,7 +114,7 @@ class Normalise(Choice):
     head = "head"  # mean 0, deviation 1 over the slice's own bright pixels: scanners differ in brightness
     caffe = "caffe"  # 0 to 255 less ImageNet's mean: Keras's for VGG16 and ResNet50
     tf = "tf"  # to [-1, 1]: Keras's for MobileNetV2. Its EfficientNetB0 divides by 255 itself, as unit does
-    double_scaled = "double_scaled"  # to [0, 1/255], a mistake: x / 255 where the network divides again
+    double_scaled = "double_scaled"  # imagenet of x / 255, a mistake: where the network divides by 255 again
 
 
 class MonitorMode(Choice):
@@ -280,10 +280,10 @@ class ClassifierConfig(Recipe):
         _within("dropout", self.dropout, 0, 1)
         _within("drop_path", self.drop_path, 0, 1)
         _at_least("margin_mm", self.margin_mm, 0)
-        if self.pretrained and self.preprocess.normalise in (Normalise.caffe, Normalise.double_scaled):
+        if self.pretrained and self.preprocess.normalise is Normalise.caffe:
             raise ConfigError(
-                f"pretrained is true, but preprocess.normalise={self.preprocess.normalise} feeds values "
-                "of another size than timm's weights have learnt from; set preprocess.normalise=imagenet"
+                "pretrained is true, but preprocess.normalise=caffe feeds values of another size than timm's "
+                "weights have learnt from; set preprocess.normalise=imagenet"
             )
         if self.margin_mm and not self.preprocess.stripped:
             raise ConfigError(

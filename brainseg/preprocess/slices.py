@@ -59,15 +59,19 @@ def network_input(slices: Tensor, settings: SlicePreprocess) -> Tensor:
     grey = unit.expand(-1, 3, -1, -1)
     match settings.normalise:
         case Normalise.imagenet:
-            return (grey - _channels(IMAGENET_MEAN, grey)) / _channels(IMAGENET_DEVIATION, grey)
+            return _as_imagenet(grey)
         case Normalise.caffe:
             return 255 * grey - _channels(CAFFE_MEAN, grey)
         case Normalise.tf:
             return 2 * grey - 1
         case Normalise.double_scaled:
-            return grey / 255
+            return _as_imagenet(grey / 255)
         case _:
             return grey.contiguous()
+
+
+def _as_imagenet(grey: Tensor) -> Tensor:
+    return (grey - _channels(IMAGENET_MEAN, grey)) / _channels(IMAGENET_DEVIATION, grey)
 
 
 def _channels(values: tuple[float, float, float], like: Tensor) -> Tensor:

@@ -90,6 +90,11 @@ class Run:
         return None if self.last_epoch is None else self.curves.get("val/loss", {}).get(self.last_epoch)
 
     @property
+    def train_loss(self) -> float | None:
+        """Mean of the last epoch, where it is finite."""
+        return None if self.last_epoch is None else self.curves.get("train/loss", {}).get(self.last_epoch)
+
+    @property
     def best_epoch(self) -> int | None:
         """The first one with the best accuracy on the validation part."""
         return best_epoch(self.curves, "val/accuracy", "max")

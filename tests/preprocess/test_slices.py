@@ -101,7 +101,11 @@ def test_an_empty_slice_stays_finite():
     [  # of the channels red, green, blue; Keras's caffe turns them round
         ("caffe", [-103.939, -116.779, -123.68], [255 - 103.939, 255 - 116.779, 255 - 123.68]),
         ("tf", [-1, -1, -1], [1, 1, 1]),
-        ("double_scaled", [0, 0, 0], [1 / 255] * 3),
+        (  # what a pretrained EfficientNetB0 of Keras makes of x / 255
+            "double_scaled",
+            [-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225],
+            [(1 / 255 - 0.485) / 0.229, (1 / 255 - 0.456) / 0.224, (1 / 255 - 0.406) / 0.225],
+        ),
     ],
 )
 def test_keras_s_ranges_by_hand(normalise, black, white):

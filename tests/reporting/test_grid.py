@@ -454,7 +454,7 @@ def test_the_repeated_failure_stands_beside(folder, tmp_path):
     row = row_of(markdown, "efficientnet_b0 + categorical_crossentropy + nadam")
     assert row[:4] == [f"efficientnet_b0 + {CCE} + nadam", "caffe", "0", "done"]
     assert row[4:] == [
-        "0.4000 (4 of 10; 0.1682 to 0.6873)", "the largest class has 40.0%", "\N{EN DASH}", "0.4033"
+        "1.0000", "0.4000 (4 of 10; 0.1682 to 0.6873)", "the largest class has 40.0%", "\N{EN DASH}", "0.4033"
     ]  # fmt: skip
     with pytest.raises(UserError, match="no run of the classifier there"):
         write_grid_report(folder, failure=tmp_path / "nothing")

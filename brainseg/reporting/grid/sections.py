@@ -188,7 +188,10 @@ def _chosen(chosen: CellResult | None) -> Section:
 def _failure(runs: Sequence[Run], results: Sequence[CellResult]) -> list[Section]:
     if not runs:
         return []
-    said = "Scaled once, the network sees x/255 (unit); scaled twice, x/255/255 (double_scaled)."
+    said = (
+        "The input divided by 255 once (imagenet) and twice (double_scaled), each then less ImageNet's mean "
+        "and by its deviation, as a pretrained EfficientNetB0 of Keras does itself."
+    )
     return [
         Section(
             "EfficientNetB0's failure, repeated", paragraphs=[said], tables=[failure_table(runs, results)]

@@ -242,6 +242,7 @@ def failure_table(runs: Sequence[Run], results: Sequence[CellResult]) -> Table:
                 run.settings["input values"],
                 str(run.seed),
                 Entry(run.state.value, mark="" if run.state is State.done else "bad"),
+                number(run.train_loss),
                 _counted(run),
                 Entry(run.collapse or "", mark="bad" if run.collapse else ""),
                 number(ours.mean if ours else None),
@@ -249,6 +250,7 @@ def failure_table(runs: Sequence[Run], results: Sequence[CellResult]) -> Table:
             ]
         )
     header = (
-        "cell", "input values", "seed", "state", "val. accuracy", "collapsed", "this sweep's cell", "report"
+        "cell", "input values", "seed", "state", "train. loss", "val. accuracy", "collapsed",
+        "this sweep's cell", "report",
     )  # fmt: skip
     return table_of("Accuracy with the input scaled once and twice", header, rows)
