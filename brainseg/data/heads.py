@@ -1,0 +1,143 @@
+"""Synthetic heads for a skull stripper of any contrast, painted anew for every patch."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from rich.progress import track
+from torch.utils.data import DataLoader, Dataset
+
+from brainseg.augment import VolumeAugment
+from brainseg.config import SkullStripperConfig
+from brainseg.config.errors import ConfigError
+from brainseg.data.cache import ArrayCache, Arrays
+from brainseg.data.loading import plain_loader, train_loader, worker_count
+from brainseg.data.sampling import Draw, generator_of
+from brainseg.data.splits import SplitRule, split_subjects
+from brainseg.data.volumes import WholeDataset
+from brainseg.device import threads
+from brainseg.images.volume import Volume
+from brainseg.phantom.painting import paint
+from brainseg.phantom.templates import VERSION, Template, grid_of, make_template
+from brainseg.preprocess.volumes import prepare_labels, prepare_volume
+
+
+class PaintedHeads(pl.LightningDataModule):
+    """Heads whose contrast, noise, slices and field of view are drawn each time that they are shown.
+
+    Only their anatomy is kept on disk. Heads of the validation and test parts are painted once each.
+
+    Args:
+        recipe: The skull stripper's section of the config; its spacing is that of the heads.
+        heads: How many different ones.
+        val_share, test_share, seed: See SplitRule.
+        workers: Loader processes, or "auto".
+        cache: Folder for the anatomy.
+
+    Raises:
+        ConfigError: The recipe is for one sequence only, or keeps each scan's own voxels.
+    """
+
+    def __init__(
+        self,
+        recipe: SkullStripperConfig,
+        heads: int,
+        val_share: float,
+        test_share: float,
+        seed: int,
+        workers: int | str,
+        cache: str,
+    ) -> None:
+        super().__init__()
+        if not isinstance(recipe, SkullStripperConfig):
+            raise ConfigError("data=heads is for model=skullstripper; other models take data=phantom")
+        spacing_mm = recipe.preprocess.spacing_mm
+        if spacing_mm is None or len(set(spacing_mm)) > 1:
+            raise ConfigError(
+                f"data=heads needs cubes, but skullstripper.preprocess.spacing_mm is {spacing_mm}; "
+                "set it, for instance to [2,2,2]"
+            )
+        self.recipe, self.n, self.seed, self.spacing_mm = recipe, heads, seed, float(spacing_mm[0])
+        self.rule = SplitRule(val_share, test_share, None, 0, seed)
+        self.workers = worker_count(workers)
+        self.cache = ArrayCache(cache)
+        self.facts: dict[str, Any] = {}
+
+    def prepare_data(self) -> None:
+        self._templates()
+
+    def setup(self, stage: str) -> None:
+        templates = self._templates()
+        self.split = split_subjects({f"head-{k:04d}": "" for k in range(self.n)}, self.rule)
+        self.templates = {
+            part: [templates[int(name[5:])] for name in names] for part, names in self.split.as_dict().items()
+        }
+        self.facts |= {f"{part}_subjects": len(names) for part, names in self.split.as_dict().items()}
+        self.facts["phantom"] = {"templates": VERSION, "heads": self.n, "seed": self.seed}
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        dataset = PaintedPatches(self.templates["train"], self.recipe, self.seed)
+        return train_loader(dataset, len(dataset), self.recipe.batch_size, self.seed, self.workers)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        return self._whole("val")
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        return self._whole("test")
+
+    def _whole(self, part: str) -> DataLoader[Any]:
+        painted = [prepared_head(template, k, self.recipe) for k, template in enumerate(self.templates[part])]
+        return plain_loader(WholeDataset(painted), 1, self.workers)
+
+    def _templates(self) -> list[Template]:
+        with ThreadPoolExecutor(threads()) as pool:
+            made = pool.map(self._template, range(self.n))
+            return list(track(made, "making heads", self.n, transient=True))
+
+    def _template(self, number: int) -> Template:
+        seed = 1_000_000 * (self.seed + 1) + number
+
+        def make() -> Arrays:
+            template = make_template(seed, self.spacing_mm)
+            return {name: getattr(template, name) for name in ("parts", "gray", "white", "brain")}
+
+        key = self.cache.key([], template=VERSION, seed=seed, spacing_mm=self.spacing_mm)
+        arrays = self.cache.get(key, make)
+        return Template(**arrays, spacing_mm=self.spacing_mm)
+
+
+def prepared_head(template: Template, seed: int, recipe: SkullStripperConfig) -> Arrays:
+    """A painted head as prediction would show it to the network: image (1, X, Y, Z) and truth (X, Y, Z)."""
+    image, brain = paint(template, seed)
+    grid = grid_of(image.shape, template.spacing_mm)
+    prepared = prepare_volume(Volume(image[None], grid), recipe.preprocess)
+    return {
+        "image": prepared.image,
+        "truth": prepare_labels(Volume(brain[None].astype(np.uint8), grid), prepared),
+    }
+
+
+class PaintedPatches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Patches (1, x, y, z) with their truth (x, y, z), each of a head that is painted for it."""
+
+    def __init__(self, templates: list[Template], recipe: SkullStripperConfig, seed: int) -> None:
+        self.templates, self.recipe, self.seed = templates, recipe, seed
+        x, y, z = recipe.patch
+        self.augment = VolumeAugment(
+            (x, y, z), recipe.foreground_share, flip_axes=(0,), **vars(recipe.augment)
+        )
+
+    def __len__(self) -> int:
+        return len(self.templates) * self.recipe.patches_per_volume
+
+    def __getitem__(self, draw: Draw) -> tuple[torch.Tensor, torch.Tensor]:
+        epoch, index = draw
+        generator = generator_of(self.seed, epoch, index)
+        seed = int(torch.randint(2**62, (), generator=generator))
+        head = prepared_head(self.templates[index // self.recipe.patches_per_volume], seed, self.recipe)
+        image, truth = self.augment(
+            torch.from_numpy(head["image"]), torch.from_numpy(head["truth"]), generator
+        )
+        return image.contiguous(), truth.long().contiguous()

@@ -1,0 +1,89 @@
+"""Heads as maps of tissue, without intensities: painted anew each time they are shown to a network."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainseg.config import TUMOR_TYPES
+from brainseg.images.volume import Grid
+from brainseg.phantom.anatomy import Bool, Lattice, Pose, Tissue, brain_fractions, build_head
+from brainseg.phantom.fields import random_stream
+from brainseg.phantom.tumours import grow
+
+VERSION = 1  # of what is drawn; raise it when the same seed gives another template
+
+# Right-left, front-back and up-down: with a long neck, which is cut off at random when it is painted.
+FIELD_OF_VIEW_MM = (192.0, 224.0, 240.0)
+# Names of what fills a voxel, in the order of its number in `Template.parts`.
+PARTS = (*(tissue.name.lower() for tissue in Tissue), "necrosis", "edema", "enhancing")
+BRAIN = int(Tissue.BRAIN)
+TUMOR_SHARE = 0.4  # of the templates
+FACELESS_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class Template:
+    """A head on a grid in RAS, all arrays (X, Y, Z).
+
+    Attributes:
+        parts: uint8, numbers of `PARTS`.
+        gray, white: uint8, shares of 255 where `parts` is brain; the rest there is CSF.
+        brain: The mask that a stripper shall find, as of `PhantomSubject`.
+        spacing_mm: Of the voxels, which are cubes.
+    """
+
+    parts: NDArray[np.uint8]
+    gray: NDArray[np.uint8]
+    white: NDArray[np.uint8]
+    brain: Bool
+    spacing_mm: float
+
+    @property
+    def grid(self) -> Grid:
+        return grid_of(self.parts.shape, self.spacing_mm)
+
+
+def grid_of(shape: tuple[int, ...], spacing_mm: float) -> Grid:
+    """Cubes in RAS from the world's origin."""
+    x, y, z = shape
+    return Grid((x, y, z), np.diag([spacing_mm] * 3 + [1.0]))
+
+
+def make_template(seed: int, spacing_mm: float) -> Template:
+    """A head of any size and position, with or without face and tumour; more varied than `make_subject`'s."""
+    rng = random_stream(seed, 60)
+    pose = Pose(
+        offset_mm=(float(rng.normal(0, 3)), float(rng.normal(-12, 4)), float(rng.normal(36, 4))),
+        rotation_sd_deg=12.0,
+        size_sd=0.04,
+        elastic=float(rng.uniform(0.8, 1.6)),
+        face=bool(rng.random() > FACELESS_SHARE),
+    )
+    x, y, z = (int(np.ceil(side / spacing_mm)) for side in FIELD_OF_VIEW_MM)
+    head = build_head(seed, Lattice((x, y, z), (spacing_mm,) * 3), pose)
+    parts, brain = head.tissue.copy(), head.brain.copy()
+    gray, white = brain_fractions(head, seed)
+    if rng.random() < TUMOR_SHARE:
+        kinds = [kind for kind in TUMOR_TYPES if kind != "notumor"]
+        tumor = grow(seed, head, kinds[int(rng.integers(len(kinds)))], gray, white)
+        if tumor is not None:
+            inside = tumor.labels > 0
+            parts[tumor.box][inside] = tumor.labels[inside] + len(Tissue) - 1
+            brain[tumor.box] |= inside
+            gray, white = brain_fractions(head, seed, tumor.shift_mm)
+    return Template(
+        parts,
+        _shares(gray, head.voxels, parts.shape),
+        _shares(white, head.voxels, parts.shape),
+        brain,
+        spacing_mm,
+    )
+
+
+def _shares(
+    values: NDArray[np.float32], voxels: NDArray[np.intp], shape: tuple[int, ...]
+) -> NDArray[np.uint8]:
+    full = np.zeros(int(np.prod(shape)), dtype=np.uint8)
+    full[voxels] = np.rint(255 * values)
+    return full.reshape(shape)
