@@ -65,6 +65,8 @@ class Optimizer(Choice):
 class Scheduler(Choice):
     constant = "constant"
     cosine = "cosine"
+    cosine_per_batch = "cosine_per_batch"
+    cosine_per_epoch = "cosine_per_epoch"
     poly = "poly"
     one_cycle = "one_cycle"
 
@@ -321,6 +323,7 @@ class SkullStripperConfig(VolumeRecipe):
     """A 3D network with one logit per voxel: brain or not."""
 
     loss: StripperLoss = MISSING
+    optional_skip: bool = MISSING  # of residual_unet3d: convolutions on its uppermost skip connection
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -71,14 +71,14 @@ class TaskModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = instantiate(self.hparams["optimizer"], params=self.parameters())
-        entry = self.hparams["scheduler"]
-        if entry is None:
+        if self.hparams["scheduler"] is None:
             return optimizer
-        every_batch = "total_steps" in entry
-        if every_batch:
-            entry = {**entry, "total_steps": self._total_steps()}
+        entry = dict(self.hparams["scheduler"])
+        interval = entry.pop("interval")
+        if "total_steps" in entry:
+            entry["total_steps"] = self._total_steps()
         scheduler = instantiate(entry, optimizer=optimizer)
-        return [optimizer], [{"scheduler": scheduler, "interval": "step" if every_batch else "epoch"}]
+        return [optimizer], [{"scheduler": scheduler, "interval": interval}]
 
     def _total_steps(self) -> int:
         """Optimizer steps of the whole training, also where the trainer is to stop after fewer epochs."""

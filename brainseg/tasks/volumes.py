@@ -12,10 +12,11 @@ from brainseg.tasks.base import TaskModule
 from brainseg.tasks.preview import Preview, cut
 
 
-def volume_net(config: Any, out_channels: int) -> torch.nn.Module:
+def volume_net(config: Any, out_channels: int, **options: Any) -> torch.nn.Module:
     """The network that a volume task's section names, in the memory layout that suits 3D convolutions."""
+    in_channels = len(config.preprocess.modalities)
     net = build_volume_net(
-        str(config.net), len(config.preprocess.modalities), out_channels, config.channels, config.dropout
+        str(config.net), in_channels, out_channels, config.channels, config.dropout, **options
     )
     return net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
 
