@@ -97,6 +97,7 @@ class Intensity(Choice):
     zscore_nonzero = "zscore_nonzero"  # the same over voxels that are not 0, for skull-stripped scans
     minmax = "minmax"  # to [0, 1]
     percentile = "percentile"  # robust range of the head to [0, 1], for scans with skull and air
+    landmarks = "landmarks"  # percentiles of the head as the training part has them, then zscore of the head
 
 
 class Crop(Choice):

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from brainseg.augment import VolumeAugment
 from brainseg.config import SkullStripperConfig
 from brainseg.config.errors import ConfigError
+from brainseg.config.schema import Intensity
 from brainseg.data.cache import ArrayCache, Arrays
 from brainseg.data.loading import plain_loader, train_loader, worker_count
 from brainseg.data.sampling import Draw, generator_of
@@ -37,7 +38,7 @@ class PaintedHeads(pl.LightningDataModule):
         cache: Folder for the anatomy.
 
     Raises:
-        ConfigError: The recipe is for one sequence only, or keeps each scan's own voxels.
+        ConfigError: The recipe is of another task, has no cubes for voxels, or wants landmarks.
     """
 
     def __init__(
@@ -58,6 +59,11 @@ class PaintedHeads(pl.LightningDataModule):
             raise ConfigError(
                 f"data=heads needs cubes, but skullstripper.preprocess.spacing_mm is {spacing_mm}; "
                 "set it, for instance to [2,2,2]"
+            )
+        if recipe.preprocess.intensity is Intensity.landmarks:
+            raise ConfigError(
+                "data=heads has any contrast, which no landmarks describe; "
+                "set skullstripper.preprocess.intensity=percentile"
             )
         self.recipe, self.n, self.seed, self.spacing_mm = recipe, heads, seed, float(spacing_mm[0])
         self.rule = SplitRule(val_share, test_share, None, 0, seed)

@@ -1,8 +1,9 @@
 """Scans with a truth per voxel, prepared once, cut into random patches for training."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from brainseg.augment import VolumeAugment
 from brainseg.config.errors import ImageError
-from brainseg.config.schema import VolumeRecipe
+from brainseg.config.schema import Intensity, VolumeRecipe
 from brainseg.data.cache import ArrayCache, Arrays
 from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader, worker_count
 from brainseg.data.sampling import Draw, generator_of
-from brainseg.data.splits import SplitRule, split_subjects
+from brainseg.data.splits import Split, SplitRule, split_subjects
 from brainseg.device import threads
 from brainseg.images.volume import Volume
+from brainseg.preprocess.landmarks import PERCENTILES, head_percentiles, learn_landmarks
 from brainseg.preprocess.volumes import prepare_labels, prepare_volume
 
 
@@ -83,14 +85,10 @@ class VolumeData(pl.LightningDataModule):
         """A case's image (C, X, Y, Z) and truth (1, X, Y, Z), on one grid."""
 
     def prepare_data(self) -> None:
-        self._prepared(self.cases())
+        self._prepare()
 
     def setup(self, stage: str) -> None:
-        cases = self.cases()
-        self.arrays = self._prepared(cases)
-        self.split = split_subjects(
-            {case.id: case.stratum for case in cases if case.id in self.arrays}, self.rule
-        )
+        self._prepare()
         self.facts |= {f"{part}_subjects": len(ids) for part, ids in self.split.as_dict().items()}
 
     def train_dataloader(self) -> DataLoader[Any]:
@@ -103,27 +101,50 @@ class VolumeData(pl.LightningDataModule):
     def test_dataloader(self) -> DataLoader[Any]:
         return plain_loader(WholeDataset([self.arrays[name] for name in self.split.test]), 1, self.workers)
 
-    def _prepared(self, cases: list[Case]) -> dict[str, Arrays]:
-        """Memory-mapped image float16 (C, X, Y, Z) and truth uint8 (X, Y, Z) of each case."""
+    def _prepare(self) -> None:
+        """Split the usable cases; map their images float16 (C, X, Y, Z) and truths uint8 (X, Y, Z)."""
+        cases = self.cases()
+        if self.recipe.preprocess.intensity is Intensity.landmarks:
+            what = {"volume": self.recipe.preprocess, "percentiles": PERCENTILES}
+            found = self._kept(cases, "reading histograms", self._histograms, **what)
+            self.split = self._split(cases, found)
+            train = [found[name]["percentiles"] for name in self.split.train]
+            self.facts["landmarks"] = [learn_landmarks(channel) for channel in zip(*train, strict=True)]
+        how = {"volume": self.recipe.preprocess, "landmarks": self.facts.get("landmarks")}
+        self.arrays = self._kept(cases, "preparing scans", self._make, **how)
+        self.split = self._split(cases, self.arrays)
+
+    def _split(self, cases: list[Case], usable: dict[str, Arrays]) -> Split:
+        return split_subjects({case.id: case.stratum for case in cases if case.id in usable}, self.rule)
+
+    def _kept(
+        self, cases: list[Case], about: str, make: Callable[[Case], Arrays], **settings: Any
+    ) -> dict[str, Arrays]:
+        """What is made of each case, from the cache where it was made before; unusable cases are named."""
         arrays: dict[str, Arrays] = {}
         problems: dict[str, str] = {}
 
         def attempt(case: Case) -> None:
             try:
-                reader = [type(self).__name__, case.reading]
-                key = self.cache.key(case.files, volume=self.recipe.preprocess, reader=reader)
-                arrays[case.id] = self.cache.get(key, lambda: self._make(case))
+                key = self.cache.key(case.files, reader=[type(self).__name__, case.reading], **settings)
+                arrays[case.id] = self.cache.get(key, lambda: make(case))
             except (ImageError, OSError) as error:
                 problems[case.id] = str(error)
 
         with ThreadPoolExecutor(threads()) as pool:
-            list(track(pool.map(attempt, cases), "preparing scans", len(cases), transient=True))
+            list(track(pool.map(attempt, cases), about, len(cases), transient=True))
         refuse_if_bad(problems, len(cases), "subjects", self.skip_bad)
         return arrays
 
+    def _histograms(self, case: Case) -> Arrays:
+        image, _ = self.read(case)
+        plain = replace(self.recipe.preprocess, intensity=Intensity.minmax)  # what is linear changes nothing
+        prepared = prepare_volume(image, plain)
+        return {"percentiles": np.stack([head_percentiles(channel) for channel in prepared.image])}
+
     def _make(self, case: Case) -> Arrays:
         image, truth = self.read(case)
-        prepared = prepare_volume(image, self.recipe.preprocess)
+        prepared = prepare_volume(image, self.recipe.preprocess, landmarks=self.facts.get("landmarks"))
         labels = prepare_labels(truth, prepared)
         return {"image": prepared.image.astype(np.float16), "truth": labels}
 

@@ -61,7 +61,7 @@ def strip(scans: Scans, model: SkullStripper | Otsu, window: WindowConfig) -> St
     if isinstance(model, Otsu):
         mask = otsu_brain(volume.data[0], volume.grid.spacing_mm)
         return Strip(mask, mask.astype(np.float32))
-    prepared = prepare_volume(volume, model.config.preprocess)
+    prepared = prepare_volume(volume, model.config.preprocess, landmarks=_landmarks(model))
     logits = model.logits(_tensor(prepared.image, model), **_options(window))
     # Interpolated before the sigmoid, which would pull the edge between two coarse voxels to their middle.
     logit = prepared.undo(logits.float().cpu().numpy(), nearest=False, outside=-np.inf)[0]
@@ -78,7 +78,7 @@ def segment(
     if brain is not None:  # and around it what the scan holds: a stripped one is empty there
         near = with_margin(brain, model.config.margin_mm, scans.grid.spacing_mm)
         brain = brain | (near & (volume.data != 0).any(axis=0))
-    prepared = prepare_volume(volume, model.config.preprocess, brain)
+    prepared = prepare_volume(volume, model.config.preprocess, brain, _landmarks(model))
     logits = model.logits(_tensor(prepared.image, model), **_options(window))
     probabilities = prepared.undo(logits.float().softmax(0).cpu().numpy(), nearest=False)
     probabilities[0] += 1 - probabilities.sum(axis=0)  # outside the crop all is background
@@ -86,6 +86,11 @@ def segment(
     if brain is not None:
         classes[~brain] = 0
     return Segmentation(classes, probabilities.astype(np.float32))
+
+
+def _landmarks(model: TaskModule) -> Any:
+    """Those of the training part, where the model was trained with them."""
+    return model.provenance.get("facts", {}).get("landmarks")
 
 
 def _tensor(image: NDArray[np.float32], model: Any) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """A scan as a network wants it, in RAS and of one voxel size, and the way back onto the scan's own grid."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.config import VolumePreprocess
-from brainseg.config.errors import GeometryError, ImageError
+from brainseg.config.errors import ConfigError, GeometryError, ImageError
 from brainseg.config.schema import Crop, Intensity
 from brainseg.images.volume import Grid, Volume, from_ras, ras_grid, to_ras
 from brainseg.preprocess import resample
+from brainseg.preprocess.landmarks import at_landmarks
 
 Box = tuple[slice, slice, slice]
+Landmarks = Sequence[Sequence[float]]
 
 HEAD_MARGIN_MM = 8.0
 _SAME_SPACING = 1e-3  # relative; scanners write 0.9999998 mm
@@ -57,7 +60,10 @@ class Prepared:
 
 
 def prepare_volume(
-    volume: Volume, settings: VolumePreprocess, brain: NDArray[np.bool_] | None = None
+    volume: Volume,
+    settings: VolumePreprocess,
+    brain: NDArray[np.bool_] | None = None,
+    landmarks: Landmarks | None = None,
 ) -> Prepared:
     """The scan turned to RAS, masked, cropped, resampled and scaled, in this order.
 
@@ -68,9 +74,11 @@ def prepare_volume(
         volume: (C, X, Y, Z) in any orientation, channels in the order of `settings.modalities`.
         settings: What the network was, or will be, trained with.
         brain: (X, Y, Z) on the volume's grid; outside it everything becomes 0 before the crop.
+        landmarks: Of each channel, learnt from the training part; for `Intensity.landmarks` only.
 
     Raises:
         ImageError: The number of channels is wrong, the brain is empty, or a channel is constant.
+        ConfigError: Landmarks are needed and not given.
     """
     if len(volume.data) != len(settings.modalities):
         raise ImageError(
@@ -83,6 +91,10 @@ def prepare_volume(
     if settings.spacing_mm is not None:
         wanted = _spaced(grid, settings.spacing_mm)
         image, grid = resample.linear(image, _positions(grid, wanted)), wanted
+    if settings.intensity is Intensity.landmarks:
+        if landmarks is None:
+            raise ConfigError("preprocess.intensity=landmarks, but no landmarks were learnt")
+        image = np.stack([at_landmarks(own, common) for own, common in zip(image, landmarks, strict=True)])
     scaled = [
         _scaled(channel, settings.intensity, name)
         for channel, name in zip(image, settings.modalities, strict=True)
@@ -209,6 +221,8 @@ def _scaled(image: NDArray[np.float32], intensity: Intensity, name: str) -> NDAr
             return np.asarray((image - low) / (high - low))
         case Intensity.percentile:
             return _head_range_to_unit(image, name)
+        case Intensity.landmarks:
+            return _standardised_by_head(image, name)
 
 
 def _standardised(values: NDArray[np.float32], name: str) -> NDArray[np.float32]:
@@ -218,6 +232,14 @@ def _standardised(values: NDArray[np.float32], name: str) -> NDArray[np.float32]
     if deviation == 0:
         raise ImageError(f"{name}: all voxels other than 0 are {values.flat[0]:g}; a mask given as a scan?")
     return np.asarray(centred / deviation)
+
+
+def _standardised_by_head(image: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+    """Mean 0, standard deviation 1 (unbiased) of the voxels brighter than the mean; the rest goes along."""
+    head = image[image > image.mean(dtype=np.float64)].astype(np.float64)
+    if len(head) < 2 or head.std() == 0:
+        raise ImageError(f"{name}: the brighter voxels are all one value; a mask given as a scan?")
+    return np.asarray((image - head.mean()) / head.std(ddof=1), dtype=np.float32)
 
 
 def _head_range_to_unit(image: NDArray[np.float32], name: str) -> NDArray[np.float32]:

@@ -55,3 +55,20 @@ def test_a_faulty_head_is_named_with_its_fault(cohort, module, fault):
     damage(root)
     with pytest.raises(DataError, match=f"^1 of 4 subjects cannot be used: {SUBJECT}: .*{message}"):
         module(root, *STRIPPER).prepare_data()
+
+
+def test_landmarks_are_learnt_from_the_training_part_alone_and_travel_with_the_run(cohort, ready):
+    root = cohort("nfbs")
+    how = [*STRIPPER, "skullstripper.preprocess.intensity=landmarks"]
+    data = ready(root, *how)
+    (learnt,) = data.facts["landmarks"]
+    assert (learnt[0], learnt[-1]) == pytest.approx((0, 100))
+    assert learnt == sorted(learnt)
+    (held_out,) = data.split.val
+    for part, changes in ((held_out, False), (data.split.train[0], True)):
+        folder = root / part.removeprefix("sub-").removesuffix("_ses-NFB3")
+        scan = nib.load(folder / f"{part}_T1w.nii.gz")
+        bent = np.asarray(scan.dataobj).astype(np.float32) ** 2
+        nib.save(nib.Nifti1Image(bent, scan.affine), folder / f"{part}_T1w.nii.gz")
+        (now,) = ready(root, *how).facts["landmarks"]
+        assert (now != learnt) == changes

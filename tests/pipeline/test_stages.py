@@ -10,6 +10,7 @@ from brainseg.config.schema import Crop, Intensity, VolumePreprocess
 from brainseg.images.volume import Grid, Volume
 from brainseg.pipeline.scans import Scans
 from brainseg.pipeline.stages import segment, strip
+from brainseg.preprocess.volumes import prepare_volume
 
 WINDOW = SimpleNamespace(overlap=0.5, blend="gaussian", batch_size=1)
 GRID = Grid((16, 16, 16), np.diag([2.0, 2.0, 2.0, 1.0]))
@@ -20,6 +21,7 @@ def finds_edema_everywhere(margin_mm: float) -> SimpleNamespace:
     return SimpleNamespace(
         config=SimpleNamespace(preprocess=preprocess, margin_mm=margin_mm),
         device=torch.device("cpu"),
+        provenance={},
         logits=lambda image, **_: (
             torch.tensor([0.0, 0.0, 9.0, 0.0]).view(4, 1, 1, 1).expand(4, *image.shape[1:])
         ),
@@ -52,7 +54,10 @@ def test_the_brain_s_edge_is_where_the_interpolated_logit_is_zero(scans):
 
     preprocess = VolumePreprocess(["t1"], [4.0, 4.0, 4.0], Intensity.minmax, Crop.nonzero)
     model = SimpleNamespace(
-        config=SimpleNamespace(preprocess=preprocess), device=torch.device("cpu"), logits=logits
+        config=SimpleNamespace(preprocess=preprocess),
+        device=torch.device("cpu"),
+        provenance={},
+        logits=logits,
     )
     found = strip(scans, model, WINDOW)
     # Between the coarse voxels of -5 and 1 lie two fine ones: at a quarter of the way -3.5, at three quarters
@@ -72,3 +77,37 @@ def test_a_margin_does_not_reach_into_the_empty_space_around_a_stripped_scan(sca
     scans.images["t1"].data[0, 7, 7, 7] = 0  # a hole in it is part of the brain all the same
     found = segment(scans, brain, finds_edema_everywhere(8.0), WINDOW).classes
     np.testing.assert_array_equal(found > 0, brain)
+
+
+def sees(preprocess, **facts):
+    """A stripper that remembers what it was shown and finds brain everywhere."""
+    shown = []
+
+    def logits(image, **_):
+        shown.append(image.numpy())
+        return torch.ones(1, *image.shape[1:])
+
+    config = SimpleNamespace(preprocess=preprocess)
+    model = SimpleNamespace(
+        config=config, device=torch.device("cpu"), provenance={"facts": facts}, logits=logits
+    )
+    return model, shown
+
+
+def test_a_stripper_gets_the_landmarks_that_it_was_trained_with(scans):
+    landmarks = [[0.0, 5.0, 20.0, 30.0, 35.0, 50.0, 55.0, 70.0, 80.0, 90.0, 100.0]]
+    preprocess = VolumePreprocess(["t1"], None, Intensity.landmarks, Crop.none)
+    model, shown = sees(preprocess, landmarks=landmarks)
+    strip(scans, model, WINDOW)
+    expected = prepare_volume(scans.images["t1"], preprocess, landmarks=landmarks).image
+    np.testing.assert_array_equal(shown[0], expected)
+
+
+@pytest.mark.parametrize(("known", "taken"), [("any", "flair"), ("t1", "t1")])
+def test_a_stripper_of_any_sequence_gets_the_reference(scans, known, taken):
+    flair = Volume(scans.images["t1"].data ** 3, GRID)
+    both = Scans({"t1": scans.images["t1"], "flair": flair}, "flair", [])
+    preprocess = VolumePreprocess([known], None, Intensity.minmax, Crop.none)
+    model, shown = sees(preprocess)
+    strip(both, model, WINDOW)
+    np.testing.assert_array_equal(shown[0], prepare_volume(both.images[taken], preprocess).image)

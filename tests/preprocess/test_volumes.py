@@ -21,6 +21,9 @@ ORIENTATIONS = [
 ]
 
 
+LANDMARKS = [[0, 30, 40, 45, 50, 55, 60, 70, 80, 90, 100]]  # of one channel
+
+
 def how(intensity="minmax", crop="none", spacing_mm=None, modalities=("t1",)):
     return VolumePreprocess(list(modalities), spacing_mm, Intensity[intensity], Crop[crop])
 
@@ -239,8 +242,8 @@ def test_scaling_does_not_depend_on_the_units_of_the_scanner(intensity):
     data[2:8, 2:8, 2:8] = np.random.default_rng(0).random((6, 6, 6)) + 0.5
     settings = how(intensity.name)
     np.testing.assert_allclose(
-        prepare_volume(volume(1000 * data), settings).image,
-        prepare_volume(volume(data), settings).image,
+        prepare_volume(volume(1000 * data), settings, landmarks=LANDMARKS).image,
+        prepare_volume(volume(data), settings, landmarks=LANDMARKS).image,
         atol=1e-4,
     )
 
@@ -249,7 +252,7 @@ def test_the_scan_itself_is_never_changed():
     data = np.random.default_rng(0).random((6, 6, 6)).astype(np.float32)
     for intensity, crop in product(Intensity, Crop):
         scan = volume(data.copy())
-        prepare_volume(scan, how(intensity.name, crop.name), brain=data > 0.2)
+        prepare_volume(scan, how(intensity.name, crop.name), brain=data > 0.2, landmarks=LANDMARKS)
         np.testing.assert_array_equal(scan.data[0], data)
 
 
