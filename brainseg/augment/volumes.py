@@ -5,13 +5,15 @@ returns new tensors or the very ones it got, and changes nothing where its stren
 fixed order, so that one seed gives one sample.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
+
+from brainseg.augment.geometry import random_bend, random_turn
+from brainseg.augment.motion import random_motion
 
 Triple = tuple[int, int, int]
 
@@ -25,8 +27,13 @@ class VolumeAugment:
     affine: float = 0.0  # probability of a rotation and scaling
     rotate_degrees: float = 15.0  # at most, about each axis
     scale: float = 0.1  # from 1 - scale to 1 + scale, the same for all axes
+    elastic: float = 0.0  # probability of a smooth displacement
+    bend: float = 4.0  # voxels, at most, along each axis
     flip: float = 0.0  # probability for each of flip_axes
     flip_axes: tuple[int, ...] = (0,)  # of X, Y, Z; 0 is left for right
+    motion: float = 0.0  # probability of a head that moved while it was scanned
+    motion_degrees: float = 10.0  # at most, about each axis
+    motion_voxels: float = 5.0  # at most, along each axis
     intensity: float = 0.0  # probability for each of the changes below
     bias: float = 0.3  # logarithm of the strongest field, at most
     gamma: float = 0.3  # logarithm of the exponent, at most
@@ -39,13 +46,20 @@ class VolumeAugment:
         patch = self.patch or _triple(labels.shape)
         image, labels = pad_to(image, labels, patch)
         start = random_start(labels, patch, generator, foreground_share=self.foreground_share)
-        if _happens(self.affine, generator):
-            turn = random_turn(generator, rotate_degrees=self.rotate_degrees, scale=self.scale)
-            image, labels = turned_crop(image, labels, start, patch, turn)
+        turned, bent = _happens(self.affine, generator), self.elastic and _happens(self.elastic, generator)
+        if turned or bent:
+            turn = random_turn(
+                generator, rotate_degrees=self.rotate_degrees * turned, scale=self.scale * turned
+            )
+            bend = random_bend(patch, generator, strength=self.bend) if bent else None
+            image, labels = turned_crop(image, labels, start, patch, turn, bend)
         else:
             image, labels = crop(image, labels, start, patch)
         image, labels = random_flip(image, labels, generator, probability=self.flip, axes=self.flip_axes)
-        return self._intensities(image.float(), generator), labels
+        image = image.float()
+        if self.motion and _happens(self.motion, generator):
+            image = random_motion(image, generator, degrees=self.motion_degrees, voxels=self.motion_voxels)
+        return self._intensities(image, generator), labels
 
     def _intensities(self, image: Tensor, generator: Generator) -> Tensor:
         for change, strength in (
@@ -93,29 +107,21 @@ def crop(image: Tensor, labels: Tensor, start: Triple, patch: Triple) -> tuple[T
     return image[:, x, y, z], labels[x, y, z]
 
 
-def random_turn(generator: Generator, *, rotate_degrees: float, scale: float) -> Tensor:
-    """A rotation about X, Y and Z times a scale: (3, 3), from places in the patch to places in the volume."""
-    turn = torch.eye(3) * (1 + scale * _signed(generator))
-    for axis in range(3):
-        angle = math.radians(rotate_degrees * _signed(generator))
-        first, second = [a for a in range(3) if a != axis]
-        about = torch.eye(3)
-        about[first, first] = about[second, second] = math.cos(angle)
-        about[first, second], about[second, first] = -math.sin(angle), math.sin(angle)
-        turn = about @ turn
-    return turn
-
-
 def turned_crop(
-    image: Tensor, labels: Tensor, start: Triple, patch: Triple, turn: Tensor
+    image: Tensor, labels: Tensor, start: Triple, patch: Triple, turn: Tensor, bend: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """The patch about the same centre, its axes turned: image interpolated, labels by the nearest voxel.
+
+    `bend` (3, *patch) displaces its places by so many voxels of the volume along X, Y and Z.
 
     It samples the volume, not the cropped patch, so corners show what is there; beyond the volume its edge
     goes on. Voxels count as cubes: at a very anisotropic spacing a rotation shears.
     """
     middle = torch.tensor([first + (side - 1) / 2 for first, side in zip(start, patch, strict=True)])
-    image, labels, middle = _around(image, labels, middle, turn.abs() @ torch.tensor(patch).float() / 2)
+    reach = turn.abs() @ torch.tensor(patch).float() / 2
+    image, labels, middle = _around(
+        image, labels, middle, reach if bend is None else reach + bend.abs().max()
+    )
     half = torch.tensor([max(size - 1, 1) / 2 for size in labels.shape])
     x, y, z = (
         (torch.arange(side) - (side - 1) / 2).view([-1 if axis == a else 1 for a in range(4)])
@@ -123,6 +129,8 @@ def turned_crop(
         for axis, side in enumerate(patch)
     )
     places = (x + y + z + (middle / half - 1).flip(0))[None]  # in [-1, 1], and Z Y X, as grid_sample wants
+    if bend is not None:
+        places = places + (bend.movedim(0, -1) / half).flip(-1)
     options = {"padding_mode": "border", "align_corners": True}
     turned = F.grid_sample(image[None].float(), places, mode="bilinear", **options)[0]  # type: ignore[arg-type]
     nearest = F.grid_sample(labels[None, None].float(), places, mode="nearest", **options)  # type: ignore[arg-type]
@@ -209,10 +217,6 @@ def random_noise(image: Tensor, generator: Generator, *, strength: float) -> Ten
 
 def _happens(probability: float, generator: Generator) -> bool:
     return bool(torch.rand((), generator=generator) < probability)
-
-
-def _signed(generator: Generator) -> float:
-    return float(2 * torch.rand((), generator=generator) - 1)
 
 
 def _signed_per_channel(image: Tensor, generator: Generator) -> Tensor:

@@ -230,6 +230,11 @@ class VolumeAugment:
     affine: float = MISSING  # probability of a rotation and scaling
     rotate_degrees: float = MISSING  # at most, about each axis
     scale: float = MISSING  # largest relative change of size
+    elastic: float = MISSING  # probability of a smooth displacement
+    bend: float = MISSING  # its most along each axis, voxels
+    motion: float = MISSING  # probability of a head that moved while it was scanned
+    motion_degrees: float = MISSING  # at most, about each axis
+    motion_voxels: float = MISSING  # at most, along each axis
     intensity: float = MISSING  # probability of each of the changes below
     bias: float = MISSING  # logarithm of the strongest smooth field, at most
     gamma: float = MISSING  # logarithm of the exponent, at most
@@ -238,7 +243,7 @@ class VolumeAugment:
     noise: float = MISSING  # largest standard deviation of noise, in standard deviations
 
     def __post_init__(self) -> None:
-        for name in ("flip", "affine", "intensity"):
+        for name in ("flip", "affine", "elastic", "motion", "intensity"):
             _share(f"augment.{name}", getattr(self, name))
 
 

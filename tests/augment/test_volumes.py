@@ -3,6 +3,7 @@ import torch
 from scipy import ndimage
 
 from brainseg.augment import VolumeAugment
+from brainseg.augment.geometry import random_turn
 from brainseg.augment.volumes import (
     crop,
     random_bias_field,
@@ -12,7 +13,6 @@ from brainseg.augment.volumes import (
     random_gamma,
     random_noise,
     random_start,
-    random_turn,
     turned_crop,
 )
 
