@@ -1,7 +1,10 @@
 """NFBS: T1-weighted heads with brain masks, a folder for each subject."""
 
+from typing import Any
+
 from brainseg.config import ANY
-from brainseg.config.errors import DataError, GeometryError, ImageError
+from brainseg.config.errors import ConfigError, DataError, GeometryError, ImageError
+from brainseg.data.splits import Split, original_split
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.images.nifti import read, read_labels
@@ -14,7 +17,25 @@ WHERE_FROM = (
 
 
 class NFBSVolumes(VolumeData):
-    """Heads and brain masks for the skull stripper; the truth is 1 in the brain."""
+    """Heads and brain masks for the skull stripper; the truth is 1 in the brain.
+
+    Args:
+        split: random, or original: the 100 and 25 of NFBS that the network's authors took.
+        settings: As `VolumeData` has them.
+    """
+
+    def __init__(self, split: str = "random", **settings: Any) -> None:
+        super().__init__(**settings)
+        if split not in ("random", "original"):
+            raise ConfigError(f"data.split must be random or original, got {split}")
+        if split == "original" and (self.rule.folds is not None or self.rule.test_share):
+            raise ConfigError(
+                "data.split=original has neither folds nor a test part; set data.folds=null data.test_share=0"
+            )
+        self.how = split
+
+    def split_of(self, strata: dict[str, str]) -> Split:
+        return original_split(list(strata)) if self.how == "original" else super().split_of(strata)
 
     def cases(self) -> list[Case]:
         self.subjects = {subject.id: subject for subject in self._subjects()}

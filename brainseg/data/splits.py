@@ -90,6 +90,20 @@ def split_subjects(
     return Split(sorted(train), sorted(val), sorted(test))
 
 
+def original_split(ids: Sequence[str]) -> Split:
+    """The skull stripper's authors' own, of sorted ids: a fifth validates and there is no test part.
+
+    It is that of scikit-learn's train_test_split(ids, test_size=0.2, random_state=52).
+    """
+    ordered = sorted(ids)
+    mixed = np.random.RandomState(52).permutation(len(ordered))
+    n_val = -(-len(ordered) // 5)
+    train, val = ([ordered[i] for i in part] for part in (mixed[n_val:], mixed[:n_val]))
+    if not train or not val:
+        raise DataError(f"{len(ordered)} subjects are too few for data.split=original; add some")
+    return Split(sorted(train), sorted(val), [])
+
+
 def joined(owners: Sequence[str], clusters: NDArray[np.int64]) -> list[str]:
     """An owner for each slice such that slices of one owner, and slices of one cluster, have the same.
 

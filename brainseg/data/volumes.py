@@ -114,8 +114,12 @@ class VolumeData(pl.LightningDataModule):
         self.arrays = self._kept(cases, "preparing scans", self._make, **how)
         self.split = self._split(cases, self.arrays)
 
+    def split_of(self, strata: dict[str, str]) -> Split:
+        """The parts, of the ids of all usable cases and their strata."""
+        return split_subjects(strata, self.rule)
+
     def _split(self, cases: list[Case], usable: dict[str, Arrays]) -> Split:
-        return split_subjects({case.id: case.stratum for case in cases if case.id in usable}, self.rule)
+        return self.split_of({case.id: case.stratum for case in cases if case.id in usable})
 
     def _kept(
         self, cases: list[Case], about: str, make: Callable[[Case], Arrays], **settings: Any

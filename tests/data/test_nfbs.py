@@ -72,3 +72,15 @@ def test_landmarks_are_learnt_from_the_training_part_alone_and_travel_with_the_r
         nib.save(nib.Nifti1Image(bent, scan.affine), folder / f"{part}_T1w.nii.gz")
         (now,) = ready(root, *how).facts["landmarks"]
         assert (now != learnt) == changes
+
+
+def test_the_original_split_can_be_asked_for(cohort, ready, module):
+    root = cohort("nfbs")
+    data = ready(root, *STRIPPER, "data.split=original")
+    assert (len(data.split.train), len(data.split.val)) == (3, 1)
+    for overrides, said in (
+        (["data.split=mine"], r"data\.split must be random or original, got mine"),
+        (["data.split=original", "data.folds=2"], r"has neither folds nor a test part"),
+    ):
+        with pytest.raises(Exception, match=said):
+            module(root, *STRIPPER, *overrides)

@@ -3,7 +3,7 @@
 import pytest
 
 from brainseg.config.errors import ConfigError, DataError
-from brainseg.data.splits import SplitRule, split_subjects
+from brainseg.data.splits import SplitRule, original_split, split_subjects
 
 
 def rule(**changes):
@@ -70,3 +70,13 @@ def test_a_single_subject_cannot_be_split():
 def test_an_impossible_rule_is_refused(changes, message):
     with pytest.raises(ConfigError, match=message):
         rule(**changes)
+
+
+def test_the_original_split_is_scikit_learn_s():
+    from sklearn.model_selection import train_test_split
+
+    ids = [f"A{number:08d}" for number in range(28185, 28310)]
+    train, val = train_test_split(ids, test_size=0.2, random_state=52)
+    split = original_split(list(reversed(ids)))
+    assert (split.train, split.val, split.test) == (sorted(train), sorted(val), [])
+    assert len(split.val) == 25
