@@ -51,6 +51,13 @@ class Evaluated(StrEnum):
     skullstrip = "skullstrip"
 
 
+class Checkpoint(StrEnum):
+    """Which of a run's two."""
+
+    best = "best"
+    last = "last"
+
+
 class OneLineErrors(TyperGroup):
     """A group that answers what the user can mend in one line, without a traceback."""
 
@@ -290,6 +297,26 @@ def report_classifier(
     from brainseg.reporting.slice_report import write_classifier_report
 
     summary = write_classifier_report(folder, output)
+    typer.echo("\n".join([*summary.lines, f"page: {summary.page}"]))
+
+
+@report.command("skullstrip")
+def report_skullstrip(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Runs of the skull stripper, or sweeps: outputs/skullstripper/...")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Where skullstrip.html, .md and .json go, else the first FOLDER/report."),
+    ] = None,
+    checkpoint: Annotated[Checkpoint, typer.Option(help="last is what the report kept.")] = Checkpoint.best,
+    patches: Annotated[int, typer.Option(min=1, help="Random ones of each head: the report's way.")] = 128,
+    device: Annotated[str, typer.Option(help="As predict.py has it: auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Tables 4 and 5, figure 1: skull strippers scored on random patches and on whole heads, beside Otsu."""
+    from brainseg.pipeline.strip_runs import write_strip_report
+
+    summary = write_strip_report(folders, output, checkpoint.value, patches, device)
     typer.echo("\n".join([*summary.lines, f"page: {summary.page}"]))
 
 

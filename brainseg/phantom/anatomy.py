@@ -190,7 +190,10 @@ class Lattice:
 
 @dataclass(frozen=True)
 class Pose:
-    """How a head lies in its grid: `offset_mm` moves the brain's middle from the grid's along R, A and S."""
+    """How a head lies in its grid: `offset_mm` moves the brain's middle from the grid's along R, A and S.
+
+    `rim_mm` of CSF come between brain and skull beside what is there, as age brings them.
+    """
 
     offset_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
     rotation_sd_deg: float = 6.0
@@ -198,6 +201,7 @@ class Pose:
     size_sd: float = 0.02
     elastic: float = 1.0
     face: bool = True
+    rim_mm: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -227,7 +231,7 @@ def build_head(seed: int, lattice: Lattice, pose: Pose) -> Head:
     atlas, coarse = head_atlas(), lattice.coarse()
     position = _positions(random_stream(seed, 0), coarse, pose)
     node = [(p - o) / LATTICE_MM for p, o in zip(position, atlas.lattice_origin, strict=True)]
-    surfaces = _surfaces(random_stream(seed, 1), atlas, coarse, position, node)
+    surfaces = _surfaces(random_stream(seed, 1), atlas, coarse, position, node, pose.rim_mm)
     mni = tuple(lattice.refine(p) for p in position)
     surfaces = {name: lattice.refine(values) for name, values in surfaces.items()}
     grain = smooth_field(random_stream(seed, 2), 7.0, lattice.axes_mm)
@@ -278,7 +282,12 @@ def _affine(rng: np.random.Generator, pose: Pose) -> NDArray[np.float64]:
 
 
 def _surfaces(
-    rng: np.random.Generator, atlas: HeadAtlas, lattice: Lattice, position: list[Float], node: list[Float]
+    rng: np.random.Generator,
+    atlas: HeadAtlas,
+    lattice: Lattice,
+    position: list[Float],
+    node: list[Float],
+    rim_mm: float,
 ) -> dict[str, Float]:
     """Signed distances to the surfaces between the layers of the head, by name, from the brain outwards."""
 
@@ -289,6 +298,7 @@ def _surfaces(
     brain, cavity, face = sample((atlas.brain_mm, atlas.cavity_mm, atlas.face_mm), node)
     top = np.clip((position[2] - 20) / 60, 0, 1)
     brain -= wobbling(rng.uniform(0.3, 1.6), 0.5, 0.0) + top * np.float32(rng.uniform(0, 2.0))
+    brain -= np.float32(rim_mm)
     cavity = np.minimum(cavity - np.float32(0.3), brain)
     dura = cavity - np.float32(0.9)
     inner = dura - wobbling(rng.uniform(1.4, 2.2), 0.3, 0.8)

@@ -11,7 +11,7 @@ from brainseg.phantom.anatomy import Bool, Lattice, Pose, Tissue, brain_fraction
 from brainseg.phantom.fields import random_stream
 from brainseg.phantom.tumours import grow
 
-VERSION = 1  # of what is drawn; raise it when the same seed gives another template
+VERSION = 2  # of what is drawn; raise it when the same seed gives another template
 
 # Right-left, front-back and up-down: with a long neck, which is cut off at random when it is painted.
 FIELD_OF_VIEW_MM = (192.0, 224.0, 240.0)
@@ -59,6 +59,7 @@ def make_template(seed: int, spacing_mm: float) -> Template:
         size_sd=0.04,
         elastic=float(rng.uniform(0.8, 1.6)),
         face=bool(rng.random() > FACELESS_SHARE),
+        rim_mm=max(0.0, float(rng.normal(0.5, 1.5))),
     )
     x, y, z = (int(np.ceil(side / spacing_mm)) for side in FIELD_OF_VIEW_MM)
     head = build_head(seed, Lattice((x, y, z), (spacing_mm,) * 3), pose)

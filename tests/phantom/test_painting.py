@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from brainseg.phantom.anatomy import Lattice, Pose, build_head
 from brainseg.phantom.painting import paint
 from brainseg.phantom.templates import BRAIN, PARTS, make_template
 
@@ -65,3 +66,11 @@ def test_white_matter_is_brighter_than_gray_in_some_and_darker_in_others(templat
         if mask.shape == template.brain.shape:
             order.append(np.median(image[template.white > 200]) > np.median(image[template.gray > 200]))
     assert 0.15 < np.mean(order) < 0.85
+
+
+def test_a_rim_moves_the_brain_s_edge_outwards_by_its_width():
+    lattice = Lattice((48, 56, 48), (4.0, 4.0, 4.0))
+    plain, wide = (build_head(3, lattice, Pose(rim_mm=rim)) for rim in (0.0, 2.5))
+    np.testing.assert_allclose(plain.brain_mm - wide.brain_mm, 2.5, atol=1e-4)
+    assert wide.brain.sum() > plain.brain.sum()
+    assert not (plain.brain & ~wide.brain).any()
