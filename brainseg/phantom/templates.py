@@ -11,7 +11,7 @@ from brainseg.phantom.anatomy import Bool, Lattice, Pose, Tissue, brain_fraction
 from brainseg.phantom.fields import random_stream
 from brainseg.phantom.tumours import grow
 
-VERSION = 2  # of what is drawn; raise it when the same seed gives another template
+VERSION = 3  # of what is drawn; raise it when the same seed gives another template
 
 # Right-left, front-back and up-down: with a long neck, which is cut off at random when it is painted.
 FIELD_OF_VIEW_MM = (192.0, 224.0, 240.0)
@@ -53,13 +53,15 @@ def grid_of(shape: tuple[int, ...], spacing_mm: float) -> Grid:
 def make_template(seed: int, spacing_mm: float) -> Template:
     """A head of any size and position, with or without face and tumour; more varied than `make_subject`'s."""
     rng = random_stream(seed, 60)
+    rim_mm = max(0.0, float(rng.normal(0.5, 1.5)))
     pose = Pose(
         offset_mm=(float(rng.normal(0, 3)), float(rng.normal(-12, 4)), float(rng.normal(36, 4))),
         rotation_sd_deg=12.0,
+        size=0.885 * (1 - rim_mm / 80),  # it is the brain that shrinks, within a skull of 80 mm to its wall
         size_sd=0.04,
         elastic=float(rng.uniform(0.8, 1.6)),
         face=bool(rng.random() > FACELESS_SHARE),
-        rim_mm=max(0.0, float(rng.normal(0.5, 1.5))),
+        rim_mm=rim_mm,
     )
     x, y, z = (int(np.ceil(side / spacing_mm)) for side in FIELD_OF_VIEW_MM)
     head = build_head(seed, Lattice((x, y, z), (spacing_mm,) * 3), pose)
