@@ -6,15 +6,18 @@ import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
+from brainseg.images.margin import box_of
+
 Mask = NDArray[np.bool_]
 
 
 def largest_component(mask: Mask) -> Mask:
     """The part with the most voxels; of an empty mask, nothing."""
-    parts, counts = _parts(mask)
-    if len(counts) == 0:
-        return np.zeros(mask.shape, dtype=bool)
-    largest: Mask = parts == counts.argmax() + 1
+    largest = np.zeros(mask.shape, dtype=bool)
+    box = box_of(mask)
+    parts, counts = _parts(mask[box])
+    if len(counts):
+        largest[box] = parts == counts.argmax() + 1
     return largest
 
 
@@ -27,13 +30,15 @@ def remove_small(mask: Mask, minimum_voxels: int) -> Mask:
 
 def fill_holes(mask: Mask) -> Mask:
     """The mask and all that it encloses: what no path through faces links to the edge of the volume."""
-    outside = cc3d.connected_components(~mask.astype(bool), connectivity=6)
+    filled = mask.astype(bool)
+    box = box_of(filled)  # what touches its border is linked to the edge of the volume, or lies at it
+    outside = cc3d.connected_components(~filled[box], connectivity=6)
     linked = np.zeros(int(outside.max()) + 1, dtype=bool)
     for axis in range(3):
         for edge in (0, -1):
             linked[np.unique(np.take(outside, edge, axis=axis))] = True
     linked[0] = False  # the mask itself, which may reach the edge
-    filled: Mask = ~linked[outside]
+    filled[box] = ~linked[outside]
     return filled
 
 

@@ -20,13 +20,17 @@ from brainseg.tasks import Segmenter, SkullStripper, TaskModule
 
 @dataclass(frozen=True)
 class Strip:
-    """The brain, on the reference grid: mask (X, Y, Z) and its probability.
+    """The brain, on the reference grid: mask (X, Y, Z) and the logit of each voxel.
 
     Of a network that learnt distances, logits are mm: a probability of 0.73 lies 1 mm within the edge.
     """
 
     mask: NDArray[np.bool_]
-    probability: NDArray[np.float32]
+    logit: NDArray[np.float32]
+
+    @property
+    def probability(self) -> NDArray[np.float32]:
+        return np.asarray(special.expit(self.logit))
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,13 @@ def strip(scans: Scans, model: SkullStripper | Otsu, window: WindowConfig) -> St
     volume = scans.on_reference(next(iter(sequences_of(model)), scans.reference))
     if isinstance(model, Otsu):
         mask = otsu_brain(volume.data[0], volume.grid.spacing_mm)
-        return Strip(mask, mask.astype(np.float32))
+        return Strip(mask, np.where(mask, np.inf, -np.inf).astype(np.float32))
     prepared = prepare_volume(volume, model.config.preprocess, landmarks=_landmarks(model))
     logits = model.logits(_tensor(prepared.image, model), **_options(window))
     # Interpolated before the sigmoid, which would pull the edge between two coarse voxels to their middle.
     logit = prepared.undo(logits.float().cpu().numpy(), nearest=False, outside=-np.inf)[0]
     mask = fill_holes(largest_component(logit > 0))
-    return Strip(np.asarray(mask, dtype=bool), special.expit(logit))
+    return Strip(np.asarray(mask, dtype=bool), logit)
 
 
 def segment(

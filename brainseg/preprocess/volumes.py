@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from brainseg.config import VolumePreprocess
 from brainseg.config.errors import ConfigError, GeometryError, ImageError
 from brainseg.config.schema import Crop, Intensity
+from brainseg.images.margin import Box, box_of
 from brainseg.images.volume import Grid, Volume, from_ras, ras_grid, to_ras
 from brainseg.preprocess import resample
 from brainseg.preprocess.landmarks import at_landmarks
 
-Box = tuple[slice, slice, slice]
 Landmarks = Sequence[Sequence[float]]
 
 HEAD_MARGIN_MM = 8.0
@@ -130,10 +130,10 @@ def _masked(volume: Volume, brain: NDArray[np.bool_]) -> Volume:
 
 def _box(volume: Volume, crop: Crop) -> Box:
     if crop is Crop.nonzero:
-        return _bounds((volume.data != 0).any(axis=0), (0, 0, 0))
+        return box_of((volume.data != 0).any(axis=0), (0, 0, 0))
     if crop is Crop.head:
         x, y, z = (int(np.ceil(HEAD_MARGIN_MM / spacing)) for spacing in volume.grid.spacing_mm)
-        return _bounds(_head(volume.data), (x, y, z))
+        return box_of(_head(volume.data), (x, y, z))
     return slice(None), slice(None), slice(None)
 
 
@@ -152,17 +152,6 @@ def _head(image: NDArray[Any]) -> NDArray[np.bool_]:
         layers = filled >= 0.05 * filled.max()
         head = head & layers.reshape([-1 if a == axis else 1 for a in range(3)])
     return head
-
-
-def _bounds(mask: NDArray[np.bool_], margin: tuple[int, int, int]) -> Box:
-    """The box of the True voxels with a margin; the whole if there are none."""
-    if not mask.any():
-        return slice(None), slice(None), slice(None)
-    sides = []
-    for axis in range(3):
-        used = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-        sides.append(slice(max(int(used[0]) - margin[axis], 0), int(used[-1]) + margin[axis] + 1))
-    return sides[0], sides[1], sides[2]
 
 
 def _cropped(grid: Grid, box: Box) -> Grid:

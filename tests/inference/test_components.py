@@ -56,3 +56,14 @@ def test_the_argument_is_not_changed(blobs):
     before = blobs.copy()
     largest_component(blobs), fill_holes(blobs), remove_small(blobs, 5)
     assert (blobs == before).all()
+
+
+def test_where_the_mask_lies_in_the_volume_changes_nothing():
+    """Only its own box is looked at: a hole that opens at the border of that box stays open."""
+    mask = np.random.default_rng(3).random((9, 8, 7)) < 0.6
+    wide = np.pad(mask, ((3, 1), (0, 4), (2, 2)))
+    inside = (slice(3, 12), slice(0, 8), slice(2, 9))
+    np.testing.assert_array_equal(largest_component(wide)[inside], largest_component(mask))
+    outside = ndimage.label(~wide)[0]
+    edges = [np.unique(np.take(outside, edge, axis=axis)) for axis in range(3) for edge in (0, -1)]
+    np.testing.assert_array_equal(fill_holes(wide), ~np.isin(outside, [k for e in edges for k in e if k]))

@@ -51,3 +51,19 @@ def test_a_million_half_precision_voxels_are_summed_in_float32(loss):
 def test_a_mask_with_a_channel_axis_is_refused():
     with pytest.raises(ValueError, match=r"mask is \(1, 1, 2, 2, 2\) but logits \(1, 1, 2, 2, 2\)"):
         BinaryDiceLoss()(torch.zeros(1, 1, 2, 2, 2), torch.zeros(1, 1, 2, 2, 2))
+
+
+@pytest.mark.parametrize("loss", [*LOSSES.values(), DiceBCELoss()], ids=lambda loss: type(loss).__name__)
+def test_the_true_mask_costs_least(loss):
+    """Every other mask of 8 voxels costs more, and hesitating at any voxel of the true one too."""
+    truth = torch.tensor([0, 1, 1, 0, 1, 0, 0, 1]).view(1, 2, 2, 2)
+    sure = (truth.float() * 2 - 1)[:, None] * 12
+    least = loss(sure, truth)
+    for number in range(2**8):
+        other = torch.tensor([number >> bit & 1 for bit in range(8)]).view(1, 2, 2, 2)
+        if not torch.equal(other, truth):
+            assert loss((other.float() * 2 - 1)[:, None] * 12, truth) > least
+    for voxel in range(8):
+        hesitant = sure.clone()
+        hesitant.view(-1)[voxel] = 0
+        assert loss(hesitant, truth) > least
