@@ -1,7 +1,7 @@
 """`brainseg report skullstrip`: trained strippers on heads that were kept from them, scored in two ways."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,7 @@ from brainseg.data.volumes import Case
 from brainseg.device import best_device
 from brainseg.images.atomic import writing
 from brainseg.images.volume import Volume
-from brainseg.losses import BinaryDiceLoss, BinaryIoULoss, BinaryMSELoss
-from brainseg.metrics import brain_scores
+from brainseg.metrics import brain_scores, soft_dice, soft_iou
 from brainseg.pipeline.evaluation import SCORES, median_interval
 from brainseg.pipeline.scans import Scans
 from brainseg.pipeline.stages import Otsu, sequences_of, strip
@@ -215,8 +214,9 @@ def _medians(heads: dict[str, dict[str, float]]) -> dict[str, tuple[float, float
 def _on_patches(run: StripRun, patches: int, about: str) -> PatchScores:
     """As the original validates: half of the training's batch size, patches drawn evenly, heads in order."""
     batch_size = max(1, run.model.config.batch_size // 2)
-    losses = {"mse": BinaryMSELoss(), "dice": BinaryDiceLoss(), "iou": BinaryIoULoss()}
-    values: dict[str, list[float]] = {name: [] for name in losses}
+    scores: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]
+    scores = {"mse": torch.nn.functional.mse_loss, "dice": soft_dice, "iou": soft_iou}
+    values: dict[str, list[float]] = {name: [] for name in scores}
     shares = []
     drawn = list(_random_patches(run, patches))
     batches = [drawn[first : first + batch_size] for first in range(0, len(drawn), batch_size)]
@@ -224,10 +224,9 @@ def _on_patches(run: StripRun, patches: int, about: str) -> PatchScores:
         image, truth = (
             torch.from_numpy(np.stack(part)) for part in zip(*(cut() for cut in batch), strict=True)
         )
-        logits, truth = run.model(image.float().to(run.model.device)).float().cpu(), truth.float()
-        for name, loss in losses.items():
-            value = float(loss(logits, truth))
-            values[name].append(value if name == "mse" else 1 - value)
+        guess, truth = run.model(image.float().to(run.model.device)).float().cpu().sigmoid(), truth.float()
+        for name, score in scores.items():
+            values[name].append(float(score(truth, guess[:, 0])))
         shares.append(float(truth.mean()))
     return PatchScores(
         {name: float(np.mean(found)) for name, found in values.items()},
