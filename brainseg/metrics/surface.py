@@ -40,11 +40,19 @@ def surface_scores(truth: Mask, guess: Mask, spacing_mm: Sequence[float]) -> tup
     if truth_empty or guess_empty:
         missed = 0.0 if truth_empty and guess_empty else MISSED_MM
         return missed, missed
+    to_truth, to_guess = surface_distances(truth, guess, spacing_mm)
+    hd95 = max(np.percentile(to_truth, 95), np.percentile(to_guess, 95))
+    return float(hd95), float(np.concatenate([to_truth, to_guess]).mean())
+
+
+def surface_distances(
+    truth: Mask, guess: Mask, spacing_mm: Sequence[float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """From each voxel of the guess's surface to the truth's, and the other way round; neither is empty."""
     truth_points, guess_points = _surface_mm(truth, spacing_mm), _surface_mm(guess, spacing_mm)
     to_truth, _ = KDTree(truth_points).query(guess_points)
     to_guess, _ = KDTree(guess_points).query(truth_points)
-    hd95 = max(np.percentile(to_truth, 95), np.percentile(to_guess, 95))
-    return float(hd95), float(np.concatenate([to_truth, to_guess]).mean())
+    return to_truth, to_guess
 
 
 def _surface_mm(mask: Mask, spacing_mm: Sequence[float]) -> NDArray[np.float64]:

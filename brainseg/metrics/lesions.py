@@ -1,0 +1,201 @@
+"""Scores lesion by lesion, as the BraTS challenges count them from 2023 on; of one region's masks (X, Y, Z).
+
+Both protocols see lesions as parts that hang together by a face, an edge or a corner. They differ in which
+parts belong to one lesion, in how a guess is matched to it, and even in what HD95 means.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cc3d
+import numpy as np
+import torch
+from monai.metrics.utils import get_mask_edges
+from numpy.typing import NDArray
+from scipy import ndimage, optimize
+from scipy.spatial import KDTree
+
+from brainseg.images.margin import box_of
+from brainseg.metrics.overlap import dice
+from brainseg.metrics.surface import surface_distances
+
+Mask = NDArray[np.bool_]
+Parts = NDArray[np.integer[Any]]
+
+MISSED_2023_MM, MISSED_2026_MM = 374.0, 373.0
+DILATIONS_2023, LEAST_MM3_2023 = 3, 50.0  # of gliomas; metastases have 1 and 2
+_STRUCTURE_2023 = ndimage.generate_binary_structure(3, 2)  # faces and edges, no corners
+LEAST_DICE_2026 = 1e-6
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """A lesion of the truth, or a guess that belongs to none (`volume_mm3` is then 0)."""
+
+    volume_mm3: float
+    dice: float
+    hd95_mm: float
+    found: bool
+    counted: bool = True  # small ones are not, in 2023
+    nsd: float = float("nan")  # 2026 only
+
+
+@dataclass(frozen=True)
+class LesionScores:
+    """Means over lesions, the lesions themselves, and how many were found, missed, made up."""
+
+    dice: float
+    hd95_mm: float
+    lesions: tuple[Lesion, ...]
+    nsd: float = float("nan")  # 2026 only
+
+    @property
+    def true_positive(self) -> int:
+        return sum(one.found and one.counted for one in self.lesions)
+
+    @property
+    def false_negative(self) -> int:
+        return sum(not one.found and one.counted and one.volume_mm3 > 0 for one in self.lesions)
+
+    @property
+    def false_positive(self) -> int:
+        return sum(one.volume_mm3 == 0 for one in self.lesions)
+
+
+def lesions_2023(truth: Mask, guess: Mask, spacing_mm: Sequence[float]) -> LesionScores:
+    """The lesion-wise Dice and HD95 of BraTS 2023 and 2024, with its values for adult gliomas.
+
+    Parts of the truth whose dilations by 3 voxels meet are one lesion. All parts of the guess that touch the
+    dilated lesion are compared with it, so one part may belong to several. Lesions of at most 50 mm3 are not
+    counted. A missed lesion, and a part that touches none, has Dice 0 and HD95 374 mm. Without any, the
+    scores are 1 and 0 mm. HD95 weighs surface elements by their area, see `hd95_by_area_mm`.
+    """
+    parts = _parts(guess)
+    grown = ndimage.binary_dilation(truth, _STRUCTURE_2023, DILATIONS_2023)
+    whole = np.where(truth, _parts(grown), 0)
+    lesions, touched = [], set[int]()
+    for number in range(1, int(whole.max()) + 1):
+        own = whole == number
+        near = box_of(own, (DILATIONS_2023 + 1,) * 3)
+        reach = ndimage.binary_dilation(own[near], _STRUCTURE_2023, DILATIONS_2023)
+        met = np.setdiff1d(parts[near][reach], 0)
+        touched.update(met.tolist())
+        volume = float(np.count_nonzero(own) * np.prod(spacing_mm))
+        if len(met) == 0:
+            lesion = Lesion(volume, 0.0, MISSED_2023_MM, found=False, counted=volume > LEAST_MM3_2023)
+        else:
+            theirs = np.isin(parts, met)
+            hd95 = hd95_by_area_mm(own, theirs, spacing_mm)
+            lesion = Lesion(volume, dice(own, theirs), hd95, found=True, counted=volume > LEAST_MM3_2023)
+        lesions.append(lesion)
+    made_up = int(parts.max()) - len(touched)
+    lesions += [Lesion(0.0, 0.0, MISSED_2023_MM, found=False)] * made_up
+    counted = [one for one in lesions if one.counted]
+    if not counted:
+        return LesionScores(1.0, 0.0, tuple(lesions))
+    mean_dice, mean_hd95 = (np.mean([getattr(one, name) for one in counted]) for name in ("dice", "hd95_mm"))
+    return LesionScores(float(mean_dice), float(mean_hd95), tuple(lesions))
+
+
+def lesions_2026(truth: Mask, guess: Mask, spacing_mm: Sequence[float]) -> LesionScores:
+    """The lesion-wise scores of BraTS 2025 and 2026: only lesions that were found count in the means.
+
+    Parts of truth and guess are matched one to one such that the sum of their Dice is greatest. Without a
+    pair the Dice and NSD are 0 and HD95 infinite; where there is no part at all, they are NaN.
+    NSD is the share of the surfaces within one voxel's smallest side of each other, HD95 the percentile over
+    both surfaces together.
+    """
+    theirs, ours = _parts(truth), _parts(guess)
+    n_truth, n_guess = int(theirs.max()), int(ours.max())
+    pairs = _matched(theirs, ours, n_truth, n_guess)
+    volume = float(np.prod(spacing_mm))
+    lesions = []
+    for number in range(1, n_truth + 1):
+        own = theirs == number
+        mm3 = np.count_nonzero(own) * volume
+        if number not in pairs:
+            lesions.append(Lesion(mm3, 0.0, float("inf"), found=False, nsd=0.0))
+            continue
+        match = ours == pairs[number]
+        hd95, nsd = hd95_and_nsd(own, match, spacing_mm, min(spacing_mm))
+        lesions.append(Lesion(mm3, dice(own, match), hd95, found=True, nsd=nsd))
+    lesions += [Lesion(0.0, 0.0, float("inf"), found=False, nsd=0.0)] * (n_guess - len(pairs))
+    if not lesions:
+        return LesionScores(float("nan"), float("nan"), (), float("nan"))
+    found = [one for one in lesions if one.found]
+    if not found:
+        return LesionScores(0.0, float("inf"), tuple(lesions), 0.0)
+    scores, hd95, nsd = (float(np.mean([getattr(o, n) for o in found])) for n in ("dice", "hd95_mm", "nsd"))
+    return LesionScores(scores, hd95, tuple(lesions), nsd)
+
+
+def hd95_by_area_mm(truth: Mask, guess: Mask, spacing_mm: Sequence[float]) -> float:
+    """HD95 as BraTS 2023 has it: surfaces between voxels, each element weighed by its area.
+
+    The larger of the two directions' 95th percentiles (Nikolov et al., "Clinically applicable segmentation of
+    head and neck anatomy", JMIR 2021). 0 if both masks are empty, 374 if one is.
+    """
+    if not truth.any() or not guess.any():
+        return 0.0 if truth.any() == guess.any() else MISSED_2023_MM
+    box = box_of(truth | guess)
+    masks = [torch.from_numpy(np.ascontiguousarray(mask[box])) for mask in (guess, truth)]
+    edges_guess, edges_truth, areas_guess, areas_truth = (
+        np.asarray(one) for one in get_mask_edges(*masks, spacing=list(spacing_mm))
+    )
+    at_guess, at_truth = (np.argwhere(edges) * np.asarray(spacing_mm) for edges in (edges_guess, edges_truth))
+    return max(
+        _percentile_by_area(KDTree(at_truth).query(at_guess)[0], areas_guess[edges_guess]),
+        _percentile_by_area(KDTree(at_guess).query(at_truth)[0], areas_truth[edges_truth]),
+    )
+
+
+def whole_2026(truth: Mask, guess: Mask) -> dict[str, float]:
+    """Dice, HD95 and NSD of the whole masks as BraTS 2025 and 2026 print them.
+
+    Their tool takes voxels for cubes of 1 mm here, and 0.5 mm as the tolerance of the NSD, whatever the file
+    says. NaN if both masks are empty; 0, infinite and 0 if they share no voxel.
+    """
+    if not truth.any() and not guess.any():
+        return dict.fromkeys(("dice", "hd95_mm", "nsd"), float("nan"))
+    if not (truth & guess).any():
+        return {"dice": 0.0, "hd95_mm": float("inf"), "nsd": 0.0}
+    hd95, nsd = hd95_and_nsd(truth, guess, (1.0, 1.0, 1.0), 0.5)
+    return {"dice": dice(truth, guess), "hd95_mm": hd95, "nsd": nsd}
+
+
+def hd95_and_nsd(
+    truth: Mask, guess: Mask, spacing_mm: Sequence[float], tolerance_mm: float
+) -> tuple[float, float]:
+    """HD95 and normalised surface Dice as BraTS 2026 has them, of masks that are not empty."""
+    to_truth, to_guess = surface_distances(truth, guess, spacing_mm)
+    within = [float((distances <= tolerance_mm).mean()) for distances in (to_truth, to_guess)]
+    return float(np.percentile(np.concatenate([to_truth, to_guess]), 95)), sum(within) / 2
+
+
+def _percentile_by_area(distances: Any, areas: Any) -> float:
+    order = np.lexsort((areas, distances))
+    own = np.asarray(areas[order], dtype=np.float64)
+    place = int(np.searchsorted(np.cumsum(own) / own.sum(), 0.95))
+    return float(distances[order][min(place, len(distances) - 1)])
+
+
+def _matched(theirs: Parts, ours: Parts, n_truth: int, n_guess: int) -> dict[int, int]:
+    """Part of the truth -> part of the guess."""
+    if not n_truth or not n_guess:
+        return {}
+    both = theirs.astype(np.int64) * (n_guess + 1) + ours
+    shared = np.bincount(both.ravel(), minlength=(n_truth + 1) * (n_guess + 1)).reshape(n_truth + 1, -1)
+    sizes = shared.sum(axis=1)[1:, None] + shared.sum(axis=0)[None, 1:]
+    scores = 2 * shared[1:, 1:] / sizes
+    scores[scores < LEAST_DICE_2026] = -1e-6  # no match, and a little worse than none
+    rows, columns = optimize.linear_sum_assignment(-scores)
+    return {
+        int(row) + 1: int(column) + 1
+        for row, column in zip(rows, columns, strict=True)
+        if scores[row, column] > 0
+    }
+
+
+def _parts(mask: Mask) -> Parts:
+    return np.asarray(cc3d.connected_components(mask, connectivity=26))
