@@ -192,7 +192,7 @@ class Lattice:
 class Pose:
     """How a head lies in its grid: `offset_mm` moves the brain's middle from the grid's along R, A and S.
 
-    `rim_mm` of CSF come between brain and skull beside what is there, as age brings them.
+    On average `rim_mm` of CSF come between brain and skull beside what is there, as age brings them.
     """
 
     offset_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -298,7 +298,8 @@ def _surfaces(
     brain, cavity, face = sample((atlas.brain_mm, atlas.cavity_mm, atlas.face_mm), node)
     top = np.clip((position[2] - 20) / 60, 0, 1)
     brain -= wobbling(rng.uniform(0.3, 1.6), 0.5, 0.0) + top * np.float32(rng.uniform(0, 2.0))
-    brain -= np.float32(rim_mm)
+    if rim_mm:
+        brain -= wobbling(rim_mm, 0.35 * rim_mm, 0.0)
     cavity = np.minimum(cavity - np.float32(0.3), brain)
     dura = cavity - np.float32(0.9)
     inner = dura - wobbling(rng.uniform(1.4, 2.2), 0.3, 0.8)

@@ -69,9 +69,10 @@ def test_white_matter_is_brighter_than_gray_in_some_and_darker_in_others(templat
     assert 0.15 < np.mean(order) < 0.85
 
 
-def test_a_rim_moves_the_brain_s_edge_outwards_by_its_width():
+def test_a_rim_moves_the_brain_s_edge_outwards_by_its_width_on_average():
     lattice = Lattice((48, 56, 48), (4.0, 4.0, 4.0))
     plain, wide = (build_head(3, lattice, Pose(rim_mm=rim)) for rim in (0.0, 2.5))
-    np.testing.assert_allclose(plain.brain_mm - wide.brain_mm, 2.5, atol=1e-4)
-    assert wide.brain.sum() > plain.brain.sum()
-    assert not (plain.brain & ~wide.brain).any()
+    wider = (plain.brain_mm - wide.brain_mm)[np.abs(plain.brain_mm) < 4]
+    assert wider.min() >= 0
+    assert wider.mean() == pytest.approx(2.5, abs=0.5)
+    assert 0.3 < wider.std() < 1.5
