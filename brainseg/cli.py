@@ -49,6 +49,15 @@ class Evaluated(StrEnum):
     """What kind of results are compared with a truth."""
 
     skullstrip = "skullstrip"
+    segment = "segment"
+
+
+class Protocol(StrEnum):
+    """How a challenge counts."""
+
+    legacy = "brats-legacy"
+    lesions_2023 = "brats-2023"
+    lesions_2026 = "brats-2026"
 
 
 class Checkpoint(StrEnum):
@@ -235,12 +244,27 @@ def _slices_of(overrides: list[str]) -> Any:
 
 @app.command()
 def evaluate(
-    truth: Annotated[Path, typer.Argument(help="A true mask, or a folder of scans with their masks.")],
-    guess: Annotated[Path, typer.Argument(help="A mask, or what predict.py wrote for those scans.")],
+    truth: Annotated[Path, typer.Argument(help="A true mask or label map, or a folder of them.")],
+    guess: Annotated[Path, typer.Argument(help="A mask or label map, or what predict.py wrote.")],
     task: Annotated[Evaluated, typer.Option(help="What the masks are of.")] = Evaluated.skullstrip,
+    protocol: Annotated[
+        Protocol, typer.Option(help="Of tumours: 2023 and 2026 count lesion by lesion.")
+    ] = Protocol.legacy,
+    labels: Annotated[str, typer.Option(help="Convention of tumour labels, as data.labels.")] = "auto",
     output: Annotated[Path | None, typer.Option(help="Where scores.csv and scores.json go.")] = None,
 ) -> None:
-    """Masks against true ones, each with its scores, and their medians with intervals of 95 %."""
+    """Masks or tumour labels against true ones: scores of each, and over all with intervals of 95 %."""
+    if task is Evaluated.skullstrip:
+        faults = _evaluate_brains(truth, guess, output)
+    else:
+        faults = _evaluate_tumors(truth, guess, protocol.value, labels, output)
+    for fault in faults:
+        typer.echo(fault, err=True)
+    if faults:
+        raise typer.Exit(min(len(faults), 100))
+
+
+def _evaluate_brains(truth: Path, guess: Path, output: Path | None) -> list[str]:
     from brainseg.pipeline.evaluation import SCORES, evaluate_brains, write_evaluation
 
     found = evaluate_brains(truth, guess)
@@ -253,12 +277,26 @@ def evaluate(
         table.add_section()
         table.add_row("median\n95 %", *intervals)
     _console().print(table)
-    for mask in found.faults:
-        typer.echo(f"{mask.name}: {mask.fault}", err=True)
     if output is not None:
         write_evaluation(found, output)
-    if found.faults:
-        raise typer.Exit(min(len(found.faults), 100))
+    return [f"{mask.name}: {mask.fault}" for mask in found.faults]
+
+
+def _evaluate_tumors(truth: Path, guess: Path, protocol: str, labels: str, output: Path | None) -> list[str]:
+    from brainseg.pipeline.tumor_evaluation import evaluate_tumors, write_tumor_evaluation
+
+    found = evaluate_tumors(truth, guess, protocol, labels)
+    table = Table("score", "cases", "mean", "95 %", "median", "quartiles", title=protocol)
+    for name, one in found.summaries.items():
+        spread = f"{one.low:.3f} to {one.high:.3f}", f"{one.median:.3f}"
+        quartiles = "{:.3f} to {:.3f}".format(*one.quartiles)
+        table.add_row(name.replace("_", " "), str(one.n), f"{one.mean:.3f}", *spread, quartiles)
+    _console().print(table)
+    for suspicion in found.suspicions:
+        typer.echo(f"look at this: {suspicion}")
+    if output is not None:
+        write_tumor_evaluation(found, output)
+    return [f"{case.name}: {case.fault}" for case in found.faults]
 
 
 @report.command("grid")

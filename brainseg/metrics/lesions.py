@@ -62,6 +62,12 @@ class LesionScores:
     def false_positive(self) -> int:
         return sum(one.volume_mm3 == 0 for one in self.lesions)
 
+    @property
+    def f1(self) -> float:
+        """2 found / (2 found + missed + made up); NaN without any."""
+        found, wrong = self.true_positive, self.false_negative + self.false_positive
+        return 2 * found / (2 * found + wrong) if found or wrong else float("nan")
+
 
 def lesions_2023(truth: Mask, guess: Mask, spacing_mm: Sequence[float]) -> LesionScores:
     """The lesion-wise Dice and HD95 of BraTS 2023 and 2024, with its values for adult gliomas.

@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from brainseg.config.errors import ConfigError, GeometryError
 from brainseg.images.labels import REGIONS
+from brainseg.metrics.lesions import LesionScores, hd95_by_area_mm, lesions_2023, lesions_2026, whole_2026
 from brainseg.metrics.overlap import dice, iou, sensitivity, specificity
 from brainseg.metrics.surface import surface_scores
 
 Labels = NDArray[Any]
 
-PROTOCOLS = ("brats-legacy",)
+PROTOCOLS = ("brats-legacy", "brats-2023", "brats-2026")
 
 
 def evaluate_case(
@@ -25,7 +26,9 @@ def evaluate_case(
         truth: Label classes (X, Y, Z), see `brainseg.images.CLASSES`.
         guess: The same of the prediction, on the same grid.
         spacing_mm: Voxel size along X, Y and Z, millimetres.
-        protocol: "brats-legacy", BraTS up to 2022: whole regions, not lesions.
+        protocol: "brats-legacy", BraTS up to 2022: whole regions, not lesions; "brats-2023": lesion by
+            lesion, 2023 and 2024; "brats-2026": 2025 and 2026. Names of scores that begin with "lesion" are
+            means over lesions; see `metrics.lesions`.
 
     Raises:
         ConfigError: An unknown protocol.
@@ -33,7 +36,37 @@ def evaluate_case(
     """
     if protocol not in PROTOCOLS:
         raise ConfigError(f"protocol={protocol!r} is unknown; choose one of {', '.join(PROTOCOLS)}")
-    return case_scores(truth, guess, spacing_mm)
+    if protocol == "brats-legacy":
+        return case_scores(truth, guess, spacing_mm)
+    found = lesions_of_case(truth, guess, spacing_mm, protocol)
+    scores: dict[str, float] = {}
+    for region, classes in REGIONS.items():
+        there, given, lesions = np.isin(truth, classes), np.isin(guess, classes), found[region]
+        own = {"lesion_dice": lesions.dice, "lesion_hd95_mm": lesions.hd95_mm}
+        if protocol == "brats-2023":
+            own |= {"dice": dice(there, given), "hd95_mm": hd95_by_area_mm(there, given, spacing_mm)}
+            own |= {"sensitivity": sensitivity(there, given), "specificity": specificity(there, given)}
+        else:
+            own |= {"lesion_nsd": lesions.nsd, "lesion_f1": lesions.f1, **whole_2026(there, given)}
+        own |= {
+            "lesions_found": lesions.true_positive,
+            "lesions_missed": lesions.false_negative,
+            "lesions_made_up": lesions.false_positive,
+        }
+        scores |= {f"{name}/{region}": float(value) for name, value in own.items()}
+    return scores
+
+
+def lesions_of_case(
+    truth: Labels, guess: Labels, spacing_mm: Sequence[float], protocol: str
+) -> dict[str, LesionScores]:
+    """The lesions of each region, as "brats-2023" or "brats-2026" count them."""
+    _refuse_other_shape(truth, guess)
+    count = {"brats-2023": lesions_2023, "brats-2026": lesions_2026}[protocol]
+    return {
+        region: count(np.isin(truth, classes), np.isin(guess, classes), spacing_mm)
+        for region, classes in REGIONS.items()
+    }
 
 
 def case_scores(
@@ -53,11 +86,7 @@ def case_scores(
     Raises:
         GeometryError: The shapes differ.
     """
-    if truth.shape != guess.shape:
-        raise GeometryError(
-            f"the true labels are {truth.shape} voxels but the predicted ones {guess.shape}; "
-            "both must be on the scan's own grid"
-        )
+    _refuse_other_shape(truth, guess)
     scores: dict[str, float] = {}
     for region, classes in regions.items():
         there, found = np.isin(truth, classes), np.isin(guess, classes)
@@ -71,3 +100,11 @@ def case_scores(
             f"mean_surface_distance_mm/{region}": mean_distance,
         }
     return scores
+
+
+def _refuse_other_shape(truth: Labels, guess: Labels) -> None:
+    if truth.shape != guess.shape:
+        raise GeometryError(
+            f"the true labels are {truth.shape} voxels but the predicted ones {guess.shape}; "
+            "both must be on the scan's own grid"
+        )
