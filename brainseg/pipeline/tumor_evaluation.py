@@ -93,8 +93,9 @@ def summarised(values: Sequence[float], seed: int = 0) -> Summary:
     draws = np.random.default_rng(seed).integers(0, len(known), (RESAMPLES, len(known)))
     # Nothing lies between 5 mm and infinity.
     between: Literal["linear", "nearest"] = "linear" if np.isfinite(known).all() else "nearest"
-    low, high = np.percentile(known[draws].mean(axis=1), (2.5, 97.5), method=between)
-    first, middle, third = (float(q) for q in np.percentile(known, (25, 50, 75), method=between))
+    with np.errstate(invalid="ignore"):
+        low, high = np.percentile(known[draws].mean(axis=1), (2.5, 97.5), method=between)
+        first, middle, third = (float(q) for q in np.percentile(known, (25, 50, 75), method=between))
     return Summary(len(known), float(known.mean()), float(low), float(high), middle, (first, third))
 
 

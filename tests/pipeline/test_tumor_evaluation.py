@@ -179,3 +179,12 @@ def test_what_cannot_be_compared_is_said(error, message, change, patients, guess
     truth, guess, labels = change(patients, guessed(moved))
     with pytest.raises(error, match=message):
         evaluate_tumors(truth, guess, "brats-legacy", labels)
+
+
+def test_infinite_distances_have_medians_and_undefined_scores_are_left_out():
+    inf, nan = float("inf"), float("nan")
+    summary = summarised([1.0, 2.0, 3.0, inf, inf, nan])
+    assert (summary.n, summary.mean, summary.median) == (5, inf, 3.0)
+    assert summary.quartiles == (2.0, inf)
+    assert summarised([inf, inf]).median == inf
+    assert summarised([nan]).n == 0
