@@ -94,8 +94,12 @@ def _blurred(image: Tensor, spacing_mm: float, rng: Random) -> Tensor:
 
 
 def _coil(shape: tuple[int, ...], spacing_mm: float, rng: Random) -> Tensor:
-    """Sensitivity: smooth, with a ramp along one axis in some, and darker outer slices in others."""
+    """Smooth sensitivity; in some a ramp, darker outer slices, or or more or less near the coils around."""
     log = float(rng.uniform(0, 0.3)) * _field(shape, 90 / spacing_mm, rng)
+    if rng.random() < 0.5:
+        middle = rng.normal(0, 0.15, 3)
+        squared = sum((_along(shape, axis) - float(middle[axis])) ** 2 for axis in range(3))
+        log += float(rng.uniform(-0.6, 1.2)) * squared
     if rng.random() < 0.4:
         log += float(rng.uniform(-0.4, 0.4)) * _along(shape, int(rng.integers(3)))
     if rng.random() < 0.3:
