@@ -52,10 +52,11 @@ def test_a_painting_is_finite_and_not_negative(templates):
 
 
 def test_most_of_the_brain_stays_in_the_field_of_view(templates):
-    kept = [paint(templates[0], seed)[1].sum() / templates[0].brain.sum() for seed in range(60)]
+    heads = [templates[seed % len(templates)] for seed in range(60)]
+    kept = [paint(head, seed)[1].sum() / head.brain.sum() for seed, head in enumerate(heads)]
     assert min(kept) > 0.6
     assert np.mean(np.array(kept) > 0.97) > 0.7
-    assert min(kept) < 0.97  # and in some it is cut
+    assert min(kept) < 0.995  # and in some it is cut
 
 
 def test_white_matter_is_brighter_than_gray_in_some_and_darker_in_others(templates):
