@@ -52,11 +52,12 @@ def refuse_existing(output: Path, names: list[str]) -> None:
 def write_brain(folder: Path, name: str, scans: Scans, strip: Strip | None, mask: NDArray[np.bool_]) -> None:
     """The mask on the reference grid; each sequence without skull, its own grid and intensities kept."""
     write(folder / f"{name}_brain_mask.nii.gz", mask.astype(np.uint8), scans.grid)
+    reference = Volume(mask[None].astype(np.uint8), scans.grid)
     for sequence, volume in scans.images.items():
-        inside = (
-            resample_to(Volume(mask[None].astype(np.uint8), scans.grid), volume.grid, nearest=True).data[0]
-            > 0
-        )
+        if strip is not None and sequence in strip.own:
+            inside = strip.own[sequence]
+        else:
+            inside = resample_to(reference, volume.grid, nearest=True).data[0] > 0
         if sequence != scans.reference and volume.grid.difference(scans.grid):
             write(folder / f"{name}_{sequence}_brain_mask.nii.gz", inside.astype(np.uint8), volume.grid)
         if strip is not None:

@@ -1,6 +1,6 @@
 """Stripping and segmenting: scans and a trained model in, a result on the scan's own grid out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,12 @@ class Strip:
     """The brain, on the reference grid: mask (X, Y, Z) and the logit of each voxel.
 
     Of a network that learnt distances, logits are mm: a probability of 0.73 lies 1 mm within the edge.
+    `own` has the masks of sequences in which it was found anew, on their own grids.
     """
 
     mask: NDArray[np.bool_]
     logit: NDArray[np.float32]
+    own: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     @property
     def probability(self) -> NDArray[np.float32]:
@@ -60,17 +62,29 @@ def sequences_of(model: TaskModule | Otsu) -> list[str]:
 
 
 def strip(scans: Scans, model: SkullStripper | Otsu, window: WindowConfig) -> Strip:
-    """The brain of a head, from the one sequence that the model knows, else from the reference."""
-    volume = scans.on_reference(next(iter(sequences_of(model)), scans.reference))
+    """The brain of a head, from the one sequence that the model knows, else from the reference.
+
+    A model of any sequence finds it again in each that lies on a grid of its own: people move between scans.
+    """
+    known = next(iter(sequences_of(model)), None)
+    mask, logit = _brain_of(scans.on_reference(known or scans.reference), model, window)
+    apart = {} if known else {n: v for n, v in scans.images.items() if v.grid.difference(scans.grid)}
+    return Strip(mask, logit, {name: _brain_of(volume, model, window)[0] for name, volume in apart.items()})
+
+
+def _brain_of(
+    volume: Volume, model: SkullStripper | Otsu, window: WindowConfig
+) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    """Mask and logits (X, Y, Z) on the volume's grid."""
     if isinstance(model, Otsu):
         mask = otsu_brain(volume.data[0], volume.grid.spacing_mm)
-        return Strip(mask, np.where(mask, np.inf, -np.inf).astype(np.float32))
+        return mask, np.where(mask, np.inf, -np.inf).astype(np.float32)
     prepared = prepare_volume(volume, model.config.preprocess, landmarks=_landmarks(model))
     logits = model.logits(_tensor(prepared.image, model), **_options(window))
     # Interpolated before the sigmoid, which would pull the edge between two coarse voxels to their middle.
     logit = prepared.undo(logits.float().cpu().numpy(), nearest=False, outside=-np.inf)[0]
     mask = fill_holes(largest_component(logit > 0))
-    return Strip(np.asarray(mask, dtype=bool), logit)
+    return np.asarray(mask, dtype=bool), logit
 
 
 def segment(

@@ -100,6 +100,25 @@ def test_scans_without_masks_have_nothing_to_compare(heads, tmp_path):
         evaluate_brains(tmp_path / "bare", heads)
 
 
+def test_a_stripper_of_any_sequence_finds_the_brain_of_a_person_who_moved(options, heads, tmp_path):
+    """Two scans of one head on grids of their own; in the second it lies 8 mm aside, which no header says."""
+    first = read(next(heads.rglob("*_T1w.nii.gz")))
+    moved = np.roll(first.data[0], 2, axis=0)[:, :, 1:]
+    grid = Grid(
+        moved.shape, first.grid.affine @ np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 1], [0, 0, 0, 1]])
+    )
+    folder = tmp_path / "scans" / "a"
+    folder.mkdir(parents=True)
+    write(folder / "a_T1w.nii.gz", first.data[0], first.grid)
+    write(folder / "a_T2w.nii.gz", moved, grid)
+    assert run(options(folder.parent, "skullstripper=otsu", "classifier=null", "segmenter=null")) == 0
+    found = tmp_path / "out" / "a"
+    mask = read_labels(found / "a_t2_brain_mask.nii.gz").data[0] > 0
+    np.testing.assert_array_equal(mask, otsu_brain(moved, grid.spacing_mm))
+    stripped = read(found / "a_t2_stripped.nii.gz").data[0]
+    np.testing.assert_array_equal(stripped, np.where(mask, moved, 0))
+
+
 def test_otsu_needs_no_checkpoint(options, heads, tmp_path):
     assert run(options(heads, "skullstripper=otsu", "classifier=null", "segmenter=null")) == 0
     assert not evaluate_brains(heads, tmp_path / "out").faults
