@@ -22,7 +22,7 @@ from brainseg.data import NFBSVolumes, PhantomData
 from brainseg.data.volumes import Case
 from brainseg.device import best_device
 from brainseg.images.atomic import writing
-from brainseg.images.volume import Volume
+from brainseg.images.volume import Volume, to_ras
 from brainseg.metrics import brain_scores, soft_dice, soft_iou
 from brainseg.pipeline.evaluation import SCORES, median_interval
 from brainseg.pipeline.scans import Scans
@@ -80,7 +80,7 @@ def write_strip_report(
     scored = [_scored(run, name, checkpoint, patches) for run, name in zip(runs, names, strict=True)]
     otsu, figure_1 = _baseline(runs[0])
     folder = folders[0] / "report" if output is None else output
-    page = write_strip_page(folder, scored, otsu, figure_1, _which_heads(runs[0]))
+    page = write_strip_page(folder, scored, otsu, figure_1, _which_heads(runs[0], checkpoint))
     with writing(folder / "skullstrip.json") as temporary:
         temporary.write_text(json.dumps([asdict(one) for one in (*scored, otsu)], indent=1) + "\n")
     return StripSummary(tuple(_line(one) for one in (*scored, otsu)), page)
@@ -164,9 +164,10 @@ def _names(runs: Sequence[StripRun]) -> list[str]:
     ]
 
 
-def _which_heads(run: StripRun) -> str:
-    part = {"test": "test part", "val": "validation part, which chose the best epoch"}[run.part]
-    return f"{len(run.cases)} heads of {run.data.root}: the {part}."
+def _which_heads(run: StripRun, checkpoint: str) -> str:
+    part = {"test": "test part", "val": "validation part"}[run.part]
+    chosen = ", which chose the best epoch" if (run.part, checkpoint) == ("val", "best") else ""
+    return f"{len(run.cases)} heads of {run.data.root}: the {part}{chosen}."
 
 
 def _scored(run: StripRun, name: str, checkpoint: str, patches: int) -> StripperScores:
@@ -255,8 +256,9 @@ def _baseline(run: StripRun) -> tuple[StripperScores, list[OtsuCase]]:
     for head, scans, truth in _heads(run, OTSU_NAME):
         guess = strip(scans, Otsu(), WINDOW).mask
         heads[head] = brain_scores(truth, guess, scans.grid.spacing_mm)
-        image: Volume = scans.images[scans.reference]
-        cases.append(OtsuCase(head, heads[head]["dice"], image.data[0], truth, guess, scans.grid))
+        in_ras = to_ras(Volume(np.stack([scans.images[scans.reference].data[0], truth, guess]), scans.grid))
+        image, true_mask, mask = in_ras.data
+        cases.append(OtsuCase(head, heads[head]["dice"], image, true_mask > 0, mask > 0, in_ras.grid))
         cases = [
             max(cases, key=lambda c: c.dice),
             *([min(cases, key=lambda c: c.dice)] if len(cases) > 1 else []),

@@ -135,8 +135,8 @@ def _patch_row(run: StripperScores, patches: PatchScores) -> list[str | Entry]:
 def _how(patches: PatchScores) -> str:
     return (
         f"The network's sigmoid, without a threshold, on {patches.patches_per_head} random patches of each "
-        f"head; Dice and IoU of a batch of {patches.batch_size} as one, with 1 added above and below; then "
-        "the mean of the batches."
+        "head; Dice and IoU of a batch as one, with 1 added above and below; then the mean of the batches. A "
+        "batch is half as large as in training."
     )
 
 
@@ -202,7 +202,7 @@ def _dice_figure(strippers: Sequence[StripperScores]) -> Figure:
 
 def _otsu(cases: Sequence[OtsuCase]) -> Section:
     return Section(
-        "Figure 1: Otsu's threshold, a good case and a bad one",
+        "Figure 1: Otsu's threshold on its best head and on its worst",
         paragraphs=[
             "Otsu's threshold between dark and bright, the largest bright part, closed with a ball of 5 mm. "
             "White is the true brain, the other colour the guess. Nothing in it tells brain from scalp."
