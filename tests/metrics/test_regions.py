@@ -53,8 +53,8 @@ def test_distances_are_in_millimetres(truth):
 
 
 def test_unknown_protocols_and_other_grids_are_refused(truth):
-    with pytest.raises(ConfigError, match="protocol='brats-2023' is unknown; choose one of brats-legacy"):
-        evaluate_case(truth, truth, (1, 1, 1), "brats-2023")
+    with pytest.raises(ConfigError, match="protocol='brats-2019' is unknown; choose one of brats-legacy"):
+        evaluate_case(truth, truth, (1, 1, 1), "brats-2019")
     with pytest.raises(GeometryError, match=r"\(12, 8, 8\) voxels but the predicted ones \(11, 8, 8\)"):
         evaluate_case(truth, truth[1:], (1, 1, 1))
 
