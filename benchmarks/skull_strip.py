@@ -101,10 +101,10 @@ def _serve(name: str, threads: int, pipe: Connection) -> None:
 
 def _ours(checkpoint: str) -> Callable[[Path], Mask]:
     from brainseg.checkpoint import load_model
-    from brainseg.config.schema import Blend, WindowConfig
     from brainseg.images import nifti
     from brainseg.pipeline.scans import Scans
     from brainseg.pipeline.stages import strip
+    from brainseg.pipeline.strip_runs import WINDOW
     from brainseg.tasks import SkullStripper
 
     model = load_model(checkpoint, task="skullstripper")
@@ -112,7 +112,7 @@ def _ours(checkpoint: str) -> Callable[[Path], Mask]:
 
     def tool(scan: Path) -> Mask:
         image = nifti.read(scan)
-        found = strip(Scans({"t1": image}, "t1", []), model, WindowConfig(0.5, Blend.gaussian, 2))
+        found = strip(Scans({"t1": image}, "t1", []), model, WINDOW)
         np.where(found.mask, image.data[0], 0)
         return found.mask
 

@@ -9,7 +9,7 @@ from brainseg.metrics.classification import (
     roc_auc,
 )
 from brainseg.metrics.overlap import dice, iou, sensitivity, soft_dice, soft_iou, specificity
-from brainseg.metrics.regions import PROTOCOLS, case_scores, evaluate_case, lesions_of_case
+from brainseg.metrics.regions import PROTOCOLS, case_scores, evaluate_case, score_case
 from brainseg.metrics.streaming import RegionDice
 from brainseg.metrics.surface import MISSED_MM, hd95_mm, mean_surface_distance_mm
 
@@ -26,10 +26,10 @@ __all__ = [
     "evaluate_case",
     "hd95_mm",
     "iou",
-    "lesions_of_case",
     "mean_surface_distance_mm",
     "reliability",
     "roc_auc",
+    "score_case",
     "sensitivity",
     "soft_dice",
     "soft_iou",

@@ -34,14 +34,24 @@ def evaluate_case(
         ConfigError: An unknown protocol.
         GeometryError: The shapes differ.
     """
+    return score_case(truth, guess, spacing_mm, protocol)[0]
+
+
+def score_case(
+    truth: Labels, guess: Labels, spacing_mm: Sequence[float], protocol: str
+) -> tuple[dict[str, float], dict[str, LesionScores]]:
+    """What `evaluate_case` gives, and the lesions of each region; brats-legacy knows none."""
     if protocol not in PROTOCOLS:
         raise ConfigError(f"protocol={protocol!r} is unknown; choose one of {', '.join(PROTOCOLS)}")
     if protocol == "brats-legacy":
-        return case_scores(truth, guess, spacing_mm)
-    found = lesions_of_case(truth, guess, spacing_mm, protocol)
+        return case_scores(truth, guess, spacing_mm), {}
+    _refuse_other_shape(truth, guess)
+    count = lesions_2023 if protocol == "brats-2023" else lesions_2026
     scores: dict[str, float] = {}
+    found: dict[str, LesionScores] = {}
     for region, classes in REGIONS.items():
-        there, given, lesions = np.isin(truth, classes), np.isin(guess, classes), found[region]
+        there, given = np.isin(truth, classes), np.isin(guess, classes)
+        lesions = found[region] = count(there, given, spacing_mm)
         own = {"lesion_dice": lesions.dice, "lesion_hd95_mm": lesions.hd95_mm}
         if protocol == "brats-2023":
             own |= {"dice": dice(there, given), "hd95_mm": hd95_by_area_mm(there, given, spacing_mm)}
@@ -54,19 +64,7 @@ def evaluate_case(
             "lesions_made_up": lesions.false_positive,
         }
         scores |= {f"{name}/{region}": float(value) for name, value in own.items()}
-    return scores
-
-
-def lesions_of_case(
-    truth: Labels, guess: Labels, spacing_mm: Sequence[float], protocol: str
-) -> dict[str, LesionScores]:
-    """The lesions of each region, as "brats-2023" or "brats-2026" count them."""
-    _refuse_other_shape(truth, guess)
-    count = {"brats-2023": lesions_2023, "brats-2026": lesions_2026}[protocol]
-    return {
-        region: count(np.isin(truth, classes), np.isin(guess, classes), spacing_mm)
-        for region, classes in REGIONS.items()
-    }
+    return scores, found
 
 
 def case_scores(

@@ -94,7 +94,7 @@ def _blurred(image: Tensor, spacing_mm: float, rng: Random) -> Tensor:
 
 
 def _coil(shape: tuple[int, ...], spacing_mm: float, rng: Random) -> Tensor:
-    """Smooth sensitivity; in some a ramp, darker outer slices, or or more or less near the coils around."""
+    """Smooth sensitivity; in some a ramp, darker outer slices, or more or less near the coils around."""
     log = float(rng.uniform(0, 0.3)) * _field(shape, 90 / spacing_mm, rng)
     if rng.random() < 0.5:
         middle = rng.normal(0, 0.15, 3)

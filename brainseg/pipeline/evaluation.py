@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from brainseg.config.errors import DataError, GeometryError, UserError
 from brainseg.images import nifti
 from brainseg.images.atomic import writing
 from brainseg.images.layouts import find_subjects
+from brainseg.images.volume import Volume
 from brainseg.metrics import brain_scores
 
 RESAMPLES = 2000
@@ -90,15 +90,9 @@ def median_interval(values: Sequence[float], seed: int = 0) -> tuple[float, floa
 
 def _pairs(truth: Path, guess: Path) -> Iterator[tuple[str, Path, Path | None]]:
     """Name, true mask and the guess that belongs to it."""
-    if not guess.exists():
-        raise DataError(f"{guess}: no such file or folder; check the path")
-    if truth.is_file():
-        if not guess.is_file():
-            raise UserError(f"{truth} is one mask but {guess} is a folder; give two masks or two folders")
+    if are_files(truth, guess):
         yield nifti.stem(truth), truth, guess
         return
-    if guess.is_file():
-        raise UserError(f"{truth} is a folder but {guess} is one mask; give two masks or two folders")
     found = False
     for subject in find_subjects(truth):
         masks: dict[str | None, Path] = dict(subject.brain_masks.items())
@@ -126,16 +120,32 @@ def _scored(name: str, truth: Path, guess: Path | None) -> ScoredMask:
     if guess is None:
         return ScoredMask(name, truth, None, {}, "no mask was predicted")
     try:
-        spacing_mm, there, found = _read_both(truth, guess)
-        return ScoredMask(name, truth, guess, brain_scores(there, found, spacing_mm))
+        there, found = read_pair(truth, guess)
+        scores = brain_scores(there.data[0] > 0, found.data[0] > 0, there.grid.spacing_mm)
+        return ScoredMask(name, truth, guess, scores)
     except UserError as error:
         return ScoredMask(name, truth, guess, {}, str(error))
 
 
-def _read_both(
-    truth: Path, guess: Path
-) -> tuple[tuple[float, float, float], NDArray[np.bool_], NDArray[np.bool_]]:
+def are_files(truth: Path, guess: Path) -> bool:
+    """Whether both are files; else both are folders.
+
+    Raises:
+        UserError: One is not there, or only one is a folder.
+    """
+    for path in (truth, guess):
+        if not path.exists():
+            raise DataError(f"{path}: no such file or folder; check the path")
+    if truth.is_file() and not guess.is_file():
+        raise UserError(f"{truth} is one mask but {guess} is a folder; give two masks or two folders")
+    if guess.is_file() and not truth.is_file():
+        raise UserError(f"{truth} is a folder but {guess} is one mask; give two masks or two folders")
+    return truth.is_file()
+
+
+def read_pair(truth: Path, guess: Path) -> tuple[Volume, Volume]:
+    """Two masks or label maps (1, X, Y, Z) of one grid."""
     there, found = nifti.read_labels(truth), nifti.read_labels(guess)
     if difference := found.grid.difference(there.grid):
         raise GeometryError(f"{guess} does not lie on the grid of {truth}: {difference}")
-    return there.grid.spacing_mm, there.data[0] > 0, found.data[0] > 0
+    return there, found

@@ -12,15 +12,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from brainseg.config.errors import ConfigError, DataError, GeometryError, UserError
+from brainseg.config.errors import ConfigError, DataError, LabelError, UserError
 from brainseg.images import nifti
 from brainseg.images.atomic import writing
 from brainseg.images.labels import CLASSES, CONVENTIONS, REGIONS, Convention, detect, to_classes
 from brainseg.images.layouts import find_subjects
-from brainseg.metrics import confusion_matrix, evaluate_case, lesions_of_case
+from brainseg.metrics import confusion_matrix, score_case
 from brainseg.metrics.lesions import LesionScores
+from brainseg.pipeline.evaluation import RESAMPLES, are_files, read_pair
 
-RESAMPLES = 2000
 ENDINGS = ("_tumor_labels", "_seg", "-seg", "_dseg")  # of a label map's name, after the subject's
 
 
@@ -157,19 +157,13 @@ def _strict(value: Any) -> Any:
 
 def _pairs(truth: Path, guess: Path) -> Iterator[tuple[str, Path, Path | None]]:
     """Name, true label map and the guess that belongs to it."""
-    for path in (truth, guess):
-        if not path.exists():
-            raise DataError(f"{path}: no such file or folder; check the path")
-    if truth.is_file() != guess.is_file():
-        one, other = (truth, guess) if truth.is_file() else (guess, truth)
-        raise UserError(f"{one} is one label map but {other} is a folder; give two files or two folders")
-    if truth.is_file():
+    if are_files(truth, guess):
         yield subject_of(truth), truth, guess
         return
     truths = _truths(truth)
     if not truths:
         raise DataError(f"{truth} has no label map (*_seg.nii.gz, labelsTr/, *_dseg.nii.gz) to compare with")
-    guesses = {subject_of(path): path for path in sorted(guess.rglob("*")) if _is_label_map(path)}
+    guesses = _by_subject(guess)
     for name, path in truths.items():
         yield name, path, guesses.get(name)
 
@@ -179,7 +173,17 @@ def _truths(folder: Path) -> dict[str, Path]:
         named = {subject.id: subject.truth for subject in find_subjects(folder) if subject.truth is not None}
     except DataError:  # no scan there: the label maps alone
         named = {}
-    return named or {subject_of(path): path for path in sorted(folder.rglob("*")) if _is_label_map(path)}
+    return named or _by_subject(folder)
+
+
+def _by_subject(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        if _is_label_map(path) and (other := found.setdefault(subject_of(path), path)) != path:
+            raise UserError(
+                f"{other} and {path} both claim to be the label map of {subject_of(path)}; move one"
+            )
+    return found
 
 
 def _is_label_map(path: Path) -> bool:
@@ -220,8 +224,7 @@ def _scored(
         there, spacing_mm, found = _read_both(truth, guess, theirs, labels)
     except UserError as error:
         return ScoredCase(name, truth, guess, {}, {}, fault=str(error))
-    scores = evaluate_case(there, found, spacing_mm, protocol)
-    lesions = {} if protocol == "brats-legacy" else lesions_of_case(there, found, spacing_mm, protocol)
+    scores, lesions = score_case(there, found, spacing_mm, protocol)
     confusion = confusion_matrix(found.ravel(), there.ravel(), len(CLASSES))
     return ScoredCase(name, truth, guess, scores, lesions, confusion)
 
@@ -229,9 +232,7 @@ def _scored(
 def _read_both(
     truth: Path, guess: Path, theirs: Convention, labels: str
 ) -> tuple[NDArray[np.uint8], tuple[float, float, float], NDArray[np.uint8]]:
-    there, found = nifti.read_labels(truth), nifti.read_labels(guess)
-    if difference := found.grid.difference(there.grid):
-        raise GeometryError(f"{guess} does not lie on the grid of {truth}: {difference}")
+    there, found = read_pair(truth, guess)
     ours = theirs if labels != "auto" else _said_beside(guess) or theirs
     return (
         to_classes(there.data[0], theirs, truth),
@@ -241,15 +242,18 @@ def _read_both(
 
 
 def _said_beside(guess: Path) -> Convention | None:
-    """What predict.py wrote of its labels."""
+    """What predict.py wrote of its labels.
+
+    Raises:
+        LabelError: It wrote something else.
+    """
     path = guess.with_name("result.json")
     if not path.is_file():
         return None
     try:
-        about = json.loads(path.read_text()).get("label_convention")
-        return CONVENTIONS.get(about["name"]) if about else None
-    except (ValueError, AttributeError, KeyError, TypeError):
-        return None
+        return CONVENTIONS[json.loads(path.read_text())["label_convention"]["name"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise LabelError(f"{path}: does not say what the labels beside it mean; set --labels") from error
 
 
 def _suspicions(cases: Sequence[ScoredCase], summaries: Mapping[str, Summary]) -> list[str]:

@@ -8,9 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from brainseg.images.margin import box_of
 from brainseg.images.volume import Grid
 from brainseg.reporting.canvas import LINE_COLORS, class_color, new_figure, outline
 from brainseg.reporting.grey import to_grey
+from brainseg.reporting.montage import seen_axes
 from brainseg.reporting.page import inline_figure
 from brainseg.reporting.previews import box_of_content
 from brainseg.reporting.sections import NOTHING, Entry, Picture, Section, table_of, write_report
@@ -215,7 +217,7 @@ def _otsu(cases: Sequence[OtsuCase]) -> Section:
 
 def _otsu_figure(case: OtsuCase) -> Figure:
     """The three planes through the middle of the true brain."""
-    where = [round(float(np.flatnonzero(case.truth.any(axis=_others(axis))).mean())) for axis in range(3)]
+    where = [(side.start + side.stop) // 2 for side in box_of(case.truth)]
     figure = new_figure(9.0, 3.4, dark=True)
     for place, plane in enumerate(PLANES):
         image, truth, guess = (
@@ -223,7 +225,7 @@ def _otsu_figure(case: OtsuCase) -> Figure:
         )
         grey = to_grey(image)
         box = box_of_content(grey)
-        across, up = (axis for axis in range(3) if axis != AXIS[plane])
+        across, up = seen_axes(plane)
         axes = figure.add_axes((place / 3 + 0.005, 0.01, 1 / 3 - 0.01, 0.98))
         aspect = case.grid.spacing_mm[up] / case.grid.spacing_mm[across]
         axes.imshow(grey[box], cmap="gray", vmin=0, vmax=1, aspect=aspect)
@@ -231,8 +233,3 @@ def _otsu_figure(case: OtsuCase) -> Figure:
         outline(axes, truth[box], "white", width=1.0)
         axes.set_axis_off()
     return figure
-
-
-def _others(axis: int) -> tuple[int, int]:
-    first, second = (other for other in range(3) if other != axis)
-    return first, second

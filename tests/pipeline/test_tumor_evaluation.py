@@ -14,7 +14,13 @@ from brainseg.images.nifti import read_labels, write
 from brainseg.images.volume import Grid
 from brainseg.metrics import PROTOCOLS, case_scores
 from brainseg.phantom import write_cohort
-from brainseg.pipeline.tumor_evaluation import evaluate_tumors, summarised, write_tumor_evaluation
+from brainseg.pipeline.tumor_evaluation import (
+    ScoredCase,
+    _suspicions,
+    evaluate_tumors,
+    summarised,
+    write_tumor_evaluation,
+)
 
 TRUE = CONVENTIONS["brats-2018"]  # of the phantoms in BraTS's layout
 
@@ -97,9 +103,45 @@ def test_a_class_that_is_never_predicted_is_told(patients, guessed):
     assert found.suspicions[0].startswith("enhancing_tumor occurs in no predicted label map")
 
 
+def suspicions(**dices):
+    """Of cases with these Dice values of the regions, in whose labels nothing is wrong."""
+    right = np.diag([9, 9, 9, 9])
+    nothing = ScoredCase("", None, None, {"": 0.0}, {}, right)
+    return _suspicions([nothing], {f"dice/{region}": summarised(values) for region, values in dices.items()})
+
+
 def test_a_number_that_was_copied_is_told():
-    values = [0.2, 0.5, 0.8]
-    assert summarised(values).mean == pytest.approx(summarised(values).median)
+    plain = {
+        "whole_tumor": [0.7, 0.8, 0.95],
+        "tumor_core": [0.6, 0.7, 0.9],
+        "enhancing_tumor": [0.5, 0.6, 0.9],
+    }
+    assert suspicions(**plain) == []
+    (said,) = suspicions(**plain | {"tumor_core": [0.7, 0.8, 0.9]})
+    assert said.startswith("dice/tumor_core: mean and median are equal")
+
+
+def test_a_region_below_one_that_it_holds_is_told():
+    low = {"whole_tumor": [0.3, 0.4, 0.6], "tumor_core": [0.2, 0.3, 0.5], "enhancing_tumor": [0.5, 0.6, 0.9]}
+    core, whole = suspicions(**low)
+    assert core.startswith("Dice of tumor_core (0.333) is below that of enhancing_tumor (0.667)")
+    assert whole.startswith("Dice of whole_tumor (0.433) is below that of enhancing_tumor (0.667)")
+
+
+def test_a_result_that_does_not_say_what_its_labels_mean_is_a_fault(patients, guessed):
+    folder = guessed(moved)
+    (sorted(folder.iterdir())[0] / "result.json").write_text("{}")
+    found = evaluate_tumors(patients, folder, "brats-legacy")
+    assert [bool(case.fault) for case in found.cases] == [True, False, False, False]
+    assert "does not say what the labels beside it mean" in found.faults[0].fault
+
+
+def test_two_label_maps_of_one_patient_are_refused(patients, guessed):
+    folder = guessed(moved)
+    path = next(folder.rglob("*_tumor_labels.nii.gz"))
+    path.with_name(path.name.replace("_tumor_labels", "_seg")).write_bytes(path.read_bytes())
+    with pytest.raises(UserError, match="both claim to be the label map"):
+        evaluate_tumors(patients, folder, "brats-legacy")
 
 
 def test_a_guess_in_another_convention_says_so_beside_it(patients, guessed):
@@ -169,7 +211,7 @@ def test_two_files_and_folders_of_label_maps_alone(patients, guessed, tmp_path):
         (DataError, "no such file or folder", lambda t, g: (t / "nowhere", g, "auto")),
         (
             UserError,
-            "give two files or two folders",
+            "give two masks or two folders",
             lambda t, g: (t, next(g.rglob("*labels.nii.gz")), "auto"),
         ),
         (ConfigError, "labels must be auto or one of", lambda t, g: (t, g, "brats")),
