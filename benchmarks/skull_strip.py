@@ -104,7 +104,7 @@ def _ours(checkpoint: str) -> Callable[[Path], Mask]:
     from brainseg.images import nifti
     from brainseg.pipeline.scans import Scans
     from brainseg.pipeline.stages import strip
-    from brainseg.pipeline.strip_runs import WINDOW
+    from brainseg.pipeline.trained_runs import WINDOW
     from brainseg.tasks import SkullStripper
 
     model = load_model(checkpoint, task="skullstripper")

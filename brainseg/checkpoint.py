@@ -8,10 +8,24 @@ import torch
 from omegaconf.errors import OmegaConfBaseException
 
 from brainseg.config.errors import CheckpointError, ConfigError
+from brainseg.images.atomic import writing
 from brainseg.tasks import TASKS, TaskModule
-from brainseg.tasks.base import FORMAT
+from brainseg.tasks.base import FORMAT, flush_subnormals
 
-__all__ = ["CheckpointError", "load_model", "read_checkpoint"]
+__all__ = ["CheckpointError", "load_model", "read_checkpoint", "store_fitted"]
+
+# Keys that checkpoints from before they existed lack, with the values that they were trained with.
+_ADDED: dict[str, dict[str, Any]] = {
+    "classifier": {"ema": None},
+    "skullstripper": {"ema": None},
+    "segmenter": {
+        "ema": None,
+        "output": "classes",
+        "deep_supervision": False,
+        "subsets": [],
+        "subset_share": 0.0,
+    },
+}
 
 
 def load_model(
@@ -36,11 +50,12 @@ def load_model(
     if task is not None and about["task"] != task:
         raise CheckpointError(f"{path} is a checkpoint of a {about['task']}, where a {task} is needed")
     try:
-        module = TASKS[about["task"]](config=stored["hyper_parameters"]["config"])
+        module = TASKS[about["task"]](config=_completed(stored["hyper_parameters"]["config"], about["task"]))
         weights = stored["state_dict"].items()  # of the loss too, which is not rebuilt here
         module.net.load_state_dict({key[4:]: value for key, value in weights if key.startswith("net.")})
     except (KeyError, RuntimeError, ConfigError, OmegaConfBaseException) as error:
         raise CheckpointError(f"{path} does not fit this brainseg: {str(error).splitlines()[0]}") from error
+    flush_subnormals(module.net.state_dict().values())
     module.provenance, module.fitted = about["run"], about.get("fitted", {})
     return module.eval().to(device)
 
@@ -67,6 +82,18 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if about["format"] > FORMAT:
         raise CheckpointError(f"{path} has format {about['format']}; this brainseg reads up to {FORMAT}")
     return dict(stored)
+
+
+def store_fitted(path: str | Path, fitted: dict[str, Any]) -> None:
+    """Put what a model has found on its validation part into its checkpoint; the rest stays as it is."""
+    stored = read_checkpoint(path)
+    stored["brainseg"]["fitted"] = fitted
+    with writing(path) as temporary:
+        torch.save(stored, temporary)
+
+
+def _completed(config: dict[str, Any], task: str) -> dict[str, Any]:
+    return {**_ADDED[task], **config}
 
 
 def _first_line(error: BaseException) -> str:

@@ -358,6 +358,25 @@ def report_skullstrip(
     typer.echo("\n".join([*summary.lines, f"page: {summary.page}"]))
 
 
+@report.command("segmentation")
+def report_segmentation(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Runs of the segmenter, or sweeps of folds: outputs/segmenter/...")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Where segmentation.html, .md and .json go, else the first FOLDER/report."),
+    ] = None,
+    checkpoint: Annotated[Checkpoint, typer.Option(help="Of each run.")] = Checkpoint.best,
+    device: Annotated[str, typer.Option(help="As predict.py has it: auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Table 6 and figure 24: segmenters scored by three protocols on scans that were kept from them."""
+    from brainseg.pipeline.segment_runs import write_segment_report
+
+    summary = write_segment_report(folders, output, checkpoint.value, device)
+    typer.echo("\n".join([*summary.lines, f"page: {summary.page}"]))
+
+
 def _console() -> Console:
     # A line is cut or wrapped for a terminal only: in a file, or read by a program, it stays whole.
     return Console() if sys.stdout.isatty() else Console(width=10_000)

@@ -81,6 +81,11 @@ def _cpuinfo_field(cpuinfo: Path, field: str) -> str:
     return ""
 
 
+def fast_precision(device: torch.device) -> torch.autocast:
+    """A context in which networks compute in bfloat16 where this device is fast at it, else as they are."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=bf16_is_fast(device))
+
+
 def precision_for(device: torch.device) -> Precision:
     """The Lightning precision for `device`: bf16-mixed where that is fast, else 32-true."""
     return "bf16-mixed" if bf16_is_fast(device) else "32-true"

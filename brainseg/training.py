@@ -9,16 +9,18 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from brainseg.checkpoint import read_checkpoint
+from brainseg.checkpoint import load_model, read_checkpoint, store_fitted
 from brainseg.config import ConfigError, chosen, plain, record
 from brainseg.device import best_device, precision_for
 from brainseg.tasks import TASKS, TaskModule
@@ -54,16 +56,28 @@ def train(cfg: DictConfig) -> float:
 
 
 def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> float:
-    callbacks = {name: instantiate(node) for name, node in plain(cfg.callbacks).items() if node}
+    callbacks = {name: made for name, node in plain(cfg.callbacks).items() if (made := instantiate(node))}
     with _opened_loggers(cfg) as loggers:
         settings = _trainer_settings(cfg)
         _introduce(module, data, settings)
         trainer = instantiate(settings, callbacks=list(callbacks.values()), logger=loggers)
         trainer.fit(module, data, ckpt_path=cfg.resume, weights_only=True)
+        _fit_to_validation(trainer, data)
         best = callbacks["best"]
         if cfg.test and best.best_model_path:
             _score(trainer, module, data, best.best_model_path)
     return float(best.best_model_score) if best.best_model_score is not None else float("nan")
+
+
+@rank_zero_only
+def _fit_to_validation(trainer: pl.Trainer, data: pl.LightningDataModule) -> None:
+    """Let each checkpoint learn from the validation part what it takes to predict well with it."""
+    kept = [callback for callback in trainer.checkpoint_callbacks if isinstance(callback, ModelCheckpoint)]
+    for path in {callback.best_model_path for callback in kept if callback.best_model_path}:
+        model = load_model(path, trainer.strategy.root_device)
+        batches = islice(data.val_dataloader(), int(sum(trainer.num_val_batches)))
+        if fitted := model.fit_to_validation(batches):
+            store_fitted(path, fitted)
 
 
 def _score(trainer: pl.Trainer, module: TaskModule, data: Any, checkpoint: str) -> None:
@@ -90,6 +104,8 @@ def _quieten() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     # It holds the config and the split already; only a metrics.csv would be replaced.
     warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")
+    # Scoring a checkpoint needs no weights but the averaged ones, which are where it looks for weights.
+    warnings.filterwarnings("ignore", message=".*WeightAveraging callback, but loading a checkpoint outside")
     warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.* is deprecated")
     warnings.filterwarnings("ignore", message=".*does not have many workers which may be a bottleneck")
 

@@ -5,8 +5,8 @@ import pickle
 import pytest
 import torch
 
-from brainseg.checkpoint import CheckpointError, load_model
-from brainseg.tasks.base import FORMAT
+from brainseg.checkpoint import CheckpointError, load_model, read_checkpoint, store_fitted
+from brainseg.tasks.base import FORMAT, flush_subnormals
 
 
 @pytest.mark.parametrize("task", ["classifier", "skullstripper", "segmenter"])
@@ -86,3 +86,48 @@ def test_a_malicious_pickle_is_refused_and_does_nothing(tmp_path, save):
     with pytest.raises(CheckpointError, match=r"evil\.ckpt was not opened: it holds more than plain data"):
         load_model(tmp_path / "evil.ckpt")
     assert not trace.exists()
+
+
+def test_weights_too_small_for_a_normal_float_become_0_and_no_others():
+    tiny = torch.finfo(torch.float32).tiny
+    weights = torch.tensor([tiny / 2, -tiny / 2, tiny, -tiny, 1.0, 0.0])
+    flush_subnormals([weights, torch.tensor([3])])
+    assert weights.tolist() == [0.0, 0.0, tiny, -tiny, 1.0, 0.0]
+
+
+def test_a_checkpoint_is_loaded_without_subnormal_weights(trained, tmp_path):
+    stored = read_checkpoint(trained("segmenter")[1])
+    name = next(key for key in stored["state_dict"] if key.startswith("net."))
+    stored["state_dict"][name][0, 0, 0, 0, 0] = 1e-40
+    torch.save(stored, tmp_path / "subnormal.ckpt")
+    weights = load_model(tmp_path / "subnormal.ckpt").state_dict()[name]
+    stored["state_dict"][name][0, 0, 0, 0, 0] = 0
+    assert torch.equal(weights, stored["state_dict"][name])
+
+
+def test_a_checkpoint_from_before_a_key_existed_is_loaded_with_what_it_was_trained_with(trained, tmp_path):
+    stored = read_checkpoint(trained("segmenter")[1])
+    for key in ("ema", "output", "deep_supervision", "subsets", "subset_share"):
+        del stored["hyper_parameters"]["config"][key]
+    torch.save(stored, tmp_path / "old.ckpt")
+    config = load_model(tmp_path / "old.ckpt").config
+    assert (config.ema, str(config.output), config.subsets) == (None, "classes", [])
+
+
+def test_what_the_validation_part_said_travels_with_a_segmenter(trained):
+    fitted = load_model(trained("segmenter")[1]).fitted
+    assert set(fitted["temperatures"]) == {"whole_tumor", "tumor_core", "enhancing_tumor"}
+    assert fitted["validation_scans"] == 1
+    assert len(fitted["cleaning_scores"]) == 6 * 2 * 7
+
+
+def test_storing_what_was_fitted_changes_nothing_else(trained, tmp_path):
+    path = tmp_path / "copy.ckpt"
+    path.write_bytes(trained("segmenter")[1].read_bytes())
+    before = read_checkpoint(path)
+    store_fitted(path, {"temperatures": {"whole_tumor": 2.0}})
+    after = read_checkpoint(path)
+    assert after["brainseg"].pop("fitted") == {"temperatures": {"whole_tumor": 2.0}}
+    before["brainseg"].pop("fitted")
+    assert after["brainseg"] == before["brainseg"]
+    assert all(torch.equal(after["state_dict"][key], value) for key, value in before["state_dict"].items())

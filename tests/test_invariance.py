@@ -50,6 +50,21 @@ def test_a_resumed_run_ends_with_the_weights_of_one_that_was_never_stopped(
     assert_same(straight, resumed)
 
 
+def test_a_resumed_run_goes_on_with_both_the_weights_and_their_mean(weights_after, tmp_path):
+    settings = ("segmenter.ema=0.8", "segmenter.subsets=any", "segmenter.subset_share=0.5")
+    straight = weights_after("straight", *settings)
+    weights_after("stopped", "trainer.max_epochs=1", *settings)
+    last = tmp_path / "stopped" / "checkpoints" / "last.ckpt"
+    resumed = weights_after("resumed", f"resume={last}", *settings)
+    assert_same(straight, resumed)
+    states = [
+        torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=True)["current_model_state"]
+        for name in ("straight", "resumed")
+    ]
+    assert_same(*states)
+    assert differs(straight, states[0])  # the mean is what is kept to predict with
+
+
 @pytest.mark.slow
 def test_the_number_of_loader_processes_does_not_change_what_is_learnt(weights_after):
     assert_same(weights_after("none"), weights_after("two", "data.workers=2"))

@@ -9,6 +9,7 @@ before it.
 
 from dataclasses import dataclass
 from enum import Enum
+from itertools import combinations
 from typing import Any, Optional
 
 from hydra.core.config_store import ConfigStore
@@ -53,6 +54,16 @@ class SegmentationLoss(Choice):
     dice = "dice"
     dice_focal = "dice_focal"
     dice_ce = "dice_ce"
+    region_dice_bce = "region_dice_bce"
+    region_dice_focal = "region_dice_focal"
+
+
+REGION_LOSSES = (SegmentationLoss.region_dice_bce, SegmentationLoss.region_dice_focal)
+
+
+class SegmenterOutput(Choice):
+    classes = "classes"  # background, necrotic core, edema, enhancing tumour: the likeliest one wins
+    regions = "regions"  # whole tumour, tumour core, enhancing tumour: three masks, one within the other
 
 
 class Optimizer(Choice):
@@ -104,6 +115,7 @@ class Crop(Choice):
     none = "none"
     nonzero = "nonzero"  # the box of the voxels that are not 0, for skull-stripped scans
     head = "head"  # the box of the head, for scans with air around it
+    report = "report"  # voxels 56 to 183, 56 to 183, 13 to 140 of 240 x 240 x 155, once scaled
 
 
 class SliceCrop(Choice):
@@ -128,6 +140,12 @@ class MonitorMode(Choice):
 class Blend(Choice):
     constant = "constant"
     gaussian = "gaussian"
+
+
+class Flips(Choice):
+    none = "none"
+    left_right = "left_right"
+    all = "all"  # along each axis and combination of axes: eight times the work
 
 
 class Stage(Choice):
@@ -255,12 +273,15 @@ class Recipe:
     scheduler: Scheduler = MISSING
     epochs: int = MISSING
     batch_size: int = MISSING  # slices, or patches
+    ema: Optional[float] = MISSING  # decay of the averaged weights that are validated and kept; null: none
     monitor: str = MISSING  # the logged metric that decides which checkpoint is best
     monitor_mode: MonitorMode = MISSING
 
     def __post_init__(self) -> None:
         _at_least("epochs", self.epochs, 1)
         _at_least("batch_size", self.batch_size, 1)
+        if self.ema is not None:
+            _within("ema", self.ema, 0, 1)
 
 
 @dataclass
@@ -347,15 +368,50 @@ class SkullStripperConfig(VolumeRecipe):
 
 @dataclass
 class SegmenterConfig(VolumeRecipe):
-    """A 3D network with one logit per voxel and class: background, necrotic core, edema, enhancing tumour."""
+    """A 3D network that outlines a tumour's parts, from all its sequences or from a subset of them."""
 
+    output: SegmenterOutput = MISSING
     margin_mm: float = MISSING  # beyond the brain mask that is shown to the network
     loss: SegmentationLoss = MISSING
+    deep_supervision: bool = MISSING  # of dynunet: its coarser levels are compared with the truth as well
+    subsets: Any = MISSING  # lists of modalities that the model may be given instead of all; any: each subset
+    subset_share: float = MISSING  # of the training patches that are shown with one of these only
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _known("preprocess.modalities", self.preprocess.modalities, SEQUENCES)
         _at_least("margin_mm", self.margin_mm, 0)
+        _share("subset_share", self.subset_share)
+        if (self.loss in REGION_LOSSES) != (self.output is SegmenterOutput.regions):
+            fitting = [str(loss) for loss in SegmentationLoss if (loss in REGION_LOSSES) == self._has_regions]
+            raise ConfigError(
+                f"loss={self.loss} does not go with output={self.output}; take one of {', '.join(fitting)}"
+            )
+        if self.deep_supervision and self.net is not VolumeNet.dynunet:
+            raise ConfigError(f"deep_supervision=true needs net=dynunet, {self.net} has one output only")
+        if bool(self.trained_subsets()) != (self.subset_share > 0):
+            raise ConfigError(
+                f"subset_share is {self.subset_share} and subsets is {self.subsets}: set both, "
+                "for instance to 0.5 and any, or neither"
+            )
+
+    @property
+    def _has_regions(self) -> bool:
+        return self.output is SegmenterOutput.regions
+
+    def trained_subsets(self) -> list[list[str]]:
+        """The proper subsets of the modalities that training shows, each in the order of the channels."""
+        every = list(self.preprocess.modalities)
+        if self.subsets == ANY:
+            sizes = range(len(every) - 1, 0, -1)
+            return [list(names) for n in sizes for names in combinations(every, n)]
+        if not isinstance(self.subsets, list) or not all(isinstance(names, list) for names in self.subsets):
+            raise ConfigError(f"subsets takes lists of modalities, or any; got {self.subsets}")
+        for names in self.subsets:
+            _known("subsets", names, tuple(every))
+            if len(names) == len(every):
+                raise ConfigError(f"subsets holds {names}, which are all modalities; leave it out")
+        return [[name for name in every if name in names] for names in self.subsets]
 
 
 @dataclass
@@ -423,6 +479,7 @@ class WindowConfig:
     overlap: float = MISSING  # share of a window that the next one covers
     blend: Blend = MISSING
     batch_size: int = MISSING
+    flips: Flips = MISSING  # mirror images that the segmenter sees too, and whose mean is taken
 
     def __post_init__(self) -> None:
         _within("window.overlap", self.overlap, 0, 1)
@@ -469,7 +526,7 @@ class PredictConfig:
     sequence: Optional[str] = MISSING  # of a single file whose name does not say it
     skullstripper: Optional[str] = MISSING
     classifier: Optional[str] = MISSING
-    segmenter: Optional[str] = MISSING
+    segmenter: Any = MISSING  # a checkpoint, a run, a sweep, or a list of these, whose mean is taken
     pipeline: PipelineConfig = MISSING
     window: WindowConfig = MISSING
     vote: VoteConfig = MISSING

@@ -1,17 +1,22 @@
 """From predictions of patches and slices to predictions of volumes."""
 
 from brainseg.inference.calibration import calibrated, fit_temperature
+from brainseg.inference.cleaning import Cleaning
 from brainseg.inference.components import fill_holes, largest_component, remove_small
 from brainseg.inference.otsu import otsu_bin, otsu_brain
+from brainseg.inference.regions import at_temperatures, classes_of_regions, region_probabilities
 from brainseg.inference.saliency import grad_cam, share_inside
 from brainseg.inference.vote import HEALTHY, Verdict, VoteSlice, combine_votes, display_slice, vote_slices
 from brainseg.inference.window import predict_windows
 
 __all__ = [
     "HEALTHY",
+    "Cleaning",
     "Verdict",
     "VoteSlice",
+    "at_temperatures",
     "calibrated",
+    "classes_of_regions",
     "combine_votes",
     "display_slice",
     "fill_holes",
@@ -21,6 +26,7 @@ __all__ = [
     "otsu_bin",
     "otsu_brain",
     "predict_windows",
+    "region_probabilities",
     "remove_small",
     "share_inside",
     "vote_slices",

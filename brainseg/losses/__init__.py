@@ -8,9 +8,11 @@ from brainseg.losses.binary import (
     DiceBCELoss,
 )
 from brainseg.losses.categorical import CategoricalCrossentropy, CategoricalHinge, KLDivergence
+from brainseg.losses.deep_supervision import deeply_supervised
 from brainseg.losses.dice import DiceCELoss, DiceLoss
 from brainseg.losses.distance import DiceBCEDistanceLoss, SignedDistanceLoss
 from brainseg.losses.focal import CategoricalFocalLoss, DiceFocalLoss
+from brainseg.losses.regions import RegionDiceBCELoss, RegionDiceFocalLoss, region_masks
 
 __all__ = [
     "BinaryCrossentropy",
@@ -26,5 +28,9 @@ __all__ = [
     "DiceFocalLoss",
     "DiceLoss",
     "KLDivergence",
+    "RegionDiceBCELoss",
+    "RegionDiceFocalLoss",
     "SignedDistanceLoss",
+    "deeply_supervised",
+    "region_masks",
 ]

@@ -20,6 +20,7 @@ def build_volume_net(
     channels: Sequence[int],
     dropout: Dropout = 0.0,
     optional_skip: bool = True,
+    deep_supervision: bool = False,
 ) -> nn.Module:
     """A network from images (B, C, X, Y, Z) to logits (B, K, X, Y, Z) with random weights.
 
@@ -32,6 +33,8 @@ def build_volume_net(
         dropout: Rate. `unet3d` takes one rate per level too; for `residual_unet3d_advanced` the second of its
             two rates is half of it (the report: .2 and .1); `residual_unet3d` has none.
         optional_skip: As `ResidualUNet3D` has it; the other networks know no such choice.
+        deep_supervision: Of `dynunet` only: in training it answers (B, H, K, X, Y, Z), the finest of its H
+            resolutions first, all enlarged to the size of the image.
 
     Raises:
         ConfigError: An unknown name, or values that the named network cannot follow.
@@ -46,6 +49,10 @@ def build_volume_net(
         raise ConfigError(
             f"optional_skip=false belongs to the residual_unet3d networks, not to {name}; leave it out"
         )
+    if deep_supervision and name != "dynunet":
+        raise ConfigError(f"deep_supervision=true belongs to dynunet, not to {name}; leave it out")
+    if name == "dynunet":
+        return _dynunet(in_channels, out_channels, tuple(channels), dropout, deep_supervision)
     return _BUILDERS[name](in_channels, out_channels, tuple(channels), dropout)
 
 
@@ -108,7 +115,9 @@ def _segresnet(in_channels: int, out_channels: int, channels: tuple[int, ...], d
     return _checked(net, levels)
 
 
-def _dynunet(in_channels: int, out_channels: int, channels: tuple[int, ...], dropout: Dropout) -> nn.Module:
+def _dynunet(
+    in_channels: int, out_channels: int, channels: tuple[int, ...], dropout: Dropout, deep_supervision: bool
+) -> nn.Module:
     levels, rate = len(channels), _one_rate("dynunet", dropout)
     if levels < 3:
         raise ConfigError(f"dynunet needs channels for three levels or more, got {list(channels)}")
@@ -124,6 +133,8 @@ def _dynunet(in_channels: int, out_channels: int, channels: tuple[int, ...], dro
         upsample_kernel_size=strides[1:],
         filters=channels,
         dropout=("dropout", {"p": rate}) if rate else None,
+        deep_supervision=deep_supervision,
+        deep_supr_num=max(1, levels - 3),  # not the two coarsest: they see too little
     )
     return _checked(net, levels)
 
@@ -147,6 +158,5 @@ _BUILDERS: dict[str, Callable[[int, int, tuple[int, ...], Dropout], nn.Module]] 
     "unet3d": _unet3d,
     "unet": _unet,
     "segresnet": _segresnet,
-    "dynunet": _dynunet,
 }
 VOLUME_NETS = ("unet3d", "residual_unet3d", "residual_unet3d_advanced", "unet", "segresnet", "dynunet")

@@ -14,8 +14,8 @@ from brainseg.images.atomic import writing
 from brainseg.images.layouts import find_subjects
 from brainseg.images.volume import Volume
 from brainseg.metrics import brain_scores
+from brainseg.metrics.summary import RESAMPLES
 
-RESAMPLES = 2000
 SCORES = ("dice", "iou", "sensitivity", "specificity", "volume_error", "hd95_mm", "mean_surface_distance_mm")
 
 

@@ -75,7 +75,7 @@ def write_probabilities(
     if strip is not None:
         write(folder / f"{name}_brain_probability.nii.gz", strip.probability, scans.grid)
     if tumor is not None:
-        write(folder / f"{name}_tumor_probabilities.nii.gz", tumor.probabilities, scans.grid)
+        write(folder / f"{name}_tumor_probabilities.nii.gz", tumor.regions, scans.grid)
 
 
 def write_montage(

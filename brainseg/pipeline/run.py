@@ -14,23 +14,19 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from brainseg.checkpoint import load_model
-from brainseg.config import OTSU, PredictConfig, UserError
-from brainseg.config.errors import ConfigError
+from brainseg.config import PredictConfig, UserError
 from brainseg.config.schema import Stage
-from brainseg.device import best_device
-from brainseg.images.labels import CLASSES, CONVENTIONS, Convention
+from brainseg.images.labels import CLASSES, Convention
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.pipeline import outputs
 from brainseg.pipeline.meter import Meter
+from brainseg.pipeline.models import MODEL_OF, Models, convention_of, described, load_models
 from brainseg.pipeline.scans import Scans, brain_if_stripped, read_scans, refuse_without
-from brainseg.pipeline.stages import Otsu, Segmentation, Strip, segment, sequences_of, strip
+from brainseg.pipeline.stages import Segmentation, Strip, segment, sequences_of, strip, usable_sequences
 from brainseg.pipeline.tumor_type import TumorType, classify, with_tumor
-from brainseg.tasks import TaskModule
+from brainseg.tasks import Ensemble
 
 log = logging.getLogger("brainseg")
-MODEL_OF = {Stage.strip: "skullstripper", Stage.classify: "classifier", Stage.segment: "segmenter"}
-Models = dict[Stage, TaskModule | Otsu]
 PACKAGES = ("brainseg", "torch", "monai", "numpy", "nibabel", "timm")
 
 
@@ -54,7 +50,7 @@ class Job:
     options: PredictConfig
     models: Models
     convention: Convention  # of the label maps
-    files: dict[str, dict[str, str]]  # each model's file and its sha256, by the model's name
+    files: dict[str, Any]  # each model's file and its sha256, by the model's name
 
 
 def run(options: PredictConfig) -> int:
@@ -70,49 +66,13 @@ def run(options: PredictConfig) -> int:
     output = Path(options.output)
     if not options.overwrite:
         outputs.refuse_existing(output, [subject.id for subject in subjects])
-    models = _load(options)
-    files = {
-        MODEL_OF[stage]: _about(getattr(options, MODEL_OF[stage]), model) for stage, model in models.items()
-    }
-    job = Job(options, models, _convention(options, models), files)
+    models = load_models(options)
+    job = Job(options, models, convention_of(options, models), described(options, models))
     results = []
     for subject in track(subjects, "predicting", transient=True, disable=len(subjects) == 1):
         results.append(_predict_or_name(subject, job, output))
     _print_summary(results, output)
     return sum(result["status"] == "failed" for result in results)
-
-
-def _load(options: PredictConfig) -> Models:
-    device = best_device(options.device)
-    paths = {stage: getattr(options, MODEL_OF[stage]) for stage in options.pipeline.stages}
-    models: Models = {}
-    for stage, path in paths.items():
-        if stage is Stage.strip and path == OTSU:
-            models[stage] = Otsu()
-        elif path:
-            models[stage] = load_model(path, device, task=MODEL_OF[stage])
-    if not models:
-        raise ConfigError(
-            f"no model for any of the stages {', '.join(map(str, paths))}; "
-            f"give at least one of {', '.join(f'{MODEL_OF[stage]}=CHECKPOINT' for stage in paths)}"
-        )
-    return models
-
-
-def _about(given: str, model: TaskModule | Otsu) -> dict[str, str]:
-    if isinstance(model, Otsu):
-        return {"method": given}
-    return {"file": given, "sha256": outputs.sha256(Path(given))}
-
-
-def _convention(options: PredictConfig, models: Models) -> Convention:
-    name, segmenter = options.labels, models.get(Stage.segment)
-    if name is None and isinstance(segmenter, TaskModule):
-        name = segmenter.provenance.get("facts", {}).get("label_convention")
-    name = name or "brats-2023"
-    if name not in CONVENTIONS:
-        raise ConfigError(f"labels must be one of {', '.join(CONVENTIONS)}, got {name}")
-    return CONVENTIONS[name]
 
 
 def _predict_or_name(subject: Subject, job: Job, output: Path) -> dict[str, Any]:
@@ -145,7 +105,7 @@ def _write_failure(subject: Subject, result: dict[str, Any], output: Path) -> No
 def _predict(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
     meter, models, options = Meter(), job.models, job.options
     with meter.measure("read"):
-        scans = read_scans(subject, *_wanted(models, options), options.pipeline.align)
+        scans = read_scans(subject, *_wanted(subject, models, options), options.pipeline.align)
         brain = brain_if_stripped(scans.images[scans.reference])
         if brain is None and Stage.strip in models:
             refuse_without(subject, sequences_of(models[Stage.strip]))
@@ -163,9 +123,11 @@ def _predict(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
     return _result(subject, found, job, meter)
 
 
-def _wanted(models: Models, options: PredictConfig) -> tuple[list[str], str | None]:
+def _wanted(subject: Subject, models: Models, options: PredictConfig) -> tuple[list[str], str | None]:
     """The sequences needed whether the scan is stripped or not, and the one whose grid the results get."""
-    needed = sequences_of(models[Stage.segment]) if Stage.segment in models else []
+    segmenter, needed = models.get(Stage.segment), []
+    if isinstance(segmenter, Ensemble):
+        needed = list(usable_sequences(segmenter, subject.images, f"{subject.folder}: {subject.id}"))
     if options.vote.sequence and Stage.classify in models:
         needed.append(options.vote.sequence)
     heads = sequences_of(models[Stage.strip]) if Stage.strip in models else []
@@ -202,6 +164,17 @@ def _advance(stage: Stage, found: Findings, model: Any, options: PredictConfig) 
                 "segmented without a brain mask, which the segmenter was not trained for"
             )
         found.tumor = segment(found.scans, found.brain, model, options.window)
+        _warn_of_subset(found, model)
+
+
+def _warn_of_subset(found: Findings, model: Ensemble) -> None:
+    assert found.tumor is not None
+    used, every = list(found.tumor.sequences), sequences_of(model)
+    if used == every:
+        return
+    cost = model.cost(used)
+    said = "" if cost is None else f", which cost {cost:.3f} of the whole tumour's Dice on validation scans"
+    found.scans.warnings.append(f"segmented from {' and '.join(used)} instead of {', '.join(every)}{said}")
 
 
 def _write(subject: Subject, found: Findings, job: Job, folder: Path) -> None:
@@ -231,6 +204,7 @@ def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[s
         "tumor_type": found.tumor_type and _type_result(found.tumor_type, job.options.vote.healthy_at),
         "volumes_ml": volumes,
         "label_convention": {"name": convention.name, "values": _values(convention)} if found.tumor else None,
+        "segmentation": found.tumor.about if found.tumor else None,
         "stages": [str(s) for s in job.options.pipeline.stages if str(s) not in found.left_out],
         "left_out": found.left_out,
         "warnings": found.scans.warnings,

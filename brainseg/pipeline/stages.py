@@ -1,6 +1,7 @@
 """Stripping and segmenting: scans and a trained model in, a result on the scan's own grid out."""
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -8,14 +9,16 @@ import torch
 from numpy.typing import NDArray
 from scipy import special
 
+from brainseg.config.errors import ImageError
 from brainseg.config.schema import ANY, WindowConfig
+from brainseg.device import fast_precision
 from brainseg.images.labels import CLASSES, REGIONS
 from brainseg.images.margin import with_margin
 from brainseg.images.volume import Volume
 from brainseg.inference import fill_holes, largest_component, otsu_brain
 from brainseg.pipeline.scans import Scans
 from brainseg.preprocess.volumes import prepare_volume
-from brainseg.tasks import Segmenter, SkullStripper, TaskModule
+from brainseg.tasks import Ensemble, SkullStripper, TaskModule
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,19 @@ class Strip:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Tumour classes (X, Y, Z) on the reference grid, and the probability of each class (K, X, Y, Z)."""
+    """The tumour on the reference grid.
+
+    Args:
+        classes: (X, Y, Z), cleaned.
+        regions: Calibrated probability of each of `REGIONS`, (R, X, Y, Z), before cleaning.
+        sequences: What it was found in.
+        about: How: members, mirror images, cleaning, for result.json.
+    """
 
     classes: NDArray[np.uint8]
-    probabilities: NDArray[np.float32]
+    regions: NDArray[np.float32]
+    sequences: tuple[str, ...]
+    about: dict[str, Any] = field(default_factory=dict)
 
     def volumes_ml(self, spacing_mm: tuple[float, float, float]) -> dict[str, float]:
         voxel_ml = float(np.prod(spacing_mm)) / 1000
@@ -55,10 +67,30 @@ class Otsu:
     """In the place of a trained skull stripper: it takes any sequence."""
 
 
-def sequences_of(model: TaskModule | Otsu) -> list[str]:
-    """What the model must be given, in the order of its channels; nothing, where any sequence will do."""
+def sequences_of(model: TaskModule | Ensemble | Otsu) -> list[str]:
+    """What the model is shown, in the order of its channels; nothing, where any sequence will do."""
     known = [] if isinstance(model, Otsu) else list(model.config.preprocess.modalities)
     return [] if known == [ANY] else known
+
+
+def usable_sequences(model: Ensemble, there: Collection[str], whose: str) -> list[str]:
+    """What a segmenter will be shown of the sequences that there are: all it knows, or a subset of these.
+
+    Of the subsets that it was trained for, the largest one that is there.
+
+    Raises:
+        ImageError: There is none.
+    """
+    every = sequences_of(model)
+    fitting = [names for names in ([every, *model.subsets]) if set(names) <= set(there)]
+    if fitting:
+        return max(fitting, key=len)
+    known = ", or ".join(" and ".join(names) for names in [every, *model.subsets])
+    missing = ", ".join(name for name in every if name not in there)
+    raise ImageError(
+        f"{whose} has {', '.join(there)} but lacks {missing}: the segmenter was trained with {known}; "
+        "add the file, or leave out segmenter="
+    )
 
 
 def strip(scans: Scans, model: SkullStripper | Otsu, window: WindowConfig) -> Strip:
@@ -80,7 +112,8 @@ def _brain_of(
         mask = otsu_brain(volume.data[0], volume.grid.spacing_mm)
         return mask, np.where(mask, np.inf, -np.inf).astype(np.float32)
     prepared = prepare_volume(volume, model.config.preprocess, landmarks=_landmarks(model))
-    logits = model.logits(_tensor(prepared.image, model), **_options(window))
+    with torch.inference_mode(), fast_precision(model.device):
+        logits = model.logits(_tensor(prepared.image, model), **_options(window))
     # Interpolated before the sigmoid, which would pull the edge between two coarse voxels to their middle.
     logit = prepared.undo(logits.float().cpu().numpy(), nearest=False, outside=-np.inf)[0]
     mask = fill_holes(largest_component(logit > 0))
@@ -88,25 +121,48 @@ def _brain_of(
 
 
 def segment(
-    scans: Scans, brain: NDArray[np.bool_] | None, model: Segmenter, window: WindowConfig
+    scans: Scans, brain: NDArray[np.bool_] | None, model: Ensemble, window: WindowConfig
 ) -> Segmentation:
-    """The tumour inside the brain and its margin, from the sequences that the model was trained with."""
-    channels = [scans.on_reference(name).data for name in sequences_of(model)]
-    volume = Volume(np.concatenate(channels), scans.grid)
+    """The tumour inside the brain and its margin, from the sequences that the model was trained with.
+
+    Raises:
+        ImageError: Those that there are make up no subset that it was trained for.
+    """
+    every, there = sequences_of(model), usable_sequences(model, scans.images, "the scan")
+    volume = Volume(np.concatenate([scans.on_reference(name).data for name in there]), scans.grid)
     if brain is not None:  # and around it what the scan holds: a stripped one is empty there
         near = with_margin(brain, model.config.margin_mm, scans.grid.spacing_mm)
         brain = brain | (near & (volume.data != 0).any(axis=0))
-    prepared = prepare_volume(volume, model.config.preprocess, brain, _landmarks(model))
-    logits = model.logits(_tensor(prepared.image, model), **_options(window))
-    probabilities = prepared.undo(logits.float().softmax(0).cpu().numpy(), nearest=False)
-    probabilities[0] += 1 - probabilities.sum(axis=0)  # outside the crop all is background
-    classes = probabilities.argmax(axis=0).astype(np.uint8)
+    settings = replace(model.config.preprocess, modalities=there)
+    places = [every.index(name) for name in there]
+    landmarks = _landmarks(model)
+    prepared = prepare_volume(volume, settings, brain, landmarks and [landmarks[place] for place in places])
+    image = np.zeros((len(every), *prepared.grid.shape), np.float32)
+    image[places] = prepared.image
+    with torch.inference_mode(), fast_precision(model.device):
+        found = model.probabilities(
+            _tensor(image, model), None if there == every else there, window.flips, **_options(window)
+        )
+    probabilities = torch.from_numpy(prepared.undo(found.float().cpu().numpy(), nearest=False))
+    if not model.has_regions:
+        probabilities[0] += 1 - probabilities.sum(dim=0)  # outside the crop all is background
+    classes = model.decided(probabilities).numpy()
+    regions = model.regions(probabilities).numpy()
     if brain is not None:
         classes[~brain] = 0
-    return Segmentation(classes, probabilities.astype(np.float32))
+        regions[:, ~brain] = 0
+    classes = model.cleaning(classes, scans.grid.spacing_mm)
+    about = {
+        "sequences": there,
+        "members": len(model.members),
+        "flips": str(window.flips),
+        "cleaning": asdict(model.cleaning),
+        "temperatures": model.temperatures,
+    }
+    return Segmentation(classes, regions, tuple(there), about)
 
 
-def _landmarks(model: TaskModule) -> Any:
+def _landmarks(model: TaskModule | Ensemble) -> Any:
     """Those of the training part, where the model was trained with them."""
     return model.provenance.get("facts", {}).get("landmarks")
 

@@ -8,25 +8,17 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
-from hydra.utils import instantiate
 from numpy.typing import NDArray
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from rich.progress import track
 
-from brainseg.checkpoint import load_model
-from brainseg.config import UserError, as_section
-from brainseg.config.schema import Blend, SkullStripperConfig, WindowConfig
-from brainseg.data import NFBSVolumes, PhantomData
-from brainseg.data.volumes import Case
-from brainseg.device import best_device
+from brainseg.config import UserError
 from brainseg.images.atomic import writing
 from brainseg.images.volume import Volume, to_ras
 from brainseg.metrics import brain_scores, soft_dice, soft_iou
 from brainseg.pipeline.evaluation import SCORES, median_interval
 from brainseg.pipeline.scans import Scans
 from brainseg.pipeline.stages import Otsu, sequences_of, strip
+from brainseg.pipeline.trained_runs import WINDOW, VolumeRun, named_apart, open_run, runs_below
 from brainseg.reporting.strip_page import (
     OTSU_NAME,
     OtsuCase,
@@ -34,21 +26,11 @@ from brainseg.reporting.strip_page import (
     StripperScores,
     write_strip_page,
 )
-from brainseg.tasks import SkullStripper
 
-WINDOW = WindowConfig(overlap=0.5, blend=Blend.gaussian, batch_size=2)  # as conf/predict.yaml has it
-
-
-@dataclass(frozen=True)
-class StripRun:
-    """A run of model=skullstripper, with its heads."""
-
-    folder: Path
-    config: DictConfig
-    model: SkullStripper
-    data: NFBSVolumes
-    part: str  # test, or val where there is no test part
-    cases: list[Case]
+ADVICE = (
+    "score it on real ones with python predict.py input=DIR skullstripper=CHECKPOINT and "
+    "brainseg evaluate DIR RESULTS"
+)
 
 
 @dataclass(frozen=True)
@@ -74,9 +56,13 @@ def write_strip_report(
     Raises:
         UserError: There is no such run, its data is gone, or the runs were judged by different heads.
     """
-    runs = [_opened(found, checkpoint, device) for folder in folders for found in _runs_below(folder)]
+    runs = [
+        open_run(found, "skullstripper", checkpoint, device, ADVICE)
+        for folder in folders
+        for found in runs_below(folder, "skullstripper")
+    ]
     _refuse_different_heads(runs)
-    names = _names(runs)
+    names = named_apart(runs)
     scored = [_scored(run, name, checkpoint, patches) for run, name in zip(runs, names, strict=True)]
     otsu, figure_1 = _baseline(runs[0])
     folder = folders[0] / "report" if output is None else output
@@ -86,66 +72,8 @@ def write_strip_report(
     return StripSummary(tuple(_line(one) for one in (*scored, otsu)), page)
 
 
-def _runs_below(folder: Path) -> list[Path]:
-    """The folders of the strippers' runs at or below one."""
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; give runs of model=skullstripper, or a sweep of them")
-    found = sorted(path.parent.parent for path in folder.glob("**/.hydra/config.yaml"))
-    strippers = [path for path in found if _config(path).get("task") == "skullstripper"]
-    if not strippers:
-        raise UserError(f"{folder}: no run of model=skullstripper there, or its .hydra folder is gone")
-    return strippers
-
-
-def _config(folder: Path) -> DictConfig:
-    path = folder / ".hydra" / "config.yaml"
-    try:
-        config = OmegaConf.load(path)
-    except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"{path}: cannot be read ({type(error).__name__})") from error
-    if not isinstance(config, DictConfig):
-        raise UserError(f"{path}: is no config of a run")
-    return config
-
-
-def _opened(folder: Path, checkpoint: str, device: str) -> StripRun:
-    config = _config(folder)
-    model = load_model(
-        folder / "checkpoints" / f"{checkpoint}.ckpt", best_device(device), task="skullstripper"
-    )
-    assert isinstance(model, SkullStripper)
-    section = OmegaConf.to_container(config.skullstripper, resolve=True)
-    assert isinstance(section, dict)
-    config.skullstripper = as_section(
-        SkullStripperConfig, {str(key): value for key, value in section.items()}
-    )
-    data = instantiate(config.data, _convert_="object")
-    if isinstance(data, PhantomData):
-        data.write()
-        data = data.inner
-    if not isinstance(data, NFBSVolumes):
-        raise UserError(
-            f"{folder}: learnt from {type(data).__name__}, which keeps no scans; score it on real ones with "
-            "python predict.py input=DIR skullstripper=CHECKPOINT and brainseg evaluate DIR RESULTS"
-        )
-    data.setup("fit")
-    part = "test" if data.split.test else "val"
-    _refuse_other_split(folder, data, part)
-    ids = set(getattr(data.split, part))
-    return StripRun(folder, config, model, data, part, [case for case in data.cases() if case.id in ids])
-
-
-def _refuse_other_split(folder: Path, data: NFBSVolumes, part: str) -> None:
-    """Heads that have come or gone since the training move others to another part."""
-    path = folder / "split.json"
-    if not path.is_file():
-        raise UserError(f"{path} is not there, so which heads the run has not seen is not known")
-    if sorted(json.loads(path.read_text())[part]) != sorted(getattr(data.split, part)):
-        raise UserError(f"{path} names other {part} heads than {data.root} has now; restore that folder")
-
-
-def _refuse_different_heads(runs: Sequence[StripRun]) -> None:
-    def heads(run: StripRun) -> tuple[Path, list[str]]:
+def _refuse_different_heads(runs: Sequence[VolumeRun]) -> None:
+    def heads(run: VolumeRun) -> tuple[Path, list[str]]:
         return run.data.root.resolve(), sorted(case.id for case in run.cases)
 
     for run in runs[1:]:
@@ -156,21 +84,13 @@ def _refuse_different_heads(runs: Sequence[StripRun]) -> None:
             )
 
 
-def _names(runs: Sequence[StripRun]) -> list[str]:
-    names = [str(run.config.name) for run in runs]
-    return [
-        name if names.count(name) == 1 else f"{name} ({run.folder.name})"
-        for run, name in zip(runs, names, strict=True)
-    ]
-
-
-def _which_heads(run: StripRun, checkpoint: str) -> str:
+def _which_heads(run: VolumeRun, checkpoint: str) -> str:
     part = {"test": "test part", "val": "validation part"}[run.part]
     chosen = ", which chose the best epoch" if (run.part, checkpoint) == ("val", "best") else ""
     return f"{len(run.cases)} heads of {run.data.root}: the {part}{chosen}."
 
 
-def _scored(run: StripRun, name: str, checkpoint: str, patches: int) -> StripperScores:
+def _scored(run: VolumeRun, name: str, checkpoint: str, patches: int) -> StripperScores:
     heads = {
         head: brain_scores(truth, strip(scans, run.model, WINDOW).mask, scans.grid.spacing_mm)
         for head, scans, truth in _heads(run, f"{name}: heads")
@@ -199,7 +119,7 @@ def _scored(run: StripRun, name: str, checkpoint: str, patches: int) -> Stripper
     )
 
 
-def _heads(run: StripRun, about: str) -> Iterator[tuple[str, Scans, NDArray[np.bool_]]]:
+def _heads(run: VolumeRun, about: str) -> Iterator[tuple[str, Scans, NDArray[np.bool_]]]:
     """Each head with its true mask, on the scan's own grid."""
     sequence = next(iter(sequences_of(run.model)), "t1")
     for case in track(run.cases, about, transient=True):
@@ -212,7 +132,7 @@ def _medians(heads: dict[str, dict[str, float]]) -> dict[str, tuple[float, float
 
 
 @torch.no_grad()
-def _on_patches(run: StripRun, patches: int, about: str) -> PatchScores:
+def _on_patches(run: VolumeRun, patches: int, about: str) -> PatchScores:
     """As the original validates: half of the training's batch size, patches drawn evenly, heads in order."""
     batch_size = max(1, run.model.config.batch_size // 2)
     scores: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]
@@ -235,7 +155,7 @@ def _on_patches(run: StripRun, patches: int, about: str) -> PatchScores:
     )  # fmt: skip
 
 
-def _random_patches(run: StripRun, patches: int) -> Iterator[Any]:
+def _random_patches(run: VolumeRun, patches: int) -> Iterator[Any]:
     """A function for each patch that cuts it: memory holds a batch of them. Every start is as likely."""
     rng = np.random.default_rng(0)
     size = run.model.config.patch
@@ -249,7 +169,7 @@ def _random_patches(run: StripRun, patches: int) -> Iterator[Any]:
             yield lambda image=image, truth=truth, box=box: (image[(slice(None), *box)], truth[box])
 
 
-def _baseline(run: StripRun) -> tuple[StripperScores, list[OtsuCase]]:
+def _baseline(run: VolumeRun) -> tuple[StripperScores, list[OtsuCase]]:
     """Otsu's threshold on the same heads, and its best and its worst head."""
     cases = []
     heads = {}

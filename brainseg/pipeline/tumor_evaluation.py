@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from brainseg.images.labels import CLASSES, CONVENTIONS, REGIONS, Convention, de
 from brainseg.images.layouts import find_subjects
 from brainseg.metrics import confusion_matrix, score_case
 from brainseg.metrics.lesions import LesionScores
-from brainseg.pipeline.evaluation import RESAMPLES, are_files, read_pair
+from brainseg.metrics.summary import Summary, summarised
+from brainseg.pipeline.evaluation import are_files, read_pair
 
 ENDINGS = ("_tumor_labels", "_seg", "-seg", "_dseg")  # of a label map's name, after the subject's
 
@@ -35,18 +36,6 @@ class ScoredCase:
     lesions: Mapping[str, LesionScores]  # by region; none in brats-legacy
     confusion: NDArray[np.int64] | None = None  # voxels (4, 4): true class down, predicted one across
     fault: str = ""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """One score over all cases, those left out where it has no meaning."""
-
-    n: int
-    mean: float
-    low: float  # the interval of the mean
-    high: float
-    median: float
-    quartiles: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -82,21 +71,6 @@ def evaluate_tumors(truth: Path, guess: Path, protocol: str, labels: str = "auto
     names = list(known[0].scores) if known else []
     summaries = {name: summarised([case.scores[name] for case in known]) for name in names}
     return TumorEvaluation(protocol, cases, summaries, _suspicions(known, summaries))
-
-
-def summarised(values: Sequence[float], seed: int = 0) -> Summary:
-    """Mean with its interval of 95 % (percentiles over resamples, Efron 1979), median, quartiles."""
-    known = np.asarray([value for value in values if not math.isnan(value)], dtype=np.float64)
-    if not len(known):
-        nothing = float("nan")
-        return Summary(0, nothing, nothing, nothing, nothing, (nothing, nothing))
-    draws = np.random.default_rng(seed).integers(0, len(known), (RESAMPLES, len(known)))
-    # Nothing lies between 5 mm and infinity.
-    between: Literal["linear", "nearest"] = "linear" if np.isfinite(known).all() else "nearest"
-    with np.errstate(invalid="ignore"):
-        low, high = np.percentile(known[draws].mean(axis=1), (2.5, 97.5), method=between)
-        first, middle, third = (float(q) for q in np.percentile(known, (25, 50, 75), method=between))
-    return Summary(len(known), float(known.mean()), float(low), float(high), middle, (first, third))
 
 
 def write_tumor_evaluation(found: TumorEvaluation, folder: Path) -> None:

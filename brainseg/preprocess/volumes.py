@@ -18,6 +18,7 @@ from brainseg.preprocess.landmarks import at_landmarks
 Landmarks = Sequence[Sequence[float]]
 
 HEAD_MARGIN_MM = 8.0
+REPORT_SHAPE = (240, 240, 155)
 _SAME_SPACING = 1e-3  # relative; scanners write 0.9999998 mm
 
 
@@ -65,7 +66,7 @@ def prepare_volume(
     brain: NDArray[np.bool_] | None = None,
     landmarks: Landmarks | None = None,
 ) -> Prepared:
-    """The scan turned to RAS, masked, cropped, resampled and scaled, in this order.
+    """The scan turned to RAS, masked, cropped, resampled and scaled, in this order; `Crop.report` comes last.
 
     Resampling is linear, smoothed before downsampling (`resample.linear_weights`). A spacing that the
     scan has already, within a thousandth, leaves its voxels as they are.
@@ -95,11 +96,16 @@ def prepare_volume(
         if landmarks is None:
             raise ConfigError("preprocess.intensity=landmarks, but no landmarks were learnt")
         image = np.stack([at_landmarks(own, common) for own, common in zip(image, landmarks, strict=True)])
-    scaled = [
-        _scaled(channel, settings.intensity, name)
-        for channel, name in zip(image, settings.modalities, strict=True)
-    ]
-    return Prepared(np.stack(scaled), grid, volume.grid)
+    scaled = np.stack(
+        [
+            _scaled(channel, settings.intensity, name)
+            for channel, name in zip(image, settings.modalities, strict=True)
+        ]
+    )
+    if settings.crop is Crop.report:
+        box = report_box(grid)
+        scaled, grid = scaled[(slice(None), *box)], _cropped(grid, box)
+    return Prepared(np.ascontiguousarray(scaled), grid, volume.grid)
 
 
 def prepare_labels(labels: Volume, prepared: Prepared) -> NDArray[np.uint8]:
@@ -135,6 +141,16 @@ def _box(volume: Volume, crop: Crop) -> Box:
         x, y, z = (int(np.ceil(HEAD_MARGIN_MM / spacing)) for spacing in volume.grid.spacing_mm)
         return box_of(_head(volume.data), (x, y, z))
     return slice(None), slice(None), slice(None)
+
+
+def report_box(grid: Grid) -> Box:
+    """128 voxels a side out of the middle of a BraTS volume; the same in RAS as in the files' own LPS."""
+    if grid.shape != REPORT_SHAPE:
+        raise GeometryError(
+            f"preprocess.crop=report cuts voxels out of {REPORT_SHAPE} of 1 mm, as BraTS has them; this scan "
+            f"is {grid.shape}; set preprocess.crop=nonzero for scans of any size"
+        )
+    return slice(56, 184), slice(56, 184), slice(13, 141)
 
 
 def _head(image: NDArray[Any]) -> NDArray[np.bool_]:

@@ -34,11 +34,15 @@ Tile = tuple[str, NDArray[Any] | None]
 
 
 def draw_previews(previews: Sequence[Preview], png: Path, classes: Sequence[str]) -> None:
+    """Write what `previews_figure` draws to a PNG file."""
+    save(previews_figure(previews, classes), png)
+
+
+def previews_figure(previews: Sequence[Preview], classes: Sequence[str]) -> Figure:
     """Each preview as a row of tiles: the image, then the same with the masks of truth and of guess.
 
     Args:
         previews: At least one.
-        png: Where the picture goes.
         classes: Names of the values in truth and guess, background first; empty where there are no masks.
 
     Raises:
@@ -58,7 +62,7 @@ def draw_previews(previews: Sequence[Preview], png: Path, classes: Sequence[str]
         corner = (column * tiles * TILE, (rows - row - 1) * (TILE + head) + legend)
         _draw_preview(figure, corner, preview, caption, classes)
     _draw_legend(figure, classes)
-    save(figure, png)
+    return figure
 
 
 def _tiles(preview: Preview) -> list[Tile]:

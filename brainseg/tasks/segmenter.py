@@ -1,21 +1,37 @@
 """The segmenter: necrotic core, edema and enhancing tumour in skull-stripped sequences."""
 
+import itertools
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 
 from brainseg.config import SegmenterConfig
-from brainseg.images.labels import CLASSES
+from brainseg.config.schema import Flips, SegmenterOutput
+from brainseg.images.labels import CLASSES, REGIONS
+from brainseg.inference import classes_of_regions
+from brainseg.losses import deeply_supervised
 from brainseg.metrics import RegionDice
 from brainseg.tasks import volumes
 from brainseg.tasks.base import TaskModule
 from brainseg.tasks.preview import Preview
+from brainseg.tasks.validation import fit_segmenter
 
 Batch = tuple[torch.Tensor, torch.Tensor]
+# The axes of (C, X, Y, Z) that each mirror image is turned along.
+MIRRORED: dict[Flips, list[tuple[int, ...]]] = {
+    Flips.none: [()],
+    Flips.left_right: [(), (1,)],
+    Flips.all: [axes for n in range(4) for axes in itertools.combinations((1, 2, 3), n)],
+}
 
 
 class Segmenter(TaskModule):
-    """Patches (B, C, X, Y, Z), C in the order of `preprocess.modalities`, to logits (B, 4, X, Y, Z)."""
+    """Patches (B, C, X, Y, Z), C in the order of `preprocess.modalities`, to logits (B, K, X, Y, Z).
+
+    K is 4 classes, or 3 regions where `output` is regions. A model of subsets of its sequences also sees
+    which of them there are, as C more channels of 0 or 1; those that are not there are 0.
+    """
 
     task = "segmenter"
     schema = SegmenterConfig
@@ -30,16 +46,83 @@ class Segmenter(TaskModule):
         scheduler: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(config, loss, optimizer, scheduler)
-        self.net = volumes.volume_net(self.config, out_channels=len(CLASSES))
+        self.has_regions = self.config.output is SegmenterOutput.regions
+        self.subsets = self.config.trained_subsets()
+        modalities = len(self.config.preprocess.modalities)
+        self.net = volumes.volume_net(
+            self.config,
+            in_channels=2 * modalities if self.subsets else modalities,
+            out_channels=len(REGIONS) if self.has_regions else len(CLASSES),
+            deep_supervision=self.config.deep_supervision,
+        )
         self.dice = torch.nn.ModuleDict({part: RegionDice() for part in ("val", "test")})
 
-    def logits(self, image_CXYZ: torch.Tensor, **window: Any) -> torch.Tensor:
-        """Logits (4, X, Y, Z) of a whole prepared scan; `window` is as for `predict_windows`."""
-        return volumes.whole_volume(self, image_CXYZ, **window)
+    def forward(self, x: torch.Tensor, there: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits of patches; `there` (B, C) says which sequences may be seen, None all of them."""
+        if self.subsets:
+            there = x.new_ones(x.shape[:2]) if there is None else there.to(x)
+            planes = there[:, :, None, None, None]
+            x = torch.cat([x * planes, planes.expand(x.shape)], dim=1)
+        return super().forward(x)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        x, target = batch
+        logits = self(x, self._drawn(len(x)))
+        if self.config.deep_supervision:
+            loss = deeply_supervised(self.loss, logits, target)
+        else:
+            loss = self.loss(logits, target)
+        self.log_training_loss(loss, len(x))
+        return loss
+
+    def logits(
+        self, image_CXYZ: torch.Tensor, sequences: Sequence[str] | None = None, **window: Any
+    ) -> torch.Tensor:
+        """Logits (K, X, Y, Z) of a whole prepared scan.
+
+        Args:
+            image_CXYZ: All channels; those of sequences that are not there are not looked at.
+            sequences: Those that are there, one of the trained subsets; None: all.
+            window: As for `predict_windows`.
+        """
+        there = None if sequences is None else self._there(sequences)
+        return volumes.whole_volume(
+            self,
+            image_CXYZ,
+            predict=lambda x: self(x, None if there is None else there.expand(len(x), -1)),
+            **window,
+        )
+
+    def probabilities(
+        self,
+        image_CXYZ: torch.Tensor,
+        sequences: Sequence[str] | None = None,
+        flips: Flips = Flips.none,
+        **window: Any,
+    ) -> torch.Tensor:
+        """Probabilities (K, X, Y, Z) of classes or regions: the mean over mirror images of the scan."""
+        total: torch.Tensor | None = None
+        for axes in MIRRORED[flips]:
+            logits = self.logits(image_CXYZ.flip(axes), sequences, **window).float()
+            one = (logits.sigmoid() if self.has_regions else logits.softmax(0)).flip(axes)
+            total = one if total is None else total.add_(one)
+        assert total is not None
+        return total / len(MIRRORED[flips])
+
+    def decided(self, probabilities_KXYZ: torch.Tensor) -> torch.Tensor:
+        """The class of each voxel, (X, Y, Z): the likeliest, or by regions from one half on."""
+        if self.has_regions:
+            return classes_of_regions(probabilities_KXYZ)
+        return probabilities_KXYZ.argmax(0).to(torch.uint8)
 
     def classes_of(self, logits_KXYZ: torch.Tensor) -> torch.Tensor:
-        """The most likely class of each voxel, (X, Y, Z)."""
-        return logits_KXYZ.argmax(0)
+        """The class of each voxel, (X, Y, Z)."""
+        return self.decided(logits_KXYZ.sigmoid() if self.has_regions else logits_KXYZ)
+
+    @torch.no_grad()
+    def fit_to_validation(self, batches: Iterable[Batch]) -> dict[str, Any]:
+        moved = ([part.to(self.device) for part in batch] for batch in batches)
+        return fit_segmenter(self, (case for batch in moved for case in zip(*batch, strict=True)))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         volumes.count_scores(self, batch, "val")
@@ -55,3 +138,18 @@ class Segmenter(TaskModule):
 
     def previews(self, batch: Batch) -> list[Preview]:
         return volumes.previews(self, batch)
+
+    def _drawn(self, n: int) -> torch.Tensor | None:
+        """Which sequences each of n training patches may show, (n, C): all, or one of the subsets."""
+        if not self.subsets:
+            return None
+        every = list(self.config.preprocess.modalities)
+        chosen = torch.randint(len(self.subsets), (n,)).tolist()
+        part = (torch.rand(n) < self.config.subset_share).tolist()
+        rows = [self.subsets[k] if small else every for k, small in zip(chosen, part, strict=True)]
+        return torch.cat([self._there(row) for row in rows])
+
+    def _there(self, sequences: Sequence[str]) -> torch.Tensor:
+        """(1, C): 1 for each sequence that is there."""
+        every = self.config.preprocess.modalities
+        return torch.tensor([[float(name in sequences) for name in every]], device=self.device)

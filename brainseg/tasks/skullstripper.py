@@ -29,7 +29,7 @@ class SkullStripper(TaskModule):
         scheduler: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(config, loss, optimizer, scheduler)
-        self.net = volumes.volume_net(self.config, 1, optional_skip=self.config.optional_skip)
+        self.net = volumes.volume_net(self.config, 1, 1, optional_skip=self.config.optional_skip)
         self.dice = torch.nn.ModuleDict({part: RegionDice({"brain": (1,)}) for part in ("val", "test")})
 
     def logits(self, image_CXYZ: torch.Tensor, **window: Any) -> torch.Tensor:

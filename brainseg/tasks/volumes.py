@@ -1,5 +1,6 @@
 """What the two models of volumes share: building the network, predicting a whole scan, showing a slice."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,8 @@ from brainseg.tasks.base import TaskModule
 from brainseg.tasks.preview import Preview, cut
 
 
-def volume_net(config: Any, out_channels: int, **options: Any) -> torch.nn.Module:
+def volume_net(config: Any, in_channels: int, out_channels: int, **options: Any) -> torch.nn.Module:
     """The network that a volume task's section names, in the memory layout that suits 3D convolutions."""
-    in_channels = len(config.preprocess.modalities)
     net = build_volume_net(
         str(config.net), in_channels, out_channels, config.channels, config.dropout, **options
     )
@@ -22,9 +22,18 @@ def volume_net(config: Any, out_channels: int, **options: Any) -> torch.nn.Modul
 
 
 @torch.no_grad()
-def whole_volume(module: TaskModule, image_CXYZ: torch.Tensor, **window: Any) -> torch.Tensor:
-    """Logits (K, X, Y, Z) of a whole prepared scan, by overlapping windows of the size trained on."""
-    return predict_windows(image_CXYZ, tuple(module.config.patch), predict=module, **window)
+def whole_volume(
+    module: TaskModule,
+    image_CXYZ: torch.Tensor,
+    *,
+    predict: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    **window: Any,
+) -> torch.Tensor:
+    """Logits (K, X, Y, Z) of a whole prepared scan, by overlapping windows of the size trained on.
+
+    `predict` is the module itself where nothing else is given.
+    """
+    return predict_windows(image_CXYZ, tuple(module.config.patch), predict=predict or module, **window)
 
 
 def count_scores(module: Any, batch: tuple[torch.Tensor, torch.Tensor], part: str) -> None:

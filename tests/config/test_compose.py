@@ -122,6 +122,27 @@ def test_a_mistake_is_answered_in_one_line_while_composing(composed, override, a
             r"^skullstripper\.loss=signed_distance measures in mm, but preprocess\.spacing_mm is null",
         ),
         (
+            ["model=segmenter", "segmenter.output=regions"],
+            r"^segmenter\.loss=dice_ce does not go with output=regions; take one of region_dice_bce, region_",
+        ),
+        (
+            ["model=segmenter", "segmenter.deep_supervision=true"],
+            r"^segmenter\.deep_supervision=true needs net=dynunet, unet has one output only$",
+        ),
+        (
+            ["model=segmenter", "segmenter.subsets=any"],
+            r"^segmenter\.subset_share is 0\.0 and subsets is any: set both",
+        ),
+        (
+            ["model=segmenter", "segmenter.subsets=[[t1,pd]]", "segmenter.subset_share=0.5"],
+            r"^segmenter\.subsets takes distinct names out of \['t1', 't1ce', 't2', 'flair'\]",
+        ),
+        (
+            ["model=segmenter", "segmenter.subsets=flair", "segmenter.subset_share=0.5"],
+            r"^segmenter\.subsets takes lists of modalities, or any; got flair$",
+        ),
+        (["model=segmenter", "segmenter.ema=1.0"], r"^segmenter\.ema must be in \[0, 1\), got 1\.0$"),
+        (
             ["model=segmenter", "segmenter.preprocess.spacing_mm=[1,1]"],
             r"^segmenter\.preprocess\.spacing_mm takes three",
         ),

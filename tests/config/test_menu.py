@@ -28,6 +28,8 @@ def test_every_loss_is_a_finite_number_with_a_gradient(composed, family, name):
     model, logits, target = EXAMPLES[family]
     logits = logits.clone().requires_grad_()
     entry = chosen(composed(f"model={model}", f"{model}.loss={name}"), "loss")
+    if name.startswith("region_"):
+        logits = logits[:, :3].detach().requires_grad_()
     loss = instantiate(entry)(logits, target)
     loss.backward()
     assert torch.isfinite(loss)

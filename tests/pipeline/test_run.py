@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from brainseg.config.errors import CheckpointError, ConfigError, DataError
+from brainseg.config.errors import CheckpointError, ConfigError, DataError, UserError
 from brainseg.images.nifti import read
 from brainseg.images.volume import to_ras
 from brainseg.phantom import write_cohort
@@ -66,10 +66,14 @@ def test_the_labels_are_those_of_the_convention_of_the_segmenter_s_training_data
     assert set(np.unique(labels)) <= {0, 1, 2, 4}
 
 
-def test_the_class_probabilities_sum_to_one_in_every_voxel(predicted):
+def test_the_probabilities_are_of_the_three_regions_and_none_lies_outside_the_brain(predicted):
     p = np.asarray(nib.load(predicted / "sub-001" / "sub-001_tumor_probabilities.nii.gz").dataobj)
-    assert p.shape[3] == 4
-    np.testing.assert_allclose(p.sum(axis=3), 1, atol=1e-5)
+    assert p.shape[3] == 3
+    assert p.min() >= 0
+    assert p.max() <= 1
+    assert p.max() > 0
+    mask = np.asarray(nib.load(predicted / "sub-001" / "sub-001_brain_mask.nii.gz").dataobj) > 0
+    assert (p[~mask] == 0).all()
 
 
 def test_the_volumes_are_those_of_the_files(predicted):
@@ -233,7 +237,7 @@ def test_a_missing_sequence_is_named_with_those_that_are_there(options, patients
     (tmp_path / "sub-001" / "anat" / "sub-001_T2w.nii.gz").unlink()
     assert run(options(tmp_path / "sub-001")) == 1
     error = result_of(tmp_path / "out", "sub-001")["error"]
-    assert "has t1, t1ce, flair but the models need t2 too" in error
+    assert "has t1, t1ce, flair but lacks t2: the segmenter was trained with t1 and t1ce and t2 and" in error
 
 
 @pytest.fixture
@@ -336,3 +340,32 @@ def test_a_classifier_of_stripped_scans_needs_a_brain(trained, patients, options
     error = result_of(tmp_path / "out", "sub-001")["error"]
     assert "was trained on scans without skull" in error
     assert "give skullstripper=CHECKPOINT" in error
+
+
+def test_a_folder_of_runs_and_a_list_of_checkpoints_answer_together(options, patients, trained, tmp_path):
+    checkpoint = trained("segmenter")[1]
+    for k in range(2):
+        run_folder = tmp_path / "sweep" / str(k) / "checkpoints"
+        run_folder.mkdir(parents=True)
+        (run_folder / "best.ckpt").write_bytes(checkpoint.read_bytes())
+    stages = ["classifier=null", "skullstripper=null"]
+    patient = patients / "sub-001"
+    alone = options(patient, *stages, output=tmp_path / "alone")
+    sweep = options(patient, *stages, f"segmenter={tmp_path / 'sweep'}", output=tmp_path / "sweep-out")
+    listed = options(patient, *stages, f"segmenter=[{checkpoint}]", output=tmp_path / "listed")
+    for one in (alone, sweep, listed):
+        assert run(one) == 0
+    results = [result_of(tmp_path / name, "sub-001") for name in ("alone", "sweep-out", "listed")]
+    assert [result["segmentation"]["members"] for result in results] == [1, 2, 1]
+    assert results[0]["models"]["segmenter"] == results[2]["models"]["segmenter"]
+    assert len(results[1]["models"]["segmenter"]) == 2
+    labels = [
+        np.asarray(nib.load(tmp_path / name / "sub-001" / "sub-001_tumor_labels.nii.gz").dataobj)
+        for name in ("alone", "sweep-out")
+    ]
+    np.testing.assert_array_equal(*labels)  # twice the same model
+
+
+def test_a_folder_without_a_checkpoint_is_named(options, patients, tmp_path):
+    with pytest.raises(UserError, match=r"holds no run with checkpoints/best\.ckpt"):
+        run(options(patients, f"segmenter={tmp_path}"))

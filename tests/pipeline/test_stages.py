@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from brainseg.config.schema import Crop, Intensity, VolumePreprocess
+from brainseg.config.errors import ImageError
+from brainseg.config.schema import Crop, Flips, Intensity, VolumePreprocess
 from brainseg.images.volume import Grid, Volume
+from brainseg.inference import Cleaning, classes_of_regions
 from brainseg.pipeline.scans import Scans
-from brainseg.pipeline.stages import segment, strip
+from brainseg.pipeline.stages import segment, strip, usable_sequences
 from brainseg.preprocess.volumes import prepare_volume
 
-WINDOW = SimpleNamespace(overlap=0.5, blend="gaussian", batch_size=1)
+WINDOW = SimpleNamespace(overlap=0.5, blend="gaussian", batch_size=1, flips=Flips.none)
 GRID = Grid((16, 16, 16), np.diag([2.0, 2.0, 2.0, 1.0]))
 
 
@@ -22,9 +24,16 @@ def finds_edema_everywhere(margin_mm: float) -> SimpleNamespace:
         config=SimpleNamespace(preprocess=preprocess, margin_mm=margin_mm),
         device=torch.device("cpu"),
         provenance={},
-        logits=lambda image, **_: (
-            torch.tensor([0.0, 0.0, 9.0, 0.0]).view(4, 1, 1, 1).expand(4, *image.shape[1:])
+        subsets=[],
+        has_regions=True,
+        members=[None],
+        temperatures={},
+        cleaning=Cleaning(),
+        probabilities=lambda image, *_, **__: (
+            torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1, 1).expand(3, *image.shape[1:])
         ),
+        decided=classes_of_regions,
+        regions=lambda probabilities: probabilities,
     )
 
 
@@ -111,3 +120,60 @@ def test_a_stripper_of_any_sequence_gets_the_reference(scans, known, taken):
     model, shown = sees(preprocess)
     strip(both, model, WINDOW)
     np.testing.assert_array_equal(shown[0], prepare_volume(both.images[taken], preprocess).image)
+
+
+def knows(*subsets: list[str]) -> SimpleNamespace:
+    preprocess = VolumePreprocess(["t1", "t1ce", "flair"], None, Intensity.zscore_nonzero, Crop.nonzero)
+    return SimpleNamespace(config=SimpleNamespace(preprocess=preprocess), subsets=list(subsets))
+
+
+@pytest.mark.parametrize(
+    ("there", "used"),
+    [
+        (["flair", "t1", "t1ce", "t2"], ["t1", "t1ce", "flair"]),
+        (["t1", "flair"], ["flair"]),
+        (["flair", "t1ce"], ["t1ce", "flair"]),
+    ],
+)
+def test_the_largest_subset_that_is_there_is_used(there, used):
+    assert usable_sequences(knows(["flair"], ["t1ce", "flair"]), there, "a") == used
+
+
+def test_fewer_sequences_than_any_trained_subset_are_refused_by_name():
+    with pytest.raises(
+        ImageError,
+        match=r"^sub-1 has t1 but lacks t1ce, flair: the segmenter was trained with t1 and t1ce and flair, "
+        r"or flair; add the file",
+    ):
+        usable_sequences(knows(["flair"]), ["t1"], "sub-1")
+
+
+def test_a_missing_sequence_reaches_the_network_as_zeros_in_its_own_channel(scans):
+    shown = []
+    model = finds_edema_everywhere(0.0)
+    model.config.preprocess = VolumePreprocess(["t1ce", "t1"], None, Intensity.zscore_nonzero, Crop.nonzero)
+    model.subsets = [["t1"]]
+
+    def probabilities(image, names, *_, **__):
+        shown.append((image, names))
+        return torch.ones(3, *image.shape[1:])
+
+    model.probabilities = probabilities
+    found = segment(scans, scans.images["t1"].data[0] > 0, model, WINDOW)
+    (image, names), *more = shown
+    assert (names, more, found.sequences) == (["t1"], [], ("t1",))
+    assert not image[0].any()
+    inside = image[1]
+    assert float(inside.mean()) == pytest.approx(0, abs=1e-5)
+    assert float(inside.std(correction=0)) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_tumour_is_cleaned_by_the_models_rule_but_its_probabilities_are_not(scans):
+    brain = np.zeros(GRID.shape, bool)
+    brain[6:9, 7:9, 8] = True  # 6 voxels of 8 mm3
+    model = finds_edema_everywhere(0.0)
+    model.cleaning = Cleaning(least_part_ml=0.05)
+    found = segment(scans, brain, model, WINDOW)
+    assert not found.classes.any()
+    assert (found.regions[0][brain] == 1).all()
+    assert not found.regions[:, ~brain].any()

@@ -142,7 +142,7 @@ def test_heads_that_went_to_another_part_are_named(copied, tmp_path):
     split = json.loads((copied / "split.json").read_text())
     split["train"], split["test"] = split["train"][1:], [split["train"][0]]
     (copied / "split.json").write_text(json.dumps(split))
-    with pytest.raises(UserError, match="names other test heads"):
+    with pytest.raises(UserError, match="names other test scans"):
         write_strip_report([copied], tmp_path / "page", "best", 1)
     assert not (tmp_path / "page").exists()
 

@@ -13,12 +13,12 @@ from brainseg.images.labels import CONVENTIONS, from_classes, to_classes
 from brainseg.images.nifti import read_labels, write
 from brainseg.images.volume import Grid
 from brainseg.metrics import PROTOCOLS, case_scores
+from brainseg.metrics.summary import summarised
 from brainseg.phantom import write_cohort
 from brainseg.pipeline.tumor_evaluation import (
     ScoredCase,
     _suspicions,
     evaluate_tumors,
-    summarised,
     write_tumor_evaluation,
 )
 

@@ -1,0 +1,81 @@
+"""Losses of overlapping tumour regions, of logits (B, R, X, Y, Z) and class labels (B, X, Y, Z)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from brainseg.images.labels import REGIONS
+from brainseg.losses.precision import at_least_float32
+
+
+class RegionDiceBCELoss(nn.Module):
+    """One minus the mean soft Dice of the regions' sigmoids, the batch pooled, plus their crossentropy.
+
+    The regions are `images.labels.REGIONS`, in that order.
+    """
+
+    def __init__(self, bce_weight: float = 1.0, smooth: float = 1.0) -> None:
+        """Set the constants.
+
+        Args:
+            bce_weight: Factor of the mean crossentropy per voxel and region.
+            smooth: Added above and below in the Dice of each region, in voxels.
+        """
+        super().__init__()
+        self.bce_weight = bce_weight
+        self.smooth = smooth
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        logits, masks = _pair(logits, labels)
+        crossentropy = F.binary_cross_entropy_with_logits(logits, masks.to(logits.dtype))
+        return _dice_loss(logits, masks, self.smooth) + self.bce_weight * crossentropy
+
+
+class RegionDiceFocalLoss(nn.Module):
+    """The Dice term of `RegionDiceBCELoss` plus a multiple of the binary focal loss of each region.
+
+    Focal loss, Lin et al. 2017, eq. 4: without the class weight alpha of eq. 5.
+    """
+
+    def __init__(self, focal_weight: float = 1.0, gamma: float = 2.0, smooth: float = 1.0) -> None:
+        """Set the constants.
+
+        Args:
+            focal_weight: Factor of the mean focal loss per voxel and region.
+            gamma: How much less a voxel counts that is nearly right; 0 leaves the crossentropy.
+            smooth: As for `RegionDiceBCELoss`.
+        """
+        super().__init__()
+        self.focal_weight = focal_weight
+        self.gamma = gamma
+        self.smooth = smooth
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        logits, masks = _pair(logits, labels)
+        surprise = F.binary_cross_entropy_with_logits(logits, masks.to(logits.dtype), reduction="none")
+        wrong = torch.where(masks, -logits, logits).sigmoid()
+        focal = (wrong**self.gamma * surprise).mean()
+        return _dice_loss(logits, masks, self.smooth) + self.focal_weight * focal
+
+
+def region_masks(labels: Tensor) -> Tensor:
+    """Where each region lies, bool (B, R, X, Y, Z), in class labels (B, X, Y, Z)."""
+    masks = [torch.isin(labels, labels.new_tensor(members)) for members in REGIONS.values()]
+    return torch.stack(masks, dim=1)
+
+
+def _pair(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits, float32 at least, and the regions' masks."""
+    masks = region_masks(labels)
+    if logits.shape != masks.shape:
+        raise ValueError(
+            f"logits are {tuple(logits.shape)} but the regions of the labels {tuple(masks.shape)}; "
+            f"labels (B, X, Y, Z) need one logit for each of {', '.join(REGIONS)}"
+        )
+    return at_least_float32(logits), masks
+
+
+def _dice_loss(logits: Tensor, masks: Tensor, smooth: float) -> Tensor:
+    guess, axes = logits.sigmoid(), (0, 2, 3, 4)
+    shared, total = (guess * masks).sum(dim=axes), guess.sum(dim=axes) + masks.sum(dim=axes)
+    return 1 - ((2 * shared + smooth) / (total + smooth)).mean()

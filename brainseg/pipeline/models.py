@@ -1,0 +1,98 @@
+"""The models of a prediction: a checkpoint each, of the segmenter perhaps several."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from brainseg.checkpoint import load_model
+from brainseg.config import OTSU, PredictConfig
+from brainseg.config.errors import CheckpointError, ConfigError
+from brainseg.config.schema import Stage
+from brainseg.device import best_device
+from brainseg.images.labels import CONVENTIONS, Convention
+from brainseg.pipeline.outputs import sha256
+from brainseg.pipeline.stages import Otsu
+from brainseg.tasks import Ensemble, Segmenter, TaskModule
+
+MODEL_OF = {Stage.strip: "skullstripper", Stage.classify: "classifier", Stage.segment: "segmenter"}
+Models = dict[Stage, TaskModule | Ensemble | Otsu]
+
+
+def load_models(options: PredictConfig) -> Models:
+    """The models of the stages that have one.
+
+    Raises:
+        CheckpointError: One cannot be used, or segmenters that are to answer together do not fit each other.
+        ConfigError: There is none at all.
+    """
+    device = best_device(options.device)
+    given = {stage: getattr(options, MODEL_OF[stage]) for stage in options.pipeline.stages}
+    models: Models = {}
+    for stage, what in given.items():
+        if stage is Stage.strip and what == OTSU:
+            models[stage] = Otsu()
+        elif stage is Stage.segment and what:
+            models[stage] = load_ensemble(what, device)
+        elif what:
+            models[stage] = load_model(what, device, task=MODEL_OF[stage])
+    if not models:
+        raise ConfigError(
+            f"no model for any of the stages {', '.join(map(str, given))}; "
+            f"give at least one of {', '.join(f'{MODEL_OF[stage]}=CHECKPOINT' for stage in given)}"
+        )
+    return models
+
+
+def load_ensemble(given: Any, device: torch.device) -> Ensemble:
+    """The segmenters in a checkpoint, a run's or sweep's folder, or a list of these."""
+    members: dict[str, Segmenter] = {}
+    for path in checkpoints_of(given):
+        model = load_model(path, device, task="segmenter")
+        assert isinstance(model, Segmenter)
+        members[str(path)] = model
+    return Ensemble(members)
+
+
+def checkpoints_of(given: Any) -> list[Path]:
+    """The files that segmenter=... names.
+
+    Raises:
+        CheckpointError: A folder has no best checkpoint in it.
+    """
+    if not isinstance(given, str | Path):
+        return list(dict.fromkeys(path for one in given for path in checkpoints_of(one)))
+    path = Path(given)
+    if not path.is_dir():
+        return [path]
+    found = sorted(path.glob("**/checkpoints/best.ckpt"))
+    if not found:
+        raise CheckpointError(
+            f"{path} holds no run with checkpoints/best.ckpt; give a run, a sweep or a file"
+        )
+    return found
+
+
+def described(options: PredictConfig, models: Mapping[Stage, Any]) -> dict[str, Any]:
+    """For result.json, by the model's name: its file and sha256, a list of these, or the method."""
+    about: dict[str, Any] = {}
+    for stage, model in models.items():
+        given = getattr(options, MODEL_OF[stage])
+        if isinstance(model, Otsu):
+            about[MODEL_OF[stage]] = {"method": given}
+            continue
+        files = [{"file": str(path), "sha256": sha256(path)} for path in checkpoints_of(given)]
+        about[MODEL_OF[stage]] = files[0] if len(files) == 1 else files
+    return about
+
+
+def convention_of(options: PredictConfig, models: Models) -> Convention:
+    """How the labels are written: as asked for, else as the segmenter's data had them."""
+    name, segmenter = options.labels, models.get(Stage.segment)
+    if name is None and isinstance(segmenter, Ensemble):
+        name = segmenter.provenance.get("facts", {}).get("label_convention")
+    name = name or "brats-2023"
+    if name not in CONVENTIONS:
+        raise ConfigError(f"labels must be one of {', '.join(CONVENTIONS)}, got {name}")
+    return CONVENTIONS[name]

@@ -1,0 +1,102 @@
+"""Several segmenters of one kind, for instance one for each fold, that answer together."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from brainseg.config.errors import CheckpointError
+from brainseg.config.schema import Flips, SegmenterConfig
+from brainseg.images.labels import REGIONS
+from brainseg.inference import Cleaning, at_temperatures
+from brainseg.tasks.segmenter import Segmenter
+from brainseg.tasks.validation import best_rule, pooled_rules, region_probabilities_of
+
+# What the members must have in common, so that they can be shown one and the same prepared scan.
+SHARED = ("preprocess", "output", "margin_mm", "subsets")
+
+
+class Ensemble:
+    """The mean of the members' probabilities; one member is an ensemble too.
+
+    What the validation scans said is pooled: each member was judged on scans that it had not seen, and
+    together these are all that the members know of how to clean an answer.
+
+    Args:
+        members: By the file that each came from.
+
+    Raises:
+        CheckpointError: Two members differ in what they must share.
+    """
+
+    def __init__(self, members: Mapping[str, Segmenter]) -> None:
+        self.members = list(members.values())
+        first = self.members[0]
+        for file, other in members.items():
+            if difference := _difference(first, other):
+                raise CheckpointError(
+                    f"{file} cannot answer together with {next(iter(members))}: their {difference} differ; "
+                    "give models of one experiment, or one of them alone"
+                )
+        self.config: SegmenterConfig = first.config
+        self.provenance = first.provenance
+        self.subsets = first.subsets
+        self.has_regions = first.has_regions
+        fitted = [member.fitted for member in self.members]
+        self.cleaning: Cleaning = best_rule(pooled_rules(fitted))
+        self.temperatures = {region: _mean_temperature(fitted, region) for region in REGIONS}
+
+    @property
+    def device(self) -> torch.device:
+        return self.members[0].device
+
+    def probabilities(
+        self,
+        image_CXYZ: torch.Tensor,
+        sequences: Sequence[str] | None = None,
+        flips: Flips = Flips.none,
+        **window: Any,
+    ) -> torch.Tensor:
+        """As `Segmenter.probabilities`."""
+        total: torch.Tensor | None = None
+        for member in self.members:
+            one = member.probabilities(image_CXYZ, sequences, flips, **window)
+            total = one if total is None else total.add_(one)
+        assert total is not None
+        return total / len(self.members)
+
+    def decided(self, probabilities_KXYZ: torch.Tensor) -> torch.Tensor:
+        return self.members[0].decided(probabilities_KXYZ)
+
+    def regions(self, probabilities_KXYZ: torch.Tensor) -> torch.Tensor:
+        """Calibrated probabilities of the regions, (R, X, Y, Z)."""
+        temperatures = torch.tensor([self.temperatures[region] for region in REGIONS])
+        return at_temperatures(region_probabilities_of(self.members[0], probabilities_KXYZ), temperatures)
+
+    def cost(self, sequences: Sequence[str]) -> float | None:
+        """How much less whole-tumour Dice the validation scans had with these sequences than with all."""
+        every = "+".join(self.config.preprocess.modalities)
+        costs = [
+            table[every]["whole_tumor"] - table["+".join(sequences)]["whole_tumor"]
+            for table in (member.fitted.get("subsets", {}) for member in self.members)
+            if every in table
+        ]
+        return float(np.mean(costs)) if costs else None
+
+
+def _difference(one: Segmenter, other: Segmenter) -> str:
+    for name in SHARED:
+        if getattr(one.config, name) != getattr(other.config, name):
+            return name
+    facts = [model.provenance.get("facts", {}) for model in (one, other)]
+    for name in ("label_convention", "landmarks"):
+        if facts[0].get(name) != facts[1].get(name):
+            return name.replace("_", " ")
+    return ""
+
+
+def _mean_temperature(fitted: Sequence[Mapping[str, Any]], region: str) -> float:
+    """The geometric mean; 1 where a model has seen no validation scan."""
+    values = [one["temperatures"][region] if "temperatures" in one else 1.0 for one in fitted]
+    return float(np.exp(np.mean(np.log(values))))

@@ -1,0 +1,33 @@
+import pytest
+import torch
+
+from brainseg.inference import at_temperatures, classes_of_regions, region_probabilities
+
+COLUMN = (-1, 1, 1)  # along X
+
+
+def test_a_region_is_as_likely_as_its_classes_together():
+    classes = torch.tensor([0.1, 0.2, 0.3, 0.4]).view(4, 1, 1, 1)  # background, core, edema, enhancing
+    assert region_probabilities(classes).flatten().tolist() == pytest.approx([0.9, 0.6, 0.4])
+
+
+def test_the_innermost_region_that_is_likely_names_the_voxel():
+    whole = torch.tensor([0.4, 0.5, 0.9, 0.9, 0.1, 0.1])
+    core = torch.tensor([0.4, 0.4, 0.6, 0.9, 0.8, 0.1])
+    enhancing = torch.tensor([0.4, 0.4, 0.4, 0.7, 0.2, 0.9])
+    probabilities = torch.stack([one.view(COLUMN) for one in (whole, core, enhancing)])
+    assert classes_of_regions(probabilities).flatten().tolist() == [0, 2, 1, 3, 1, 3]
+
+
+def test_a_temperature_of_two_halves_the_logit_and_keeps_one_half():
+    p = torch.tensor([0.5, 0.9]).repeat(3, 1)  # the logit of 0.9 is log 9, and half of it that of 0.75
+    cooled = at_temperatures(p, torch.tensor([2.0, 1.0, 1.0]))
+    assert cooled[0].tolist() == pytest.approx([0.5, 0.75])
+    torch.testing.assert_close(cooled[1:], p[1:])
+
+
+def test_certainty_stays_finite_at_any_temperature():
+    p = torch.tensor([0.0, 1.0]).repeat(3, 1)
+    cooled = at_temperatures(p, torch.tensor([0.2, 1.0, 10.0]))
+    assert torch.isfinite(cooled).all()
+    assert (cooled[2, 0], cooled[2, 1]) == (pytest.approx(0.169, abs=1e-3), pytest.approx(0.831, abs=1e-3))
