@@ -533,6 +533,7 @@ class PredictConfig:
     labels: Optional[str] = MISSING  # convention of the label map that is written; null: the segmenter's own
     save_probabilities: bool = MISSING
     montage: bool = MISSING
+    forecast: bool = MISSING  # of seconds, memory and disk, before anything is predicted
     device: str = MISSING
     output: str = MISSING
     overwrite: bool = MISSING

@@ -62,7 +62,7 @@ def write_brain(folder: Path, name: str, scans: Scans, strip: Strip | None, mask
             write(folder / f"{name}_{sequence}_brain_mask.nii.gz", inside.astype(np.uint8), volume.grid)
         if strip is not None:
             stripped = np.where(inside, volume.data[0], 0)
-            write(folder / f"{name}_{sequence}_stripped.nii.gz", _own_dtype(stripped, volume), volume.grid)
+            write(folder / f"{name}_{sequence}_stripped.nii.gz", own_dtype(stripped, volume), volume.grid)
 
 
 def write_tumor(folder: Path, name: str, scans: Scans, tumor: Segmentation, convention: Convention) -> None:
@@ -126,7 +126,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _own_dtype(array: NDArray[np.float32], volume: Volume) -> NDArray[Any]:
+def own_dtype(array: NDArray[np.float32], volume: Volume) -> NDArray[Any]:
     """Voxels in the type of the file that they came from, where that holds them exactly."""
     dtype = np.dtype(np.float32) if volume.grid.header is None else volume.grid.header.get_data_dtype()
     converted = array.astype(dtype)

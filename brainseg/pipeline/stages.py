@@ -113,7 +113,7 @@ def _brain_of(
         return mask, np.where(mask, np.inf, -np.inf).astype(np.float32)
     prepared = prepare_volume(volume, model.config.preprocess, landmarks=_landmarks(model))
     with torch.inference_mode(), fast_precision(model.device):
-        logits = model.logits(_tensor(prepared.image, model), **_options(window))
+        logits = model.logits(_tensor(prepared.image, model), **window_options(window))
     # Interpolated before the sigmoid, which would pull the edge between two coarse voxels to their middle.
     logit = prepared.undo(logits.float().cpu().numpy(), nearest=False, outside=-np.inf)[0]
     mask = fill_holes(largest_component(logit > 0))
@@ -141,7 +141,7 @@ def segment(
     image[places] = prepared.image
     with torch.inference_mode(), fast_precision(model.device):
         found = model.probabilities(
-            _tensor(image, model), None if there == every else there, window.flips, **_options(window)
+            _tensor(image, model), None if there == every else there, window.flips, **window_options(window)
         )
     probabilities = torch.from_numpy(prepared.undo(found.float().cpu().numpy(), nearest=False))
     if not model.has_regions:
@@ -171,5 +171,5 @@ def _tensor(image: NDArray[np.float32], model: Any) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(image)).to(model.device)
 
 
-def _options(window: WindowConfig) -> dict[str, Any]:
+def window_options(window: WindowConfig) -> dict[str, Any]:
     return {"overlap": window.overlap, "blend": str(window.blend), "batch_size": window.batch_size}

@@ -139,7 +139,7 @@ def _box(volume: Volume, crop: Crop) -> Box:
         return box_of((volume.data != 0).any(axis=0), (0, 0, 0))
     if crop is Crop.head:
         x, y, z = (int(np.ceil(HEAD_MARGIN_MM / spacing)) for spacing in volume.grid.spacing_mm)
-        return box_of(_head(volume.data), (x, y, z))
+        return box_of(head_of(volume.data), (x, y, z))
     return slice(None), slice(None), slice(None)
 
 
@@ -153,7 +153,7 @@ def report_box(grid: Grid) -> Box:
     return slice(56, 184), slice(56, 184), slice(13, 141)
 
 
-def _head(image: NDArray[Any]) -> NDArray[np.bool_]:
+def head_of(image: NDArray[Any]) -> NDArray[np.bool_]:
     """(X, Y, Z): True in the head, less stray bright voxels in the air.
 
     Bright is above 10 % of the way from the 2nd to the 98th percentile (Smith, "BET", Human Brain

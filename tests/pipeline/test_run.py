@@ -116,7 +116,7 @@ def test_the_result_says_where_it_comes_from_and_what_it_took(predicted):
     assert (
         set(result["seconds"])
         == set(result["peak_memory_mb"])
-        == {"read", "strip", "classify", "segment", "write"}
+        == {"read", "strip", "classify", "segment", "write", "draw"}
     )
     assert (predicted / "sub-002" / "sub-002_montage.png").stat().st_size > 10_000
 

@@ -1,0 +1,126 @@
+"""What a forecast counts. Whether it comes true is shown by benchmarks/forecast.py: it is about time."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from brainseg.images.layouts import find_subjects
+from brainseg.images.nifti import read
+from brainseg.phantom import write_cohort
+from brainseg.pipeline import run
+from brainseg.pipeline.forecast import Work, _idle, _slab_of, _work, forecast
+from brainseg.pipeline.models import convention_of, described, load_models
+from brainseg.pipeline.stages import window_options
+from brainseg.pipeline.subject import Job, predict_subject
+from brainseg.tasks import Ensemble
+
+
+@pytest.fixture
+def job(options, patients):
+    def _job(*overrides: str) -> Job:
+        chosen = options(patients, *overrides)
+        models = load_models(chosen)
+        return Job(chosen, models, convention_of(chosen, models), described(chosen, models))
+
+    return _job
+
+
+@pytest.fixture
+def subject(patients):
+    return find_subjects(patients)[0]
+
+
+def volumes_of(subject):
+    return {name: read(source.path) for name, source in subject.images.items()}
+
+
+def test_a_forecast_says_something_and_leaves_nothing_behind(subject, job, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    told = forecast(subject, job())
+    assert 0.1 < told.seconds < 600
+    assert 200 < told.memory_mb < 20_000
+    assert 0.05 < told.disk_mb < 100
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_member_and_mirror_image_is_counted(subject, job):
+    one = job("window.flips=all", "skullstripper=null", "classifier=null")
+    members = one.models[next(iter(one.models))].members
+    models = {stage: Ensemble({"a": members[0], "b": members[0]}) for stage in one.models}
+    work = list(_work(volumes_of(subject), models, one.options))
+    assert [w.passes for w in work] == [8, 8]
+
+
+def test_the_voxels_counted_are_those_that_the_network_will_be_shown(job, tmp_path):
+    write_cohort(tmp_path / "brats", layout="brats", subjects=1, seed=0, spacing_mm=3.0)
+    (stripped,) = find_subjects(tmp_path / "brats")
+    one = job("skullstripper=null", "classifier=null")
+    (work,) = _work(volumes_of(stripped), one.models, one.options)
+    shown = []
+    hook = work.module.net.register_forward_hook(lambda _, given, __: shown.append(given[0][:, 0].numel()))
+    predict_subject(stripped, one, tmp_path)
+    assert work.voxels(one.options.window) == sum(shown) == 32**3  # one window holds the brain at 6 mm
+    large, window = dataclasses.replace(work, shape=(50, 40, 33)), one.options.window
+    shown.clear()
+    with torch.no_grad():
+        work.module.logits(torch.zeros(4, *large.shape), **window_options(window))
+    hook.remove()
+    assert large.voxels(window) == sum(shown) == 3 * 2 * 2 * 32**3  # from 0, 16, 18; from 0, 8; from 0, 1
+
+
+def test_a_stripped_scan_needs_no_stripping(job, tmp_path):
+    write_cohort(tmp_path / "brats", layout="brats", subjects=1, seed=0, spacing_mm=4.0)
+    (stripped,) = find_subjects(tmp_path / "brats")
+    one = job("classifier=null")
+    volumes = volumes_of(stripped)
+    (work,) = _work(volumes, one.models, one.options)
+    brain = volumes["t1"].data[0] != 0
+    extent = [int(np.ptp(np.flatnonzero(brain.any(axis=tuple({0, 1, 2} - {a}))))) + 1 for a in range(3)]
+    # 4 mm voxels become ones of 6 mm.
+    assert work.shape == tuple(int(np.ceil(n * 4 / 6)) for n in extent)
+
+
+def test_the_slab_has_a_third_of_the_slices_at_their_place_and_type(subject, tmp_path):
+    volumes = volumes_of(subject)
+    slab, share = _slab_of(subject, volumes, tmp_path / "slab")
+    whole, part = volumes["t1"], read(slab.images["t1"].path)
+    axis = whole.grid.orientation.index("S")
+    n = whole.grid.shape[axis]
+    assert part.grid.shape[axis] == n // 3
+    first = (n - n // 3) // 2
+    np.testing.assert_array_equal(part.data, whole.data.take(range(first, first + n // 3), axis=axis + 1))
+    index = np.zeros(4)
+    index[axis], index[3] = first, 1
+    np.testing.assert_allclose(part.grid.affine[:3, 3], (whole.grid.affine @ index)[:3], atol=1e-4)
+    assert part.grid.header.get_data_dtype() == whole.grid.header.get_data_dtype()
+    assert 1 / 3 < share < 0.6  # the middle holds more of a head than a third
+
+
+def test_idle_networks_leave_the_real_ones_as_they_are(job):
+    one = job("classifier=null")
+    idle = _idle(one.models)
+    image = torch.rand(4, 32, 32, 32)
+    for stage, model in one.models.items():
+        if isinstance(model, Ensemble):
+            real = model.probabilities(image)
+            assert (idle[stage].probabilities(image)[1:] == 0).all()
+            torch.testing.assert_close(model.probabilities(image), real)
+            assert real[1:].max() > 0
+
+
+def test_the_forecast_is_said_before_anything_is_predicted(options, subject, capsys):
+    chosen = options(subject.folder, "skullstripper=null", "classifier=null", "forecast=true")
+    assert run(chosen) == 0
+    said = capsys.readouterr().out
+    assert said.index("forecast: sub-001 takes about") < said.index("results in")
+
+
+def test_memory_of_a_pass_grows_with_the_scan(job):
+    model = job("skullstripper=null", "classifier=null").models
+    (member,) = next(iter(model.values())).members
+    small = Work(member, 1, (64, 64, 64))
+    large = dataclasses.replace(small, shape=(128, 64, 64))
+    assert large.memory_mb == pytest.approx(2 * small.memory_mb)
+    assert small.memory_mb == pytest.approx((2 * 4 + 3 * 4) * 64**3 * 4 / 2**20)
