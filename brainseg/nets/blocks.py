@@ -1,6 +1,5 @@
 """Parts that several 3D networks share."""
 
-import torch
 from torch import Tensor, nn
 
 from brainseg.config.errors import ConfigError
@@ -28,8 +27,10 @@ class DoubleConv(nn.Module):
         self.second = _he_conv(out_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = torch.relu(self.first(x))
-        return torch.relu(self.second(self.dropout(x)))
+        # In place: a convolution's output is needed by nothing but its activation.
+        x = self.first(x).relu_()
+        out: Tensor = self.second(self.dropout(x)).relu_()
+        return out
 
 
 class ResidualBlock(nn.Module):

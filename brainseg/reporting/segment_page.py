@@ -172,30 +172,34 @@ def _validation(runs: Sequence[SegmenterScores]) -> Section:
         ],
         tables=[
             table_of(
-                "Calibration and cleaning",
-                (
-                    "run",
-                    *(f"{spoken(region)}: temperature" for region in REGIONS),
-                    *(f"{spoken(region)}: calibration error" for region in REGIONS),
-                    "cleaning",
-                ),
-                [_validation_row(run) for run in runs],
-            )
+                "Calibration",
+                ("run", "region", "temperature", "calibration error", "without it"),
+                [row for run in runs for row in _calibration_rows(run)],
+            ),
+            table_of(
+                "Cleaning",
+                ("run", "validation scans", "rule"),
+                [
+                    [
+                        run.name,
+                        str(run.fitted["validation_scans"]),
+                        said_of(Cleaning(**run.fitted["cleaning"])),
+                    ]
+                    for run in runs
+                    if run.fitted
+                ],
+            ),
         ],
     )
 
 
-def _validation_row(run: SegmenterScores) -> list[str | Entry]:
-    temperatures, errors = (run.fitted.get(name, {}) for name in ("temperatures", "calibration_error"))
-    return [
-        run.name,
-        *(f"{temperatures[region]:.2f}" if temperatures else NOTHING for region in REGIONS),
-        *(
-            Entry(f"{errors[region][1]:.4f}", f"before: {errors[region][0]:.4f}") if errors else NOTHING
-            for region in REGIONS
-        ),
-        said_of(Cleaning(**run.fitted["cleaning"])) if "cleaning" in run.fitted else NOTHING,
-    ]
+def _calibration_rows(run: SegmenterScores) -> Iterator[list[str | Entry]]:
+    if not run.fitted:
+        return
+    temperatures, errors = (run.fitted[name] for name in ("temperatures", "calibration_error"))
+    for region in REGIONS:
+        before, after = errors[region]
+        yield [run.name, spoken(region), f"{temperatures[region]:.2f}", f"{after:.4f}", f"{before:.4f}"]
 
 
 def said_of(rule: Cleaning) -> str:
