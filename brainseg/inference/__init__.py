@@ -3,6 +3,7 @@
 from brainseg.inference.calibration import calibrated, fit_temperature
 from brainseg.inference.cleaning import Cleaning
 from brainseg.inference.components import fill_holes, largest_component, remove_small
+from brainseg.inference.one_window import window_sides
 from brainseg.inference.otsu import otsu_bin, otsu_brain
 from brainseg.inference.regions import at_temperatures, classes_of_regions, region_probabilities
 from brainseg.inference.saliency import grad_cam, share_inside
@@ -30,4 +31,5 @@ __all__ = [
     "remove_small",
     "share_inside",
     "vote_slices",
+    "window_sides",
 ]

@@ -159,4 +159,6 @@ _BUILDERS: dict[str, Callable[[int, int, tuple[int, ...], Dropout], nn.Module]] 
     "unet": _unet,
     "segresnet": _segresnet,
 }
+# What a network without normalisation says of a voxel hangs on what lies around it, not on the window's size.
+UNNORMALISED_NETS = ("unet3d",)
 VOLUME_NETS = ("unet3d", "residual_unet3d", "residual_unet3d_advanced", "unet", "segresnet", "dynunet")

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from brainseg.inference import predict_windows
-from brainseg.nets import build_volume_net
+from brainseg.inference import predict_windows, window_sides
+from brainseg.nets import UNNORMALISED_NETS, build_volume_net
 from brainseg.tasks.base import TaskModule
 from brainseg.tasks.preview import Preview, cut
 
@@ -31,9 +31,15 @@ def whole_volume(
 ) -> torch.Tensor:
     """Logits (K, X, Y, Z) of a whole prepared scan, by overlapping windows of the size trained on.
 
-    `predict` is the module itself where nothing else is given.
+    Normalisation sees a window's other voxels, so that windows of another size would be strange to the
+    network; one without it is shown the whole scan at once. `predict` is the module itself where nothing else
+    is given.
     """
-    return predict_windows(image_CXYZ, tuple(module.config.patch), predict=predict or module, **window)
+    config = module.config
+    sides = tuple(config.patch)
+    if str(config.net) in UNNORMALISED_NETS:
+        sides = window_sides(image_CXYZ.shape[1:], sides, config.channels)
+    return predict_windows(image_CXYZ, sides, predict=predict or module, **window)
 
 
 def count_scores(module: Any, batch: tuple[torch.Tensor, torch.Tensor], part: str) -> None:

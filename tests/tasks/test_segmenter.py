@@ -95,7 +95,16 @@ def test_deep_supervision_trains_on_several_resolutions_and_answers_with_one(seg
 
 
 def test_the_mask_does_not_depend_on_how_many_windows_go_at_once(segmenter, scan):
-    model = segmenter("segmenter.net=unet3d")
+    model = segmenter()
     one, many = (model.logits(scan, batch_size=n) for n in (1, 5))
     torch.testing.assert_close(one, many, atol=1e-5, rtol=1e-4)
     assert torch.equal(model.classes_of(one), model.classes_of(many))
+
+
+@pytest.mark.parametrize(("net", "sides"), [("unet3d", (12, 10, 10)), ("unet", (8, 8, 8))])
+def test_a_network_without_normalisation_is_shown_the_scan_at_once(segmenter, scan, net, sides):
+    model = segmenter(f"segmenter.net={net}")
+    shown = set()
+    model.net.register_forward_hook(lambda _, given, __: shown.add(tuple(given[0].shape[2:])))
+    model.logits(scan)
+    assert shown == {sides}

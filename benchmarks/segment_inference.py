@@ -1,0 +1,150 @@
+"""The report's U-Net on a whole BraTS volume: MONAI's SlidingWindowInferer beside ours.
+
+python benchmarks/segment_inference.py CHECKPOINT --scans DIR [--rounds 3] [--threads 2]
+
+CHECKPOINT is a segmenter with net=unet3d, preprocess.intensity=minmax and crop=nonzero; DIR holds stripped
+scans in BraTS's layout. MONAI goes over all of the volume with windows of 128 voxels a side, overlap 0.5,
+Gaussian weights, float32, one window at a time; ours is `pipeline.stages.segment`, from the volume to labels
+on its grid. Each tool lives in a process of its own, has one scan as a warm-up, and takes turns with the
+other. Memory is the most that the process ever held, with Python and its libraries.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from brainseg.checkpoint import load_model
+from brainseg.images.labels import CONVENTIONS, REGIONS, to_classes
+from brainseg.images.layouts import Subject, find_subjects, load_subject
+from brainseg.images.nifti import read_labels
+from brainseg.images.volume import Volume, from_ras, to_ras
+from brainseg.metrics import dice
+
+TOOLS = ("MONAI", "ours")
+Classes = NDArray[np.uint8]
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    options.add_argument("checkpoint", type=Path)
+    options.add_argument("--scans", type=Path, required=True)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--threads", type=int, default=2)
+    given = options.parse_args()
+    subjects = find_subjects(given.scans)
+    tools = {name: _Tool(name, given.checkpoint, given.threads) for name in TOOLS}
+    for tool in tools.values():
+        tool.segment(subjects[0])  # the warm-up
+    seconds: dict[str, list[float]] = {name: [] for name in TOOLS}
+    for round_ in range(given.rounds):
+        for subject in subjects:
+            masks = {}
+            for name in TOOLS if round_ % 2 == 0 else TOOLS[::-1]:
+                took, masks[name] = tools[name].segment(subject)
+                seconds[name].append(took)
+            if round_ == 0:
+                _print_agreement(subject, masks)
+    ratio = statistics.median(a / b for a, b in zip(seconds["MONAI"], seconds["ours"], strict=True))
+    for name, tool in tools.items():
+        took = seconds[name]
+        spread = f"{min(took):.2f} to {max(took):.2f}"
+        print(f"{name}: {statistics.median(took):.2f} s ({spread}), at most {tool.close():.0f} MB")
+    print(f"MONAI takes {ratio:.1f} times as long (median of {len(took)} pairs, {given.threads} threads)")
+
+
+def _print_agreement(subject: Subject, masks: dict[str, Classes]) -> None:
+    said = []
+    truth = None
+    if subject.truth is not None:
+        truth = to_classes(read_labels(subject.truth).data[0], CONVENTIONS["brats-2018"], subject.truth)
+    for region, members in REGIONS.items():
+        ours, theirs = (np.isin(masks[name], members) for name in ("ours", "MONAI"))
+        both = f"{region} {dice(theirs, ours):.5f}"
+        if truth is not None:
+            real = np.isin(truth, members)
+            both += f" (with the truth: ours {dice(real, ours):.3f}, MONAI {dice(real, theirs):.3f})"
+        said.append(both)
+    print(f"{subject.id}: Dice of both masks: {'; '.join(said)}", flush=True)
+
+
+class _Tool:
+    """A way to segment in a process of its own."""
+
+    def __init__(self, name: str, checkpoint: Path, threads: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, there = context.Pipe()
+        self.process = context.Process(target=_serve, args=(name, checkpoint, threads, there), daemon=True)
+        self.process.start()
+
+    def segment(self, subject: Subject) -> tuple[float, Classes]:
+        self.pipe.send(subject)
+        took, classes = self.pipe.recv()
+        return took, classes
+
+    def close(self) -> float:
+        """The most memory it held, MB."""
+        self.pipe.send(None)
+        peak: float = self.pipe.recv()
+        self.process.join()
+        return peak
+
+
+def _serve(name: str, checkpoint: Path, threads: int, pipe: Connection) -> None:
+    torch.set_num_threads(threads)
+    tool, modalities = _monai(checkpoint) if name == "MONAI" else _ours(checkpoint)
+    while (subject := pipe.recv()) is not None:
+        volume = load_subject(subject, modalities)
+        start = time.perf_counter()
+        classes = tool(volume)
+        pipe.send((time.perf_counter() - start, classes))
+    pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def _ours(checkpoint: Path) -> tuple[Callable[[Volume], Classes], list[str]]:
+    from brainseg.pipeline.models import load_ensemble
+    from brainseg.pipeline.scans import Scans, brain_if_stripped
+    from brainseg.pipeline.stages import segment
+    from brainseg.pipeline.trained_runs import WINDOW
+
+    model = load_ensemble(checkpoint, torch.device("cpu"))
+    modalities = list(model.config.preprocess.modalities)
+
+    def tool(volume: Volume) -> Classes:
+        channels = zip(modalities, volume.data, strict=True)
+        images = {name: Volume(data[None], volume.grid) for name, data in channels}
+        scans = Scans(images, modalities[0], [])
+        return segment(scans, brain_if_stripped(scans.images[scans.reference]), model, WINDOW).classes
+
+    return tool, modalities
+
+
+def _monai(checkpoint: Path) -> tuple[Callable[[Volume], Classes], list[str]]:
+    from monai.inferers import SlidingWindowInferer
+    from monai.transforms import ScaleIntensity
+
+    model = load_model(checkpoint, task="segmenter")
+    net = model.net.to(memory_format=torch.contiguous_format)
+    inferer = SlidingWindowInferer((128, 128, 128), sw_batch_size=1, overlap=0.5, mode="gaussian")
+    scale = ScaleIntensity(channel_wise=True)
+
+    def tool(volume: Volume) -> Classes:
+        turned = to_ras(volume).data  # as the network was trained
+        with torch.inference_mode():
+            logits = inferer(torch.as_tensor(scale(turned))[None], net)
+        classes = logits[0].argmax(0, keepdim=True).numpy().astype(np.uint8)
+        return np.ascontiguousarray(from_ras(classes, volume.grid)[0])
+
+    return tool, list(model.config.preprocess.modalities)
+
+
+if __name__ == "__main__":
+    main()
