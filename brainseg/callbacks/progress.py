@@ -36,6 +36,10 @@ class Progress(TQDMProgressBar):
         if not sys.stdout.isatty():
             self.disable()  # the bars; the lines below are printed all the same
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        self._epoch_began = time.monotonic()  # a run that goes on within an epoch sees no start of one
+
     def on_train_epoch_start(self, trainer: pl.Trainer, *args: Any) -> None:
         super().on_train_epoch_start(trainer, *args)
         self.train_progress_bar.set_description(_epoch(trainer))

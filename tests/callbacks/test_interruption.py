@@ -5,7 +5,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from brainseg.callbacks import Interruption
+from brainseg.callbacks import Interruption, Progress
 
 
 class Stop(pl.Callback):
@@ -52,12 +52,15 @@ def test_a_stopped_run_saves_its_state_and_says_how_to_go_on(
     )
 
 
-def test_what_was_saved_can_be_resumed(tmp_path, tiny, batches, make_trainer):
+def test_what_was_saved_can_be_resumed(tmp_path, tiny, batches, make_trainer, capsys):
     with pytest.raises(SystemExit):
         make_trainer(Stop(ctrl_c), Interruption()).fit(tiny, batches, batches)
-    trainer = make_trainer()
+    trainer = make_trainer(Progress())
     trainer.fit(tiny, batches, batches, ckpt_path=tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     assert trainer.global_step == 12  # three epochs of four batches, as without the stop
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch 1/")]
+    seconds = float(said[0].split("  ")[-1].split(" s,")[0])
+    assert seconds < 60  # since the run went on, not since the machine was started
 
 
 def test_a_run_stopped_before_its_first_step_has_nothing_to_resume(
