@@ -1,9 +1,11 @@
 """Random places to look up a patch at: turned, scaled, bent."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
+from torch.nn import functional as F
 
 NODE_VOXELS = 32  # between control points
 
@@ -30,6 +32,65 @@ def random_bend(shape: tuple[int, int, int], generator: Generator, *, strength: 
     weights = [_spline_weights(side) for side in shape]
     nodes = 2 * torch.rand(3, *(len(w[0]) for w in weights), generator=generator) - 1
     return torch.einsum("cijk,xi,yj,zk->cxyz", strength * nodes, *weights)
+
+
+def looked_up(image: Tensor, labels: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    """An image (C, X, Y, Z) at places between its voxels, interpolated, and the label of the nearest voxel.
+
+    Places (3, x, y, z) are voxels along X, Y and Z. Beyond the volume its edge goes on.
+    """
+    first, box = _box_around(places, labels.shape)
+    image, labels = image[(slice(None), *box)], labels[box]
+    last = torch.tensor(labels.shape).view(3, 1, 1, 1) - 1
+    places = (places - first).clamp_(torch.zeros(()), last)
+    return _interpolated(image, places, last), _nearest(labels, places)
+
+
+def _box_around(places: Tensor, shape: Sequence[int]) -> tuple[Tensor, tuple[slice, ...]]:
+    """The voxels that lie around places, as a box in a volume of that shape, and its first voxel."""
+    last = torch.tensor(shape) - 1
+    low, high = (
+        voxel.long().clamp_min(0).minimum(last)
+        for voxel in (places.amin(dim=(1, 2, 3)).floor(), places.amax(dim=(1, 2, 3)).ceil())
+    )
+    box = tuple(slice(a, b + 1) for a, b in zip(low.tolist(), high.tolist(), strict=True))
+    return low.view(3, 1, 1, 1), box
+
+
+def _interpolated(image: Tensor, places: Tensor, last: Tensor) -> Tensor:
+    # Weighted sums of the rows of a table, a voxel each: the result of `grid_sample` in half its time.
+    table = _table(image)
+    lowest, highest = table.aminmax()
+    if lowest == highest:  # the empty background
+        return lowest.expand(len(image), *places.shape[1:])
+    low = places.floor().minimum((last - 1).clamp_min(0))
+    share = (places - low).flatten(1)
+    x, y, z = torch.stack((1 - share, share), dim=1)  # (2, n) each, of the lower voxel and of the upper one
+    weights = (x[:, None, None] * y[:, None] * z).flatten(0, 2)
+    upper = torch.cartesian_prod(*(torch.arange(2).clamp_max(end) for end in last.flatten())).T
+    rows = _row(low, image.shape[1:])[:, None] + _row(upper, image.shape[1:])
+    values = F.embedding_bag(rows, table, mode="sum", per_sample_weights=weights.T.contiguous())
+    return values.T.reshape(len(image), *places.shape[1:])
+
+
+def _table(image: Tensor) -> Tensor:
+    """Its values, float32, in one row for each voxel: (X * Y * Z, C)."""
+    table = torch.empty(*image.shape[1:], len(image))
+    for c, channel in enumerate(image):
+        table[..., c] = channel  # one by one: several times faster than all at once
+    return table.flatten(0, 2)
+
+
+def _nearest(labels: Tensor, places: Tensor) -> Tensor:
+    rows = _row(places.round(), labels.shape)
+    return labels.flatten().index_select(0, rows).view(places.shape[1:])
+
+
+def _row(voxels: Tensor, shape: Sequence[int]) -> Tensor:
+    """The number of each voxel (3, ...) in a flattened volume of that shape, (n,), int32."""
+    x, y, z = voxels.int().flatten(1)
+    number: Tensor = (x * shape[1] + y) * shape[2] + z
+    return number
 
 
 def _spline_weights(side: int) -> Tensor:

@@ -1,21 +1,24 @@
 """Random changes of training volumes (C, X, Y, Z) and their labels (X, Y, Z).
 
 They work on the CPU, in the workers that load data. Every function draws from the generator it is given,
-returns new tensors or the very ones it got, and changes nothing where its strength is 0. Draws happen in a
-fixed order, so that one seed gives one sample.
+returns new tensors or the very ones it got, and changes nothing where its strength is 0. Those that change
+intensities put their result into `out` if that is given, which may be the image itself: new memory costs more
+than most of what they compute. Draws happen in a fixed order, so that one seed gives one sample.
 """
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from brainseg.augment.geometry import random_bend, random_turn
+from brainseg.augment.geometry import looked_up, random_bend, random_turn
 from brainseg.augment.motion import random_motion
 
 Triple = tuple[int, int, int]
+BLOCK = 48  # voxels a side
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class VolumeAugment:
         else:
             image, labels = crop(image, labels, start, patch)
         image, labels = random_flip(image, labels, generator, probability=self.flip, axes=self.flip_axes)
-        image = image.float()
+        image = image.to(torch.float32, copy=not (turned or bent))  # the intensities are changed in place
         if self.motion and _happens(self.motion, generator):
             image = random_motion(image, generator, degrees=self.motion_degrees, voxels=self.motion_voxels)
         return self._intensities(image, generator), labels
@@ -70,7 +73,7 @@ class VolumeAugment:
             (random_noise, self.noise),
         ):
             if _happens(self.intensity, generator):
-                image = change(image, generator, strength=strength)
+                image = change(image, generator, strength=strength, out=image)
         return image
 
 
@@ -91,14 +94,30 @@ def random_start(labels: Tensor, patch: Triple, generator: Generator, *, foregro
     voxels are then in half as many patches as the middle ones, and not in one of dozens. With probability
     `foreground_share` that voxel is a labelled one, if there is any.
     """
-    places = labels.flatten().nonzero() if _happens(foreground_share, generator) else labels.new_zeros(0)
-    count = len(places) or labels.numel()
-    place = _integer(count, generator)
-    centre = torch.unravel_index(places[place, 0] if len(places) else torch.tensor(place), labels.shape)
+    per_layer = _labelled_per_layer(labels) if _happens(foreground_share, generator) else [0]
+    place = _integer(sum(per_layer) or labels.numel(), generator)
+    if any(per_layer):
+        centre = _labelled_voxel(labels, per_layer, place)
+    else:
+        centre = [int(i) for i in torch.unravel_index(torch.tensor(place), labels.shape)]
     return _triple(
-        min(max(int(i) - side // 2, 0), size - side)
+        min(max(i - side // 2, 0), size - side)
         for i, side, size in zip(centre, patch, labels.shape, strict=True)
     )
+
+
+def _labelled_per_layer(labels: Tensor) -> list[int]:
+    """How many labelled voxels there are at each X."""
+    return [int(layer.count_nonzero()) for layer in labels]
+
+
+def _labelled_voxel(labels: Tensor, per_layer: Sequence[int], number: int) -> list[int]:
+    """The X, Y and Z of a labelled voxel, counted from 0 with Z fastest; only its layer is searched."""
+    for x, n in enumerate(per_layer):
+        if number < n:
+            return [x, *labels[x].nonzero()[number].tolist()]
+        number -= n
+    raise IndexError("there are not so many labelled voxels")
 
 
 def crop(image: Tensor, labels: Tensor, start: Triple, patch: Triple) -> tuple[Tensor, Tensor]:
@@ -118,32 +137,24 @@ def turned_crop(
     goes on. Voxels count as cubes: at a very anisotropic spacing a rotation shears.
     """
     middle = torch.tensor([first + (side - 1) / 2 for first, side in zip(start, patch, strict=True)])
-    reach = turn.abs() @ torch.tensor(patch).float() / 2
-    image, labels, middle = _around(
-        image, labels, middle, reach if bend is None else reach + bend.abs().max()
-    )
-    half = torch.tensor([max(size - 1, 1) / 2 for size in labels.shape])
-    x, y, z = (
-        (torch.arange(side) - (side - 1) / 2).view([-1 if axis == a else 1 for a in range(4)])
-        * (turn[:, axis] / half).flip(0)
-        for axis, side in enumerate(patch)
-    )
-    places = (x + y + z + (middle / half - 1).flip(0))[None]  # in [-1, 1], and Z Y X, as grid_sample wants
-    if bend is not None:
-        places = places + (bend.movedim(0, -1) / half).flip(-1)
-    options = {"padding_mode": "border", "align_corners": True}
-    turned = F.grid_sample(image[None].float(), places, mode="bilinear", **options)[0]  # type: ignore[arg-type]
-    nearest = F.grid_sample(labels[None, None].float(), places, mode="nearest", **options)  # type: ignore[arg-type]
-    return turned, nearest[0, 0].to(labels.dtype)
+    turned, nearest = torch.empty(len(image), *patch), labels.new_empty(patch)
+    # Of a block both the places and the voxels around them stay in the processor's cache.
+    for block in _blocks(patch):
+        x, y, z = (
+            (torch.arange(side)[part] - (side - 1) / 2).view([-1 if axis == a else 1 for a in range(3)])
+            * turn[:, axis, None, None, None]
+            for axis, (side, part) in enumerate(zip(patch, block, strict=True))
+        )
+        places = x + middle[:, None, None, None] + y + z
+        if bend is not None:
+            places += bend[(slice(None), *block)]
+        turned[(slice(None), *block)], nearest[block] = looked_up(image, labels, places)
+    return turned, nearest
 
 
-def _around(image: Tensor, labels: Tensor, middle: Tensor, reach: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Views of the part of a volume within reach of a place, and where that place lies in them (voxels)."""
-    size = torch.tensor(labels.shape)
-    first = (middle - reach).floor().long().clamp_min(0).minimum(size - 1)
-    last = (middle + reach).ceil().long().clamp_min(0).minimum(size - 1)
-    x, y, z = (slice(int(low), int(high) + 1) for low, high in zip(first, last, strict=True))
-    return image[:, x, y, z], labels[x, y, z], middle - first
+def _blocks(shape: Triple) -> Iterator[tuple[slice, slice, slice]]:
+    x, y, z = ([slice(first, min(first + BLOCK, side)) for first in range(0, side, BLOCK)] for side in shape)
+    return itertools.product(x, y, z)
 
 
 def random_flip(
@@ -161,58 +172,79 @@ def random_flip(
     return image.flip([axis + 1 for axis in flipped]), labels.flip(flipped)
 
 
-def random_bias_field(image: Tensor, generator: Generator, *, strength: float, order: int = 3) -> Tensor:
+def random_bias_field(
+    image: Tensor, generator: Generator, *, strength: float, order: int = 3, out: Tensor | None = None
+) -> Tensor:
     """Each channel times the exponential of a smooth random polynomial within +-strength.
 
     What is multiplied is the height above the channel's minimum, so that an empty background stays as it is.
     """
     if strength == 0:
         return image
-    powers = [torch.linspace(-1, 1, side)[:, None] ** torch.arange(order + 1) for side in image.shape[1:]]
+    x, y, z = (torch.linspace(-1, 1, side)[:, None] ** torch.arange(order + 1) for side in image.shape[1:])
     coefficients = 2 * torch.rand(len(image), *(order + 1,) * 3, generator=generator) - 1
     coefficients /= coefficients.abs().sum(
         dim=(1, 2, 3), keepdim=True
     )  # so that the polynomial stays in [-1, 1]
-    field = torch.einsum("cijk,zk->cijz", coefficients, powers[2])
-    field = torch.einsum("cijz,yj->ciyz", field, powers[1])
-    field = torch.einsum("ciyz,xi->cxyz", strength * field, powers[0]).exp_()
-    lowest = image.amin(dim=(1, 2, 3), keepdim=True)
-    return torch.addcmul(lowest, image - lowest, field)
+    changed = torch.empty_like(image) if out is None else out
+    for channel, into, own in zip(image, changed, strength * coefficients, strict=True):
+        field = torch.einsum("ijk,zk->ijz", own, z)
+        field = torch.einsum("ijz,yj->iyz", field, y)
+        field = torch.einsum("iyz,xi->xyz", field, x).exp_()
+        lowest = channel.amin()
+        torch.sub(channel, lowest, out=into).mul_(field).add_(lowest)
+    return changed
 
 
-def random_gamma(image: Tensor, generator: Generator, *, strength: float) -> Tensor:
+def random_gamma(
+    image: Tensor, generator: Generator, *, strength: float, out: Tensor | None = None
+) -> Tensor:
     """Each channel, between its own minimum and maximum, to the power of exp(+-strength) at most."""
     if strength == 0:
         return image
     exponents = (strength * _signed_per_channel(image, generator)).exp()
-    lowest = image.amin(dim=(1, 2, 3), keepdim=True)
-    extent = (image.amax(dim=(1, 2, 3), keepdim=True) - lowest).clamp_min(1e-8)
-    return ((image - lowest) / extent).pow_(exponents).mul_(extent).add_(lowest)
+    changed = torch.empty_like(image) if out is None else out
+    for channel, into, exponent in zip(image, changed, exponents, strict=True):
+        lowest, highest = channel.aminmax()
+        extent = (highest - lowest).clamp_min(1e-8)
+        torch.sub(channel, lowest, out=into).div_(extent)
+        into.log_().mul_(exponent).exp_()  # to the power of the exponent, in half the time of `pow`
+        into.mul_(extent).add_(lowest)
+    return changed
 
 
-def random_contrast(image: Tensor, generator: Generator, *, strength: float) -> Tensor:
+def random_contrast(
+    image: Tensor, generator: Generator, *, strength: float, out: Tensor | None = None
+) -> Tensor:
     """Each channel spread about its mean by a factor from 1 - strength to 1 + strength."""
     if strength == 0:
         return image
     mean = image.mean(dim=(1, 2, 3), keepdim=True)
     factor = 1 + strength * _signed_per_channel(image, generator)
-    return torch.addcmul(mean * (1 - factor), image, factor)
+    return torch.addcmul(mean * (1 - factor), image, factor, out=out)
 
 
-def random_brightness(image: Tensor, generator: Generator, *, strength: float) -> Tensor:
+def random_brightness(
+    image: Tensor, generator: Generator, *, strength: float, out: Tensor | None = None
+) -> Tensor:
     """Each channel shifted by at most that many of its standard deviations."""
     if strength == 0:
         return image
-    return image + strength * _signed_per_channel(image, generator) * _deviation(image)
+    shift = strength * _signed_per_channel(image, generator) * _deviation(image)
+    return torch.add(image, shift, out=out)
 
 
-def random_noise(image: Tensor, generator: Generator, *, strength: float) -> Tensor:
+def random_noise(
+    image: Tensor, generator: Generator, *, strength: float, out: Tensor | None = None
+) -> Tensor:
     """Each channel with Gaussian noise of at most that many of its standard deviations."""
     if strength == 0:
         return image
-    amount = strength * torch.rand(len(image), 1, 1, 1, generator=generator)
-    noise = torch.randn(image.shape, generator=generator)
-    return torch.addcmul(image, noise, amount * _deviation(image))
+    amounts = strength * torch.rand(len(image), 1, 1, 1, generator=generator) * _deviation(image)
+    changed, noise = torch.empty_like(image) if out is None else out, torch.empty(image.shape[1:])
+    for channel, into, amount in zip(image, changed, amounts, strict=True):
+        torch.addcmul(channel, noise.normal_(generator=generator), amount, out=into)
+    return changed
 
 
 def _happens(probability: float, generator: Generator) -> bool:
@@ -233,6 +265,5 @@ def _triple(values: Iterable[int]) -> Triple:
 
 
 def _deviation(image: Tensor) -> Tensor:
-    """Standard deviation of each channel, (C, 1, 1, 1); several times faster than `std`."""
-    mean = image.mean(dim=(1, 2, 3), keepdim=True)
-    return (image - mean).square_().mean(dim=(1, 2, 3), keepdim=True).sqrt_()
+    """Standard deviation of each channel, (C, 1, 1, 1); channel by channel it is several times faster."""
+    return torch.stack([channel.std(correction=0) for channel in image]).view(-1, 1, 1, 1)

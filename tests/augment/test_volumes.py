@@ -5,6 +5,7 @@ from scipy import ndimage
 from brainseg.augment import VolumeAugment
 from brainseg.augment.geometry import random_turn
 from brainseg.augment.volumes import (
+    BLOCK,
     crop,
     random_bias_field,
     random_brightness,
@@ -112,6 +113,16 @@ def test_a_patch_is_centred_on_a_labelled_voxel_as_often_as_told():
     assert 0.3 < sum(start == (7, 19, 26) for start in starts) / 300 < 0.5
 
 
+def test_every_labelled_voxel_is_a_centre_as_often_as_any_other():
+    labels, rng = torch.zeros(9, 9, 9, dtype=torch.uint8), seeded()
+    places = [(2, 3, 4), (2, 3, 5), (6, 4, 4)]
+    for place in places:
+        labels[place] = 3
+    starts = [random_start(labels, (1, 1, 1), rng, foreground_share=1.0) for _ in range(300)]
+    assert all(70 < starts.count(place) < 130 for place in places)
+    assert len(set(starts)) == 3
+
+
 def test_patches_lie_in_the_volume_and_reach_both_its_ends():
     labels = torch.zeros(10, 9, 8, dtype=torch.uint8)
     labels[0, 0, 0] = labels[9, 8, 7] = 1
@@ -175,6 +186,24 @@ def test_a_turned_patch_equals_scipys_affine_transform(image, labels, start):
     assert (turned_labels.numpy() == nearest).mean() > 0.99
 
 
+@pytest.mark.parametrize("shape", [(70, 60, 9), (12, 1, 70)])
+def test_a_turn_in_several_blocks_equals_scipys_affine_transform(shape):
+    image = torch.randn(2, *shape, generator=seeded())
+    image[:, :20] = 0  # whole blocks of it are empty
+    labels = (image[0] > 1).to(torch.uint8)
+    turn = random_turn(seeded(1), rotate_degrees=40, scale=0.3)
+    patch = (BLOCK + 7, 2 * BLOCK, 8)
+    turned, turned_labels = turned_crop(image, labels, (2, -3, 0), patch, turn)
+    half = (torch.tensor(patch) - 1) / 2
+    where = {"matrix": turn.numpy(), "output_shape": patch, "mode": "nearest"}
+    where["offset"] = (torch.tensor((2, -3, 0)) + half - turn @ half).numpy()
+    for channel in (0, 1):
+        expected = ndimage.affine_transform(image[channel].double().numpy(), order=1, **where)
+        torch.testing.assert_close(turned[channel].double(), torch.from_numpy(expected), rtol=0, atol=1e-4)
+    nearest = ndimage.affine_transform(labels.numpy(), order=0, **where)
+    assert (turned_labels.numpy() == nearest).mean() > 0.99
+
+
 def test_turns_are_rotations_times_a_scale_within_their_bounds():
     rng = seeded()
     for _ in range(50):
@@ -199,6 +228,22 @@ def test_intensities_change_with_strength_and_not_without(image, change):
     weak, strong = (change(image, seeded(), strength=strength) - image for strength in (0.05, 0.2))
     assert 0 < weak.abs().mean() < strong.abs().mean()
     assert torch.isfinite(strong).all()
+
+
+@pytest.mark.parametrize("change", INTENSITIES)
+def test_intensities_changed_in_place_are_the_same_and_others_leave_the_image_alone(image, change):
+    before = image.clone()
+    changed = change(image, seeded(), strength=0.2)
+    assert torch.equal(image, before)
+    assert change(image, seeded(), strength=0.2, out=image) is image
+    assert torch.equal(image, changed)
+
+
+def test_gamma_is_the_power_of_the_share_of_the_range(image):
+    exponent = (0.3 * (2 * torch.rand(2, 1, 1, 1, generator=seeded()) - 1)).exp()
+    low, high = (f(image, dim=(1, 2, 3), keepdim=True) for f in (torch.amin, torch.amax))
+    expected = ((image - low) / (high - low)).pow(exponent) * (high - low) + low
+    torch.testing.assert_close(random_gamma(image, seeded(), strength=0.3), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("change", INTENSITIES)
