@@ -194,7 +194,7 @@ def test_a_crop_to_the_head_leaves_air_and_stray_voxels_outside():
     np.testing.assert_allclose(prepared.grid.affine[:3, 3], np.add([-9.5, 4, 7.25], [12, 14, 16]))
 
 
-@pytest.mark.parametrize("crop", list(Crop))
+@pytest.mark.parametrize("crop", [Crop.none, Crop.nonzero, Crop.head])
 def test_channels_keep_their_order_and_share_one_crop(crop):
     two = np.zeros((2, 12, 12, 12), np.float32)
     two[0, 2:5, 2:5, 2:5] = np.arange(27).reshape(3, 3, 3) + 1
@@ -250,7 +250,7 @@ def test_scaling_does_not_depend_on_the_units_of_the_scanner(intensity):
 
 def test_the_scan_itself_is_never_changed():
     data = np.random.default_rng(0).random((6, 6, 6)).astype(np.float32)
-    for intensity, crop in product(Intensity, Crop):
+    for intensity, crop in product(Intensity, (Crop.none, Crop.nonzero, Crop.head)):
         scan = volume(data.copy())
         prepare_volume(scan, how(intensity.name, crop.name), brain=data > 0.2, landmarks=LANDMARKS)
         np.testing.assert_array_equal(scan.data[0], data)
