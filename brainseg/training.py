@@ -62,7 +62,7 @@ def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> f
         _introduce(module, data, settings)
         trainer = instantiate(settings, callbacks=list(callbacks.values()), logger=loggers)
         trainer.fit(module, data, ckpt_path=cfg.resume, weights_only=True)
-        _fit_to_validation(trainer, data)
+        _fit_to_validation(trainer, module, data)
         best = callbacks["best"]
         if cfg.test and best.best_model_path:
             _score(trainer, module, data, best.best_model_path)
@@ -70,8 +70,10 @@ def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> f
 
 
 @rank_zero_only
-def _fit_to_validation(trainer: pl.Trainer, data: pl.LightningDataModule) -> None:
+def _fit_to_validation(trainer: pl.Trainer, module: TaskModule, data: pl.LightningDataModule) -> None:
     """Let each checkpoint learn from the validation part what it takes to predict well with it."""
+    if type(module).fit_to_validation is TaskModule.fit_to_validation:
+        return  # nothing to find
     kept = [callback for callback in trainer.checkpoint_callbacks if isinstance(callback, ModelCheckpoint)]
     for path in {callback.best_model_path for callback in kept if callback.best_model_path}:
         model = load_model(path, trainer.strategy.root_device)

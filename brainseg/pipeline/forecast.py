@@ -7,21 +7,23 @@ timed on one window each. What grows with the scan is then scaled to the whole.
 import copy
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from brainseg.config import PredictConfig
-from brainseg.config.schema import Stage, WindowConfig
-from brainseg.device import fast_precision, peak_memory_mb
+from brainseg.config import PredictConfig, SkullStripperConfig
+from brainseg.config.schema import Crop, Stage, WindowConfig
+from brainseg.device import fast_precision
 from brainseg.images import nifti
 from brainseg.images.layouts import Source, Subject
 from brainseg.images.margin import box_of
 from brainseg.images.volume import Grid, Volume, to_ras
+from brainseg.pipeline.meter import Meter
 from brainseg.pipeline.models import Models
 from brainseg.pipeline.outputs import own_dtype
 from brainseg.pipeline.scans import brain_if_stripped
@@ -36,6 +38,7 @@ SLAB = 3  # one of so many parts of the slices
 PICTURE = 3 / (1 + 2 / SLAB)  # a picture shows three planes, of which two are cut to the slab
 BRAIN_MM = np.array([150.0, 185.0, 145.0])  # along R, A and S, of an adult: while there is no mask yet
 GROWING = ("strip", "segment", "write")  # their seconds grow with the scan, those of other pieces do not
+REPORT_SIDES = (128, 128, 128)
 ANSWERS = 4  # logits of a voxel, at most
 FLOAT_MB = 4 / 2**20
 
@@ -61,31 +64,32 @@ class Work:
     shape: Shape
 
     def seconds(self, window: WindowConfig) -> float:
-        """One window is timed after a warm-up, and counted as often as windows will be."""
-        x = torch.zeros(1, self.channels, *self.module.config.patch, device=self.module.device)
+        """One batch of windows is timed after a warm-up, and counted as often as there will be such."""
+        start = time.perf_counter()
+        batches = self.batches(window)
+        around = time.perf_counter() - start
+        largest = max(batches, key=lambda shape: shape.numel())
+        x = torch.zeros(largest, device=self.module.device)
         with torch.inference_mode(), fast_precision(self.module.device):
             self.module(x)
             start = time.perf_counter()
             self.module(x)
             network = time.perf_counter() - start
-        start = time.perf_counter()
-        voxels = self.voxels(window)
-        around = time.perf_counter() - start
-        return self.passes * (network * voxels / x[0, 0].numel() + around)
+        share = sum(shape.numel() for shape in batches) / largest.numel()
+        return self.passes * (network * share + around)
 
-    def voxels(self, window: WindowConfig) -> int:
-        """Of all windows that the network is shown in a pass."""
-        seen = 0
+    def batches(self, window: WindowConfig) -> list[torch.Size]:
+        """The shapes (N, C, x, y, z) that the network is shown in a pass."""
+        shown: list[torch.Size] = []
 
         def idle(windows: torch.Tensor) -> torch.Tensor:
-            nonlocal seen
-            seen += windows[:, 0].numel()
+            shown.append(windows.shape)
             return windows.new_zeros(len(windows), ANSWERS, *windows.shape[2:])
 
         whole_volume(
             self.module, torch.zeros(self.channels, *self.shape), predict=idle, **window_options(window)
         )
-        return seen
+        return shown
 
     @property
     def channels(self) -> int:
@@ -103,12 +107,13 @@ def forecast(subject: Subject, job: Job) -> Forecast:
     Raises:
         UserError: The subject cannot be used.
     """
-    start = time.perf_counter()
-    volumes = {name: nifti.read(source.path, source.channel) for name, source in subject.images.items()}
-    reading = time.perf_counter() - start
+    meter = Meter()
+    with meter.measure("read"):
+        volumes = {name: nifti.read(source.path, source.channel) for name, source in subject.images.items()}
     work = list(_work(volumes, job.models, job.options))
-    computing = sum(one.seconds(job.options.window) for one in work)
-    with tempfile.TemporaryDirectory() as place:
+    with meter.measure("networks"):
+        computing = sum(one.seconds(job.options.window) for one in work)
+    with tempfile.TemporaryDirectory() as place, meter.measure("rehearsal"):
         slab, share = _slab_of(subject, volumes, Path(place) / "slab")
         written = Path(place) / "written"
         written.mkdir()
@@ -116,9 +121,10 @@ def forecast(subject: Subject, job: Job) -> Forecast:
         pictures, images = _written_mb(written)
     growing = sum(value for name, value in seconds.items() if name in GROWING)
     fixed = sum(value for name, value in seconds.items() if name not in (*GROWING, "read"))
-    held = peak_memory_mb() + max([one.memory_mb for one in work], default=0.0) + _native_mb(volumes)
-    disk = images / share + pictures * PICTURE
-    return Forecast(reading + growing / share + fixed + computing, held, disk)
+    arrays = max([one.memory_mb for one in work], default=0.0) + _native_mb(volumes)
+    held = max(meter.peak_mb["networks"], meter.peak_mb["rehearsal"], meter.peak_mb["read"] + arrays)
+    disk = images / _brain_share(volumes, share) + pictures * PICTURE
+    return Forecast(meter.seconds["read"] + growing / share + fixed + computing, held, disk)
 
 
 def _work(volumes: Volumes, models: Models, options: PredictConfig) -> Iterator[Work]:
@@ -130,9 +136,10 @@ def _work(volumes: Volumes, models: Models, options: PredictConfig) -> Iterator[
             known = sequences_of(model)
             heads = [volumes[known[0]]] if known else list(volumes.values())
             for volume in heads[: None if _apart(volumes) else 1]:
-                yield Work(model, 1, _prepared_shape(_head_mm(volume), model))
+                yield Work(model, 1, _prepared_shape(_extent_mm(volume, head_of), model))
         if stage is Stage.segment and isinstance(model, Ensemble):
-            box_mm = _field_mm(reference).clip(max=BRAIN_MM) if stripped is None else _box_mm(reference)
+            box_mm = _extent_mm(reference, _everything if stripped is None else _filled)
+            box_mm = box_mm.clip(max=BRAIN_MM) if stripped is None else box_mm
             for member in model.members:
                 yield Work(member, len(MIRRORED[options.window.flips]), _prepared_shape(box_mm, member))
 
@@ -144,26 +151,38 @@ def _apart(volumes: Volumes) -> bool:
 
 
 def _prepared_shape(size_mm: Any, module: Any) -> Shape:
+    if module.config.preprocess.crop is Crop.report:
+        return REPORT_SIDES
     spacing = module.config.preprocess.spacing_mm or [1.0, 1.0, 1.0]
     x, y, z = (int(np.ceil(size / step)) for size, step in zip(size_mm, spacing, strict=True))
     return x, y, z
 
 
-def _field_mm(volume: Volume) -> Any:
+def _extent_mm(volume: Volume, mask_of: Callable[[Any], Any]) -> Any:
+    """Sides along R, A and S of the box around what `mask_of` takes of an image (1, X, Y, Z)."""
     ras = to_ras(volume)
-    return np.multiply(ras.grid.shape, ras.grid.spacing_mm)
+    x, y, z = (
+        len(range(*side.indices(n)))
+        for side, n in zip(box_of(mask_of(ras.data)), ras.grid.shape, strict=True)
+    )
+    return np.multiply((x, y, z), ras.grid.spacing_mm)
 
 
-def _box_mm(volume: Volume) -> Any:
-    ras = to_ras(volume)
-    box = box_of(ras.data[0] != 0)
-    return np.multiply([side.stop - side.start for side in box], ras.grid.spacing_mm)
+def _filled(image: Any) -> Any:
+    return image[0] != 0
 
 
-def _head_mm(volume: Volume) -> Any:
-    ras = to_ras(volume)
-    box = box_of(head_of(ras.data))
-    return np.multiply([side.stop - side.start for side in box], ras.grid.spacing_mm)
+def _everything(image: Any) -> Any:
+    return np.ones(image.shape[1:], bool)
+
+
+def _brain_share(volumes: Volumes, share: float) -> float:
+    """Of the brain that will be written, what the slab holds: of an ellipsoid as high as BRAIN_MM."""
+    reference = next(iter(volumes.values()))
+    if brain_if_stripped(reference) is not None:
+        return share
+    slab = min(_extent_mm(reference, _everything)[2] / SLAB / BRAIN_MM[2], 1.0)
+    return float(1.5 * slab - 0.5 * slab**3)  # of a ball of height 1, between two planes at +-slab / 2
 
 
 def _native_mb(volumes: Volumes) -> float:
@@ -200,12 +219,24 @@ def _idle(models: Models) -> Models:
     for stage, model in models.items():
         idle[stage] = copy.copy(model)
         if isinstance(model, SkullStripper):
-            # What is brighter than the mean is brain: something has to be.
-            object.__setattr__(idle[stage], "logits", lambda image, **_: image[:1] - image.mean())
+            object.__setattr__(idle[stage], "logits", partial(_column_of_brain, model.config))
         elif isinstance(model, Ensemble):
             answers = 3 if model.has_regions else 4
             object.__setattr__(idle[stage], "probabilities", _Nothing(answers))
+            if model.config.preprocess.crop is Crop.report:  # of which a slab has not the shape
+                whole = replace(model.config.preprocess, crop=Crop.none)
+                object.__setattr__(idle[stage], "config", replace(model.config, preprocess=whole))
     return idle
+
+
+def _column_of_brain(config: SkullStripperConfig, image_CXYZ: torch.Tensor, **_: Any) -> torch.Tensor:
+    """Logits of an ellipse as wide as a brain around the middle, the same in every slice of the slab."""
+    spacing = config.preprocess.spacing_mm or [1.0, 1.0, 1.0]
+    x, y = (
+        ((torch.arange(n) - (n - 1) / 2) * step / (side / 2)) ** 2
+        for n, step, side in zip(image_CXYZ.shape[1:3], spacing, BRAIN_MM, strict=False)
+    )
+    return (1 - x[:, None, None] - y[:, None]).expand(image_CXYZ.shape[1:])[None]
 
 
 class _Nothing:

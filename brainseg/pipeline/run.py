@@ -12,7 +12,7 @@ from rich.table import Table
 from brainseg.config import PredictConfig, UserError
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.pipeline import outputs
-from brainseg.pipeline.forecast import Forecast, forecast
+from brainseg.pipeline.forecast import forecast
 from brainseg.pipeline.models import convention_of, described, load_models
 from brainseg.pipeline.subject import Job, predict_subject
 
@@ -35,7 +35,7 @@ def run(options: PredictConfig) -> int:
     models = load_models(options)
     job = Job(options, models, convention_of(options, models), described(options, models))
     if options.forecast:
-        _print_forecast(forecast(subjects[0], job), subjects)
+        _forecast(subjects, job)
     results = []
     for subject in track(subjects, "predicting", transient=True, disable=len(subjects) == 1):
         results.append(_predict_or_name(subject, job, output))
@@ -70,7 +70,13 @@ def _write_failure(subject: Subject, result: dict[str, Any], output: Path) -> No
         log.error("%s: its failure could not be written to %s: %s", subject.id, output, error)
 
 
-def _print_forecast(one: Forecast, subjects: list[Subject]) -> None:
+def _forecast(subjects: list[Subject], job: Job) -> None:
+    """Say what the first subject will take; one that cannot be used says so when its turn comes."""
+    try:
+        one = forecast(subjects[0], job)
+    except Exception as error:  # a forecast that fails never takes a prediction down
+        log.warning("no forecast: %s", error)
+        return
     said = f"forecast: {subjects[0].id} takes about {one.seconds:.0f} s, "
     said += f"{one.memory_mb / 1000:.1f} GB of memory and {one.disk_mb:.1f} MB on disk"
     if len(subjects) > 1:

@@ -12,12 +12,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from brainseg.checkpoint import load_model
-from brainseg.config import UserError, as_section
+from brainseg.config import UserError
 from brainseg.config.schema import Blend, Flips, WindowConfig
 from brainseg.data import PhantomData
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.device import best_device
-from brainseg.tasks import TASKS
 
 # As conf/predict.yaml has it.
 WINDOW = WindowConfig(overlap=0.5, blend=Blend.gaussian, batch_size=2, flips=Flips.none)
@@ -80,8 +79,7 @@ def open_run(folder: Path, task: str, checkpoint: str, device: str, advice: str)
     """
     config = config_of(folder)
     model = load_model(folder / "checkpoints" / f"{checkpoint}.ckpt", best_device(device), task=task)
-    section: Any = OmegaConf.to_container(config[task], resolve=True)
-    config[task] = as_section(TASKS[task].schema, {str(key): value for key, value in section.items()})
+    config[task] = model.config  # the run's own, with what has come since then filled in
     data = instantiate(config.data, _convert_="object")
     if isinstance(data, PhantomData):
         data.write()

@@ -1,7 +1,7 @@
 """A report: sections of text, tables and pictures, the same in HTML and in Markdown."""
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +69,15 @@ def _as_markdown(entry: Entry) -> str:
 def table_of(title: str, header: Sequence[str], rows: Iterable[Sequence[str | Entry]]) -> Table:
     entries = [tuple(Entry(item) if isinstance(item, str) else item for item in row) for row in rows]
     return Table(title, tuple(header), tuple(entries))
+
+
+def settings_section(runs: Sequence[tuple[str, Mapping[str, str]]]) -> Section:
+    """The settings of runs side by side, of pairs of name and settings."""
+    names = list(dict.fromkeys(name for _, settings in runs for name in settings))
+    rows = [[name, *(settings.get(name, NOTHING) for _, settings in runs)] for name in names]
+    return Section(
+        "Settings", tables=[table_of("As the runs had them", ("", *(run for run, _ in runs)), rows)]
+    )
 
 
 def number(value: float | None) -> str:

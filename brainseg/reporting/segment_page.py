@@ -12,7 +12,16 @@ from brainseg.reporting.canvas import spoken
 from brainseg.reporting.curves import Curves, curves_figure
 from brainseg.reporting.page import inline_figure
 from brainseg.reporting.previews import previews_figure
-from brainseg.reporting.sections import NOTHING, Entry, Picture, Section, Table, table_of, write_report
+from brainseg.reporting.sections import (
+    NOTHING,
+    Entry,
+    Picture,
+    Section,
+    Table,
+    settings_section,
+    table_of,
+    write_report,
+)
 from brainseg.tasks.preview import Preview
 
 ALL_RUNS = "all runs together"
@@ -65,7 +74,7 @@ def write_segment_page(folder: Path, runs: Sequence[SegmenterScores], scans: str
         _pictures(runs),
         _curves(runs),
         _cases(runs),
-        _settings(runs),
+        settings_section([(run.name, run.settings) for run in runs]),
     ]
     return write_report(folder, "segmentation", "Segmenters", sections)
 
@@ -270,9 +279,3 @@ def _cases(runs: Sequence[SegmenterScores]) -> Section:
     ]
     header = ("run", "case", *(spoken(name.replace("/", " ")) for name in names))
     return Section("Every case", tables=[table_of("brats-legacy", header, rows)])
-
-
-def _settings(runs: Sequence[SegmenterScores]) -> Section:
-    names = list(dict.fromkeys(name for run in runs for name in run.settings))
-    rows = [[name, *(run.settings.get(name, NOTHING) for run in runs)] for name in names]
-    return Section("Settings", tables=[table_of("As the runs had them", ("", *(r.name for r in runs)), rows)])

@@ -15,7 +15,15 @@ from brainseg.reporting.grey import to_grey
 from brainseg.reporting.montage import seen_axes
 from brainseg.reporting.page import inline_figure
 from brainseg.reporting.previews import box_of_content
-from brainseg.reporting.sections import NOTHING, Entry, Picture, Section, table_of, write_report
+from brainseg.reporting.sections import (
+    NOTHING,
+    Entry,
+    Picture,
+    Section,
+    settings_section,
+    table_of,
+    write_report,
+)
 from brainseg.tasks.preview import AXIS, PLANES, cut
 
 OTSU_NAME = "Otsu's threshold"
@@ -91,8 +99,12 @@ def write_strip_page(
         heads: One sentence that says which heads they are.
     """
     sections = [
-        Section(paragraphs=[heads]), _patches(runs), _heads([*runs, otsu]), _settings(runs), _otsu(figure_1)
-    ]  # fmt: skip
+        Section(paragraphs=[heads]),
+        _patches(runs),
+        _heads([*runs, otsu]),
+        settings_section([(run.name, run.settings) for run in runs]),
+        _otsu(figure_1),
+    ]
     return write_report(folder, "skullstrip", "Skull strippers", sections)
 
 
@@ -177,12 +189,6 @@ def _scaled(median: Median, scale: float) -> str:
     value, low, high = (scale * part for part in median)
     digits = 4 if scale == 1 and abs(value) <= 1 else 2
     return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-
-
-def _settings(runs: Sequence[StripperScores]) -> Section:
-    names = list(dict.fromkeys(name for run in runs for name in run.settings))
-    rows = [[name, *(run.settings.get(name, NOTHING) for run in runs)] for name in names]
-    return Section("Settings", tables=[table_of("As the runs had them", ("", *(r.name for r in runs)), rows)])
 
 
 def _dice_figure(strippers: Sequence[StripperScores]) -> Figure:

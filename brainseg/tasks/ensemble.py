@@ -10,8 +10,8 @@ from brainseg.config.errors import CheckpointError
 from brainseg.config.schema import Flips, SegmenterConfig
 from brainseg.images.labels import REGIONS
 from brainseg.inference import Cleaning, at_temperatures
-from brainseg.tasks.segmenter import Segmenter
-from brainseg.tasks.validation import best_rule, pooled_rules, region_probabilities_of
+from brainseg.tasks.segmenter import Segmenter, mean_of
+from brainseg.tasks.validation import best_rule, pooled_rules
 
 # What the members must have in common, so that they can be shown one and the same prepared scan.
 SHARED = ("preprocess", "output", "margin_mm", "subsets")
@@ -59,12 +59,9 @@ class Ensemble:
         **window: Any,
     ) -> torch.Tensor:
         """As `Segmenter.probabilities`."""
-        total: torch.Tensor | None = None
-        for member in self.members:
-            one = member.probabilities(image_CXYZ, sequences, flips, **window)
-            total = one if total is None else total.add_(one)
-        assert total is not None
-        return total / len(self.members)
+        return mean_of(
+            member.probabilities(image_CXYZ, sequences, flips, **window) for member in self.members
+        )
 
     def decided(self, probabilities_KXYZ: torch.Tensor) -> torch.Tensor:
         return self.members[0].decided(probabilities_KXYZ)
@@ -72,7 +69,7 @@ class Ensemble:
     def regions(self, probabilities_KXYZ: torch.Tensor) -> torch.Tensor:
         """Calibrated probabilities of the regions, (R, X, Y, Z)."""
         temperatures = torch.tensor([self.temperatures[region] for region in REGIONS])
-        return at_temperatures(region_probabilities_of(self.members[0], probabilities_KXYZ), temperatures)
+        return at_temperatures(self.members[0].regions(probabilities_KXYZ), temperatures)
 
     def cost(self, sequences: Sequence[str]) -> float | None:
         """How much less whole-tumour Dice the validation scans had with these sequences than with all."""

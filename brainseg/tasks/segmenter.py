@@ -1,7 +1,7 @@
 """The segmenter: necrotic core, edema and enhancing tumour in skull-stripped sequences."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -9,7 +9,7 @@ import torch
 from brainseg.config import SegmenterConfig
 from brainseg.config.schema import Flips, SegmenterOutput
 from brainseg.images.labels import CLASSES, REGIONS
-from brainseg.inference import classes_of_regions
+from brainseg.inference import classes_of_regions, region_probabilities
 from brainseg.losses import deeply_supervised
 from brainseg.metrics import RegionDice
 from brainseg.tasks import volumes
@@ -24,6 +24,15 @@ MIRRORED: dict[Flips, list[tuple[int, ...]]] = {
     Flips.left_right: [(), (1,)],
     Flips.all: [axes for n in range(4) for axes in itertools.combinations((1, 2, 3), n)],
 }
+
+
+def mean_of(tensors: Iterator[torch.Tensor]) -> torch.Tensor:
+    """The mean of tensors that come one by one, of which two are held at a time."""
+    total, n = next(tensors).clone(), 1
+    for one in tensors:
+        total += one
+        n += 1
+    return total / n
 
 
 class Segmenter(TaskModule):
@@ -101,19 +110,22 @@ class Segmenter(TaskModule):
         **window: Any,
     ) -> torch.Tensor:
         """Probabilities (K, X, Y, Z) of classes or regions: the mean over mirror images of the scan."""
-        total: torch.Tensor | None = None
-        for axes in MIRRORED[flips]:
+
+        def mirrored(axes: tuple[int, ...]) -> torch.Tensor:
             logits = self.logits(image_CXYZ.flip(axes), sequences, **window).float()
-            one = (logits.sigmoid() if self.has_regions else logits.softmax(0)).flip(axes)
-            total = one if total is None else total.add_(one)
-        assert total is not None
-        return total / len(MIRRORED[flips])
+            return (logits.sigmoid() if self.has_regions else logits.softmax(0)).flip(axes)
+
+        return mean_of(map(mirrored, MIRRORED[flips]))
 
     def decided(self, probabilities_KXYZ: torch.Tensor) -> torch.Tensor:
         """The class of each voxel, (X, Y, Z): the likeliest, or by regions from one half on."""
         if self.has_regions:
             return classes_of_regions(probabilities_KXYZ)
         return probabilities_KXYZ.argmax(0).to(torch.uint8)
+
+    def regions(self, probabilities_KXYZ: torch.Tensor) -> torch.Tensor:
+        """Probabilities of the regions (R, X, Y, Z), whichever of classes and regions the network gives."""
+        return probabilities_KXYZ if self.has_regions else region_probabilities(probabilities_KXYZ)
 
     def classes_of(self, logits_KXYZ: torch.Tensor) -> torch.Tensor:
         """The class of each voxel, (X, Y, Z)."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from brainseg.images.labels import BACKGROUND, REGIONS
 from brainseg.images.margin import box_of
-from brainseg.inference import Cleaning, fit_temperature, region_probabilities
+from brainseg.inference import Cleaning, fit_temperature
 from brainseg.metrics import calibration_error, dice
 
 log = logging.getLogger("brainseg")
@@ -43,7 +43,7 @@ def fit_segmenter(model: Any, cases: Iterable[Case]) -> dict[str, Any]:
     for image, truth in cases:
         probabilities = model.probabilities(image)
         guess, true_classes = _array(model.decided(probabilities)), _array(truth).astype(np.uint8)
-        voxels.append(_sampled(image, region_probabilities_of(model, probabilities), true_classes, seed=n))
+        voxels.append(_sampled(image, model.regions(probabilities), true_classes, seed=n))
         if spacing_mm is not None:
             _score_rules(rules, true_classes, guess, spacing_mm)
         if subsets:
@@ -65,11 +65,6 @@ def fit_segmenter(model: Any, cases: Iterable[Case]) -> dict[str, Any]:
         "cleaning_scores": [{**asdict(rule), "scores": scores} for rule, scores in rules.items()],
         "subsets": {name: _means(own) for name, own in dices.items()},
     }
-
-
-def region_probabilities_of(model: Any, probabilities: torch.Tensor) -> torch.Tensor:
-    """Of the regions (R, X, Y, Z), whichever of classes and regions the model answers with."""
-    return probabilities if model.has_regions else region_probabilities(probabilities)
 
 
 def best_rule(scores: Mapping[Cleaning, Sequence[float]]) -> Cleaning:

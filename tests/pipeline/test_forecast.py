@@ -1,6 +1,7 @@
 """What a forecast counts. Whether it comes true is shown by benchmarks/forecast.py: it is about time."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -32,6 +33,10 @@ def subject(patients):
     return find_subjects(patients)[0]
 
 
+def counted(work, window):
+    return sum(shape.numel() // shape[1] for shape in work.batches(window))
+
+
 def volumes_of(subject):
     return {name: read(source.path) for name, source in subject.images.items()}
 
@@ -61,13 +66,13 @@ def test_the_voxels_counted_are_those_that_the_network_will_be_shown(job, tmp_pa
     shown = []
     hook = work.module.net.register_forward_hook(lambda _, given, __: shown.append(given[0][:, 0].numel()))
     predict_subject(stripped, one, tmp_path)
-    assert work.voxels(one.options.window) == sum(shown) == 32**3  # one window holds the brain at 6 mm
+    assert counted(work, one.options.window) == sum(shown) == 32**3  # one window holds the brain at 6 mm
     large, window = dataclasses.replace(work, shape=(50, 40, 33)), one.options.window
     shown.clear()
     with torch.no_grad():
         work.module.logits(torch.zeros(4, *large.shape), **window_options(window))
     hook.remove()
-    assert large.voxels(window) == sum(shown) == 3 * 2 * 2 * 32**3  # from 0, 16, 18; from 0, 8; from 0, 1
+    assert counted(large, window) == sum(shown) == 3 * 2 * 2 * 32**3  # from 0, 16, 18; from 0, 8; from 0, 1
 
 
 def test_a_stripped_scan_needs_no_stripping(job, tmp_path):
@@ -124,3 +129,23 @@ def test_memory_of_a_pass_grows_with_the_scan(job):
     large = dataclasses.replace(small, shape=(128, 64, 64))
     assert large.memory_mb == pytest.approx(2 * small.memory_mb)
     assert small.memory_mb == pytest.approx((2 * 4 + 3 * 4) * 64**3 * 4 / 2**20)
+
+
+def test_a_subject_that_cannot_be_forecast_does_not_take_the_others_down(options, patients, tmp_path, caplog):
+    cohort = shutil.copytree(patients, tmp_path / "cohort")
+    scan = next((cohort / "sub-001" / "anat").glob("*FLAIR*"))
+    scan.write_bytes(b"no scan")
+    chosen = options(cohort, "skullstripper=null", "classifier=null", "forecast=true", "montage=false")
+    assert run(chosen) == 1
+    assert "no forecast: " in caplog.text
+    assert (tmp_path / "out" / "sub-002" / "sub-002_tumor_labels.nii.gz").is_file()
+
+
+def test_the_idle_stripper_finds_an_ellipse_as_wide_as_a_brain(job):
+    one = job("classifier=null", "segmenter=null")
+    (stripper,) = _idle(one.models).values()
+    logits = stripper.logits(torch.zeros(1, 41, 41, 3))  # of 6 mm
+    assert logits.shape == (1, 41, 41, 3)
+    inside = logits[0, :, :, 1] > 0
+    assert [int(inside.any(dim=axis).sum()) * 6 for axis in (1, 0)] == [150, 186]
+    assert torch.equal(logits[..., 0], logits[..., 2])
