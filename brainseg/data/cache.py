@@ -27,11 +27,14 @@ class ArrayCache:
         self.folder = Path(folder)
 
     def get(self, key: str, make: Callable[[], Arrays]) -> Arrays:
-        """The arrays under `key`, read-only and memory-mapped; made and stored on the first request."""
+        """The arrays under `key`, memory-mapped; made and stored on the first request.
+
+        Who writes into one changes what this process sees, never the entry.
+        """
         entry = self.folder / key[:2] / key
         if not entry.is_dir():
             self._store(entry, make())
-        return {path.stem: np.load(path, mmap_mode="r") for path in sorted(entry.glob("*.npy"))}
+        return {path.stem: np.load(path, mmap_mode="c") for path in sorted(entry.glob("*.npy"))}
 
     def key(self, files: Iterable[Path], **settings: Any) -> str:
         """A hash of the files' contents and the settings; a change of either gives another key."""

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from numpy.typing import NDArray
 from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
@@ -170,7 +169,9 @@ class PatchDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         epoch, index = draw
         generator = generator_of(self.seed, epoch, index)
         case = self.cases[index // self.recipe.patches_per_volume]
-        image, truth = self.augment(_tensor(case["image"]), _tensor(case["truth"]), generator)
+        image, truth = self.augment(
+            torch.from_numpy(case["image"]), torch.from_numpy(case["truth"]), generator
+        )
         return image.contiguous(), truth.long().contiguous()
 
 
@@ -185,8 +186,4 @@ class WholeDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         case = self.cases[index]
-        return _tensor(case["image"]).float(), _tensor(case["truth"]).long()
-
-
-def _tensor(array: NDArray[Any]) -> torch.Tensor:
-    return torch.from_numpy(np.array(array))  # a copy: memory maps are read-only
+        return torch.from_numpy(case["image"]).float(), torch.from_numpy(case["truth"]).long()
