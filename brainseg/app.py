@@ -32,8 +32,8 @@ def _predict(cfg: DictConfig) -> None:
         options = check_predict(cfg)
         from brainseg.pipeline import run
 
-        if failed := run(options):
-            sys.exit(min(failed, 100))
+        if code := run(options):
+            sys.exit(code)
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def train_main() -> None:
 
 
 def predict_main() -> None:
-    """`python predict.py input=PATH [key=value ...]`; the exit code is the number of failed subjects."""
+    """`python predict.py input=PATH [key=value ...]`: exit code 0 if all passed, 3 to review, 4 failed."""
     _one_line_errors(_predict)
 
 

@@ -9,15 +9,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from brainseg.config import SEQUENCES, TUMOR_TYPES
+from brainseg.config import TUMOR_TYPES
 from brainseg.phantom.anatomy import Bool, Tissue
 from brainseg.phantom.contrast import random_look, realistic_look
 from brainseg.phantom.fields import Float
 from brainseg.phantom.templates import BRAIN, PARTS, Template
 
-REALISTIC_SHARE = (
-    0.6  # of the paintings look like a T1w, T1ce, T2w or FLAIR; all parts of the rest are random
-)
+REALISTIC_SHARE = 0.65  # of the paintings look like one of these; all parts of the rest are random
+SEQUENCE_SHARES = {
+    "t1": 0.2,
+    "t1ce": 0.15,
+    "t2": 0.25,
+    "flair": 0.4,
+}  # FLAIR is hardest: CSF and skull are dark
 MEANS_SD = 0.1  # of the logarithm of a part's mean, where it looks real
 AIR = int(Tissue.AIR)
 
@@ -47,7 +51,7 @@ def paint(template: Template, seed: int) -> tuple[Float, Bool]:
 
 def _means(rng: Random) -> dict[str, float]:
     seed, kind = int(rng.integers(2**62)), TUMOR_TYPES[int(rng.integers(len(TUMOR_TYPES)))]
-    sequence = SEQUENCES[int(rng.integers(len(SEQUENCES)))]
+    sequence = str(rng.choice(list(SEQUENCE_SHARES), p=list(SEQUENCE_SHARES.values())))
     if rng.random() > REALISTIC_SHARE:
         return dict(random_look(seed, sequence, kind).means)
     means = realistic_look(seed, sequence, kind).means

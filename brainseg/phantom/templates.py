@@ -11,7 +11,7 @@ from brainseg.phantom.anatomy import Bool, Lattice, Pose, Tissue, brain_fraction
 from brainseg.phantom.fields import random_stream
 from brainseg.phantom.tumours import grow
 
-VERSION = 4  # of what is drawn; raise it when the same seed gives another template
+VERSION = 5  # of what is drawn; raise it when the same seed gives another template
 
 # Right-left, front-back and up-down: with a long neck, which is cut off at random when it is painted.
 FIELD_OF_VIEW_MM = (192.0, 224.0, 240.0)
@@ -53,7 +53,7 @@ def grid_of(shape: tuple[int, ...], spacing_mm: float) -> Grid:
 def make_template(seed: int, spacing_mm: float) -> Template:
     """A head of any size and position, with or without face and tumour; more varied than `make_subject`'s."""
     rng = random_stream(seed, 60)
-    rim_mm = float(np.clip(rng.normal(1.5, 1.8), 0, 5))
+    rim_mm = float(np.clip(rng.normal(2.2, 2.0), 0, 6))
     pose = Pose(
         offset_mm=(float(rng.normal(0, 3)), float(rng.normal(-12, 4)), float(rng.normal(36, 4))),
         rotation_sd_deg=12.0,

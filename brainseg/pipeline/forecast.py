@@ -8,7 +8,7 @@ import copy
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from brainseg.config import PredictConfig, SkullStripperConfig
-from brainseg.config.schema import Crop, Stage, WindowConfig
+from brainseg.config.schema import Crop, Limits, Stage, WindowConfig
 from brainseg.device import fast_precision
 from brainseg.images import nifti
 from brainseg.images.layouts import Source, Subject
@@ -37,7 +37,12 @@ from brainseg.tasks.volumes import whole_volume
 SLAB = 3  # one of so many parts of the slices
 PICTURE = 3 / (1 + 2 / SLAB)  # a picture shows three planes, of which two are cut to the slab
 BRAIN_MM = np.array([150.0, 185.0, 145.0])  # along R, A and S, of an adult: while there is no mask yet
-GROWING = ("strip", "segment", "write")  # their seconds grow with the scan, those of other pieces do not
+GROWING = (
+    "strip",
+    "segment",
+    "write",
+    "judge",
+)  # their seconds grow with the scan, those of other pieces do not
 REPORT_SIDES = (128, 128, 128)
 ANSWERS = 4  # logits of a voxel, at most
 FLOAT_MB = 4 / 2**20
@@ -117,7 +122,8 @@ def forecast(subject: Subject, job: Job) -> Forecast:
         slab, share = _slab_of(subject, volumes, Path(place) / "slab")
         written = Path(place) / "written"
         written.mkdir()
-        seconds = predict_subject(slab, replace(job, models=_idle(job.models)), written)["seconds"]
+        rehearsal = replace(job, models=_idle(job.models), options=_without_stops(job.options))
+        seconds = predict_subject(slab, rehearsal, written)["seconds"]
         pictures, images = _written_mb(written)
     growing = sum(value for name, value in seconds.items() if name in GROWING)
     fixed = sum(value for name, value in seconds.items() if name not in (*GROWING, "read"))
@@ -137,6 +143,8 @@ def _work(volumes: Volumes, models: Models, options: PredictConfig) -> Iterator[
             heads = [volumes[known[0]]] if known else list(volumes.values())
             for volume in heads[: None if _apart(volumes) else 1]:
                 yield Work(model, 1, _prepared_shape(_extent_mm(volume, head_of), model))
+            if options.gates is not None and options.gates.flip_agreement is not None:
+                yield Work(model, 1, _prepared_shape(_extent_mm(heads[0], head_of), model))
         if stage is Stage.segment and isinstance(model, Ensemble):
             box_mm = _extent_mm(reference, _everything if stripped is None else _filled)
             box_mm = box_mm.clip(max=BRAIN_MM) if stripped is None else box_mm
@@ -211,6 +219,18 @@ def _slab_of(subject: Subject, volumes: Volumes, folder: Path) -> tuple[Subject,
         shares.append(int((data > level).sum()) / max(1, int((volume.data > level).sum())))
     slab = replace(subject, folder=folder, images=images, truth=None, brain_mask=None, brain_masks={})
     return slab, float(np.mean(shares))
+
+
+def _without_stops(options: PredictConfig) -> PredictConfig:
+    """The same with gates that measure all and stop nothing: a slab is not as high as a brain."""
+    if options.gates is None:
+        return options
+    gates = copy.copy(options.gates)
+    for one in fields(gates):
+        held = getattr(gates, one.name)
+        if isinstance(held, Limits):
+            setattr(gates, one.name, replace(held, fail=None))
+    return replace(options, gates=gates)
 
 
 def _idle(models: Models) -> Models:

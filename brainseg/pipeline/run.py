@@ -13,8 +13,12 @@ from brainseg.config import PredictConfig, UserError
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.pipeline import outputs
 from brainseg.pipeline.forecast import forecast
+from brainseg.pipeline.gates import Level
 from brainseg.pipeline.models import convention_of, described, load_models
 from brainseg.pipeline.subject import Job, predict_subject
+
+SOME_TO_REVIEW, SOME_FAILED = 3, 4  # exit codes
+COLOURS = {"pass": "green", "review": "yellow", "fail": "red"}
 
 log = logging.getLogger("brainseg")
 
@@ -23,7 +27,7 @@ def run(options: PredictConfig) -> int:
     """Predict every subject at `options.input` into a folder each below `options.output`.
 
     Returns:
-        The number of subjects that failed.
+        The exit code: 0 if all passed, 3 if some are to be reviewed, 4 if some failed.
 
     Raises:
         UserError: Nothing could start: no scan, no model, a checkpoint of another task, results in the way.
@@ -40,7 +44,10 @@ def run(options: PredictConfig) -> int:
     for subject in track(subjects, "predicting", transient=True, disable=len(subjects) == 1):
         results.append(_predict_or_name(subject, job, output))
     _print_summary(results, output)
-    return sum(result["status"] == "failed" for result in results)
+    verdicts = {result["verdict"] for result in results}
+    return (
+        SOME_FAILED if str(Level.fail) in verdicts else SOME_TO_REVIEW if str(Level.review) in verdicts else 0
+    )
 
 
 def _predict_or_name(subject: Subject, job: Job, output: Path) -> dict[str, Any]:
@@ -53,7 +60,7 @@ def _predict_or_name(subject: Subject, job: Job, output: Path) -> dict[str, Any]
         known = isinstance(error, UserError)
         message = str(error) if known else f"unexpected {type(error).__name__}: {error}"
         log.error("%s failed: %s", subject.id, message)
-        result = {"subject": subject.id, "status": "failed", "error": message}
+        result = {"subject": subject.id, "status": "failed", "verdict": str(Level.fail), "error": message}
         if not known:
             result["traceback"] = traceback.format_exc()
             log.debug("", exc_info=True)
@@ -86,28 +93,32 @@ def _forecast(subjects: list[Subject], job: Job) -> None:
 
 
 def _print_summary(results: list[dict[str, Any]], output: Path) -> None:
-    table = Table("subject", "type", "brain ml", "tumour ml", "seconds")
+    table = Table("subject", "verdict", "type", "brain ml", "tumour ml", "seconds")
     remarks: dict[str, list[str]] = {}  # and whom they concern
     for result in results:
-        if result["status"] == "failed":
-            table.add_row(result["subject"], "[red]failed[/red]", "", "", "")
-            remarks.setdefault(result["error"], []).append(result["subject"])
-            continue
-        for remark in [*result["left_out"].values(), *result["warnings"]]:
+        for remark in _remarks(result):
             remarks.setdefault(remark, []).append(result["subject"])
-        tumor_type, volumes = result["tumor_type"], result["volumes_ml"]
+        tumor_type, volumes = result.get("tumor_type"), result.get("volumes_ml", {})
         table.add_row(
             result["subject"],
+            f"[{COLOURS[result['verdict']]}]{result['verdict']}[/]",
             tumor_type["verdict"] if tumor_type else "-",
             f"{volumes['brain']:.0f}" if "brain" in volumes else "-",
             f"{volumes['whole_tumor']:.1f}" if "whole_tumor" in volumes else "-",
-            f"{sum(result['seconds'].values()):.1f}",
+            f"{sum(result.get('seconds', {}).values()):.1f}",
         )
     console = Console()
     console.print(table)
     for remark, subjects in remarks.items():
         console.print(f"{_listed(subjects)}: {remark}", soft_wrap=True, markup=False)
     console.print(f"results in {output}, a folder for each subject", soft_wrap=True)
+
+
+def _remarks(result: dict[str, Any]) -> list[str]:
+    """What a person should know of a result: why it failed, what to look at, what was left out."""
+    wrong = [gate["sentence"] for gate in result.get("gates", []) if gate["level"] != str(Level.passed)]
+    error = [] if wrong or "error" not in result else [result["error"]]
+    return [*error, *wrong, *result.get("left_out", {}).values(), *result.get("warnings", [])]
 
 
 def _listed(subjects: list[str]) -> str:

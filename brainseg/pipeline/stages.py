@@ -104,6 +104,15 @@ def strip(scans: Scans, model: SkullStripper | Otsu, window: WindowConfig) -> St
     return Strip(mask, logit, {name: _brain_of(volume, model, window)[0] for name, volume in apart.items()})
 
 
+def strip_mirrored(scans: Scans, model: Any, window: WindowConfig) -> NDArray[np.bool_]:
+    """The brain in the mirror image of the scan that `strip` looks at, left for right, mirrored back."""
+    known = next(iter(sequences_of(model)), None)
+    volume = scans.on_reference(known or scans.reference)
+    axis = next(n for n, code in enumerate(volume.grid.orientation) if code in "LR")
+    mirrored = Volume(np.ascontiguousarray(np.flip(volume.data, axis + 1)), volume.grid)
+    return np.flip(_brain_of(mirrored, model, window)[0], axis)
+
+
 def _brain_of(
     volume: Volume, model: SkullStripper | Otsu, window: WindowConfig
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:

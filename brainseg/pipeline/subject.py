@@ -1,7 +1,7 @@
 """The linked prediction of one subject, from its files to its result."""
 
 import platform
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,30 @@ from numpy.typing import NDArray
 
 from brainseg.config import PredictConfig, UserError
 from brainseg.config.schema import Stage
-from brainseg.images.labels import CLASSES, Convention
+from brainseg.images.labels import CLASSES, REGIONS, Convention
 from brainseg.images.layouts import Subject
+from brainseg.images.volume import Volume, ras_grid, to_ras
 from brainseg.pipeline import outputs
+from brainseg.pipeline.gates import Finding, Level, worst
+from brainseg.pipeline.gates.contradictions import Evidence, contradictions
+from brainseg.pipeline.gates.judge import judge_brain, judge_scans, judge_tumor, judge_type
+from brainseg.pipeline.gates.tumor import TumorShape, shape_of_tumor
 from brainseg.pipeline.meter import Meter
 from brainseg.pipeline.models import MODEL_OF, Models
 from brainseg.pipeline.scans import Scans, brain_if_stripped, read_scans, refuse_without
-from brainseg.pipeline.stages import Segmentation, Strip, segment, sequences_of, strip, usable_sequences
+from brainseg.pipeline.stages import (
+    Segmentation,
+    Strip,
+    segment,
+    sequences_of,
+    strip,
+    strip_mirrored,
+    usable_sequences,
+)
 from brainseg.pipeline.tumor_type import TumorType, classify, with_tumor
 from brainseg.tasks import Ensemble
 
+WHOLE = list(REGIONS).index("whole_tumor")
 PACKAGES = ("brainseg", "torch", "monai", "numpy", "nibabel", "timm")
 
 
@@ -35,6 +49,11 @@ class Findings:
     tumor_type: TumorType | None = None
     tumor: Segmentation | None = None
     left_out: dict[str, str] = field(default_factory=dict)  # stage: why
+    gates: list[Finding] = field(default_factory=list)
+
+    @property
+    def level(self) -> Level:
+        return worst(self.gates)
 
 
 @dataclass(frozen=True)
@@ -60,16 +79,24 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
         if brain is None and Stage.strip in models:
             refuse_without(subject, sequences_of(models[Stage.strip]))
     found = Findings(scans, brain, already_stripped=brain is not None)
+    if options.gates is not None:
+        with meter.measure("judge"):
+            found.gates += judge_scans(scans.images, options.gates)
     for stage in options.pipeline.stages:
+        if found.level is Level.fail:
+            break
         if reason := _why_left_out(stage, found, models, options):
             found.left_out[str(stage)] = reason
-            continue
-        with meter.measure(str(stage)):
-            _advance(stage, found, models[stage], options)
-    if found.tumor_type and found.tumor:
-        found.tumor_type = with_tumor(found.tumor_type, found.tumor.classes, scans.grid)
-    with meter.measure("write"):
-        _write(subject, found, job, folder)
+        else:
+            with meter.measure(str(stage)):
+                _advance(stage, found, models[stage], options)
+        if options.gates is not None:
+            with meter.measure("judge"):
+                _judge(stage, found, models, options)
+    if found.level is not Level.fail:
+        _conclude(found, options)
+        with meter.measure("write"):
+            _write(subject, found, job, folder)
     if options.montage:
         with meter.measure("draw"):
             _draw(subject, found, folder)
@@ -120,6 +147,51 @@ def _advance(stage: Stage, found: Findings, model: Any, options: PredictConfig) 
         _warn_of_subset(found, model)
 
 
+def _judge(stage: Stage, found: Findings, models: Models, options: PredictConfig) -> None:
+    """What the stage has found, where it has found something; a scan that came stripped is judged as well."""
+    scans, limits = found.scans, options.gates
+    assert limits is not None
+    if stage is Stage.strip and found.brain is not None:
+        raw = scans.images[scans.reference].data[0] != 0 if found.strip is None else found.strip.logit > 0
+        mirrored = None
+        if found.strip is not None and limits.flip_agreement is not None:
+            mirrored = strip_mirrored(scans, models[stage], options.window)
+        images = {name: scans.on_reference(name) for name in scans.images}
+        found.gates += judge_brain(found.brain, raw, mirrored, images, scans.grid, limits)
+    elif stage is Stage.classify and found.tumor_type is not None:
+        found.gates += judge_type(found.tumor_type.probabilities, found.tumor_type.agreement, limits)
+    elif stage is Stage.segment and found.tumor is not None:
+        found.gates += judge_tumor(_shape(found), limits)
+
+
+def _shape(found: Findings) -> TumorShape:
+    assert found.tumor is not None
+    arrays = [found.tumor.classes, found.tumor.regions[WHOLE], found.brain]
+    ras = [None if array is None else to_ras(Volume(array[None], found.scans.grid)) for array in arrays]
+    classes, whole, brain = (None if volume is None else volume.data[0] for volume in ras)
+    assert classes is not None
+    assert whole is not None
+    return shape_of_tumor(classes, whole, brain, ras_grid(found.scans.grid).spacing_mm)
+
+
+def _conclude(found: Findings, options: PredictConfig) -> None:
+    """What the stages say together."""
+    if found.tumor_type and found.tumor:
+        found.tumor_type = with_tumor(found.tumor_type, found.tumor.classes, found.scans.grid)
+    if options.gates is None or options.gates.contradictions is None:
+        return
+    evidence = Evidence(tumor=None if found.tumor is None else _shape(found))
+    if found.tumor_type is not None:
+        loudest = found.tumor_type.loudest
+        evidence = replace(
+            evidence,
+            verdict=found.tumor_type.verdict,
+            heat_in_tumor=loudest.heat_in_tumor,
+            heat_in_brain=loudest.heat_in_brain,
+        )
+    found.gates += contradictions(evidence, options.gates.contradictions)
+
+
 def _warn_of_subset(found: Findings, model: Ensemble) -> None:
     assert found.tumor is not None
     used, every = list(found.tumor.sequences), sequences_of(model)
@@ -155,14 +227,17 @@ def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[s
         volumes |= found.tumor.volumes_ml(grid.spacing_mm)
     return {
         "subject": subject.id,
-        "status": "done",
+        "status": "failed" if found.level is Level.fail else "done",
+        "verdict": str(found.level),
+        **_error(found),
         "tumor_type": found.tumor_type and _type_result(found.tumor_type, job.options.vote.healthy_at),
         "volumes_ml": volumes,
         "label_convention": {"name": convention.name, "values": _values(convention)} if found.tumor else None,
         "segmentation": found.tumor.about if found.tumor else None,
-        "stages": [str(s) for s in job.options.pipeline.stages if str(s) not in found.left_out],
+        "stages": [str(s) for s in job.options.pipeline.stages if str(s) in meter.seconds],
         "left_out": found.left_out,
         "warnings": found.scans.warnings,
+        "gates": [finding.as_dict() for finding in found.gates],
         "grid": {
             "reference": found.scans.reference,
             "shape": list(grid.shape),
@@ -178,6 +253,12 @@ def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[s
         "peak_memory_mb": meter.peak_mb,
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     }
+
+
+def _error(found: Findings) -> dict[str, str]:
+    """Why the subject was stopped, if it was."""
+    failed = [finding.sentence for finding in found.gates if finding.level is Level.fail]
+    return {"error": " ".join(failed)} if failed else {}
 
 
 def _type_result(found: TumorType, healthy_at: float) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Loudest:
     box: Box  # of the cut slice that it was shown
     image: NDArray[np.uint8]  # (S, S)
     heat: NDArray[np.float32] | None  # (S, S) Grad-CAM of the verdict; None where the backbone has none
+    brain: NDArray[np.bool_] | None = None  # (S, S), where a brain mask is known
     tumor: NDArray[np.uint8] | None = None  # (S, S) classes of the segmentation, where there is one
 
     @property
@@ -49,6 +50,13 @@ class Loudest:
         if self.heat is None or self.tumor is None or not self.tumor.any():
             return None
         return share_inside(self.heat, self.tumor > 0)
+
+    @property
+    def heat_in_brain(self) -> float | None:
+        """The same inside the brain."""
+        if self.heat is None or self.brain is None or not self.heat.any():
+            return None
+        return share_inside(self.heat, self.brain)
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,13 @@ def classify(scans: Scans, brain: NDArray[np.bool_] | None, model: Classifier, v
     classes = list(model.config.classes)
     together = combine_votes(probabilities, classes, vote.healthy_at)
     number = int(probabilities[:, classes.index(together.verdict)].argmax())
+    box = slice_box(grey_uint8(cuts[number].image), model.config.preprocess)
+    loudest = Loudest(
+        number, box, prepared[number], _heat(model, prepared[number], classes.index(together.verdict))
+    )
+    if brain is not None:
+        mask = _in_slice(brain, scans.grid, cube.grid, cuts[number].plane, cuts[number].index, loudest)
+        loudest = replace(loudest, brain=mask > 0)
     return TumorType(
         verdict=together.verdict,
         sequence=sequence,
@@ -113,22 +128,24 @@ def classify(scans: Scans, brain: NDArray[np.bool_] | None, model: Classifier, v
         noise=noise,
         filtered=filtered,
         cube=cube.grid,
-        loudest=Loudest(
-            number,
-            slice_box(grey_uint8(cuts[number].image), model.config.preprocess),
-            prepared[number],
-            _heat(model, prepared[number], classes.index(together.verdict)),
-        ),
+        loudest=loudest,
     )
 
 
 def with_tumor(found: TumorType, classes: NDArray[np.uint8], grid: Grid) -> TumorType:
     """The same with the segmented tumour (X, Y, Z) in its loudest slice."""
-    on_cube = resample_to(Volume(classes[None], grid), found.cube, nearest=True).data[0]
-    where, loudest = found.slices[found.loudest.number], found.loudest
-    cut = display_slice(on_cube, where["plane"], where["voxel"]).astype(np.uint8)
-    tumor = framed(cut, loudest.box, len(loudest.image), nearest=True)
-    return replace(found, loudest=replace(loudest, tumor=tumor))
+    where = found.slices[found.loudest.number]
+    tumor = _in_slice(classes, grid, found.cube, where["plane"], where["voxel"], found.loudest)
+    return replace(found, loudest=replace(found.loudest, tumor=tumor))
+
+
+def _in_slice(
+    array: NDArray[Any], grid: Grid, cube: Grid, plane: str, index: int, loudest: Loudest
+) -> NDArray[np.uint8]:
+    """Labels (X, Y, Z) in the slice that the classifier was shown, (S, S)."""
+    on_cube = resample_to(Volume(array.astype(np.uint8)[None], grid), cube, nearest=True).data[0]
+    cut = display_slice(on_cube, plane, index)
+    return framed(cut, loudest.box, len(loudest.image), nearest=True)
 
 
 def _noise_of(volume: Volume) -> float:

@@ -32,7 +32,8 @@ def predicted(patients, trained, tmp_path_factory):
     models = [f"{task}={trained(task)[1]}" for task in ("skullstripper", "classifier", "segmenter")]
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
         cfg = compose(
-            "predict", [f"input={patients}", f"output={output}", "save_probabilities=true", *models]
+            "predict",
+            [f"input={patients}", f"output={output}", "save_probabilities=true", "gates=none", *models],
         )
     assert run(check_predict(cfg)) == 0
     return output
@@ -186,7 +187,7 @@ def test_a_failing_subject_is_named_and_does_not_stop_the_others(options, patien
     shutil.copytree(patients, cohort)
     broken = cohort / "sub-001" / "anat" / "sub-001_T1w.nii.gz"
     broken.write_bytes(broken.read_bytes()[:2000])
-    assert run(options(cohort, "montage=false")) == 1
+    assert run(options(cohort, "montage=false")) == 4
     failed, done = result_of(tmp_path / "out", "sub-001"), result_of(tmp_path / "out", "sub-002")
     assert (failed["status"], done["status"]) == ("failed", "done")
     assert "sub-001_T1w.nii.gz" in failed["error"]
@@ -207,7 +208,7 @@ def test_a_full_disk_under_the_failure_itself_does_not_stop_the_others(
         write(folder, result)
 
     monkeypatch.setattr(outputs, "write_result", full_for_the_first)
-    assert run(options(patients, "montage=false", "classifier=null", "segmenter=null")) == 1
+    assert run(options(patients, "montage=false", "classifier=null", "segmenter=null")) == 4
     assert result_of(tmp_path / "out", "sub-002")["status"] == "done"
     assert "sub-001: its failure could not be written" in caplog.text
 
@@ -218,7 +219,7 @@ def test_no_old_result_stands_in_for_one_that_failed(options, patients, tmp_path
     run(options(cohort / "sub-001", "montage=false"))
     assert (tmp_path / "out" / "sub-001" / "sub-001_brain_mask.nii.gz").is_file()
     (cohort / "sub-001" / "anat" / "sub-001_T1w.nii.gz").write_bytes(gzip.compress(b"not an image"))
-    assert run(options(cohort / "sub-001", "overwrite=true")) == 1
+    assert run(options(cohort / "sub-001", "overwrite=true")) == 4
     assert [path.name for path in (tmp_path / "out" / "sub-001").iterdir()] == ["result.json"]
 
 
@@ -235,7 +236,7 @@ def test_results_that_are_there_already_are_not_overwritten_unless_asked_for(opt
 def test_a_missing_sequence_is_named_with_those_that_are_there(options, patients, tmp_path):
     shutil.copytree(patients / "sub-001", tmp_path / "sub-001")
     (tmp_path / "sub-001" / "anat" / "sub-001_T2w.nii.gz").unlink()
-    assert run(options(tmp_path / "sub-001")) == 1
+    assert run(options(tmp_path / "sub-001")) == 4
     error = result_of(tmp_path / "out", "sub-001")["error"]
     assert "has t1, t1ce, flair but lacks t2: the segmenter was trained with t1 and t1ce and t2 and" in error
 
@@ -265,7 +266,7 @@ def test_sequences_on_other_grids_are_resampled_and_the_result_says_so(options, 
 
 
 def test_other_grids_are_refused_by_name_when_asked_for(options, shifted, tmp_path):
-    assert run(options(shifted, "pipeline.align=refuse")) == 1
+    assert run(options(shifted, "pipeline.align=refuse")) == 4
     error = result_of(tmp_path / "out", "sub-001")["error"]
     assert (
         "sub-001_FLAIR.nii.gz: does not lie on the grid of t1: shifted: corners lie up to 3 mm apart" in error
@@ -280,7 +281,7 @@ def test_sequences_that_hardly_overlap_are_never_brought_together(options, patie
     far = scan.affine.copy()
     far[:3, 3] += 150
     nib.save(nib.Nifti1Image(np.asarray(scan.dataobj), far), path)
-    assert run(options(folder)) == 1
+    assert run(options(folder)) == 4
     assert (
         "of the fields of view overlap: check the headers" in result_of(tmp_path / "out", "sub-001")["error"]
     )
@@ -300,7 +301,7 @@ def test_a_4_d_scan_is_refused_with_its_number_of_volumes(options, tmp_path):
         nib.Nifti1Image(np.random.default_rng(0).random((8, 8, 8, 3), np.float32), np.eye(4)),
         tmp_path / "a_T1w.nii.gz",
     )
-    assert run(options(tmp_path / "a_T1w.nii.gz", "segmenter=null", "classifier=null")) == 1
+    assert run(options(tmp_path / "a_T1w.nii.gz", "segmenter=null", "classifier=null")) == 4
     assert "3 volumes" in result_of(tmp_path / "out", "a")["error"]
 
 
@@ -309,7 +310,7 @@ def test_a_full_disk_leaves_no_half_written_result(options, patients, tmp_path, 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("brainseg.pipeline.outputs.write", full)
-    assert run(options(patients / "sub-001", "classifier=null", "segmenter=null")) == 1
+    assert run(options(patients / "sub-001", "classifier=null", "segmenter=null")) == 4
     names = [path.name for path in (tmp_path / "out").rglob("*")]
     assert sorted(names) == ["result.json", "sub-001"]
     assert "No space left on device" in result_of(tmp_path / "out", "sub-001")["error"]
@@ -336,7 +337,7 @@ def test_a_classifier_of_stripped_scans_needs_a_brain(trained, patients, options
     stored["hyper_parameters"]["config"]["preprocess"]["stripped"] = True
     torch.save(stored, tmp_path / "stripped.ckpt")
     quick = ("skullstripper=null", "segmenter=null", "montage=false")
-    assert run(options(patients / "sub-001", f"classifier={tmp_path / 'stripped.ckpt'}", *quick)) == 1
+    assert run(options(patients / "sub-001", f"classifier={tmp_path / 'stripped.ckpt'}", *quick)) == 4
     error = result_of(tmp_path / "out", "sub-001")["error"]
     assert "was trained on scans without skull" in error
     assert "give skullstripper=CHECKPOINT" in error

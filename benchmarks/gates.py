@@ -1,0 +1,83 @@
+"""What the gates of a prediction say of 100 clean phantoms, and of each kind of damage.
+
+python benchmarks/gates.py skullstripper=A.ckpt [classifier=B.ckpt segmenter=C.ckpt] [--clean 100]
+
+Clean ones should pass: what is not "pass" is a false alarm, named with its gate. Damaged ones should not: each
+kind of brainseg.phantom.damage is done to whole heads that no model has seen. A kind is caught when each of
+its heads is stopped or sent to review for something that the clean one of the same seed is not.
+"""
+
+import argparse
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+
+from brainseg.config import check_predict, conf_dir, register_schemas
+from brainseg.phantom import write_cohort
+from brainseg.phantom.damage import DAMAGES, damage
+from brainseg.pipeline import run
+
+SEED = 52000  # far from the cohorts' own
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    options.add_argument("overrides", nargs="+", help="as predict.py takes them")
+    options.add_argument("--folder", type=Path, default=Path("data/gates"))
+    options.add_argument("--clean", type=int, default=100)
+    options.add_argument("--each", type=int, default=2, help="heads for each kind of damage")
+    given = options.parse_args()
+    clean = given.folder / f"clean_{given.clean}"
+    if not clean.is_dir():
+        write_cohort(clean, layout="bids", subjects=given.clean, seed=SEED, spacing_mm=2.0)
+    heads = sorted(path for path in clean.glob("sub-*"))
+    said = _predicted(clean, given.folder / "predicted", given.overrides)
+    alarms = {subject: gates for subject, gates in said.items() if gates}
+    print(f"clean: {len(alarms)} of {len(said)} not passed")
+    for gate, n in Counter(gate for gates in alarms.values() for gate in gates).most_common():
+        print(f"    {gate}: {n}")
+    _print_damaged(heads, said, given.folder, given.overrides, given.each)
+
+
+def _print_damaged(
+    heads: list[Path], clean: dict[str, list[str]], folder: Path, overrides: list[str], each: int
+) -> None:
+    caught = 0
+    for number, kind in enumerate(DAMAGES):
+        place = folder / "damaged" / kind.replace(" ", "_")
+        shutil.rmtree(place, ignore_errors=True)
+        for n in range(each):
+            head = heads[(number * each + n) % len(heads)]
+            shutil.copytree(head, place / head.name)
+            damage(place / head.name, kind, seed=number * each + n)
+        said = _predicted(place, place / "predicted", overrides)
+        new = {subject: [g for g in gates if g not in clean[subject]] for subject, gates in said.items()}
+        caught += all(new.values())
+        why = Counter(gate for gates in new.values() for gate in gates)
+        print(f"{'caught' if all(new.values()) else 'MISSED':<7} {kind:<24} {', '.join(why)}", flush=True)
+    print(f"damaged: {caught} of {len(DAMAGES)} kinds caught")
+
+
+def _predicted(source: Path, output: Path, overrides: list[str]) -> dict[str, list[str]]:
+    """For each subject the gates that it did not pass, with their sequence."""
+    register_schemas()
+    fixed = [f"input={source}", f"output={output}", "overwrite=true", "montage=false"]
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
+        run(check_predict(compose("predict", [*fixed, *overrides])))
+    results = [json.loads(path.read_text()) for path in sorted(output.glob("*/result.json"))]
+    return {result["subject"]: _named(result) for result in results}
+
+
+def _named(result: dict[str, Any]) -> list[str]:
+    wrong = [gate for gate in result.get("gates", []) if gate["level"] != "pass"]
+    if result["verdict"] == "fail" and not wrong:
+        return ["refused as it was read"]
+    return [gate["gate"] + (f" ({gate['of']})" if gate["of"] else "") for gate in wrong]
+
+
+if __name__ == "__main__":
+    main()

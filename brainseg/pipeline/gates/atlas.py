@@ -1,0 +1,144 @@
+"""The MNI152 brain laid over a subject's brain mask: which way up it is, and where its parts should be.
+
+A mask has no landmarks, but a middle and a spread along each axis; laid over each other by these, the two
+agree to some millimetres, which is enough to tell a brain from one on its head, white matter from grey in the
+mean, and the sella from anywhere else.
+"""
+
+# mypy: allow-untyped-calls
+# (nilearn is untyped)
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import permutations, product
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from brainseg.images.volume import Spacing
+
+STEP_MM = 4
+SELLA_MNI = (0.0, 3.0, -33.0)
+WHITE, GRAY, CSF = "white", "gray", "csf"
+
+Bool = NDArray[np.bool_]
+Turn = tuple[tuple[int, ...], tuple[int, ...]]  # which axis of the subject each of the atlas is, and its sign
+UPRIGHT: Turn = ((0, 1, 2), (1, 1, 1))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Middle and standard deviation of a mask along R, A, S in mm from its first voxel, and its volume."""
+
+    middle: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    mm3: float
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """The template: its brain, parts deep enough within each tissue to bear some mm of error, its shape."""
+
+    brain: Bool
+    tissues: dict[str, Bool]
+    shape: Shape
+    sella: NDArray[np.float64]  # mm from the first voxel
+
+
+@lru_cache(maxsize=1)
+def atlas() -> Atlas:
+    """As nilearn ships it, in RAS at STEP_MM."""
+    import nilearn.datasets as templates  # seconds to import
+
+    image = templates.load_mni152_brain_mask(resolution=STEP_MM)
+    brain = np.asarray(image.dataobj) > 0
+    gray, white = (
+        np.asarray(load(resolution=STEP_MM).dataobj, dtype=np.float32)
+        for load in (templates.load_mni152_gm_template, templates.load_mni152_wm_template)
+    )
+    inner = ndimage.binary_erosion(brain, iterations=2)
+    tissues = {
+        WHITE: ndimage.binary_erosion(white > 0.7),
+        GRAY: gray > 0.65,
+        CSF: inner & (gray + white < 0.35),
+    }
+    sella = np.asarray(SELLA_MNI) - image.affine[:3, 3]
+    return Atlas(brain, tissues, shape_of(brain, (STEP_MM,) * 3), sella)
+
+
+def shape_of(mask: Bool, spacing_mm: Spacing) -> Shape:
+    """Of a mask (X, Y, Z) in RAS that is not empty."""
+    middle, spread = [], []
+    for axis, step in enumerate(spacing_mm):
+        share = mask.sum(axis=tuple(a for a in range(3) if a != axis)).astype(np.float64)
+        share /= share.sum()
+        place = np.arange(len(share)) * step
+        middle.append(float(share @ place))
+        spread.append(float(np.sqrt(share @ (place - middle[-1]) ** 2)))
+    return Shape(np.array(middle), np.array(spread), float(mask.sum() * np.prod(spacing_mm)))
+
+
+def uprightness(mask: Bool, spacing_mm: Spacing) -> float:
+    """Dice with the atlas as the header has it, less the best of all other ways to turn the mask.
+
+    Below 0 another orientation than the header's would look more like a brain. Left and right cannot be told
+    apart: each way and its mirror image count as one.
+    """
+    shape, soft = shape_of(mask, spacing_mm), _smooth(mask.astype(np.float32), spacing_mm, STEP_MM / 2)
+    size = np.cbrt(shape.mm3 / atlas().shape.mm3)
+    scores: dict[bool, float] = {True: 0.0, False: 0.0}
+    for axes, signs in product(permutations(range(3)), product((1, -1), repeat=3)):
+        laid = _laid(soft, spacing_mm, shape, np.full(3, size), (axes, signs)) > 0.5
+        upright = (axes, signs[1:]) == (UPRIGHT[0], UPRIGHT[1][1:])
+        scores[upright] = max(scores[upright], _dice(laid, atlas().brain))
+    return scores[True] - scores[False]
+
+
+def tissue_medians(image: NDArray[np.float32], mask: Bool, spacing_mm: Spacing) -> dict[str, float]:
+    """Medians of an image (X, Y, Z) in white and grey matter and CSF, in the brain's standard deviations."""
+    shape = shape_of(mask, spacing_mm)
+    scale = shape.spread / atlas().shape.spread
+    values = _laid(_smooth(image, spacing_mm, 1.5), spacing_mm, shape, scale)
+    brain = (_laid(mask.astype(np.float32), spacing_mm, shape, scale) > 0.5) & atlas().brain
+    deviation = float(values[brain].std()) or 1.0
+    return {
+        name: float(np.median(values[where & brain])) / deviation for name, where in atlas().tissues.items()
+    }
+
+
+def sella_of(mask: Bool, spacing_mm: Spacing) -> NDArray[np.float64]:
+    """Where the sella should be, mm from the first voxel along R, A, S."""
+    shape, known = shape_of(mask, spacing_mm), atlas()
+    return np.asarray(shape.middle + (known.sella - known.shape.middle) * shape.spread / known.shape.spread)
+
+
+def _smooth(image: NDArray[np.float32], spacing_mm: Spacing, deviation_mm: float) -> NDArray[np.float32]:
+    return np.asarray(ndimage.gaussian_filter(image, [deviation_mm / step for step in spacing_mm]))
+
+
+def _laid(
+    image: NDArray[np.float32],
+    spacing_mm: Spacing,
+    shape: Shape,
+    scale: NDArray[np.float64],
+    turn: Turn = UPRIGHT,
+) -> NDArray[np.float32]:
+    """An image on the voxels of the atlas: middles upon each other, scaled and turned."""
+    from_atlas = np.zeros((3, 3))
+    for axis, (target, sign) in enumerate(zip(*turn, strict=True)):
+        from_atlas[axis, target] = sign * scale[axis]
+    offset = shape.middle - from_atlas @ atlas().shape.middle
+    steps = np.array(spacing_mm)
+    laid = ndimage.affine_transform(
+        image,
+        from_atlas * STEP_MM / steps[:, None],
+        offset / steps,
+        output_shape=atlas().brain.shape,
+        order=1,
+    )
+    return np.asarray(laid)
+
+
+def _dice(one: Bool, other: Bool) -> float:
+    return float(2 * (one & other).sum() / max(int(one.sum() + other.sum()), 1))

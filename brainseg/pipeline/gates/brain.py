@@ -1,0 +1,69 @@
+"""Measures of a brain mask (X, Y, Z) in RAS."""
+
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from brainseg.images.margin import box_of
+from brainseg.images.volume import Spacing
+from brainseg.inference import largest_component
+
+Bool = NDArray[np.bool_]
+SYMMETRY_MM = 5.0  # how coarse the mask is whose halves are laid over each other
+TILTS = (-12.0, -6.0, 0.0, 6.0, 12.0)  # degrees about A and about S, as heads lie
+
+
+def pieces_share(raw: Bool) -> float:
+    """Of a mask before it was cleaned, what lies apart from its largest piece."""
+    return float(1 - largest_component(raw).sum() / raw.sum()) if raw.any() else 1.0
+
+
+def holes_share(raw: Bool) -> float:
+    """Of the largest piece with its holes filled, the holes."""
+    piece = largest_component(raw)
+    filled = ndimage.binary_fill_holes(piece)
+    return float(1 - piece.sum() / filled.sum()) if piece.any() else 0.0
+
+
+def sides_mm(mask: Bool, spacing_mm: Spacing) -> tuple[float, float, float]:
+    """Of the box around it, along R, A and S."""
+    x, y, z = ((side.stop - side.start) * step for side, step in zip(box_of(mask), spacing_mm, strict=True))
+    return x, y, z
+
+
+def cut_cm2(mask: Bool, spacing_mm: Spacing) -> tuple[float, float]:
+    """How much of it lies in the outermost layer of the field of view: the worst side, and below."""
+    areas = {}
+    for axis, end in product(range(3), (0, -1)):
+        one, other = (spacing_mm[a] for a in range(3) if a != axis)
+        areas[axis, end] = float(np.take(mask, end, axis=axis).sum() * one * other / 100)
+    below = areas.pop((2, 0))
+    return max(areas.values()), below
+
+
+def asymmetry(mask: Bool, spacing_mm: Spacing) -> float:
+    """One minus the Dice of the mask with its mirror image, left for right, at the tilt that fits best."""
+    zoom = [step / SYMMETRY_MM for step in spacing_mm]
+    soft = ndimage.gaussian_filter(mask.astype(np.float32), [0.4 / z for z in zoom])
+    side = int(np.ceil(max(n * z for n, z in zip(mask.shape, zoom, strict=True)) * 1.2))
+    middle = np.array(ndimage.center_of_mass(mask))
+    worst = 1.0
+    for yaw, roll in product(TILTS, TILTS):
+        turn = _about(2, yaw) @ _about(1, roll)
+        matrix = turn / np.array(zoom)[:, None]
+        offset = middle - matrix @ np.full(3, (side - 1) / 2)
+        laid = ndimage.affine_transform(soft, matrix, offset, output_shape=(side,) * 3, order=1) > 0.5
+        mirrored = laid[::-1]
+        worst = min(worst, 1 - 2 * (laid & mirrored).sum() / max(2 * laid.sum(), 1))
+    return float(worst)
+
+
+def _about(axis: int, degrees: float) -> NDArray[np.float64]:
+    angle = np.deg2rad(degrees)
+    a, b = (other for other in range(3) if other != axis)
+    turn = np.eye(3)
+    turn[a, a] = turn[b, b] = np.cos(angle)
+    turn[a, b], turn[b, a] = -np.sin(angle), np.sin(angle)
+    return turn

@@ -1,0 +1,131 @@
+"""The gates of each stage: what is measured, and beside which limits."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from brainseg.config.schema import GatesConfig
+from brainseg.images.volume import Grid, Volume, to_ras
+from brainseg.metrics import dice
+from brainseg.pipeline.gates import atlas, brain, scan
+from brainseg.pipeline.gates.finding import Finding, findings
+from brainseg.pipeline.gates.tumor import TumorShape
+from brainseg.preprocess.noise import noise_share
+
+Bool = NDArray[np.bool_]
+
+
+def judge_scans(images: Mapping[str, Volume], limits: GatesConfig) -> list[Finding]:
+    """Every sequence by itself, then each beside the others."""
+    found = [one for name, volume in images.items() for one in findings(_of_scan(volume), limits, name)]
+    for one, other in scan.pairs(list(images)):
+        measured = {
+            "same_image": scan.likeness(images[one], images[other]),
+            "apart_mm": scan.apart_mm(images[one], images[other]),
+        }
+        found += findings(measured, limits, f"{one} and {other}")
+    return found
+
+
+def _of_scan(volume: Volume) -> dict[str, float]:
+    ras = to_ras(volume)
+    image, spacing_mm = ras.data[0], ras.grid.spacing_mm
+    tissue, middle = scan.tissue_of(image), scan.middle_of(image)
+    small, size_mm = scan.coarse(image, spacing_mm)
+    head = scan.tissue_of(small)
+    return {
+        "lowest_intensity": float(image.min()),
+        "negative_share": float((image < 0).mean()),
+        "grey_levels": scan.grey_levels(image, tissue),
+        "saturated_share": scan.saturated_share(image, tissue),
+        "noise": noise_share(image[middle], tissue[middle]),
+        "lost_slices": scan.lost_slices(image),
+        "slice_order": scan.slice_order(image),
+        "slice_jump": scan.slice_jump(image),
+        "air_level": scan.air_level(small, head),
+        "ghost_level": scan.ghost_level(small, head, size_mm),
+        "sharpness": scan.sharpness(small, head, size_mm),
+        "field_of_view_mm": float(min(np.multiply(image.shape, spacing_mm))),
+    }
+
+
+def judge_brain(
+    mask: Bool,
+    raw: Bool,
+    mirrored: Bool | None,
+    images: Mapping[str, Volume],
+    grid: Grid,
+    limits: GatesConfig,
+) -> list[Finding]:
+    """The brain mask, and what the sequences look like inside it.
+
+    Args:
+        mask: (X, Y, Z) on the reference grid.
+        raw: The same before its largest piece was taken and holes were filled.
+        mirrored: What was found in the mirrored scan, mirrored back; None if that was not tried.
+        images: Each sequence on the reference grid.
+        grid: The reference grid.
+        limits: Of all gates.
+    """
+    upright = to_ras(Volume(mask[None], grid))
+    whole, spacing_mm = upright.data[0], upright.grid.spacing_mm
+    small, size_mm = scan.coarse(whole.astype(np.float32), spacing_mm)
+    right, front, up = brain.sides_mm(whole, spacing_mm)
+    cut, below = brain.cut_cm2(whole, spacing_mm)
+    measured = {
+        "brain_ml": float(whole.sum() * np.prod(spacing_mm) / 1000),
+        "brain_pieces": brain.pieces_share(raw),
+        "brain_holes": brain.holes_share(raw),
+        "brain_right_mm": right,
+        "brain_front_mm": front,
+        "brain_up_mm": up,
+        "brain_cut_cm2": cut,
+        "brain_cut_below_cm2": below,
+        "brain_asymmetry": brain.asymmetry(small > 0.5, size_mm),
+        "uprightness": atlas.uprightness(small > 0.5, size_mm),
+    }
+    if mirrored is not None:
+        measured["flip_agreement"] = float(dice(mask, mirrored))
+    found = findings(measured, limits)
+    for name, volume in images.items():
+        image, _ = scan.coarse(to_ras(volume).data[0], spacing_mm)
+        found += findings(_contrast(image, small > 0.5, size_mm), limits, name)
+    return found
+
+
+def _contrast(
+    image: NDArray[np.float32], mask: Bool, spacing_mm: tuple[float, float, float]
+) -> dict[str, float]:
+    medians = atlas.tissue_medians(image, mask, spacing_mm)
+    return {
+        "csf_over_white": medians[atlas.CSF] - medians[atlas.WHITE],
+        "white_over_gray": medians[atlas.WHITE] - medians[atlas.GRAY],
+    }
+
+
+def judge_type(probabilities: Mapping[str, float], agreement: float, limits: GatesConfig) -> list[Finding]:
+    """How sure the vote on the tumour type is.
+
+    Args:
+        probabilities: Of each type.
+        agreement: Share of the planes that say the same alone.
+        limits: Of all gates.
+    """
+    entropy = float(stats.entropy(list(probabilities.values()))) / np.log(len(probabilities))
+    return findings({"plane_agreement": agreement, "type_entropy": entropy}, limits)
+
+
+def judge_tumor(shape: TumorShape, limits: GatesConfig) -> list[Finding]:
+    """The outlined tumour by its shape; nothing to say where there is none."""
+    if not shape.ml:
+        return []
+    measured = {
+        "tumor_ml": shape.ml,
+        "tumor_pieces": shape.pieces,
+        "tumor_outside": shape.outside,
+        "tumor_at_edge": shape.at_edge,
+        "tumor_unsure": shape.unsure,
+    }
+    return findings(measured, limits)

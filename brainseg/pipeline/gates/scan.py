@@ -1,0 +1,181 @@
+"""Measures of a scan as it came, before any model has seen it. All take an image (X, Y, Z) in RAS."""
+
+from itertools import combinations, product, repeat
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, ndimage
+
+from brainseg.images.volume import Grid, Spacing, Volume, ras_grid, resample_to, to_ras
+from brainseg.preprocess.noise import noise_share
+
+Image = NDArray[np.float32]
+Bool = NDArray[np.bool_]
+
+TISSUE_ABOVE = 0.1  # of the 98th percentile, as BET has it
+COARSE_MM = 2.0
+EDGE_MM = 4.0  # how coarse the edges are that two sequences are laid over each other by
+FARTHEST_MM = 40.0  # that two sequences are looked for apart
+AIR_FROM_MM = 12.0  # beyond the head, where nothing blurs into the air
+
+
+def tissue_of(image: Image) -> Bool:
+    return np.asarray(image > TISSUE_ABOVE * np.percentile(image, 98))
+
+
+def coarse(image: Image, spacing_mm: Spacing) -> tuple[Image, Spacing]:
+    """Means of so many voxels that they are about 2 mm large, and their size: enough for what is smooth."""
+    every = [max(1, round(COARSE_MM / step)) for step in spacing_mm]
+    whole = image[tuple(slice(0, n // k * k) for n, k in zip(image.shape, every, strict=True))]
+    parts = [size for n, k in zip(whole.shape, every, strict=True) for size in (n // k, k)]
+    x, y, z = (step * k for step, k in zip(spacing_mm, every, strict=True))
+    return whole.reshape(parts).mean(axis=(1, 3, 5)), (x, y, z)
+
+
+def grey_levels(image: Image, tissue: Bool) -> int:
+    """Different values in tissue, in a middle slice of each plane."""
+    middles = [(slice(None),) * axis + (n // 2,) for axis, n in enumerate(image.shape)]
+    return len(np.unique(np.concatenate([image[cut][tissue[cut]] for cut in middles])))
+
+
+def saturated_share(image: Image, tissue: Bool) -> float:
+    """Of the tissue, what has the very highest value."""
+    inside = image[tissue]
+    return float((inside == inside.max()).mean())
+
+
+def lost_slices(image: Image) -> int:
+    """Slices between others that hold one value only, or what their neighbour holds, along the worst axis."""
+    lost = 0
+    for axis in range(3):
+        slices = np.moveaxis(image, axis, 0).reshape(image.shape[axis], -1)
+        filled = slices.min(axis=1) < slices.max(axis=1)
+        used = np.flatnonzero(filled)
+        empty = int((~filled[used[0] : used[-1]]).sum()) if used.size else 0
+        repeated = sum(filled[i] and np.array_equal(slices[i], slices[i + 1]) for i in range(len(slices) - 1))
+        lost = max(lost, empty + int(repeated))
+    return lost
+
+
+def slice_order(image: Image) -> float:
+    """How much more a slice is like its neighbour than like the next but one, along the worst axis.
+
+    Below 0 slices lie in a wrong order. The measure is the mean correlation at one step less that at two.
+    """
+    worst = 1.0
+    for rows in map(_slices, repeat(image), range(3)):
+        rows = rows[rows.std(axis=1) > 0.1 * rows.std()]
+        if len(rows) < 6:
+            continue
+        rows = (rows - rows.mean(axis=1, keepdims=True)) / rows.std(axis=1, keepdims=True)
+        one, two = ((rows[k:] * rows[:-k]).mean() for k in (1, 2))
+        worst = min(worst, float(one - two))
+    return worst
+
+
+def slice_jump(image: Image) -> float:
+    """The largest change from a slice to the next as a multiple of the usual one, along the worst axis."""
+    worst = 0.0
+    for rows in map(_slices, repeat(image), range(3)):
+        changes = np.abs(np.diff(rows, axis=0)).mean(axis=1)
+        usual = np.median(changes[changes > 0.05 * changes.max()]) if changes.max() > 0 else 1.0
+        worst = max(worst, float(changes.max() / usual))
+    return worst
+
+
+def _slices(image: Image, axis: int) -> NDArray[np.float64]:
+    """Slices across an axis, a row each, of some 96 x 96 of their voxels."""
+    slices = np.moveaxis(image, axis, 0)
+    y, z = (max(1, n // 96) for n in slices.shape[1:])
+    return slices[:, ::y, ::z].reshape(len(slices), -1).astype(np.float64)
+
+
+def air_level(image: Image, tissue: Bool) -> float:
+    """The median in the eight corners as a share of the median in tissue: near 0, unless black is white."""
+    corner = [max(1, n // 16) for n in image.shape]
+    ends = [(slice(0, n), slice(-n, None)) for n in corner]
+    air = np.median([np.median(image[box]) for box in product(*ends)])
+    return float(air / np.median(image[tissue])) if tissue.any() else 0.0
+
+
+def ghost_level(image: Image, tissue: Bool, spacing_mm: Spacing) -> float:
+    """What the air around the head holds beyond noise, as a share of the median in tissue.
+
+    The mean of Rician noise in air is 1.25 times its standard deviation in tissue.
+    """
+    if not tissue.any():
+        return 0.0
+    middle = float(np.median(image[tissue]))
+    bright = ndimage.binary_opening(image > 0.4 * middle, iterations=2)  # ghosts are darker than the head
+    head = ndimage.binary_fill_holes(ndimage.binary_closing(bright, iterations=3))
+    air = ndimage.distance_transform_edt(~head, sampling=spacing_mm) > AIR_FROM_MM
+    if air.sum() < 1000:
+        return 0.0
+    return float(image[air].mean() / middle - 1.2533 * noise_share(image, tissue))
+
+
+def sharpness(image: Image, tissue: Bool, spacing_mm: Spacing) -> float:
+    """Of the variance within tissue, what structures smaller than 4 mm or so hold."""
+    smooth = ndimage.gaussian_filter(image, [2.0 / step for step in spacing_mm])
+    inner = ndimage.binary_erosion(ndimage.binary_fill_holes(tissue), iterations=2) & tissue
+    if not inner.any():
+        return 0.0
+    return float((image - smooth)[inner].std() / image[inner].std())
+
+
+def likeness(one: Volume, other: Volume) -> float:
+    """Correlation of two sequences of one subject; 1 for the same image twice."""
+    a, b = (
+        resample_to(_pooled(volume), _cubes(one.grid), nearest=False).data.ravel() for volume in (one, other)
+    )
+    if a.std() == 0 or b.std() == 0:
+        return 0.0
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def apart_mm(one: Volume, other: Volume) -> float:
+    """How far the head of one sequence lies from that of another, by their edges, mm."""
+    first, second = (
+        _edges(resample_to(_pooled(volume), _cubes(one.grid), nearest=False)) for volume in (one, other)
+    )
+    spectrum = fft.rfftn(first) * np.conj(fft.rfftn(second))
+    match = fft.irfftn(spectrum, s=first.shape)
+    reach = int(FARTHEST_MM / EDGE_MM)
+    shifts = np.array(list(product(range(-reach, reach + 1), repeat=3)))
+    found = shifts[match[tuple(shifts.T)].argmax()]
+    return float(np.linalg.norm(found) * EDGE_MM)
+
+
+def _pooled(volume: Volume) -> Volume:
+    ras = to_ras(volume)
+    image, spacing_mm = coarse(ras.data[0], ras.grid.spacing_mm)
+    ratio = np.array(spacing_mm) / ras.grid.spacing_mm
+    step = np.diag([*ratio, 1.0])
+    step[:3, 3] = (ratio - 1) / 2  # the corner of the first voxel stays
+    return Volume(image[None], Grid((image.shape[0], image.shape[1], image.shape[2]), ras.grid.affine @ step))
+
+
+def _cubes(grid: Grid) -> Grid:
+    """The field of view in RAS in cubes of EDGE_MM."""
+    ras = ras_grid(grid)
+    ratio = EDGE_MM / np.array(ras.spacing_mm)
+    x, y, z = (max(1, round(n / r)) for n, r in zip(ras.shape, ratio, strict=True))
+    step = np.diag([*ratio, 1.0])
+    step[:3, 3] = (ratio - 1) / 2
+    return Grid((x, y, z), ras.affine @ step)
+
+
+def _edges(volume: Volume) -> NDArray[np.float64]:
+    image = volume.data[0].astype(np.float32)
+    edges = ndimage.gaussian_gradient_magnitude(ndimage.gaussian_filter(image, 0.5), 1.0)
+    edges = np.minimum(edges, np.percentile(edges, 98))
+    return np.asarray(np.pad(edges - edges.mean(), int(FARTHEST_MM / EDGE_MM)), dtype=np.float64)
+
+
+def pairs(names: list[str]) -> list[tuple[str, str]]:
+    return list(combinations(names, 2))
+
+
+def middle_of(image: Image) -> tuple[slice, ...]:
+    """Three fifths of each side: enough to tell how noisy it is."""
+    return tuple(slice(n // 5, n - n // 5) for n in image.shape)
