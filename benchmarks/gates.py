@@ -2,9 +2,9 @@
 
 python benchmarks/gates.py skullstripper=A.ckpt [classifier=B.ckpt segmenter=C.ckpt] [--clean 100]
 
-Clean ones should pass: what is not "pass" is a false alarm, named with its gate. Damaged ones should not: each
-kind of brainseg.phantom.damage is done to whole heads that no model has seen. A kind is caught when each of
-its heads is stopped or sent to review for something that the clean one of the same seed is not.
+Clean ones should pass: what is not "pass" is a false alarm, named with its gate. Damaged ones should not:
+each kind of brainseg.phantom.damage is done to whole heads that no model has seen. A kind is caught when
+each of its heads is stopped or sent to review for something that the clean one of the same seed is not.
 """
 
 import argparse

@@ -45,19 +45,20 @@ def cut_cm2(mask: Bool, spacing_mm: Spacing) -> tuple[float, float]:
 
 def asymmetry(mask: Bool, spacing_mm: Spacing) -> float:
     """One minus the Dice of the mask with its mirror image, left for right, at the tilt that fits best."""
-    zoom = [step / SYMMETRY_MM for step in spacing_mm]
-    soft = ndimage.gaussian_filter(mask.astype(np.float32), [0.4 / z for z in zoom])
-    side = int(np.ceil(max(n * z for n, z in zip(mask.shape, zoom, strict=True)) * 1.2))
+    mask = np.pad(mask[box_of(mask)], 2)
+    zoom = np.array(spacing_mm) / SYMMETRY_MM
+    soft = ndimage.gaussian_filter(mask.astype(np.float32), 0.4 / zoom)
+    side = int(np.ceil((zoom * mask.shape).max() * 1.1))
     middle = np.array(ndimage.center_of_mass(mask))
-    worst = 1.0
-    for yaw, roll in product(TILTS, TILTS):
-        turn = _about(2, yaw) @ _about(1, roll)
-        matrix = turn / np.array(zoom)[:, None]
+
+    def uneven(yaw: float, roll: float) -> float:
+        matrix = _about(2, yaw) @ _about(1, roll) / zoom[:, None]
         offset = middle - matrix @ np.full(3, (side - 1) / 2)
         laid = ndimage.affine_transform(soft, matrix, offset, output_shape=(side,) * 3, order=1) > 0.5
-        mirrored = laid[::-1]
-        worst = min(worst, 1 - 2 * (laid & mirrored).sum() / max(2 * laid.sum(), 1))
-    return float(worst)
+        return float(1 - (laid & laid[::-1]).sum() / max(laid.sum(), 1))
+
+    yaw = min(TILTS, key=lambda tilt: uneven(tilt, 0.0))
+    return min(uneven(yaw, roll) for roll in TILTS)
 
 
 def _about(axis: int, degrees: float) -> NDArray[np.float64]:
