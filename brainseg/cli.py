@@ -299,6 +299,39 @@ def _evaluate_tumors(truth: Path, guess: Path, protocol: str, labels: str, outpu
     return [f"{case.name}: {case.fault}" for case in found.faults]
 
 
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="What predict.py wrote: one subject's folder, or all.")],
+) -> None:
+    """Name each file of a result, its inputs and models that has changed since; exit code 1 if one has."""
+    from brainseg.pipeline.provenance import changes, result_folders
+
+    folders = result_folders(folder)
+    problems = [problem for one in folders for problem in changes(one)]
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo(f"{folder}: nothing has changed in {len(folders)} results, their inputs and models")
+
+
+@app.command()
+def reproduce(
+    folder: Annotated[Path, typer.Argument(help="What predict.py wrote: one subject's folder, or all.")],
+) -> None:
+    """Predict again from what result.json names, and compare bit for bit. Exit code 1 if anything differs."""
+    from brainseg.pipeline.provenance import result_folders
+    from brainseg.pipeline.reproduce import reproduce as differences
+
+    differing = 0
+    for one in result_folders(folder):
+        found = differences(one)
+        differing += bool(found)
+        typer.echo("\n".join(f"{one.name}: {line}" for line in found) or f"{one.name}: the same, bit for bit")
+    if differing:
+        raise typer.Exit(1)
+
+
 @report.command("grid")
 def report_grid(
     folder: Annotated[

@@ -571,6 +571,7 @@ class GatesConfig:
     slice_jump: Optional[Limits] = MISSING
     air_level: Optional[Limits] = MISSING
     ghost_level: Optional[Limits] = MISSING
+    air_structure: Optional[Limits] = MISSING
     sharpness: Optional[Limits] = MISSING
     field_of_view_mm: Optional[Limits] = MISSING
     same_image: Optional[Limits] = MISSING

@@ -13,7 +13,10 @@ EVERY_S = 0.02
 
 @dataclass
 class Meter:
-    """What each named piece took: wall-clock seconds, and the most memory that the process held meanwhile."""
+    """What each named piece took: wall-clock seconds, and the most memory that the process held meanwhile.
+
+    A piece that is measured again goes on.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
     peak_mb: dict[str, float] = field(default_factory=dict)
@@ -35,7 +38,9 @@ class Meter:
         try:
             yield
         finally:
-            self.seconds[name] = round(time.perf_counter() - start, 3)
+            took = self.seconds.get(name, 0.0) + time.perf_counter() - start
+            self.seconds[name] = round(took, 3)
             done.set()
             watcher.join()
-            self.peak_mb[name] = round(max(peak, process.memory_info().rss) / 2**20, 1)
+            peak_mb = max(peak, process.memory_info().rss) / 2**20
+            self.peak_mb[name] = round(max(peak_mb, self.peak_mb.get(name, 0.0)), 1)

@@ -12,7 +12,7 @@ from brainseg.config.errors import CheckpointError, ConfigError
 from brainseg.config.schema import Stage
 from brainseg.device import best_device
 from brainseg.images.labels import CONVENTIONS, Convention
-from brainseg.pipeline.outputs import sha256
+from brainseg.pipeline.provenance import sha256
 from brainseg.pipeline.stages import Otsu
 from brainseg.tasks import Ensemble, Segmenter, TaskModule
 
@@ -82,7 +82,7 @@ def described(options: PredictConfig, models: Mapping[Stage, Any]) -> dict[str, 
         if isinstance(model, Otsu):
             about[MODEL_OF[stage]] = {"method": given}
             continue
-        files = [{"file": str(path), "sha256": sha256(path)} for path in checkpoints_of(given)]
+        files = [{"file": str(path.absolute()), "sha256": sha256(path)} for path in checkpoints_of(given)]
         about[MODEL_OF[stage]] = files[0] if len(files) == 1 else files
     return about
 

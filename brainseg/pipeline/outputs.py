@@ -1,6 +1,5 @@
 """What a prediction leaves on disk: images on the scan's own grid, result.json, a montage."""
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -12,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brainseg.config.errors import DataError
 from brainseg.images.labels import Convention, from_classes
 from brainseg.images.nifti import write
 from brainseg.images.volume import Volume, resample_to, to_ras
+from brainseg.pipeline.provenance import RESULT, write_sums
 from brainseg.pipeline.scans import Scans
 from brainseg.pipeline.stages import Segmentation, Strip
 from brainseg.pipeline.tumor_type import TumorType
@@ -37,16 +36,6 @@ def folder_for(output: Path, name: str) -> Iterator[Path]:
         partial.rename(final)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def refuse_existing(output: Path, names: list[str]) -> None:
-    there = [name for name in names if (output / name).exists()]
-    if there:
-        more = " and others" if len(there) > 3 else ""
-        raise DataError(
-            f"{output} already has results of {', '.join(there[:3])}{more}; "
-            f"set overwrite=true to replace them, or another output="
-        )
 
 
 def write_brain(folder: Path, name: str, scans: Scans, strip: Strip | None, mask: NDArray[np.bool_]) -> None:
@@ -118,12 +107,9 @@ def write_vote(folder: Path, name: str, vote: TumorType) -> None:
 
 
 def write_result(folder: Path, result: dict[str, Any]) -> None:
-    (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """result.json, and the sums of all that the folder then holds."""
+    (folder / RESULT).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_sums(folder)
 
 
 def own_dtype(array: NDArray[np.float32], volume: Volume) -> NDArray[Any]:

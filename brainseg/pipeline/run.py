@@ -10,15 +10,16 @@ from rich.progress import track
 from rich.table import Table
 
 from brainseg.config import PredictConfig, UserError
+from brainseg.config.errors import DataError
 from brainseg.images.layouts import Subject, find_subjects
-from brainseg.pipeline import outputs
+from brainseg.pipeline import outputs, provenance
 from brainseg.pipeline.forecast import forecast
 from brainseg.pipeline.gates import Level
 from brainseg.pipeline.models import convention_of, described, load_models
-from brainseg.pipeline.subject import Job, predict_subject
+from brainseg.pipeline.subject import NOT_JUDGED, Job, inputs_of, predict_subject
 
 SOME_TO_REVIEW, SOME_FAILED = 3, 4  # exit codes
-COLOURS = {"pass": "green", "review": "yellow", "fail": "red"}
+COLOURS = {"pass": "green", "review": "yellow", "fail": "red", NOT_JUDGED: "dim"}
 
 log = logging.getLogger("brainseg")
 
@@ -33,24 +34,73 @@ def run(options: PredictConfig) -> int:
         UserError: Nothing could start: no scan, no model, a checkpoint of another task, results in the way.
     """
     subjects = find_subjects(Path(options.input), options.sequence)
-    output = Path(options.output)
-    if not options.overwrite:
-        outputs.refuse_existing(output, [subject.id for subject in subjects])
-    models = load_models(options)
-    job = Job(options, models, convention_of(options, models), described(options, models))
-    if options.forecast:
-        _forecast(subjects, job)
-    results = []
-    for subject in track(subjects, "predicting", transient=True, disable=len(subjects) == 1):
-        results.append(_predict_or_name(subject, job, output))
-    _print_summary(results, output)
-    verdicts = {result["verdict"] for result in results}
+    output, job = Path(options.output), job_of(options)
+    done = {} if options.overwrite else _done_before(subjects, job, output)
+    left = [subject for subject in subjects if subject.id not in done]
+    if options.forecast and left:
+        _forecast(left, job)
+    results: dict[str, dict[str, Any]] = dict(done)
+    for subject in track(left, "predicting", transient=True, disable=len(left) < 2):
+        results[subject.id] = predict_or_name(subject, job, output)
+    _print_summary([results[subject.id] for subject in subjects], len(done), output)
+    verdicts = {result["verdict"] for result in results.values()}
     return (
         SOME_FAILED if str(Level.fail) in verdicts else SOME_TO_REVIEW if str(Level.review) in verdicts else 0
     )
 
 
-def _predict_or_name(subject: Subject, job: Job, output: Path) -> dict[str, Any]:
+def job_of(options: PredictConfig) -> Job:
+    """The models loaded, and what is the same for all subjects."""
+    models = load_models(options)
+    files = described(options, models)
+    return Job(options, models, convention_of(options, models), files, provenance.settings_of(options))
+
+
+def _done_before(subjects: list[Subject], job: Job, output: Path) -> dict[str, dict[str, Any]]:
+    """Results that are in the output already, of the very same inputs, models, settings and code.
+
+    One that failed is made again.
+
+    Raises:
+        DataError: There are others, which would be lost.
+    """
+    done, in_the_way = {}, []
+    for subject in subjects:
+        folder = output / subject.id
+        if not folder.exists():
+            continue
+        if not (folder / provenance.RESULT).is_file():
+            in_the_way.append(subject.id)
+            continue
+        result = provenance.read_result(folder)
+        if result.get("status") == "failed":
+            continue
+        if _is_of(result, subject, job) and not provenance.changes(folder):
+            done[subject.id] = result
+        else:
+            in_the_way.append(subject.id)
+    if in_the_way:
+        more = " and others" if len(in_the_way) > 3 else ""
+        raise DataError(
+            f"{output} already has results of {', '.join(in_the_way[:3])}{more}, from other scans, models, "
+            "settings or code; set overwrite=true to replace them, or another output="
+        )
+    return done
+
+
+def _is_of(result: dict[str, Any], subject: Subject, job: Job) -> bool:
+    try:
+        return (
+            result["settings"]["sha256"] == job.settings["sha256"]
+            and result["code"] == provenance.code()
+            and result["models"] == job.files
+            and result["inputs"] == inputs_of(subject)
+        )
+    except KeyError:  # of an older version
+        return False
+
+
+def predict_or_name(subject: Subject, job: Job, output: Path) -> dict[str, Any]:
     """A subject's result, written; what went wrong instead where it failed."""
     try:
         with outputs.folder_for(output, subject.id) as folder:
@@ -61,6 +111,7 @@ def _predict_or_name(subject: Subject, job: Job, output: Path) -> dict[str, Any]
         message = str(error) if known else f"unexpected {type(error).__name__}: {error}"
         log.error("%s failed: %s", subject.id, message)
         result = {"subject": subject.id, "status": "failed", "verdict": str(Level.fail), "error": message}
+        result |= {"models": job.files, "settings": job.settings, "code": provenance.code()}
         if not known:
             result["traceback"] = traceback.format_exc()
             log.debug("", exc_info=True)
@@ -92,7 +143,7 @@ def _forecast(subjects: list[Subject], job: Job) -> None:
     Console().print(said, soft_wrap=True, markup=False, highlight=False)
 
 
-def _print_summary(results: list[dict[str, Any]], output: Path) -> None:
+def _print_summary(results: list[dict[str, Any]], done: int, output: Path) -> None:
     table = Table("subject", "verdict", "type", "brain ml", "tumour ml", "seconds")
     remarks: dict[str, list[str]] = {}  # and whom they concern
     for result in results:
@@ -111,6 +162,8 @@ def _print_summary(results: list[dict[str, Any]], output: Path) -> None:
     console.print(table)
     for remark, subjects in remarks.items():
         console.print(f"{_listed(subjects)}: {remark}", soft_wrap=True, markup=False)
+    if done:
+        console.print(f"{done} of them were done before, from the same scans, models and settings")
     console.print(f"results in {output}, a folder for each subject", soft_wrap=True)
 
 

@@ -1,8 +1,6 @@
 """The linked prediction of one subject, from its files to its result."""
 
-import platform
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from brainseg.config.schema import Stage
 from brainseg.images.labels import CLASSES, REGIONS, Convention
 from brainseg.images.layouts import Subject
 from brainseg.images.volume import Volume, ras_grid, to_ras
-from brainseg.pipeline import outputs
+from brainseg.pipeline import outputs, provenance
 from brainseg.pipeline.gates import Finding, Level, worst
 from brainseg.pipeline.gates.contradictions import Evidence, contradictions
 from brainseg.pipeline.gates.judge import judge_brain, judge_scans, judge_tumor, judge_type
@@ -34,8 +32,8 @@ from brainseg.pipeline.stages import (
 from brainseg.pipeline.tumor_type import TumorType, classify, with_tumor
 from brainseg.tasks import Ensemble
 
+NOT_JUDGED = "not judged"  # the verdict with gates=none
 WHOLE = list(REGIONS).index("whole_tumor")
-PACKAGES = ("brainseg", "torch", "monai", "numpy", "nibabel", "timm")
 
 
 @dataclass
@@ -64,6 +62,7 @@ class Job:
     models: Models
     convention: Convention  # of the label maps
     files: dict[str, Any]  # each model's file and its sha256, by the model's name
+    settings: dict[str, Any]  # their values, and a hash of those that the result depends on
 
 
 def predict_subject(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
@@ -228,7 +227,7 @@ def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[s
     return {
         "subject": subject.id,
         "status": "failed" if found.level is Level.fail else "done",
-        "verdict": str(found.level),
+        "verdict": NOT_JUDGED if job.options.gates is None else str(found.level),
         **_error(found),
         "tumor_type": found.tumor_type and _type_result(found.tumor_type, job.options.vote.healthy_at),
         "volumes_ml": volumes,
@@ -244,14 +243,39 @@ def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[s
             "spacing_mm": [round(s, 4) for s in grid.spacing_mm],
             "orientation": grid.orientation,
         },
-        "inputs": {
-            name: {"file": str(source.path), "channel": source.channel, "sha256": outputs.sha256(source.path)}
-            for name, source in subject.images.items()
-        },
+        "grids": {name: _grid_result(name, found.scans) for name in found.scans.images},
+        "inputs": inputs_of(subject),
         "models": job.files,
         "seconds": meter.seconds,
         "peak_memory_mb": meter.peak_mb,
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "settings": job.settings,
+        "code": provenance.code(),
+        "machine": provenance.machine(),
+        "versions": provenance.versions(),
+    }
+
+
+def inputs_of(subject: Subject) -> dict[str, Any]:
+    """The file of each sequence, for result.json."""
+    return {
+        name: {
+            "file": str(source.path.absolute()),
+            "channel": source.channel,
+            "sha256": provenance.sha256(source.path),
+        }
+        for name, source in subject.images.items()
+    }
+
+
+def _grid_result(name: str, scans: Scans) -> dict[str, Any]:
+    """Where a sequence lay, and what was done to bring it to the reference."""
+    grid = scans.images[name].grid
+    moved = name != scans.reference and grid.difference(scans.grid) is not None
+    return {
+        "shape": list(grid.shape),
+        "affine": np.round(grid.affine, 6).tolist(),
+        "orientation": grid.orientation,
+        "brought": "resampled by its header" if moved else "as it is",
     }
 
 

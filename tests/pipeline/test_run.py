@@ -220,14 +220,18 @@ def test_no_old_result_stands_in_for_one_that_failed(options, patients, tmp_path
     assert (tmp_path / "out" / "sub-001" / "sub-001_brain_mask.nii.gz").is_file()
     (cohort / "sub-001" / "anat" / "sub-001_T1w.nii.gz").write_bytes(gzip.compress(b"not an image"))
     assert run(options(cohort / "sub-001", "overwrite=true")) == 4
-    assert [path.name for path in (tmp_path / "out" / "sub-001").iterdir()] == ["result.json"]
+    assert sorted(path.name for path in (tmp_path / "out" / "sub-001").iterdir()) == [
+        "SHA256SUMS",
+        "result.json",
+    ]
 
 
 def test_results_that_are_there_already_are_not_overwritten_unless_asked_for(options, patients, tmp_path):
     quick = ("classifier=null", "segmenter=null", "montage=false")
     run(options(patients / "sub-001", *quick))
     with pytest.raises(
-        DataError, match=r"already has results of sub-001; set overwrite=true to replace them"
+        DataError,
+        match=r"already has results of sub-001, from other scans, .*set overwrite=true",
     ):
         run(options(patients / "sub-001", *quick))
     assert run(options(patients / "sub-001", *quick, "overwrite=true")) == 0

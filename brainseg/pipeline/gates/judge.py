@@ -46,6 +46,7 @@ def _of_scan(volume: Volume) -> dict[str, float]:
         "slice_jump": scan.slice_jump(image),
         "air_level": scan.air_level(small, head),
         "ghost_level": scan.ghost_level(small, head, size_mm),
+        "air_structure": scan.air_structure(small, head, size_mm),
         "sharpness": scan.sharpness(small, head, size_mm),
         "field_of_view_mm": float(min(np.multiply(image.shape, spacing_mm))),
     }

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 from brainseg.images.volume import Grid, Spacing, Volume, ras_grid, resample_to, to_ras
+from brainseg.inference import largest_component
 from brainseg.preprocess.noise import noise_share
 
 Image = NDArray[np.float32]
@@ -17,6 +18,9 @@ COARSE_MM = 2.0
 EDGE_MM = 4.0  # how coarse the edges are that two sequences are laid over each other by
 FARTHEST_MM = 40.0  # that two sequences are looked for apart
 AIR_FROM_MM = 12.0  # beyond the head, where nothing blurs into the air
+STRUCTURE_FROM_MM = 16.0
+UPPER_HEAD_MM = 90.0
+LEAST_AIR = 1000  # voxels of about 2 mm
 
 
 def tissue_of(image: Image) -> Bool:
@@ -106,12 +110,43 @@ def ghost_level(image: Image, tissue: Bool, spacing_mm: Spacing) -> float:
     if not tissue.any():
         return 0.0
     middle = float(np.median(image[tissue]))
-    bright = ndimage.binary_opening(image > 0.4 * middle, iterations=2)  # ghosts are darker than the head
-    head = ndimage.binary_fill_holes(ndimage.binary_closing(bright, iterations=3))
-    air = ndimage.distance_transform_edt(~head, sampling=spacing_mm) > AIR_FROM_MM
-    if air.sum() < 1000:
+    air = _far_from(_head_of(image, middle), AIR_FROM_MM, spacing_mm)
+    if air.sum() < LEAST_AIR:
         return 0.0
     return float(image[air].mean() / middle - 1.2533 * noise_share(image, tissue))
+
+
+def air_structure(image: Image, tissue: Bool, spacing_mm: Spacing) -> float:
+    """How uneven the air beside the upper head is, smoothed, as a share of the median in tissue.
+
+    Noise is even; a second head of motion and ghosts is not. Beside the face and the neck, dark muscle is no
+    air. The measure is the 99th percentile less the 25th.
+    """
+    if not tissue.any():
+        return 0.0
+    middle = float(np.median(image[tissue]))
+    head = largest_component(_head_of(image, middle))
+    air = _far_from(head, STRUCTURE_FROM_MM, spacing_mm)
+    top = int(np.flatnonzero(head.any(axis=(0, 1)))[-1]) if head.any() else 0
+    air[:, :, : max(0, int(top - UPPER_HEAD_MM / spacing_mm[2]))] = False
+    deviation = [4.0 / step for step in spacing_mm]
+    weight = ndimage.gaussian_filter(air.astype(np.float32), deviation)
+    seen = air & (weight > 0.5)
+    if seen.sum() < LEAST_AIR:
+        return 0.0
+    smooth = ndimage.gaussian_filter(image * air, deviation)[seen] / weight[seen]
+    low, high = np.percentile(smooth, [25, 99])
+    return float((high - low) / middle)
+
+
+def _head_of(image: Image, middle: float) -> Bool:
+    """What is bright, closed and filled: ghosts are darker than the head."""
+    bright = ndimage.binary_opening(image > 0.4 * middle, iterations=2)
+    return np.asarray(ndimage.binary_fill_holes(ndimage.binary_closing(bright, iterations=3)))
+
+
+def _far_from(head: Bool, mm: float, spacing_mm: Spacing) -> Bool:
+    return np.asarray(ndimage.distance_transform_edt(~head, sampling=spacing_mm) > mm)
 
 
 def sharpness(image: Image, tissue: Bool, spacing_mm: Spacing) -> float:

@@ -53,7 +53,7 @@ def test_a_sequence_has_its_own_limits_and_its_name_in_the_sentence(limits):
     assert levels == {"t1": "review", "t1ce": "review", "t2": "pass", "flair": "review"}
     (found,) = findings({"csf_over_white": -1.0}, limits, "t2")
     assert found.sentence == (
-        "t2: CSF is brighter than white matter by -1.00 standard deviations; at least 0.9 passes."
+        "t2: CSF is brighter than white matter by -1.00 standard deviations; at least 0.1 passes."
     )
 
 

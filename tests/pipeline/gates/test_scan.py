@@ -74,6 +74,16 @@ def test_ghosts_are_what_air_holds_beyond_noise(ball):
     assert scan.ghost_level(ghost, scan.tissue_of(ghost), (2.0, 2.0, 2.0)) > clean + 0.01
 
 
+def test_a_second_head_in_the_air_is_uneven_and_noise_is_not(ball):
+    head = np.pad(ball, ((0, 0), (24, 24), (0, 0)))
+    rng = np.random.default_rng(0)
+    noisy = np.hypot(head + rng.normal(0, 5, head.shape), rng.normal(0, 5, head.shape)).astype(np.float32)
+    ghost = noisy + 0.2 * np.roll(head, 50, axis=1)
+    even, uneven = (scan.air_structure(x, scan.tissue_of(x), (2.0, 2.0, 2.0)) for x in (noisy, ghost))
+    assert even < 0.05
+    assert 0.15 < uneven < 0.25
+
+
 def test_a_blurred_scan_has_no_fine_structure(ball):
     from scipy import ndimage
 

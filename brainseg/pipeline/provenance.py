@@ -1,0 +1,132 @@
+"""Where a result comes from: enough to find any byte that changed, and to make it again.
+
+`SHA256SUMS` in a subject's folder is as coreutils writes it (`sha256sum -c SHA256SUMS`); result.json, which
+it covers too, names the inputs, the models, the settings and the code.
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+import brainseg
+from brainseg.config import PredictConfig, plain
+from brainseg.config.errors import DataError
+from brainseg.device import cpu_name
+
+SUMS = "SHA256SUMS"
+RESULT = "result.json"
+PACKAGES = ("brainseg", "torch", "monai", "numpy", "scipy", "nibabel", "timm")
+NOT_OF_THE_RESULT = ("input", "output", "overwrite", "forecast")  # settings that change nothing in it
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def settings_of(options: PredictConfig) -> dict[str, Any]:
+    """All settings as plain values, with a hash of those that the result depends on."""
+    values = plain(OmegaConf.structured(options))
+    counted = {name: value for name, value in values.items() if name not in NOT_OF_THE_RESULT}
+    digest = hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
+    return {"values": values, "sha256": digest}
+
+
+@lru_cache(maxsize=1)
+def code() -> dict[str, str]:
+    """The version and a hash of every file of the package: a changed line is another code."""
+    package = Path(brainseg.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(f"{path.relative_to(package)} {sha256(path)}\n".encode())
+    return {"version": version("brainseg"), "sha256": digest.hexdigest()}
+
+
+def machine() -> dict[str, Any]:
+    """What the same code may give other last bits on."""
+    return {"processor": cpu_name(), "system": platform.system(), "python": platform.python_version()}
+
+
+def versions() -> dict[str, str]:
+    return {name: version(name) for name in PACKAGES}
+
+
+def write_sums(folder: Path) -> None:
+    """Of all files in a finished folder."""
+    lines = [f"{sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir()) if path.name != SUMS]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def result_folders(folder: Path) -> list[Path]:
+    """A subject's folder, or those of all subjects in one.
+
+    Raises:
+        DataError: There is no result.
+    """
+    found = [folder] if (folder / RESULT).is_file() else sorted(p.parent for p in folder.glob(f"*/{RESULT}"))
+    if not found:
+        raise DataError(f"{folder}: holds no {RESULT}; give a folder that predict.py wrote")
+    return found
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """What result.json says.
+
+    Raises:
+        DataError: It is not there, or no longer what was written.
+    """
+    try:
+        result: dict[str, Any] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder / RESULT}: cannot be read ({error}); predict the subject again") from error
+    return result
+
+
+def changes(folder: Path) -> list[str]:
+    """Every file of a result, of its inputs and of its models that is not what it was, a line each."""
+    problems = list(_changed_here(folder))
+    try:
+        result = read_result(folder)
+        known = dict(_files_of(result))
+    except (DataError, KeyError, TypeError, AttributeError) as error:
+        return [*problems, f"{folder / RESULT}: does not name its inputs and models ({error})"]
+    for path, digest in known.items():
+        if not path.is_file():
+            problems.append(f"{path}: is not there any more")
+        elif sha256(path) != digest:
+            problems.append(f"{path}: has changed since it was used")
+    return problems
+
+
+def _changed_here(folder: Path) -> Iterator[str]:
+    sums = folder / SUMS
+    try:
+        lines = sums.read_text(encoding="utf-8").splitlines()
+        known = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    except (OSError, ValueError) as error:
+        yield f"{sums}: cannot be read ({error})"
+        return
+    there = {path.name for path in folder.iterdir()} - {SUMS}
+    for name in sorted(set(known) | there):
+        if name not in there:
+            yield f"{folder / name}: is not there any more"
+        elif name not in known:
+            yield f"{folder / name}: is not of this result"
+        elif sha256(folder / name) != known[name]:
+            yield f"{folder / name}: has changed"
+
+
+def _files_of(result: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    for entry in result.get("inputs", {}).values():
+        yield Path(entry["file"]), entry["sha256"]
+    for model in result.get("models", {}).values():
+        for entry in model if isinstance(model, list) else [model]:
+            if "file" in entry:
+                yield Path(entry["file"]), entry["sha256"]
