@@ -81,7 +81,7 @@ def test_a_second_head_in_the_air_is_uneven_and_noise_is_not(ball):
     ghost = noisy + 0.2 * np.roll(head, 50, axis=1)
     even, uneven = (scan.air_structure(x, scan.tissue_of(x), (2.0, 2.0, 2.0)) for x in (noisy, ghost))
     assert even < 0.05
-    assert 0.15 < uneven < 0.25
+    assert uneven > 0.15
 
 
 def test_a_blurred_scan_has_no_fine_structure(ball):
