@@ -19,8 +19,7 @@ from brainseg.images.layouts import find_subjects
 from brainseg.phantom import write_cohort
 from brainseg.pipeline import run
 from brainseg.pipeline.forecast import forecast
-from brainseg.pipeline.models import convention_of, described, load_models
-from brainseg.pipeline.subject import Job
+from brainseg.pipeline.run import SOME_FAILED, job_of
 
 SPACINGS_MM = (1.0, 1.5, 2.0, 3.0)
 
@@ -48,11 +47,9 @@ def _both(cohort: Path, output: Path, overrides: list[str]) -> tuple[list[float]
     register_schemas()
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
         options = check_predict(compose("predict", [f"input={cohort}", f"output={output}", *overrides]))
-    models = load_models(options)
     (subject,) = find_subjects(cohort)
-    job = Job(options, models, convention_of(options, models), described(options, models))
-    told = forecast(subject, job)
-    if run(options):
+    told = forecast(subject, job_of(options))
+    if run(options) == SOME_FAILED:
         sys.exit(f"{cohort}: the prediction failed")
     result = json.loads((output / subject.id / "result.json").read_text())
     disk_mb = sum(file.stat().st_size for file in (output / subject.id).iterdir()) / 1e6

@@ -12,7 +12,7 @@ from brainseg.images.nifti import read
 from brainseg.phantom import write_cohort
 from brainseg.pipeline import run
 from brainseg.pipeline.forecast import Work, _idle, _slab_of, _work, forecast
-from brainseg.pipeline.models import convention_of, described, load_models
+from brainseg.pipeline.run import job_of
 from brainseg.pipeline.stages import window_options
 from brainseg.pipeline.subject import Job, predict_subject
 from brainseg.tasks import Ensemble
@@ -21,9 +21,7 @@ from brainseg.tasks import Ensemble
 @pytest.fixture
 def job(options, patients):
     def _job(*overrides: str) -> Job:
-        chosen = options(patients, *overrides)
-        models = load_models(chosen)
-        return Job(chosen, models, convention_of(chosen, models), described(chosen, models))
+        return job_of(options(patients, *overrides))
 
     return _job
 
@@ -149,3 +147,13 @@ def test_the_idle_stripper_finds_an_ellipse_as_wide_as_a_brain(job):
     inside = logits[0, :, :, 1] > 0
     assert [int(inside.any(dim=axis).sum()) * 6 for axis in (1, 0)] == [150, 186]
     assert torch.equal(logits[..., 0], logits[..., 2])
+
+
+def test_gates_are_measured_in_the_rehearsal_and_stop_nothing(subject, job):
+    one = job("gates=default", "montage=false")
+    assert one.options.gates.brain_ml.fail is not None
+    told = forecast(subject, one)  # a slab is no brain, and would be stopped
+    assert told.seconds > 0
+    assert one.options.gates.brain_ml.fail is not None
+    strips = [work for work in _work(volumes_of(subject), one.models, one.options) if work.channels == 1]
+    assert len(strips) == 2  # the head and its mirror image
