@@ -23,6 +23,7 @@ from brainseg.images import nifti
 from brainseg.images.layouts import Source, Subject
 from brainseg.images.margin import box_of
 from brainseg.images.volume import Grid, Volume, to_ras
+from brainseg.pipeline.gates.atlas import atlas
 from brainseg.pipeline.meter import Meter
 from brainseg.pipeline.models import Models
 from brainseg.pipeline.outputs import own_dtype
@@ -37,6 +38,7 @@ from brainseg.tasks.volumes import whole_volume
 SLAB = 3  # one of so many parts of the slices
 PICTURE = 3 / (1 + 2 / SLAB)  # a picture shows three planes, of which two are cut to the slab
 BRAIN_MM = np.array([150.0, 185.0, 145.0])  # along R, A and S, of an adult: while there is no mask yet
+TYPICAL = 0.88  # of BRAIN_MM along each axis: a brain of 1.4 l
 GROWING = (
     "strip",
     "segment",
@@ -118,6 +120,8 @@ def forecast(subject: Subject, job: Job) -> Forecast:
     work = list(_work(volumes, job.models, job.options))
     with meter.measure("networks"):
         computing = sum(one.seconds(job.options.window) for one in work)
+    if job.options.gates is not None:
+        atlas()  # read once in a process, however many subjects
     with tempfile.TemporaryDirectory() as place, meter.measure("rehearsal"):
         slab, share = _slab_of(subject, volumes, Path(place) / "slab")
         written = Path(place) / "written"
@@ -185,11 +189,11 @@ def _everything(image: Any) -> Any:
 
 
 def _brain_share(volumes: Volumes, share: float) -> float:
-    """Of the brain that will be written, what the slab holds: of an ellipsoid as high as BRAIN_MM."""
+    """Of the brain that will be written, what the slab holds: of an ellipsoid of a typical height."""
     reference = next(iter(volumes.values()))
     if brain_if_stripped(reference) is not None:
         return share
-    slab = min(_extent_mm(reference, _everything)[2] / SLAB / BRAIN_MM[2], 1.0)
+    slab = min(_extent_mm(reference, _everything)[2] / SLAB / (TYPICAL * BRAIN_MM[2]), 1.0)
     return float(1.5 * slab - 0.5 * slab**3)  # of a ball of height 1, between two planes at +-slab / 2
 
 
@@ -250,10 +254,10 @@ def _idle(models: Models) -> Models:
 
 
 def _column_of_brain(config: SkullStripperConfig, image_CXYZ: torch.Tensor, **_: Any) -> torch.Tensor:
-    """Logits of an ellipse as wide as a brain around the middle, the same in every slice of the slab."""
+    """Logits of an ellipse as wide as a typical brain around the middle, the same in every slice."""
     spacing = config.preprocess.spacing_mm or [1.0, 1.0, 1.0]
     x, y = (
-        ((torch.arange(n) - (n - 1) / 2) * step / (side / 2)) ** 2
+        ((torch.arange(n) - (n - 1) / 2) * step / (TYPICAL * side / 2)) ** 2
         for n, step, side in zip(image_CXYZ.shape[1:3], spacing, BRAIN_MM, strict=False)
     )
     return (1 - x[:, None, None] - y[:, None]).expand(image_CXYZ.shape[1:])[None]

@@ -233,8 +233,8 @@ def test_results_that_are_there_already_are_not_overwritten_unless_asked_for(opt
         DataError,
         match=r"already has results of sub-001, from other scans, .*set overwrite=true",
     ):
-        run(options(patients / "sub-001", *quick))
-    assert run(options(patients / "sub-001", *quick, "overwrite=true")) == 0
+        run(options(patients / "sub-001", *quick, "window.overlap=0.25"))
+    assert run(options(patients / "sub-001", *quick, "window.overlap=0.25", "overwrite=true")) == 0
 
 
 def test_a_missing_sequence_is_named_with_those_that_are_there(options, patients, tmp_path):
@@ -316,7 +316,7 @@ def test_a_full_disk_leaves_no_half_written_result(options, patients, tmp_path, 
     monkeypatch.setattr("brainseg.pipeline.outputs.write", full)
     assert run(options(patients / "sub-001", "classifier=null", "segmenter=null")) == 4
     names = [path.name for path in (tmp_path / "out").rglob("*")]
-    assert sorted(names) == ["result.json", "sub-001"]
+    assert sorted(names) == ["SHA256SUMS", "result.json", "sub-001"]
     assert "No space left on device" in result_of(tmp_path / "out", "sub-001")["error"]
 
 

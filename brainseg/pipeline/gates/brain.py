@@ -23,6 +23,7 @@ def pieces_share(raw: Bool) -> float:
 def holes_share(raw: Bool) -> float:
     """Of the largest piece with its holes filled, the holes."""
     piece = largest_component(raw)
+    piece = piece[box_of(piece)]
     filled = ndimage.binary_fill_holes(piece)
     return float(1 - piece.sum() / filled.sum()) if piece.any() else 0.0
 

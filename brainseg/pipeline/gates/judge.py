@@ -20,10 +20,12 @@ Bool = NDArray[np.bool_]
 def judge_scans(images: Mapping[str, Volume], limits: GatesConfig) -> list[Finding]:
     """Every sequence by itself, then each beside the others."""
     found = [one for name, volume in images.items() for one in findings(_of_scan(volume), limits, name)]
+    grid = next(iter(images.values())).grid
+    cubes = {name: scan.on_cubes(volume, grid) for name, volume in images.items()}
     for one, other in scan.pairs(list(images)):
         measured = {
-            "same_image": scan.likeness(images[one], images[other]),
-            "apart_mm": scan.apart_mm(images[one], images[other]),
+            "same_image": scan.likeness(cubes[one], cubes[other]),
+            "apart_mm": scan.apart_mm(cubes[one], cubes[other]),
         }
         found += findings(measured, limits, f"{one} and {other}")
     return found
@@ -34,19 +36,20 @@ def _of_scan(volume: Volume) -> dict[str, float]:
     image, spacing_mm = ras.data[0], ras.grid.spacing_mm
     tissue, middle = scan.tissue_of(image), scan.middle_of(image)
     small, size_mm = scan.coarse(image, spacing_mm)
-    head = scan.tissue_of(small)
+    head, noise = scan.tissue_of(small), noise_share(image[middle], tissue[middle])
+    air = scan.air_around(small, head, size_mm)
     return {
         "lowest_intensity": float(image.min()),
         "negative_share": float((image < 0).mean()),
         "grey_levels": scan.grey_levels(image, tissue),
         "saturated_share": scan.saturated_share(image, tissue),
-        "noise": noise_share(image[middle], tissue[middle]),
+        "noise": noise,
         "lost_slices": scan.lost_slices(image),
         "slice_order": scan.slice_order(image),
         "slice_jump": scan.slice_jump(image),
         "air_level": scan.air_level(small, head),
-        "ghost_level": scan.ghost_level(small, head, size_mm),
-        "air_structure": scan.air_structure(small, head, size_mm),
+        "ghost_level": scan.ghost_level(small, air, noise),
+        "air_structure": scan.air_structure(small, air, size_mm),
         "sharpness": scan.sharpness(small, head, size_mm),
         "field_of_view_mm": float(min(np.multiply(image.shape, spacing_mm))),
     }

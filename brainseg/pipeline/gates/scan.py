@@ -1,5 +1,6 @@
 """Measures of a scan as it came, before any model has seen it. All take an image (X, Y, Z) in RAS."""
 
+from dataclasses import dataclass
 from itertools import combinations, product, repeat
 
 import numpy as np
@@ -7,8 +8,6 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 from brainseg.images.volume import Grid, Spacing, Volume, ras_grid, resample_to, to_ras
-from brainseg.inference import largest_component
-from brainseg.preprocess.noise import noise_share
 
 Image = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -24,16 +23,19 @@ LEAST_AIR = 1000  # voxels of about 2 mm
 
 
 def tissue_of(image: Image) -> Bool:
-    return np.asarray(image > TISSUE_ABOVE * np.percentile(image, 98))
+    some = tuple(slice(None, None, max(1, n // 64)) for n in image.shape)  # enough for a percentile
+    return np.asarray(image > TISSUE_ABOVE * np.percentile(image[some], 98))
 
 
 def coarse(image: Image, spacing_mm: Spacing) -> tuple[Image, Spacing]:
     """Means of so many voxels that they are about 2 mm large, and their size: enough for what is smooth."""
     every = [max(1, round(COARSE_MM / step)) for step in spacing_mm]
-    whole = image[tuple(slice(0, n // k * k) for n, k in zip(image.shape, every, strict=True))]
-    parts = [size for n, k in zip(whole.shape, every, strict=True) for size in (n // k, k)]
+    sides = [n // k * k for n, k in zip(image.shape, every, strict=True)]
+    small = np.zeros([n // k for n, k in zip(sides, every, strict=True)], np.float32)
+    for first in product(*(range(k) for k in every)):  # far faster than a mean over split axes
+        small += image[tuple(slice(i, n, k) for i, n, k in zip(first, sides, every, strict=True))]
     x, y, z = (step * k for step, k in zip(spacing_mm, every, strict=True))
-    return whole.reshape(parts).mean(axis=(1, 3, 5)), (x, y, z)
+    return small / np.float32(np.prod(every)), (x, y, z)
 
 
 def grey_levels(image: Image, tissue: Bool) -> int:
@@ -51,13 +53,12 @@ def saturated_share(image: Image, tissue: Bool) -> float:
 def lost_slices(image: Image) -> int:
     """Slices between others that hold one value only, or what their neighbour holds, along the worst axis."""
     lost = 0
-    for axis in range(3):
-        slices = np.moveaxis(image, axis, 0).reshape(image.shape[axis], -1)
-        filled = slices.min(axis=1) < slices.max(axis=1)
+    for rows in map(_slices, repeat(image), range(3)):
+        filled = rows.min(axis=1) < rows.max(axis=1)
         used = np.flatnonzero(filled)
         empty = int((~filled[used[0] : used[-1]]).sum()) if used.size else 0
-        repeated = sum(filled[i] and np.array_equal(slices[i], slices[i + 1]) for i in range(len(slices) - 1))
-        lost = max(lost, empty + int(repeated))
+        repeated = int(((rows[1:] == rows[:-1]).all(axis=1) & filled[1:]).sum())
+        lost = max(lost, empty + repeated)
     return lost
 
 
@@ -87,11 +88,11 @@ def slice_jump(image: Image) -> float:
     return worst
 
 
-def _slices(image: Image, axis: int) -> NDArray[np.float64]:
+def _slices(image: Image, axis: int) -> NDArray[np.float32]:
     """Slices across an axis, a row each, of some 96 x 96 of their voxels."""
     slices = np.moveaxis(image, axis, 0)
     y, z = (max(1, n // 96) for n in slices.shape[1:])
-    return slices[:, ::y, ::z].reshape(len(slices), -1).astype(np.float64)
+    return slices[:, ::y, ::z].reshape(len(slices), -1).astype(np.float32)
 
 
 def air_level(image: Image, tissue: Bool) -> float:
@@ -102,51 +103,57 @@ def air_level(image: Image, tissue: Bool) -> float:
     return float(air / np.median(image[tissue])) if tissue.any() else 0.0
 
 
-def ghost_level(image: Image, tissue: Bool, spacing_mm: Spacing) -> float:
+@dataclass(frozen=True)
+class Air:
+    """What surrounds a head.
+
+    Args:
+        head: What is bright, closed and filled: ghosts are darker than the head.
+        distance_mm: From it, 0 inside.
+        middle: The median in tissue.
+    """
+
+    head: Bool
+    distance_mm: NDArray[np.float64]
+    middle: float
+
+
+def air_around(image: Image, tissue: Bool, spacing_mm: Spacing) -> Air:
+    middle = float(np.median(image[tissue])) if tissue.any() else 1.0
+    bright = ndimage.binary_opening(image > 0.4 * middle, iterations=2)
+    head = ndimage.binary_fill_holes(ndimage.binary_closing(bright, iterations=3))
+    return Air(head, ndimage.distance_transform_edt(~head, sampling=spacing_mm), middle)
+
+
+def ghost_level(image: Image, air: Air, noise: float) -> float:
     """What the air around the head holds beyond noise, as a share of the median in tissue.
 
-    The mean of Rician noise in air is 1.25 times its standard deviation in tissue.
+    The mean of Rician noise in air is 1.25 times its standard deviation in tissue, which `noise` is as a
+    share of the median.
     """
-    if not tissue.any():
+    around = air.distance_mm > AIR_FROM_MM
+    if around.sum() < LEAST_AIR:
         return 0.0
-    middle = float(np.median(image[tissue]))
-    air = _far_from(_head_of(image, middle), AIR_FROM_MM, spacing_mm)
-    if air.sum() < LEAST_AIR:
-        return 0.0
-    return float(image[air].mean() / middle - 1.2533 * noise_share(image, tissue))
+    return float(image[around].mean() / air.middle - 1.2533 * noise)
 
 
-def air_structure(image: Image, tissue: Bool, spacing_mm: Spacing) -> float:
+def air_structure(image: Image, air: Air, spacing_mm: Spacing) -> float:
     """How uneven the air beside the upper head is, smoothed, as a share of the median in tissue.
 
     Noise is even; a second head of motion and ghosts is not. Beside the face and the neck, dark muscle is no
     air. The measure is the 99th percentile less the 25th.
     """
-    if not tissue.any():
-        return 0.0
-    middle = float(np.median(image[tissue]))
-    head = largest_component(_head_of(image, middle))
-    air = _far_from(head, STRUCTURE_FROM_MM, spacing_mm)
-    top = int(np.flatnonzero(head.any(axis=(0, 1)))[-1]) if head.any() else 0
-    air[:, :, : max(0, int(top - UPPER_HEAD_MM / spacing_mm[2]))] = False
+    around = air.distance_mm > STRUCTURE_FROM_MM
+    top = int(np.flatnonzero(air.head.any(axis=(0, 1)))[-1]) if air.head.any() else 0
+    around[:, :, : max(0, int(top - UPPER_HEAD_MM / spacing_mm[2]))] = False
     deviation = [4.0 / step for step in spacing_mm]
-    weight = ndimage.gaussian_filter(air.astype(np.float32), deviation)
-    seen = air & (weight > 0.5)
+    weight = ndimage.gaussian_filter(around.astype(np.float32), deviation)
+    seen = around & (weight > 0.5)
     if seen.sum() < LEAST_AIR:
         return 0.0
-    smooth = ndimage.gaussian_filter(image * air, deviation)[seen] / weight[seen]
+    smooth = ndimage.gaussian_filter(image * around, deviation)[seen] / weight[seen]
     low, high = np.percentile(smooth, [25, 99])
-    return float((high - low) / middle)
-
-
-def _head_of(image: Image, middle: float) -> Bool:
-    """What is bright, closed and filled: ghosts are darker than the head."""
-    bright = ndimage.binary_opening(image > 0.4 * middle, iterations=2)
-    return np.asarray(ndimage.binary_fill_holes(ndimage.binary_closing(bright, iterations=3)))
-
-
-def _far_from(head: Bool, mm: float, spacing_mm: Spacing) -> Bool:
-    return np.asarray(ndimage.distance_transform_edt(~head, sampling=spacing_mm) > mm)
+    return float((high - low) / air.middle)
 
 
 def sharpness(image: Image, tissue: Bool, spacing_mm: Spacing) -> float:
@@ -158,21 +165,20 @@ def sharpness(image: Image, tissue: Bool, spacing_mm: Spacing) -> float:
     return float((image - smooth)[inner].std() / image[inner].std())
 
 
-def likeness(one: Volume, other: Volume) -> float:
-    """Correlation of two sequences of one subject; 1 for the same image twice."""
-    a, b = (
-        resample_to(_pooled(volume), _cubes(one.grid), nearest=False).data.ravel() for volume in (one, other)
-    )
-    if a.std() == 0 or b.std() == 0:
-        return 0.0
-    return float(np.corrcoef(a, b)[0, 1])
+def on_cubes(volume: Volume, grid: Grid) -> NDArray[np.float32]:
+    """A sequence in the field of view of a grid, in RAS and cubes of EDGE_MM: two of them can be compared."""
+    return resample_to(_pooled(volume), _cubes(grid), nearest=False).data[0].astype(np.float32)
 
 
-def apart_mm(one: Volume, other: Volume) -> float:
-    """How far the head of one sequence lies from that of another, by their edges, mm."""
-    first, second = (
-        _edges(resample_to(_pooled(volume), _cubes(one.grid), nearest=False)) for volume in (one, other)
-    )
+def likeness(one: Image, other: Image) -> float:
+    """Correlation of two sequences on the same cubes; 1 for the same image twice."""
+    a, b = one.ravel(), other.ravel()
+    return float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else 0.0
+
+
+def apart_mm(one: Image, other: Image) -> float:
+    """How far the head of one sequence lies from that of another on the same cubes, by their edges, mm."""
+    first, second = _edges(one), _edges(other)
     spectrum = fft.rfftn(first) * np.conj(fft.rfftn(second))
     match = fft.irfftn(spectrum, s=first.shape)
     reach = int(FARTHEST_MM / EDGE_MM)
@@ -200,8 +206,7 @@ def _cubes(grid: Grid) -> Grid:
     return Grid((x, y, z), ras.affine @ step)
 
 
-def _edges(volume: Volume) -> NDArray[np.float64]:
-    image = volume.data[0].astype(np.float32)
+def _edges(image: Image) -> NDArray[np.float64]:
     edges = ndimage.gaussian_gradient_magnitude(ndimage.gaussian_filter(image, 0.5), 1.0)
     edges = np.minimum(edges, np.percentile(edges, 98))
     return np.asarray(np.pad(edges - edges.mean(), int(FARTHEST_MM / EDGE_MM)), dtype=np.float64)
