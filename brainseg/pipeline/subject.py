@@ -213,6 +213,8 @@ def _write(subject: Subject, found: Findings, job: Job, folder: Path) -> None:
 def _draw(subject: Subject, found: Findings, folder: Path) -> None:
     vote = found.tumor_type
     title, note = (subject.id, "") if vote is None else (f"{subject.id}: {vote.verdict}", vote.reason)
+    if found.level is Level.fail:
+        title, note = f"{subject.id}: failed", _error(found)["error"]
     outputs.write_montage(folder, subject.id, title, note, found.scans, found.brain, found.tumor)
     if vote is not None:
         outputs.write_vote(folder, subject.id, vote)
