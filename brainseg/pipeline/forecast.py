@@ -39,12 +39,8 @@ SLAB = 3  # one of so many parts of the slices
 PICTURE = 3 / (1 + 2 / SLAB)  # a picture shows three planes, of which two are cut to the slab
 BRAIN_MM = np.array([150.0, 185.0, 145.0])  # along R, A and S, of an adult: while there is no mask yet
 TYPICAL = 0.88  # of BRAIN_MM along each axis: a brain of 1.4 l
-GROWING = (
-    "strip",
-    "segment",
-    "write",
-    "judge",
-)  # their seconds grow with the scan, those of other pieces do not
+# Their seconds grow with the scan, those of other pieces do not.
+GROWING = ("strip", "segment", "write", "judge")
 REPORT_SIDES = (128, 128, 128)
 ANSWERS = 4  # logits of a voxel, at most
 FLOAT_MB = 4 / 2**20

@@ -46,6 +46,7 @@ class Findings:
     strip: Strip | None = None
     tumor_type: TumorType | None = None
     tumor: Segmentation | None = None
+    shape: TumorShape | None = None  # of the outline, where it is judged
     left_out: dict[str, str] = field(default_factory=dict)  # stage: why
     gates: list[Finding] = field(default_factory=list)
 
@@ -160,7 +161,8 @@ def _judge(stage: Stage, found: Findings, models: Models, options: PredictConfig
     elif stage is Stage.classify and found.tumor_type is not None:
         found.gates += judge_type(found.tumor_type.probabilities, found.tumor_type.agreement, limits)
     elif stage is Stage.segment and found.tumor is not None:
-        found.gates += judge_tumor(_shape(found), limits)
+        found.shape = _shape(found)
+        found.gates += judge_tumor(found.shape, limits)
 
 
 def _shape(found: Findings) -> TumorShape:
@@ -179,7 +181,7 @@ def _conclude(found: Findings, options: PredictConfig) -> None:
         found.tumor_type = with_tumor(found.tumor_type, found.tumor.classes, found.scans.grid)
     if options.gates is None or options.gates.contradictions is None:
         return
-    evidence = Evidence(tumor=None if found.tumor is None else _shape(found))
+    evidence = Evidence(tumor=found.shape)
     if found.tumor_type is not None:
         loudest = found.tumor_type.loudest
         evidence = replace(

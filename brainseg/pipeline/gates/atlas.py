@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from brainseg.images.volume import Spacing
+from brainseg.phantom.anatomy import PITUITARY_MNI
 
 STEP_MM = 4
-SELLA_MNI = (0.0, 3.0, -33.0)
 WHITE, GRAY, CSF = "white", "gray", "csf"
 
 Bool = NDArray[np.bool_]
@@ -63,7 +63,7 @@ def atlas() -> Atlas:
         GRAY: gray > 0.65,
         CSF: inner & (gray + white < 0.35),
     }
-    sella = np.asarray(SELLA_MNI) - image.affine[:3, 3]
+    sella = np.asarray(PITUITARY_MNI) - image.affine[:3, 3]
     return Atlas(brain, tissues, shape_of(brain, (STEP_MM,) * 3), sella)
 
 

@@ -1,6 +1,7 @@
 """The gates of each stage: what is measured, and beside which limits."""
 
 from collections.abc import Mapping
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ def judge_scans(images: Mapping[str, Volume], limits: GatesConfig) -> list[Findi
     found = [one for name, volume in images.items() for one in findings(_of_scan(volume), limits, name)]
     grid = next(iter(images.values())).grid
     cubes = {name: scan.on_cubes(volume, grid) for name, volume in images.items()}
-    for one, other in scan.pairs(list(images)):
+    for one, other in combinations(images, 2):
         measured = {
             "same_image": scan.likeness(cubes[one], cubes[other]),
             "apart_mm": scan.apart_mm(cubes[one], cubes[other]),

@@ -1,7 +1,7 @@
 """Measures of a scan as it came, before any model has seen it. All take an image (X, Y, Z) in RAS."""
 
 from dataclasses import dataclass
-from itertools import combinations, product, repeat
+from itertools import product, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -210,10 +210,6 @@ def _edges(image: Image) -> NDArray[np.float64]:
     edges = ndimage.gaussian_gradient_magnitude(ndimage.gaussian_filter(image, 0.5), 1.0)
     edges = np.minimum(edges, np.percentile(edges, 98))
     return np.asarray(np.pad(edges - edges.mean(), int(FARTHEST_MM / EDGE_MM)), dtype=np.float64)
-
-
-def pairs(names: list[str]) -> list[tuple[str, str]]:
-    return list(combinations(names, 2))
 
 
 def middle_of(image: Image) -> tuple[slice, ...]:
