@@ -47,7 +47,7 @@ def write_subject_page(
         "subject",
         result=result,
         headline=HEADLINES[result["verdict"]],
-        facts=list(_facts(result)),
+        facts=[] if result["verdict"] == "fail" else list(_facts(result)),
         wrong=[gate for gate in result["gates"] if gate["level"] != "pass"],
         passed=sum(gate["level"] == "pass" for gate in result["gates"]),
         left_out={LEFT_OUT[stage]: why for stage, why in result.get("left_out", {}).items()},
