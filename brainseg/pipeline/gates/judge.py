@@ -1,6 +1,7 @@
 """The gates of each stage: what is measured, and beside which limits."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 
 import numpy as np
@@ -20,7 +21,9 @@ Bool = NDArray[np.bool_]
 
 def judge_scans(images: Mapping[str, Volume], limits: GatesConfig) -> list[Finding]:
     """Every sequence by itself, then each beside the others."""
-    found = [one for name, volume in images.items() for one in findings(_of_scan(volume), limits, name)]
+    with ThreadPoolExecutor(min(4, len(images))) as threads:  # scipy lets go of the interpreter
+        measures = dict(zip(images, threads.map(_of_scan, images.values()), strict=True))
+    found = [one for name, measured in measures.items() for one in findings(measured, limits, name)]
     grid = next(iter(images.values())).grid
     cubes = {name: scan.on_cubes(volume, grid) for name, volume in images.items()}
     for one, other in combinations(images, 2):
