@@ -1,5 +1,6 @@
 """The models of a prediction: a checkpoint each, of the segmenter perhaps several."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def described(options: PredictConfig, models: Mapping[Stage, Any]) -> dict[str, 
         if isinstance(model, Otsu):
             about[MODEL_OF[stage]] = {"method": given}
             continue
-        files = [{"file": str(path.absolute()), "sha256": sha256(path)} for path in checkpoints_of(given)]
+        files = [{"file": os.path.abspath(path), "sha256": sha256(path)} for path in checkpoints_of(given)]
         about[MODEL_OF[stage]] = files[0] if len(files) == 1 else files
     return about
 

@@ -17,6 +17,7 @@ from brainseg.pipeline.forecast import forecast
 from brainseg.pipeline.gates import Level
 from brainseg.pipeline.models import convention_of, described, load_models
 from brainseg.pipeline.subject import NOT_JUDGED, Job, inputs_of, predict_subject
+from brainseg.pipeline.table import reasons_of, write_volumes
 
 SOME_TO_REVIEW, SOME_FAILED = 3, 4  # exit codes
 COLOURS = {"pass": "green", "review": "yellow", "fail": "red", NOT_JUDGED: "dim"}
@@ -43,6 +44,7 @@ def run(options: PredictConfig) -> int:
     for subject in track(left, "predicting", transient=True, disable=len(left) < 2):
         results[subject.id] = predict_or_name(subject, job, output)
     _print_summary([results[subject.id] for subject in subjects], len(done), output)
+    write_volumes(output)
     verdicts = {result["verdict"] for result in results.values()}
     return (
         SOME_FAILED if str(Level.fail) in verdicts else SOME_TO_REVIEW if str(Level.review) in verdicts else 0
@@ -169,9 +171,7 @@ def _print_summary(results: list[dict[str, Any]], done: int, output: Path) -> No
 
 def _remarks(result: dict[str, Any]) -> list[str]:
     """What a person should know of a result: why it failed, what to look at, what was left out."""
-    wrong = [gate["sentence"] for gate in result.get("gates", []) if gate["level"] != str(Level.passed)]
-    error = [] if wrong or "error" not in result else [result["error"]]
-    return [*error, *wrong, *result.get("left_out", {}).values(), *result.get("warnings", [])]
+    return [*reasons_of(result), *result.get("left_out", {}).values(), *result.get("warnings", [])]
 
 
 def _listed(subjects: list[str]) -> str:
