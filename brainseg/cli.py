@@ -332,6 +332,20 @@ def reproduce(
         raise typer.Exit(1)
 
 
+@app.command()
+def bids(
+    results: Annotated[Path, typer.Argument(help="What predict.py wrote: one subject's folder, or all.")],
+    folder: Annotated[Path, typer.Argument(help="The data set's: new, or of an earlier call.")],
+) -> None:
+    """Results as BIDS derivatives, as predict.py derivatives=DIR writes them. Exit code 1 if all failed."""
+    from brainseg.pipeline.derivatives import write_derivatives
+
+    written = write_derivatives(results, folder)
+    typer.echo("\n".join(written.lines()))
+    if not written.subjects:
+        raise typer.Exit(1)
+
+
 @report.command("grid")
 def report_grid(
     folder: Annotated[

@@ -116,6 +116,11 @@ def changes(folder: Path) -> list[str]:
     return problems
 
 
+def changed_files(folder: Path) -> list[str]:
+    """Every file of a result that is not what it was, a line each; inputs and models are not read."""
+    return list(_changed_here(folder))
+
+
 def _changed_here(folder: Path) -> Iterator[str]:
     sums = folder / SUMS
     try:

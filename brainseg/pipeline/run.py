@@ -13,6 +13,7 @@ from brainseg.config import PredictConfig, UserError
 from brainseg.config.errors import DataError
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.pipeline import outputs, provenance
+from brainseg.pipeline.derivatives import refuse_unfit, write_derivatives
 from brainseg.pipeline.forecast import forecast
 from brainseg.pipeline.gates import Level
 from brainseg.pipeline.models import convention_of, described, load_models
@@ -35,6 +36,8 @@ def run(options: PredictConfig) -> int:
         UserError: Nothing could start: no scan, no model, a checkpoint of another task, results in the way.
     """
     subjects = find_subjects(Path(options.input), options.sequence)
+    if options.derivatives is not None:
+        refuse_unfit(Path(options.derivatives), [subject.id for subject in subjects])
     output, job = Path(options.output), job_of(options)
     done = {} if options.overwrite else _done_before(subjects, job, output)
     left = [subject for subject in subjects if subject.id not in done]
@@ -45,6 +48,8 @@ def run(options: PredictConfig) -> int:
         results[subject.id] = predict_or_name(subject, job, output)
     _print_summary([results[subject.id] for subject in subjects], len(done), output)
     write_volumes(output)
+    if options.derivatives is not None:
+        print("\n".join(write_derivatives(output, Path(options.derivatives)).lines()))
     verdicts = {result["verdict"] for result in results.values()}
     return (
         SOME_FAILED if str(Level.fail) in verdicts else SOME_TO_REVIEW if str(Level.review) in verdicts else 0
