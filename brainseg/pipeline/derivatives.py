@@ -16,22 +16,19 @@ these sums a later run tells its own files from those that someone has put or ch
 touched. Source: BIDS 1.10, "Derivatives".
 """
 
-import csv
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from brainseg.config import SEQUENCES
 from brainseg.config.errors import DataError
 from brainseg.images import bids
-from brainseg.images.atomic import writing
-from brainseg.images.labels import REGIONS
 from brainseg.images.layouts import natural
+from brainseg.pipeline.bids_images import Naming, fill_anat, fill_figures
+from brainseg.pipeline.bids_tables import Label, filled, label_of, write_json, write_tables, write_text
 from brainseg.pipeline.outputs import folder_for
 from brainseg.pipeline.provenance import (
     RESULT,
@@ -42,57 +39,16 @@ from brainseg.pipeline.provenance import (
     result_folders,
     sha256,
 )
-from brainseg.pipeline.table import findings_of, reasons_of
-from brainseg.reporting.canvas import CLASS_COLORS, spoken
+from brainseg.pipeline.table import reasons_of
 
 NAME, BIDS_VERSION = "brainseg", "1.10.0"
-ABBREVIATIONS = {
-    "background": "BG",
-    "necrotic_core": "NCR",
-    "edema": "ED",
-    "enhancing_tumor": "ET",
-    "whole_tumor": "WT",
-    "tumor_core": "TC",
-}
-IGNORED = ("figures/", "results/", SUMS)
-# Of participants.tsv and sessions.tsv, with what they are; a volume is in ml.
-COLUMNS = {
-    "verdict": "What the gates say of the result: pass, review, or not judged",
-    "type": "Tumour type of the most slices, by the classifier",
-    "probability": "Its mean probability over the slices, from 0 to 1",
-    **{
-        f"{name}_ml": f"Volume of the {spoken(name)}"
-        for name in ("brain", *ABBREVIATIONS)
-        if name != "background"
-    },
-}
-FROM_SOURCE = ("task", "acq", "ce", "rec", "run", "echo", "part")  # entities that a scan's name hands on
+IGNORED = ("figures", "results", SUMS)
 ABOUT = f"""Brain masks, skull-stripped scans and tumour outlines, made by {NAME}.
 
 A research tool and no medical device. participants.tsv, or a subject's sessions.tsv, has the verdict of the
 gates ("review": a person should look) and the volumes; results/ has all that is known of each result, and
 a subject's figures/ its pictures. Subjects that failed are left out.
 """
-
-
-@dataclass(frozen=True)
-class Label:
-    """What a subject is called in BIDS, or a session of it."""
-
-    subject: str
-    session: str | None = None
-
-    @property
-    def pairs(self) -> dict[str, str]:
-        return {"sub": self.subject} | ({"ses": self.session} if self.session else {})
-
-    @property
-    def name(self) -> str:
-        return "_".join(f"{key}-{value}" for key, value in self.pairs.items())
-
-    @property
-    def folder(self) -> Path:
-        return Path(*(f"{key}-{value}" for key, value in self.pairs.items()))
 
 
 @dataclass
@@ -114,14 +70,20 @@ class Written:
         return [*said, f"BIDS derivatives of {len(self.subjects)} subjects in {self.root}"]
 
 
-def refuse_unfit(root: Path, ids: Iterable[str]) -> None:
+def refuse_unfit(root: Path, ids: Iterable[str], results: Path) -> None:
     """Say before any work what would stop `write_derivatives`.
+
+    Args:
+        root: The data set's folder.
+        ids: Of the subjects that results will be of,
+        results: beside those that are in this folder already.
 
     Raises:
         DataError: The folder holds something else, or ids that would not be distinct labels in BIDS.
     """
     _refuse_other_data(root)
-    _refuse_foreign(root, _labels(root, ids).values())
+    there = [path.parent.name for path in results.glob(f"*/{RESULT}")]
+    _refuse_foreign(root, _labels(root, dict.fromkeys([*ids, *there])).values())
 
 
 def write_derivatives(results: Path, root: Path) -> Written:
@@ -154,7 +116,7 @@ def write_derivatives(results: Path, root: Path) -> Written:
             _write_subject(root, label, *folders[name], links)
             written.subjects.append(name)
     if root.exists():
-        _write_tables(root)
+        write_tables(root)
     return written
 
 
@@ -164,21 +126,6 @@ def _read(results: Path) -> Iterable[tuple[Path, dict[str, Any]]]:
         if not isinstance(result.get("subject"), str) or "status" not in result:
             raise DataError(f"{folder / RESULT}: names no subject and status; predict the subject again")
         yield folder, result
-
-
-def label_of(identity: str) -> Label:
-    """A subject's label; sub-X_ses-Y becomes a session, any other id its letters and digits.
-
-    Raises:
-        DataError: There are none.
-    """
-    if match := re.fullmatch(r"sub-([A-Za-z0-9]+)(?:_ses-([A-Za-z0-9]+))?", identity):
-        return Label(match[1], match[2])
-    if not (subject := bids.cleaned(identity)):
-        raise DataError(
-            f"{identity}: has no letter A to Z or digit, of which a BIDS label consists; rename the scan"
-        )
-    return Label(subject)
 
 
 def _labels(root: Path, ids: Iterable[str]) -> dict[str, Label]:
@@ -198,7 +145,10 @@ def _labels(root: Path, ids: Iterable[str]) -> dict[str, Label]:
 
 
 def _subject_in(path: Path) -> str:
-    return str(json.loads(path.read_text(encoding="utf-8"))["subject"])
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["subject"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); put it back, or give another folder") from error
 
 
 def _refuse_other_data(root: Path) -> None:
@@ -206,7 +156,7 @@ def _refuse_other_data(root: Path) -> None:
         return
     if not root.is_dir():
         raise DataError(f"{root}: is a file; give a folder for the BIDS derivatives")
-    names = sorted(path.name for path in root.iterdir())
+    names = sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
     makers = _description(root).get("GeneratedBy", [])
     if names and NAME not in [maker.get("Name") for maker in makers if isinstance(maker, dict)]:
         more = " and others" if len(names) > 3 else ""
@@ -256,7 +206,7 @@ def _sums(root: Path) -> set[tuple[str, str]]:
 
 
 def _write_sums(root: Path, sums: set[tuple[str, str]]) -> None:
-    _write_text(root / SUMS, "".join(f"{digest}  {name}\n" for name, digest in sorted(sums)))
+    write_text(root / SUMS, "".join(f"{digest}  {name}\n" for name, digest in sorted(sums)))
 
 
 def _remove(root: Path, label: Label) -> None:
@@ -280,11 +230,11 @@ def _write_subject(
     root: Path, label: Label, results: Path, result: dict[str, Any], links: Mapping[Path, str]
 ) -> None:
     """The images and pictures of a subject, each folder whole, and its result."""
-    naming = _Naming(label, result, links)
+    naming = Naming(label, result, links)
     before = _sums(root)
     others = {one for one in before if not _is_of(root, label, one[0])}
     now: set[tuple[str, str]] = set()
-    for part, fill in (("anat", _fill_anat), ("figures", _fill_figures)):
+    for part, fill in (("anat", fill_anat), ("figures", fill_figures)):
         with folder_for(root / label.folder, part) as folder:
             fill(folder, results, naming)
             place = label.folder / part
@@ -293,138 +243,8 @@ def _write_subject(
             _write_sums(root, before | now)
         if not any((root / place).iterdir()):
             (root / place).rmdir()
-    _write_json(root / "results" / f"{label.name}.json", without_places(result))
+    write_json(root / "results" / f"{label.name}.json", without_places(result))
     _write_sums(root, others | now)
-
-
-@dataclass(frozen=True)
-class _Naming:
-    """How the files of one result are called, and what they were made from.
-
-    Args:
-        label: The subject's.
-        result: Of result.json.
-        links: By the root of a BIDS data set that scans came from, its name in BIDS URIs.
-    """
-
-    label: Label
-    result: dict[str, Any]
-    links: Mapping[Path, str]
-
-    @property
-    def reference(self) -> str:
-        return str(self.result["grid"]["reference"])
-
-    def subject(self, ending: str, **pairs: str) -> str:
-        """The name of what was made of all sequences."""
-        return bids.file_name({**self.label.pairs, **pairs}, ending)
-
-    def scan(self, sequence: str, ending: str, **pairs: str) -> str:
-        """The name of what was made of one sequence: with the entities of its own name, as BIDS demands."""
-        path = self._path(sequence)
-        source = bids.entities(path) if bids.is_anatomical(path) else {}
-        kept = {key: source[key] for key in FROM_SOURCE if key in source}
-        if sequence == "t1ce":
-            kept.setdefault("ce", "gadolinium")
-        return bids.file_name({**kept, **self.label.pairs, **pairs}, ending)
-
-    def sources(self, sequences: Iterable[str]) -> list[str]:
-        """BIDS URIs of the scans that lie in a BIDS data set."""
-        return [uri for sequence in sequences if (uri := self._uri(sequence))]
-
-    def own(self, name: str) -> str:
-        """The BIDS URI of an image that was written."""
-        return f"bids::{(self.label.folder / 'anat' / name).as_posix()}"
-
-    def space(self, sequence: str) -> str:
-        return self._uri(sequence) or "orig"
-
-    def _path(self, sequence: str) -> Path:
-        return Path(self.result["inputs"][sequence]["file"])
-
-    def _uri(self, sequence: str) -> str | None:
-        path = self._path(sequence)
-        root = bids.root_of(path) if bids.is_anatomical(path) else None
-        if root is None or root not in self.links:
-            return None
-        return f"bids:{self.links[root]}:{path.relative_to(root).as_posix()}"
-
-
-@dataclass(frozen=True)
-class _Images:
-    """Images of a result, copied under their names in BIDS.
-
-    Args:
-        folder: Where they go.
-        results: Where they are.
-        naming: How they are called.
-    """
-
-    folder: Path
-    results: Path
-    naming: _Naming
-
-    def put(self, source: str, name: str, sequence: str, about: str, **sidecar: Any) -> bool:
-        """An image on the grid of a sequence with its JSON beside it; False where the result has none."""
-        path = self.results / f"{self.naming.result['subject']}_{source}.nii.gz"
-        if not path.is_file():
-            return False
-        shutil.copyfile(path, self.folder / name)
-        place = {"SpatialReference": self.naming.space(sequence)}
-        described = {"Description": about, **_filled(sidecar), **place}
-        _write_json(self.folder / name.replace(".nii.gz", ".json"), described)
-        return True
-
-
-def _fill_anat(folder: Path, results: Path, naming: _Naming) -> None:
-    images, result, first = _Images(folder, results, naming), naming.result, naming.reference
-    sequences = [name for name in SEQUENCES if name in result["inputs"]]
-    masks = {}
-    for sequence in [first, *(name for name in sequences if name != first)]:
-        own = {} if sequence == first else {"space": bids.SUFFIXES[sequence]}
-        source = "brain_mask" if sequence == first else f"{sequence}_brain_mask"
-        name = naming.scan(sequence, "mask.nii.gz", **own, desc="brain")
-        sources = naming.sources([sequence])
-        if images.put(source, name, sequence, "1 in the brain", Type="Brain", Sources=sources):
-            masks[sequence] = name
-    for sequence in sequences:
-        name = naming.scan(sequence, f"{bids.SUFFIXES[sequence]}.nii.gz", desc="brain")
-        mask = masks.get(sequence) or masks.get(first)
-        sources = [*naming.sources([sequence]), *([naming.own(mask)] if mask else [])]
-        about = f"{sequence} with its own intensities within the brain mask, 0 elsewhere"
-        images.put(f"{sequence}_stripped", name, sequence, about, SkullStripped=True, Sources=sources)
-    name = naming.scan(first, "probseg.nii.gz", label="brain")
-    images.put("brain_probability", name, first, "Probability of brain", Sources=naming.sources([first]))
-    _put_tumor(images)
-
-
-def _put_tumor(images: _Images) -> None:
-    naming, result = images.naming, images.naming.result
-    used = (result.get("segmentation") or {}).get("sequences", [])
-    convention = result.get("label_convention") or {}
-    made: dict[str, Any] = {"Manual": False, "Sources": naming.sources(used)}
-    name = naming.subject("dseg.nii.gz", desc="tumor")
-    about = f"Parts of the tumour, with the labels of {convention.get('name')}"
-    if images.put("tumor_labels", name, naming.reference, about, **made):
-        rows = [label_row(int(value), part) for value, part in convention["values"].items()]
-        _write_table(images.folder / name.replace(".nii.gz", ".tsv"), rows)
-    about = f"Probabilities of {', '.join(map(spoken, REGIONS))}: one within the other, a volume each"
-    labels = [ABBREVIATIONS[region] for region in REGIONS]
-    name = naming.subject("probseg.nii.gz", desc="tumor")
-    images.put("tumor_probabilities", name, naming.reference, about, LabelMap=labels, **made)
-
-
-def label_row(value: int, part: str) -> dict[str, Any]:
-    """A row of the label table."""
-    color = CLASS_COLORS.get(part, "#000000")
-    return {"index": value, "name": part, "abbreviation": ABBREVIATIONS[part], "color": color}
-
-
-def _fill_figures(folder: Path, results: Path, naming: _Naming) -> None:
-    for kind in ("montage", "vote"):
-        path = results / f"{naming.result['subject']}_{kind}.png"
-        if path.is_file():
-            shutil.copyfile(path, folder / f"{naming.label.name}_{kind}.png")
 
 
 def without_places(value: Any) -> Any:
@@ -451,13 +271,15 @@ def _write_description(root: Path, results: Sequence[Mapping[str, Any]]) -> dict
     made = {"GeneratedBy": [{"Name": NAME, "Version": code()["version"]}, *others]}
     fixed = {"BIDSVersion": BIDS_VERSION, "DatasetType": "derivative"}
     defaults = {"Name": "Brain masks and tumour outlines made by brainseg"}
-    sources = {"DatasetLinks": links, "SourceDatasets": [{"URL": path} for path in links.values()]}
-    _write_json(root / bids.DESCRIPTION, {**defaults, **before, **fixed, **made, **_filled(sources)})
+    listed = before.get("SourceDatasets", [])
+    listed = [*listed, *(url for path in links.values() if (url := {"URL": path}) not in listed)]
+    sources = {"DatasetLinks": links, "SourceDatasets": listed}
+    write_json(root / bids.DESCRIPTION, {**defaults, **before, **fixed, **made, **filled(sources)})
     if not (root / "README").exists():
-        _write_text(root / "README", ABOUT)
+        write_text(root / "README", ABOUT)
     ignored = root / ".bidsignore"
     lines = ignored.read_text(encoding="utf-8").splitlines() if ignored.exists() else []
-    _write_text(ignored, "\n".join(dict.fromkeys([*lines, *IGNORED])) + "\n")
+    write_text(ignored, "\n".join(dict.fromkeys([*lines, *IGNORED])) + "\n")
     return {Path(os.path.abspath(root / path)): name for name, path in links.items()}
 
 
@@ -474,76 +296,3 @@ def _relative(source: Path, root: Path) -> str | None:
     if len(Path(os.path.commonpath([source, root])).parts) < 2:
         return None
     return Path(os.path.relpath(source, root)).as_posix()
-
-
-def _write_tables(root: Path) -> None:
-    """participants.tsv, and sessions.tsv of subjects with sessions, of all results in the data set."""
-    rows: dict[str, dict[str, Any]] = {}
-    sessions: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted((root / "results").glob("*.json"), key=lambda path: natural(path.stem)):
-        label = label_of(path.stem)
-        findings = findings_of(json.loads(path.read_text(encoding="utf-8")))
-        participant = f"sub-{label.subject}"
-        rows.setdefault(participant, {"participant_id": participant})
-        if label.session is None:
-            rows[participant] |= findings
-        else:
-            sessions.setdefault(participant, []).append({"session_id": f"ses-{label.session}", **findings})
-    _merge_table(root / "participants.tsv", list(rows.values()), "participant_id")
-    for participant, visits in sessions.items():
-        _merge_table(root / participant / f"{participant}_sessions.tsv", visits, "session_id")
-
-
-def _merge_table(path: Path, rows: list[dict[str, Any]], key: str) -> None:
-    """Our columns of our rows, and the columns and rows that someone has added; their meaning beside."""
-    before = {row[key]: row for row in _table(path) if key in row}
-    added = {name: _without_ours(row, key) for name, row in before.items()}
-    ours = [{**row, **added.pop(row[key], {})} for row in rows]
-    theirs = [{key: name, **row} for name, row in added.items() if row]
-    _write_table(path, [*ours, *theirs])
-    described = path.with_suffix(".json")
-    known = json.loads(described.read_text(encoding="utf-8")) if described.exists() else {}
-    columns = [name for name in COLUMNS if any(name in row for row in rows)]
-    meaning = {name: {"Description": COLUMNS[name]} for name in columns}
-    for name in columns:
-        if name.endswith("_ml"):
-            meaning[name]["Units"] = "mL"
-    _write_json(described, {**known, **meaning})
-
-
-def _without_ours(row: Mapping[str, str], key: str) -> dict[str, str]:
-    return {
-        name: value for name, value in row.items() if name not in COLUMNS and name != key and value != "n/a"
-    }
-
-
-def _table(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-
-
-def _write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """A TSV as BIDS has it: n/a for what is not there."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [columns, *([_cell(row.get(name)) for name in columns] for row in rows)]
-    _write_text(path, "".join("\t".join(line) + "\n" for line in lines))
-
-
-def _cell(value: Any) -> str:
-    return "n/a" if value in (None, "") else str(value)
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    _write_text(path, json.dumps(content, indent=2) + "\n")
-
-
-def _write_text(path: Path, text: str) -> None:
-    with writing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def _filled(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Without empty lists and objects, which say nothing."""
-    return {name: value for name, value in values.items() if value not in ([], {})}

@@ -37,7 +37,7 @@ def run(options: PredictConfig) -> int:
     """
     subjects = find_subjects(Path(options.input), options.sequence)
     if options.derivatives is not None:
-        refuse_unfit(Path(options.derivatives), [subject.id for subject in subjects])
+        refuse_unfit(Path(options.derivatives), [one.id for one in subjects], Path(options.output))
     output, job = Path(options.output), job_of(options)
     done = {} if options.overwrite else _done_before(subjects, job, output)
     left = [subject for subject in subjects if subject.id not in done]
