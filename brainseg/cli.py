@@ -346,6 +346,22 @@ def bids(
         raise typer.Exit(1)
 
 
+@app.command()
+def view(
+    folder: Annotated[Path, typer.Argument(help="What predict.py wrote: one subject's folder, or all.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 0,
+) -> None:
+    """Show the report pages to a browser on this machine only (127.0.0.1), until Ctrl+C."""
+    from brainseg.reporting.serve import server_of
+
+    server, address = server_of(folder, port)
+    typer.echo(f"{address}\nCtrl+C ends it")
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        server.server_close()
+
+
 @report.command("grid")
 def report_grid(
     folder: Annotated[

@@ -22,7 +22,10 @@ from brainseg.images.labels import CLASSES, REGIONS
 from brainseg.images.nifti import read_labels
 from brainseg.metrics import dice
 from brainseg.phantom import write_cohort
-from brainseg.pipeline.run import SOME_TO_REVIEW
+from brainseg.phantom.damage import damage
+from brainseg.pipeline.run import SOME_FAILED, SOME_TO_REVIEW
+from brainseg.reporting.index_page import INDEX
+from brainseg.reporting.subject_page import PAGE
 
 TASKS = ("skullstripper", "segmenter", "classifier")
 PATIENTS_SEED = 1000  # far from the cohorts' own, so that no model has seen these heads
@@ -30,6 +33,7 @@ PATIENTS_SEED = 1000  # far from the cohorts' own, so that no model has seen the
 # patients of other seeds: docs/experiments.md, 2026-11-22, night.
 HEALTHY_AT = 0.84
 OFFSETS_MM = [0, 10, 20, 30, 40]  # 27 slices, as the report, but out to where meningiomas grow
+DAMAGE, DAMAGED = "upside down", "upsidedown"  # and what that makes of a patient's name
 DICES = ("brain", "enhancing_tumor", "tumor_core", "whole_tumor")
 CAPTION = (
     "Dice of the brain mask (strip) and of enhancing tumour, tumour core and whole tumour: 1 is perfect. "
@@ -51,33 +55,52 @@ def demo(folder: Path, patients: int = 10, spacing_mm: float = 2.0) -> None:
     write_cohort(cohort, layout="bids", subjects=patients, seed=PATIENTS_SEED, spacing_mm=spacing_mm)
     models = [f"{task}={path}" for task, path in checkpoints.items()]
     predictions = folder / "predictions"
-    _command(
-        "predict",
-        f"vote.healthy_at={HEALTHY_AT}",
-        f"vote.offsets_mm={OFFSETS_MM}",
-        f"input={cohort}",
-        *models,
-        f"output={predictions}",
-        "overwrite=true",
-        f"hydra.run.dir={folder}/log",
-    )
+    shutil.rmtree(predictions, ignore_errors=True)
+    settings = [*models, f"vote.healthy_at={HEALTHY_AT}", f"vote.offsets_mm={OFFSETS_MM}"]
+    places = [f"output={predictions}", f"hydra.run.dir={folder}/log"]
+    _command("predict", f"input={cohort}", *settings, *places, ends_with=(0, SOME_TO_REVIEW))
     _print_scores(_scores(cohort, predictions), console)
-    console.print(f"pictures:  {predictions}/*/*_montage.png, and curves.png and panels/ in {folder}/<model>")
+    console.rule(f"the last of them, {DAMAGE}")
+    damaged = _damaged(cohort, folder / "damaged")
+    # That the command ends as it does says that the damage was caught.
+    _command("predict", f"input={damaged}", *settings, *places, ends_with=(SOME_TO_REVIEW, SOME_FAILED))
+    pages = {
+        "a patient that no model has seen": predictions / f"{damaged.name.removesuffix(DAMAGED)}" / PAGE,
+        "the same, damaged and caught": predictions / damaged.name / PAGE,
+        "all of them": predictions / INDEX,
+    }
+    console.print("pages, for a browser:")
+    for what, page in pages.items():
+        console.print(f"  {page}  ({what})", soft_wrap=True)
+    console.print(f"training curves: curves.png and panels/ in {folder}/<model>", soft_wrap=True)
     console.print(f"the demo took {(time.monotonic() - start) / 60:.1f} minutes")
+
+
+def _damaged(cohort: Path, folder: Path) -> Path:
+    """A copy of the cohort's last patient whose scans were spoilt, under a name that says so."""
+    shutil.rmtree(folder, ignore_errors=True)
+    patient = sorted(cohort.glob("sub-*"))[-1]
+    copy = folder / (patient.name + DAMAGED)
+    for file in (patient / "anat").iterdir():
+        target = copy / "anat" / file.name.replace(patient.name, copy.name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target)
+    damage(copy, DAMAGE)
+    return copy
 
 
 def _trained(task: str, folder: Path, console: Console) -> Path:
     run = folder / task
     checkpoint = run / "checkpoints" / "last.ckpt"
     console.rule(f"training the {task}")
-    _command("train", f"experiment=demo_{task}", f"hydra.run.dir={run}")
+    _command("train", f"experiment=demo_{task}", f"hydra.run.dir={run}", ends_with=(0,))
     return checkpoint
 
 
-def _command(*arguments: str) -> None:
+def _command(*arguments: str, ends_with: tuple[int, ...]) -> None:
     print("$ brainseg", *arguments, flush=True)
     done = subprocess.run([sys.executable, "-m", "brainseg", *arguments], check=False)
-    if done.returncode not in (0, SOME_TO_REVIEW):
+    if done.returncode not in ends_with:
         raise UserError(f"the demo stopped: brainseg {arguments[0]} ended with exit code {done.returncode}")
 
 

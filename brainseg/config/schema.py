@@ -615,6 +615,7 @@ class PredictConfig:
     labels: Optional[str] = MISSING  # convention of the label map that is written; null: the segmenter's own
     save_probabilities: bool = MISSING
     montage: bool = MISSING
+    page: bool = MISSING  # report.html of each subject, index.html of all
     forecast: bool = MISSING  # of seconds, memory and disk, before anything is predicted
     device: str = MISSING
     output: str = MISSING

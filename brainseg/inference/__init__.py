@@ -3,6 +3,7 @@
 from brainseg.inference.calibration import calibrated, fit_temperature
 from brainseg.inference.cleaning import Cleaning
 from brainseg.inference.components import fill_holes, largest_component, remove_small
+from brainseg.inference.diameters import Diameters, diameters
 from brainseg.inference.one_window import window_sides
 from brainseg.inference.otsu import otsu_bin, otsu_brain
 from brainseg.inference.regions import at_temperatures, classes_of_regions, region_probabilities
@@ -13,12 +14,14 @@ from brainseg.inference.window import predict_windows
 __all__ = [
     "HEALTHY",
     "Cleaning",
+    "Diameters",
     "Verdict",
     "VoteSlice",
     "at_temperatures",
     "calibrated",
     "classes_of_regions",
     "combine_votes",
+    "diameters",
     "display_slice",
     "fill_holes",
     "fit_temperature",

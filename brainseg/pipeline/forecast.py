@@ -31,6 +31,8 @@ from brainseg.pipeline.scans import brain_if_stripped
 from brainseg.pipeline.stages import sequences_of, window_options
 from brainseg.pipeline.subject import Job, predict_subject
 from brainseg.preprocess.volumes import head_of
+from brainseg.reporting.subject_page import PAGE
+from brainseg.reporting.viewer import VOXELS, niivue
 from brainseg.tasks import Ensemble, Segmenter, SkullStripper
 from brainseg.tasks.segmenter import MIRRORED
 from brainseg.tasks.volumes import whole_volume
@@ -44,6 +46,8 @@ GROWING = ("strip", "segment", "write", "judge")
 REPORT_SIDES = (128, 128, 128)
 ANSWERS = 4  # logits of a voxel, at most
 FLOAT_MB = 4 / 2**20
+BASE64 = 4 / 3
+PACKED = 0.6 * BASE64  # bytes of the page for a voxel of the viewers
 
 Volumes = Mapping[str, Volume]
 Shape = tuple[int, int, int]
@@ -124,12 +128,14 @@ def forecast(subject: Subject, job: Job) -> Forecast:
         written.mkdir()
         rehearsal = replace(job, models=_idle(job.models), options=_without_stops(job.options))
         seconds = predict_subject(slab, rehearsal, written)["seconds"]
-        pictures, images = _written_mb(written)
+        pictures, images, page = _written_mb(written)
     growing = sum(value for name, value in seconds.items() if name in GROWING)
     fixed = sum(value for name, value in seconds.items() if name not in (*GROWING, "read"))
     arrays = max([one.memory_mb for one in work], default=0.0) + _native_mb(volumes)
     held = max(meter.peak_mb["networks"], meter.peak_mb["rehearsal"], meter.peak_mb["read"] + arrays)
     disk = images / _brain_share(volumes, share) + pictures * PICTURE
+    if job.options.page:
+        disk += _page_mb(page, pictures, share)
     return Forecast(meter.seconds["read"] + growing / share + fixed + computing, held, disk)
 
 
@@ -272,8 +278,17 @@ class _Nothing:
         return found
 
 
-def _written_mb(folder: Path) -> tuple[float, float]:
-    """Of pictures, which hardly grow with the scan, and of images."""
+def _written_mb(folder: Path) -> tuple[float, float, float]:
+    """Of pictures, which hardly grow with the scan, of images, and of the page."""
     sizes = {path: path.stat().st_size / 1e6 for path in folder.iterdir()}
     pictures = sum(size for path, size in sizes.items() if path.suffix == ".png")
-    return pictures, sum(sizes.values()) - pictures
+    page = sum(size for path, size in sizes.items() if path.name == PAGE)
+    return pictures, sum(sizes.values()) - pictures - page, page
+
+
+def _page_mb(page: float, pictures: float, share: float) -> float:
+    """Of a page whose slab's took so much: the script stays, the volumes grow to the most that it holds."""
+    script = niivue()
+    fixed = len(script.packed) / 1e6 if script else 0.0
+    volumes = page - fixed - pictures * BASE64
+    return fixed + pictures * PICTURE * BASE64 + min(volumes / share, VOXELS * PACKED / 1e6)

@@ -76,16 +76,32 @@ def checkpoints_of(given: Any) -> list[Path]:
 
 
 def described(options: PredictConfig, models: Mapping[Stage, Any]) -> dict[str, Any]:
-    """For result.json, by the model's name: its file and sha256, a list of these, or the method."""
+    """For result.json, by the model's name: file, sha256 and what it learnt from, or a list, or a method."""
     about: dict[str, Any] = {}
     for stage, model in models.items():
         given = getattr(options, MODEL_OF[stage])
         if isinstance(model, Otsu):
             about[MODEL_OF[stage]] = {"method": given}
             continue
-        files = [{"file": os.path.abspath(path), "sha256": sha256(path)} for path in checkpoints_of(given)]
+        members = model.members if isinstance(model, Ensemble) else [model]
+        files = [
+            {"file": os.path.abspath(path), "sha256": sha256(path), "learnt_from": _learnt_from(member)}
+            for path, member in zip(checkpoints_of(given), members, strict=True)
+        ]
         about[MODEL_OF[stage]] = files[0] if len(files) == 1 else files
     return about
+
+
+def _learnt_from(model: TaskModule) -> dict[str, Any]:
+    """How many examples of which data, as the checkpoint has it."""
+    facts, data = model.provenance.get("facts", {}), model.provenance.get("data", {})
+    slices = "train_slices" in facts
+    what = "slices of " if slices else "subjects of "
+    return {
+        "examples": facts.get("train_slices", facts.get("train_subjects")),
+        "data": what + ("synthetic heads" if "phantom" in facts else Path(str(data.get("root"))).name),
+        "sequences": [] if slices else list(model.config.preprocess.modalities),
+    }
 
 
 def convention_of(options: PredictConfig, models: Models) -> Convention:

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from brainseg.images.labels import Convention, from_classes
 from brainseg.images.nifti import write
-from brainseg.images.volume import Volume, resample_to, to_ras
+from brainseg.images.volume import Volume, ras_grid, resample_to, to_ras
 from brainseg.pipeline.provenance import RESULT, write_sums
 from brainseg.pipeline.scans import Scans
 from brainseg.pipeline.stages import Segmentation, Strip
 from brainseg.pipeline.tumor_type import TumorType
-from brainseg.reporting.montage import draw_montage
+from brainseg.reporting.montage import compose, draw_montage
+from brainseg.reporting.viewer import volumes_of
 from brainseg.reporting.vote import draw_vote
 
 
@@ -75,24 +76,35 @@ def write_montage(
     scans: Scans,
     mask: NDArray[np.bool_] | None,
     tumor: Segmentation | None,
-) -> None:
-    def ras(array_XYZ: NDArray[Any]) -> NDArray[Any]:
-        return to_ras(Volume(array_XYZ[None], scans.grid)).data[0]
-
-    images = {sequence: to_ras(scans.on_reference(sequence)) for sequence in scans.images}
-    draw_montage(
-        {sequence: volume.data[0] for sequence, volume in images.items()},
-        next(iter(images.values())).grid.spacing_mm,
-        None if mask is None else ras(mask),
-        None if tumor is None else ras(tumor.classes),
-        title,
-        note,
-        folder / f"{name}_montage.png",
-    )
+) -> Path:
+    """The picture's place is given back."""
+    png = folder / f"{name}_montage.png"
+    draw_montage(*_in_ras(scans, mask, tumor), title, note, png)
+    return png
 
 
-def write_vote(folder: Path, name: str, vote: TumorType) -> None:
-    loudest = vote.loudest
+def viewer_volumes(
+    scans: Scans, mask: NDArray[np.bool_] | None, tumor: Segmentation | None
+) -> dict[str, Any]:
+    """What the report page's viewers show."""
+    return volumes_of(compose(*_in_ras(scans, mask, tumor)))
+
+
+def _in_ras(
+    scans: Scans, mask: NDArray[np.bool_] | None, tumor: Segmentation | None
+) -> tuple[dict[str, NDArray[Any]], Any, NDArray[Any] | None, NDArray[Any] | None]:
+    """Every sequence on the reference grid, the spacing, the mask and the classes, with axes along RAS."""
+
+    def ras(array_XYZ: NDArray[Any] | None) -> NDArray[Any] | None:
+        return None if array_XYZ is None else to_ras(Volume(array_XYZ[None], scans.grid)).data[0]
+
+    images = {sequence: to_ras(scans.on_reference(sequence)).data[0] for sequence in scans.images}
+    return images, ras_grid(scans.grid).spacing_mm, ras(mask), ras(None if tumor is None else tumor.classes)
+
+
+def write_vote(folder: Path, name: str, vote: TumorType) -> Path:
+    """The picture's place is given back."""
+    loudest, png = vote.loudest, folder / f"{name}_vote.png"
     title = f"{name}: {vote.verdict} on {vote.sequence}"
     draw_vote(
         vote.slices,
@@ -102,8 +114,9 @@ def write_vote(folder: Path, name: str, vote: TumorType) -> None:
         loudest.tumor,
         title,
         vote.reason,
-        folder / f"{name}_vote.png",
+        png,
     )
+    return png
 
 
 def write_result(folder: Path, result: dict[str, Any]) -> None:

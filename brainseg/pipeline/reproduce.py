@@ -11,6 +11,7 @@ from brainseg.config.errors import DataError
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.pipeline.provenance import RESULT, SUMS, read_result, sha256
 from brainseg.pipeline.run import job_of, predict_or_name
+from brainseg.reporting.subject_page import PAGE
 
 VOLATILE = ("seconds", "peak_memory_mb")  # of result.json: what no two runs have in common
 
@@ -46,7 +47,10 @@ def _subject(result: dict[str, Any], folder: Path) -> Subject:
 
 
 def _differences(before: Path, now: Path) -> Any:
-    names = {path.name for place in (before, now) for path in place.iterdir()} - {SUMS}
+    names = {path.name for place in (before, now) for path in place.iterdir()} - {
+        SUMS,
+        PAGE,
+    }  # a page says what it took, and when
     for name in sorted(names):
         if not (before / name).is_file():
             yield f"{name}: was not there before"

@@ -19,6 +19,8 @@ from brainseg.pipeline.gates import Level
 from brainseg.pipeline.models import convention_of, described, load_models
 from brainseg.pipeline.subject import NOT_JUDGED, Job, inputs_of, predict_subject
 from brainseg.pipeline.table import reasons_of, write_volumes
+from brainseg.reporting.index_page import INDEX, write_index_page
+from brainseg.reporting.subject_page import PAGE, write_subject_page
 
 SOME_TO_REVIEW, SOME_FAILED = 3, 4  # exit codes
 COLOURS = {"pass": "green", "review": "yellow", "fail": "red", NOT_JUDGED: "dim"}
@@ -46,10 +48,14 @@ def run(options: PredictConfig) -> int:
     results: dict[str, dict[str, Any]] = dict(done)
     for subject in track(left, "predicting", transient=True, disable=len(left) < 2):
         results[subject.id] = predict_or_name(subject, job, output)
+    if options.page:
+        write_index_page(output, [provenance.read_result(one) for one in provenance.result_folders(output)])
     _print_summary([results[subject.id] for subject in subjects], len(done), output)
     write_volumes(output)
     if options.derivatives is not None:
         print("\n".join(write_derivatives(output, Path(options.derivatives)).lines()))
+    if options.page:
+        Console().print(f"pages: {output / INDEX}", soft_wrap=True, markup=False, highlight=False)
     verdicts = {result["verdict"] for result in results.values()}
     return (
         SOME_FAILED if str(Level.fail) in verdicts else SOME_TO_REVIEW if str(Level.review) in verdicts else 0
@@ -122,14 +128,16 @@ def predict_or_name(subject: Subject, job: Job, output: Path) -> dict[str, Any]:
         if not known:
             result["traceback"] = traceback.format_exc()
             log.debug("", exc_info=True)
-        _write_failure(subject, result, output)
+        _write_failure(subject, result, output, page=job.options.page)
     return result
 
 
-def _write_failure(subject: Subject, result: dict[str, Any], output: Path) -> None:
+def _write_failure(subject: Subject, result: dict[str, Any], output: Path, *, page: bool) -> None:
     """What went wrong in place of any earlier result; said, where even that cannot be written."""
     try:
         with outputs.folder_for(output, subject.id) as folder:
+            if page:
+                write_subject_page(folder / PAGE, result, None, {})
             outputs.write_result(folder, result)
     except OSError as error:  # a full disk: the other subjects are still predicted and counted
         log.error("%s: its failure could not be written to %s: %s", subject.id, output, error)

@@ -1,7 +1,7 @@
 """The linked prediction of one subject, from its files to its result."""
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from brainseg.config.schema import Stage
 from brainseg.images.labels import CLASSES, REGIONS, Convention
 from brainseg.images.layouts import Subject
 from brainseg.images.volume import Volume, ras_grid, to_ras
+from brainseg.inference import diameters
 from brainseg.pipeline import outputs, provenance
 from brainseg.pipeline.gates import Finding, Level, worst
 from brainseg.pipeline.gates.contradictions import Evidence, contradictions
@@ -31,6 +32,7 @@ from brainseg.pipeline.stages import (
     usable_sequences,
 )
 from brainseg.pipeline.tumor_type import TumorType, classify, with_tumor
+from brainseg.reporting.subject_page import PAGE, write_subject_page
 from brainseg.tasks import Ensemble
 
 NOT_JUDGED = "not judged"  # the verdict with gates=none
@@ -98,10 +100,17 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
         _conclude(found, options)
         with meter.measure("write"):
             _write(subject, found, job, folder)
+    pictures, volumes = {}, None
     if options.montage:
         with meter.measure("draw"):
-            _draw(subject, found, folder)
-    return _result(subject, found, job, meter)
+            pictures = _draw(subject, found, folder)
+    if options.page:
+        with meter.measure("draw"):
+            volumes = outputs.viewer_volumes(found.scans, found.brain, found.tumor)
+    result = _result(subject, found, job, meter)
+    if options.page:
+        write_subject_page(folder / PAGE, result, volumes, pictures)
+    return result
 
 
 def _wanted(subject: Subject, models: Models, options: PredictConfig) -> tuple[list[str], str | None]:
@@ -213,14 +222,16 @@ def _write(subject: Subject, found: Findings, job: Job, folder: Path) -> None:
         outputs.write_probabilities(folder, subject.id, found.scans, found.strip, found.tumor)
 
 
-def _draw(subject: Subject, found: Findings, folder: Path) -> None:
+def _draw(subject: Subject, found: Findings, folder: Path) -> dict[str, Path]:
     vote = found.tumor_type
     title, note = (subject.id, "") if vote is None else (f"{subject.id}: {vote.verdict}", vote.reason)
     if found.level is Level.fail:
         title, note = f"{subject.id}: failed", _error(found)["error"]
-    outputs.write_montage(folder, subject.id, title, note, found.scans, found.brain, found.tumor)
+    shown = found.scans, found.brain, found.tumor
+    pictures = {"montage": outputs.write_montage(folder, subject.id, title, note, *shown)}
     if vote is not None:
-        outputs.write_vote(folder, subject.id, vote)
+        pictures["vote"] = outputs.write_vote(folder, subject.id, vote)
+    return pictures
 
 
 def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[str, Any]:
@@ -236,6 +247,7 @@ def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[s
         **_error(found),
         "tumor_type": found.tumor_type and _type_result(found.tumor_type, job.options.vote.healthy_at),
         "volumes_ml": volumes,
+        "diameters_mm": {} if found.tumor is None else _diameters(found.tumor, found.scans),
         "label_convention": {"name": convention.name, "values": _values(convention)} if found.tumor else None,
         "segmentation": found.tumor.about if found.tumor else None,
         "stages": [str(s) for s in job.options.pipeline.stages if str(s) in meter.seconds],
@@ -270,6 +282,16 @@ def inputs_of(subject: Subject) -> dict[str, Any]:
         }
         for name, source in subject.images.items()
     }
+
+
+def _diameters(tumor: Segmentation, scans: Scans) -> dict[str, dict[str, float] | None]:
+    """Of each region's largest piece; None for a region that is not there."""
+    classes = to_ras(Volume(tumor.classes[None], scans.grid))
+    found = {
+        region: diameters(np.isin(classes.data[0], members), classes.grid.spacing_mm)
+        for region, members in REGIONS.items()
+    }
+    return {region: asdict(one) if one else None for region, one in found.items()}
 
 
 def _grid_result(name: str, scans: Scans) -> dict[str, Any]:

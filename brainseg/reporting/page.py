@@ -1,6 +1,7 @@
-"""Self-contained HTML pages from templates: no script, no network, every picture inside the file."""
+"""Self-contained HTML pages from templates: no network, every picture inside the file."""
 
 import base64
+import json
 from datetime import date
 from importlib.metadata import version
 from io import BytesIO
@@ -37,6 +38,26 @@ def write_page(path: Path, template: str, **values: Any) -> None:
     text = _ENVIRONMENT.get_template(f"{template}.html").render(made=made, **values)
     with writing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def template_text(name: str) -> str:
+    """A file beside the templates, as it is."""
+    text: str = _ENVIRONMENT.loader.get_source(_ENVIRONMENT, name)[0]  # type: ignore[union-attr]
+    return text
+
+
+def readable(values: Any) -> str:
+    """Plain values as indented JSON, for people."""
+    return json.dumps(values, indent=2, ensure_ascii=False)
+
+
+_ENVIRONMENT.filters["readable"] = readable
+_ENVIRONMENT.policies["json.dumps_kwargs"] = {}  # by default it sorts: the order of sequences is ours
+
+
+def inline_file(png: Path) -> Markup:
+    """A picture's file as the `src` of an <img>."""
+    return _data_uri("png", png.read_bytes())
 
 
 def inline_figure(figure: Figure, *, dpi: int = 110) -> Markup:

@@ -26,7 +26,7 @@ WORDS = {
     "brain_cut_below_cm2": "the image ends within the brain below, over {:.1f} cm2",
     "brain_asymmetry": "the brain's halves differ by {:.1%}",
     "flip_agreement": "the mask of the mirrored scan agrees at Dice {:.3f}",
-    "uprightness": "the brain fits an atlas better as it lies than turned in any other way by {:.3f}",
+    "uprightness": "the brain fits an atlas {:+.3f} better as it lies than turned in the best other way",
     "csf_over_white": "CSF is brighter than white matter by {:.2f} standard deviations",
     "white_over_gray": "white matter is brighter than grey by {:.2f} standard deviations",
     "plane_agreement": "{:.0%} of the planes alone say the tumour type that all say together",

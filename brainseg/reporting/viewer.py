@@ -1,0 +1,114 @@
+"""What the viewers of a report page show: volumes of one byte a voxel, and NiiVue's script for the 3-D view.
+
+Volumes are written into the page as base64 of gzip, axis x running fastest as in NIfTI, with voxels of equal
+sides, so that one scale holds in every plane.
+"""
+
+import base64
+import gzip
+import re
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainseg.images.volume import Grid, Volume, resample_to
+from brainseg.reporting.montage import Scene
+
+VOXELS = 8_000_000  # of all sequences together, at most: about 5 MB in the page
+GREYS = 64  # more cannot be told apart on a screen, and fewer pack better
+BRAIN = 16  # added to the class of a voxel in the brain mask
+
+
+@dataclass(frozen=True)
+class Script:
+    """NiiVue as a module that exports `Niivue`, packed, with the licence that goes with it."""
+
+    packed: str
+    licence: str
+    version: str
+
+
+def volumes_of(scene: Scene) -> dict[str, Any]:
+    """Plain values for the page: shape, spacing, where the planes meet, and each packed volume.
+
+    Of "overlay" a voxel is its class, and `BRAIN` more inside the brain mask.
+    """
+    step = _step_mm(scene)
+    x, y, z = (max(1, round(n * s / step)) for n, s in zip(scene.shape, scene.spacing_mm, strict=True))
+    stored = Grid(_shape(scene), np.diag([*scene.spacing_mm, 1.0]))
+    wanted = Grid((x, y, z), np.diag([step, step, step, 1.0]))
+    # The corners of both fields of view lie together, not the centres of their corner voxels.
+    offset = np.eye(4)
+    offset[:3, 3] = (step - np.array(scene.spacing_mm)) / 2
+    wanted = Grid(wanted.shape, offset @ wanted.affine)
+
+    def brought(array: NDArray[Any], *, nearest: bool) -> NDArray[Any]:
+        return resample_to(Volume(array[None], stored), wanted, nearest=nearest).data[0]
+
+    overlay = np.zeros(scene.shape, np.uint8)
+    if scene.labels is not None:
+        overlay += scene.labels.astype(np.uint8)
+    if scene.brain is not None:
+        overlay += scene.brain.astype(np.uint8) * np.uint8(BRAIN)
+    center = [
+        min(n - 1, int((c + 0.5) * s / step))
+        for n, c, s in zip((x, y, z), scene.center, scene.spacing_mm, strict=True)
+    ]
+    return {
+        "shape": [x, y, z],
+        "spacing_mm": round(step, 3),
+        "center": center,
+        "sequences": {
+            name: _packed(np.round(brought(grey, nearest=False) * (GREYS - 1)).astype(np.uint8))
+            for name, grey in scene.greys.items()
+        },
+        "overlay": _packed(brought(overlay, nearest=True)),
+        "has_tumor": bool(scene.labels is not None and scene.labels.any()),
+        "has_brain": scene.brain is not None,
+    }
+
+
+def niivue() -> Script | None:
+    """NiiVue's script from the installed package ipyniivue, which is read and never imported.
+
+    None if it is not installed, or is another version whose script is built in another way.
+    """
+    try:
+        package = distribution("ipyniivue")
+    except PackageNotFoundError:
+        return None
+    files = {str(file): file for file in package.files or ()}
+    widget = files.get("ipyniivue/static/widget.js")
+    licence = next((file for name, file in files.items() if name.endswith("LICENSE")), None)
+    if widget is None or licence is None:
+        return None
+    text = widget.read_text(encoding="utf-8")
+    # The bundle exports a notebook's widget only. What that makes is the viewer itself.
+    made = re.search(r'Creating new Niivue instance"\);.{0,200}?=new (\w+)\(', text)
+    exported = re.search(r"export\{\w+ as default\};?\s*$", text)
+    if made is None or exported is None:
+        return None
+    module = text[: exported.start()] + f"export{{{made[1]} as Niivue}};"
+    return Script(_zipped(module.encode()), licence.read_text(encoding="utf-8"), package.version)
+
+
+def _step_mm(scene: Scene) -> float:
+    """The side of a voxel: the scan's own finest, or coarser where all would be too many."""
+    mm3 = float(np.prod(scene.shape) * np.prod(scene.spacing_mm)) * len(scene.greys)
+    return max(min(scene.spacing_mm), float((mm3 / VOXELS) ** (1 / 3)))
+
+
+def _shape(scene: Scene) -> tuple[int, int, int]:
+    x, y, z = scene.shape
+    return x, y, z
+
+
+def _packed(volume: NDArray[np.uint8]) -> str:
+    return _zipped(volume.tobytes(order="F"))
+
+
+def _zipped(content: bytes) -> str:
+    return base64.b64encode(gzip.compress(content, 6, mtime=0)).decode()
