@@ -333,6 +333,20 @@ def reproduce(
 
 
 @app.command()
+def bids(
+    results: Annotated[Path, typer.Argument(help="What predict.py wrote: one subject's folder, or all.")],
+    folder: Annotated[Path, typer.Argument(help="The data set's: new, or of an earlier call.")],
+) -> None:
+    """Results as BIDS derivatives, as predict.py derivatives=DIR writes them. Exit code 1 if all failed."""
+    from brainseg.pipeline.derivatives import write_derivatives
+
+    written = write_derivatives(results, folder)
+    typer.echo("\n".join(written.lines()))
+    if not written.subjects:
+        raise typer.Exit(1)
+
+
+@app.command()
 def view(
     folder: Annotated[Path, typer.Argument(help="What predict.py wrote: one subject's folder, or all.")],
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 0,

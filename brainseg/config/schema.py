@@ -619,6 +619,7 @@ class PredictConfig:
     forecast: bool = MISSING  # of seconds, memory and disk, before anything is predicted
     device: str = MISSING
     output: str = MISSING
+    derivatives: Optional[str] = MISSING  # a folder that gets the results as a BIDS data set, too
     overwrite: bool = MISSING
 
     def __post_init__(self) -> None:

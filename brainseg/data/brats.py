@@ -8,7 +8,7 @@ import numpy as np
 from brainseg.config.errors import ConfigError, DataError, GeometryError, ImageError
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.images.labels import CONVENTIONS, Convention, detect, to_classes
-from brainseg.images.layouts import Subject, find_subjects, load_subject
+from brainseg.images.layouts import Subject, load_subject
 from brainseg.images.nifti import read_labels
 from brainseg.images.volume import Volume
 
@@ -35,7 +35,7 @@ class BraTSVolumes(VolumeData):
     def cases(self) -> list[Case]:
         if not self.root.exists():
             raise DataError(f"{self.root}: no such folder; {WHERE_FROM}")
-        self.subjects = {subject.id: subject for subject in find_subjects(self.root)}
+        self.subjects = self.found_subjects()
         self.convention = self._convention()
         self.facts["label_convention"] = self.convention.name
         convention = self.convention.name

@@ -6,7 +6,7 @@ from brainseg.config import ANY
 from brainseg.config.errors import ConfigError, DataError, GeometryError, ImageError
 from brainseg.data.splits import Split, original_split
 from brainseg.data.volumes import Case, VolumeData
-from brainseg.images.layouts import Subject, find_subjects
+from brainseg.images.layouts import Subject
 from brainseg.images.nifti import read, read_labels
 from brainseg.images.volume import Volume
 
@@ -38,13 +38,10 @@ class NFBSVolumes(VolumeData):
         return original_split(list(strata)) if self.how == "original" else super().split_of(strata)
 
     def cases(self) -> list[Case]:
-        self.subjects = {subject.id: subject for subject in self._subjects()}
-        return [Case(name, self._files(subject)) for name, subject in self.subjects.items()]
-
-    def _subjects(self) -> list[Subject]:
         if not self.root.exists():
             raise DataError(f"{self.root}: no such folder; {WHERE_FROM}")
-        return find_subjects(self.root)
+        self.subjects = self.found_subjects()
+        return [Case(name, self._files(subject)) for name, subject in self.subjects.items()]
 
     def _files(self, subject: Subject) -> list:
         image = subject.images.get(self._sequence(subject))

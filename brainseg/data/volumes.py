@@ -1,5 +1,6 @@
 """Scans with a truth per voxel, prepared once, cut into random patches for training."""
 
+import logging
 from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +22,12 @@ from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader, wor
 from brainseg.data.sampling import Draw, generator_of
 from brainseg.data.splits import Split, SplitRule, split_subjects
 from brainseg.device import threads
+from brainseg.images.layouts import Subject, find_subjects
 from brainseg.images.volume import Volume
 from brainseg.preprocess.landmarks import PERCENTILES, head_percentiles, learn_landmarks
 from brainseg.preprocess.volumes import prepare_labels, prepare_volume
+
+log = logging.getLogger("brainseg")
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,14 @@ class VolumeData(pl.LightningDataModule):
     @abstractmethod
     def cases(self) -> list[Case]:
         """All cases below the root, whole or not."""
+
+    def found_subjects(self) -> dict[str, Subject]:
+        """The subjects below the root, by their ids; what was chosen among their files is said."""
+        subjects = find_subjects(self.root)
+        for subject in subjects:
+            for remark in subject.remarks:
+                log.warning("%s: %s", subject.id, remark)
+        return {subject.id: subject for subject in subjects}
 
     @abstractmethod
     def read(self, case: Case) -> tuple[Volume, Volume]:

@@ -1,9 +1,9 @@
 """Finding a subject's files by their names, in the layouts that data sets come in.
 
 Which sequence a file holds is read from the last word of its name, or the last two, never from the order of
-files. `ALIASES` is the table; words are parted by `_`, `-`, `.` or a space, and case does not matter. In
-BIDS an entity `ce-...` makes a T1w a t1ce. "mprage" and the like are not in the table: they say nothing
-about contrast agent, and a wrong guess would go unseen.
+files. `ALIASES` is the table; words are parted by `_`, `-`, `.` or a space, and case does not matter.
+"mprage" and the like are not in the table: they say nothing about contrast agent, and a wrong guess would go
+unseen.
 
 | layout     | files of a subject                                                                     |
 | ---------- | -------------------------------------------------------------------------------------- |
@@ -11,11 +11,25 @@ about contrast agent, and a wrong guess would go unseen.
 | brats-2023 | `X-t1n.nii.gz`, `-t1c`, `-t2w`, `-t2f`, truth `-seg`                                     |
 | nfbs       | `X_T1w.nii.gz`, `X_T1w_brainmask`; the stripped `X_T1w_brain` is left out                |
 | msd        | `imagesTr/X.nii.gz` with channels named in `dataset.json`, truth `labelsTr/X.nii.gz`     |
-| bids       | `sub-X/[ses-Y/]anat/*_T1w.nii.gz`, `*_T2w`, `*_FLAIR`, truth `*_dseg`; no derivatives     |
+| bids       | `sub-X/[ses-Y/]anat/*_T1w.nii.gz`, `*_T2w`, `*_FLAIR`, truth `*_dseg`                    |
 | loose      | any other files named by sequence, `_seg`, `_brainmask`                                  |
 
 Files with any other last word are left out, among them all that prediction writes
 (`X_brain_mask.nii.gz`, ...); so are hidden files and macOS's `._X`.
+
+In BIDS each session is a subject of its own. The start may be a data set, a subject's folder, a session's,
+its anat/, or a file.
+
+| in BIDS                     | becomes                                                                      |
+| --------------------------- | ---------------------------------------------------------------------------- |
+| `ce-...` of a T1w           | t1ce                                                                         |
+| several `run-...`           | the highest, mostly the repeat of one that failed; `Subject.remarks` says so |
+| several `acq-`, `rec-`, ... | refused: which one is wanted, a person must say                              |
+| `part-phase`, `-real`, ...  | left out: no magnitude                                                       |
+| `space-...`                 | left out where the same is there without: a copy on another grid             |
+| `desc-...`                  | as without: fMRIPrep's `desc-preproc_T1w`, our own `desc-brain_T1w`          |
+| dseg with `desc-`, `seg-`   | left out, but `desc-tumor`: parts of the brain and not of a tumour           |
+| derivatives/, sourcedata/   | left out unless the start is there; code/ and other derivatives, too         |
 """
 
 import json
@@ -25,12 +39,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from brainseg.config import SEQUENCES
 from brainseg.config.errors import DataError, GeometryError, ImageError
-from brainseg.images import nifti
+from brainseg.images import bids, nifti
 from brainseg.images.volume import Volume
 
 ALIASES: dict[str, str] = {
@@ -83,6 +98,7 @@ class Subject:
             sequence's grid.
         tumor_type: What the data set is about, where its name says so: BraTS-MEN, or glioma for the rest.
         brain_masks: Masks named by sequence (`X_T2w_brainmask`), each on that sequence's grid.
+        remarks: What a person should know of the choice of files, a sentence each.
     """
 
     id: str
@@ -93,6 +109,7 @@ class Subject:
     brain_mask: Path | None = None
     tumor_type: str | None = None
     brain_masks: dict[str, Path] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 def find_subjects(path: str | Path, sequence: str | None = None) -> list[Subject]:
@@ -117,7 +134,7 @@ def find_subjects(path: str | Path, sequence: str | None = None) -> list[Subject
             f"{path}: no scan found; looked for .nii or .nii.gz files whose names end with a sequence "
             f"(_t1, _t1ce, _t2, _flair, or as in BraTS, NFBS, MSD or BIDS); the folder holds {_content(path)}"
         )
-    return sorted(_with_unique_ids(subjects, path), key=lambda subject: _natural(subject.id))
+    return sorted(_with_unique_ids(subjects, path), key=lambda subject: natural(subject.id))
 
 
 def load_subject(subject: Subject, sequences: Sequence[str]) -> Volume:
@@ -155,6 +172,7 @@ class _File:
         role: "image", "truth", "mask" or "other".
         word: The telling word as written, e.g. "t1n".
         joint: The character before it.
+        entities: Of a BIDS name; none elsewhere.
     """
 
     path: Path
@@ -163,9 +181,30 @@ class _File:
     sequence: str | None = None
     word: str = ""
     joint: str = ""
+    entities: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def run(self) -> int:
+        """The number in a BIDS name; 0 where there is none, or where it is no number."""
+        label = self.entities.get("run", "")
+        return int(label) if label.isdecimal() else 0
 
 
 def _parsed(path: Path, sequence: str | None = None) -> _File:
+    if not bids.is_anatomical(path):
+        return _by_words(path, sequence)
+    file = replace(_by_words(path, sequence), entities=bids.entities(path))
+    is_phase = file.entities.get("part", "mag") != "mag"
+    is_of_the_brain = file.role == "truth" and _is_of_the_brain(file.entities)
+    return replace(file, role="other") if is_phase or is_of_the_brain else file
+
+
+def _is_of_the_brain(entities: dict[str, str]) -> bool:
+    """Whether a BIDS label map is one of several, and not that of the tumour."""
+    return entities.get("desc", "tumor") != "tumor" or "seg" in entities or "atlas" in entities
+
+
+def _by_words(path: Path, sequence: str | None) -> _File:
     name = nifti.stem(path)
     name = _ODD_NAMES.get(name, name)
     words = [(match.start(), match.group()) for match in re.finditer(r"[^_\-. ]+", name)]
@@ -173,7 +212,7 @@ def _parsed(path: Path, sequence: str | None = None) -> _File:
     if last in _TRUTH:
         return _File(path, _before(name, words[-1][0]), "truth")
     if last == "brainmask":
-        scan = _parsed(path.with_name(_before(name, words[-1][0]) + ".nii"))
+        scan = _by_words(path.with_name(_before(name, words[-1][0]) + ".nii"), None)
         return replace(scan, path=path, role="mask")
     for start, _ in words[-2:]:
         if found := ALIASES.get("".join(word for begin, word in words if begin >= start).lower()):
@@ -187,7 +226,8 @@ def _parsed(path: Path, sequence: str | None = None) -> _File:
 
 
 def _refuse_time_points(path: Path, words: list[tuple[int, str]]) -> None:
-    if [word.lower() for _, word in words[-2:]] == ["t1", "flair"]:
+    is_a_value = bids.is_anatomical(path) and "t1" in map(str.lower, bids.entities(path).values())
+    if [word.lower() for _, word in words[-2:]] == ["t1", "flair"] and not is_a_value:
         raise ImageError(
             f"{path}: may be a T1-weighted FLAIR or the FLAIR of time point 1; rename it, "
             "e.g. to end with _t1 or with tp1_flair"
@@ -210,6 +250,11 @@ def _from_file(path: Path, sequence: str | None) -> Iterator[Subject]:
     file = _parsed(path, sequence)
     if sequence is not None:
         file = replace(file, role="image", sequence=sequence, subject=file.subject or nifti.stem(path))
+    if file.role == "other" and file.sequence is not None:
+        raise ImageError(
+            f"{path}: is part-{file.entities['part']} and no magnitude; give the file of part-mag, or set "
+            "sequence= to have this one taken"
+        )
     if file.role != "image":
         raise ImageError(
             f"{path}: the name does not say which sequence this is; set sequence= to one of "
@@ -229,8 +274,8 @@ def _within(folder: Path, sequence: str | None) -> Iterator[Subject]:
             continue
         for name in names:
             file = _parsed(parent / name, sequence)
-            # All files of a BIDS folder belong together; their names differ in entities such as ce-.
-            groups[parent, "" if _is_bids(parent / name) else file.subject].append(file)
+            # Names of one subject in BIDS differ in entities such as ce-.
+            groups[parent, _identity(file) if file.entities else file.subject].append(file)
     yield from (_subject(files) for files in groups.values() if any(f.role == "image" for f in files))
 
 
@@ -241,10 +286,18 @@ def _walked(folder: Path) -> Iterator[tuple[Path, list[str]]]:
         real = os.path.realpath(parent)
         if real in seen or _is_msd(Path(parent)):
             folders.clear()
-        folders[:] = sorted(f for f in folders if not f.startswith((".", "__")) and f != "derivatives")
+        folders[:] = sorted(f for f in folders if _may_hold_subjects(Path(parent), f, folders))
         if real not in seen:
-            yield Path(parent), sorted(filter(_is_scan_name, names), key=_natural)
+            yield Path(parent), sorted(filter(_is_scan_name, names), key=natural)
         seen.add(real)
+
+
+def _may_hold_subjects(parent: Path, name: str, siblings: list[str]) -> bool:
+    if name.startswith((".", "__")) or name == "derivatives":
+        return False
+    if name in bids.NOT_SUBJECTS and bids.is_root(parent, siblings):
+        return False
+    return not bids.is_derivative(parent / name)
 
 
 def _is_scan_name(name: str) -> bool:
@@ -252,6 +305,7 @@ def _is_scan_name(name: str) -> bool:
 
 
 def _subject(files: list[_File]) -> Subject:
+    files, remarks = _of_the_last_run(_on_their_own_grid(files))
     images = {f.sequence: f.path for f in _single([f for f in files if f.role == "image"])}
     truths = _single([f for f in files if f.role == "truth"])
     masks = {f.sequence: f.path for f in _single([f for f in files if f.role == "mask"])}
@@ -268,7 +322,34 @@ def _subject(files: list[_File]) -> Subject:
         brain_mask=masks.get(None) or by_sequence.get(next(iter(ordered))),
         tumor_type=_tumor_type(identity),
         brain_masks=by_sequence,
+        remarks=tuple(remarks),
     )
+
+
+def _on_their_own_grid(files: list[_File]) -> list[_File]:
+    """Without BIDS's copies on other grids (space-...) of what is there on its own."""
+    own = {(file.role, file.sequence) for file in files if "space" not in file.entities}
+    return [f for f in files if "space" not in f.entities or (f.role, f.sequence) not in own]
+
+
+def _of_the_last_run(files: list[_File]) -> tuple[list[_File], list[str]]:
+    """Of scans whose BIDS names differ in their run alone the highest; truths and masks of the runs kept."""
+    runs: dict[tuple[Any, ...], list[_File]] = defaultdict(list)
+    for file in files:
+        others = tuple(pair for pair in file.entities.items() if pair[0] != "run" or not file.run)
+        runs[file.role, file.sequence, others].append(file)
+    kept, remarks = [], []
+    for (role, sequence, _), same in runs.items():
+        last = max(file.run for file in same)
+        earlier = [file.path.name for file in same if file.run < last]
+        kept += [file for file in same if file.run == last]
+        if role == "image" and earlier:
+            remarks.append(
+                f"{sequence} is run {last}, the last one; left out: {', '.join(earlier)} "
+                "(give input= such a file to predict it)"
+            )
+    scanned = {file.run for file in kept if file.role == "image"}
+    return [f for f in kept if f.role == "image" or "run" not in f.entities or f.run in scanned], remarks
 
 
 def _single(files: list[_File]) -> list[_File]:
@@ -279,13 +360,19 @@ def _single(files: list[_File]) -> list[_File]:
             what = " ".join(word for word in (file.sequence, file.role) if word and word != "image")
             raise ImageError(
                 f"{other.path} and {file.path.name} both claim to be the {what} of one subject; "
-                "move one of them away"
+                + _mend(file)
             )
     return files
 
 
+def _mend(file: _File) -> str:
+    if file.entities:
+        return "move one of them out of the data set, or give input= the one that is wanted"
+    return "move one of them away"
+
+
 def _identity(file: _File) -> str:
-    if _is_bids(file.path):
+    if file.entities:
         return "_".join(re.findall(r"(?:sub|ses)-[^_]+", nifti.stem(file.path)))
     return file.subject or file.path.parent.resolve().name
 
@@ -294,7 +381,7 @@ def _layout(files: list[_File]) -> str:
     images = [file for file in files if file.role == "image"]
     words = {file.word for file in images}
     joints = {file.joint for file in images}
-    if _is_bids(images[0].path):
+    if images[0].entities:
         return "bids"
     if joints == {"-"} and words <= {"t1n", "t1c", "t2w", "t2f"}:
         return "brats-2023"
@@ -304,10 +391,6 @@ def _layout(files: list[_File]) -> str:
     if words == {"T1w"} and any(file.role == "mask" for file in files):
         return "nfbs"
     return "loose"
-
-
-def _is_bids(path: Path) -> bool:
-    return path.parent.name == "anat" and path.name.startswith("sub-")
 
 
 def _is_msd(folder: Path) -> bool:
@@ -365,11 +448,11 @@ def _with_unique_ids(subjects: list[Subject], root: Path) -> Iterable[Subject]:
             yield replace(subject, id="_".join([*parts, subject.id]))
 
 
-def _natural(text: str) -> list[tuple[int, str]]:
+def natural(text: str) -> list[tuple[int, str]]:
     """Sorts 2 before 10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]
 
 
 def _content(path: Path) -> str:
-    names = sorted((entry.name for entry in path.iterdir()), key=_natural)
+    names = sorted((entry.name for entry in path.iterdir()), key=natural)
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "") or "nothing"

@@ -1,5 +1,6 @@
 """The models of a prediction: a checkpoint each, of the segmenter perhaps several."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ def described(options: PredictConfig, models: Mapping[Stage, Any]) -> dict[str, 
             continue
         members = model.members if isinstance(model, Ensemble) else [model]
         files = [
-            {"file": str(path.absolute()), "sha256": sha256(path), "learnt_from": _learnt_from(member)}
+            {"file": os.path.abspath(path), "sha256": sha256(path), "learnt_from": _learnt_from(member)}
             for path, member in zip(checkpoints_of(given), members, strict=True)
         ]
         about[MODEL_OF[stage]] = files[0] if len(files) == 1 else files

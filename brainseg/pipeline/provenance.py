@@ -6,6 +6,7 @@ it covers too, names the inputs, the models, the settings and the code.
 
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -16,14 +17,16 @@ from typing import Any
 from omegaconf import OmegaConf
 
 import brainseg
-from brainseg.config import PredictConfig, plain
+from brainseg.config import OTSU, PredictConfig, plain
 from brainseg.config.errors import DataError
 from brainseg.device import cpu_name
 
 SUMS = "SHA256SUMS"
 RESULT = "result.json"
 PACKAGES = ("brainseg", "torch", "monai", "numpy", "scipy", "nibabel", "timm")
-NOT_OF_THE_RESULT = ("input", "output", "overwrite", "forecast")  # settings that change nothing in it
+# Settings that change nothing in it.
+NOT_OF_THE_RESULT = ("input", "output", "derivatives", "overwrite", "forecast")
+PATHS = ("input", "output", "derivatives", "skullstripper", "classifier", "segmenter")  # among the settings
 
 
 def sha256(path: Path) -> str:
@@ -32,11 +35,19 @@ def sha256(path: Path) -> str:
 
 
 def settings_of(options: PredictConfig) -> dict[str, Any]:
-    """All settings as plain values, with a hash of those that the result depends on."""
+    """All settings as plain values, paths from the root, with a hash of those that the result depends on."""
     values = plain(OmegaConf.structured(options))
+    values |= {name: _from_the_root(values[name]) for name in PATHS}
     counted = {name: value for name, value in values.items() if name not in NOT_OF_THE_RESULT}
     digest = hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
     return {"values": values, "sha256": digest}
+
+
+def _from_the_root(path: Any) -> Any:
+    """A path as it holds in any working folder, of a list each; what is no path stays."""
+    if isinstance(path, list):
+        return [_from_the_root(one) for one in path]
+    return path if path in (None, OTSU) else os.path.abspath(path)
 
 
 @lru_cache(maxsize=1)
@@ -103,6 +114,11 @@ def changes(folder: Path) -> list[str]:
         elif sha256(path) != digest:
             problems.append(f"{path}: has changed since it was used")
     return problems
+
+
+def changed_files(folder: Path) -> list[str]:
+    """Every file of a result that is not what it was, a line each; inputs and models are not read."""
+    return list(_changed_here(folder))
 
 
 def _changed_here(folder: Path) -> Iterator[str]:

@@ -13,10 +13,12 @@ from brainseg.config import PredictConfig, UserError
 from brainseg.config.errors import DataError
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.pipeline import outputs, provenance
+from brainseg.pipeline.derivatives import refuse_unfit, write_derivatives
 from brainseg.pipeline.forecast import forecast
 from brainseg.pipeline.gates import Level
 from brainseg.pipeline.models import convention_of, described, load_models
 from brainseg.pipeline.subject import NOT_JUDGED, Job, inputs_of, predict_subject
+from brainseg.pipeline.table import reasons_of, write_volumes
 from brainseg.reporting.index_page import INDEX, write_index_page
 from brainseg.reporting.subject_page import PAGE, write_subject_page
 
@@ -36,6 +38,8 @@ def run(options: PredictConfig) -> int:
         UserError: Nothing could start: no scan, no model, a checkpoint of another task, results in the way.
     """
     subjects = find_subjects(Path(options.input), options.sequence)
+    if options.derivatives is not None:
+        refuse_unfit(Path(options.derivatives), [one.id for one in subjects], Path(options.output))
     output, job = Path(options.output), job_of(options)
     done = {} if options.overwrite else _done_before(subjects, job, output)
     left = [subject for subject in subjects if subject.id not in done]
@@ -47,6 +51,9 @@ def run(options: PredictConfig) -> int:
     if options.page:
         write_index_page(output, [provenance.read_result(one) for one in provenance.result_folders(output)])
     _print_summary([results[subject.id] for subject in subjects], len(done), output)
+    write_volumes(output)
+    if options.derivatives is not None:
+        print("\n".join(write_derivatives(output, Path(options.derivatives)).lines()))
     if options.page:
         Console().print(f"pages: {output / INDEX}", soft_wrap=True, markup=False, highlight=False)
     verdicts = {result["verdict"] for result in results.values()}
@@ -177,9 +184,7 @@ def _print_summary(results: list[dict[str, Any]], done: int, output: Path) -> No
 
 def _remarks(result: dict[str, Any]) -> list[str]:
     """What a person should know of a result: why it failed, what to look at, what was left out."""
-    wrong = [gate["sentence"] for gate in result.get("gates", []) if gate["level"] != str(Level.passed)]
-    error = [] if wrong or "error" not in result else [result["error"]]
-    return [*error, *wrong, *result.get("left_out", {}).values(), *result.get("warnings", [])]
+    return [*reasons_of(result), *result.get("left_out", {}).values(), *result.get("warnings", [])]
 
 
 def _listed(subjects: list[str]) -> str:

@@ -24,7 +24,7 @@ class Scans:
     Args:
         images: Each sequence on its own grid, (1, X, Y, Z).
         reference: The sequence whose grid the results get.
-        warnings: What was done to bring them together, a sentence each.
+        warnings: What was chosen of the files and done to bring them together, a sentence each.
     """
 
     images: dict[str, Volume]
@@ -55,7 +55,7 @@ def read_scans(subject: Subject, needed: list[str], first: str | None, align: Al
     refuse_without(subject, needed)
     images = {name: read(source.path, source.channel) for name, source in subject.images.items()}
     reference = first if first in images else next(iter(images))
-    warnings = []
+    warnings = list(subject.remarks)
     for name, volume in images.items():
         difference = volume.grid.difference(images[reference].grid)
         if difference is None:

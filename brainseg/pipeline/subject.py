@@ -1,5 +1,6 @@
 """The linked prediction of one subject, from its files to its result."""
 
+import os
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -275,7 +276,7 @@ def inputs_of(subject: Subject) -> dict[str, Any]:
     """The file of each sequence, for result.json."""
     return {
         name: {
-            "file": str(source.path.absolute()),
+            "file": os.path.abspath(source.path),
             "channel": source.channel,
             "sha256": provenance.sha256(source.path),
         }

@@ -131,6 +131,123 @@ def test_bids_with_sessions_and_contrast_agent_but_without_derivatives(touch):
     assert subject.truth == root / "sub-01/ses-1/anat/sub-01_ses-1_dseg.nii.gz"
 
 
+S = "sub-01/anat/sub-01_"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        # the last run, by number and not by letters; one without a number is the first
+        (["run-1_T1w", "run-2_T1w"], {"t1": "run-2_T1w"}),
+        (["run-9_T1w", "run-10_T1w"], {"t1": "run-10_T1w"}),
+        (["T1w", "run-2_T1w", "FLAIR"], {"t1": "run-2_T1w", "flair": "FLAIR"}),
+        (["ce-gd_run-1_T1w", "ce-gd_run-2_T1w", "run-1_T1w"], {"t1": "run-1_T1w", "t1ce": "ce-gd_run-2_T1w"}),
+        (["acq-3d_run-1_T2w", "acq-3d_run-2_T2w"], {"t2": "acq-3d_run-2_T2w"}),
+        # contrast agent
+        (["ce-gd_T1w", "ce-gd_FLAIR"], {"t1ce": "ce-gd_T1w", "flair": "ce-gd_FLAIR"}),
+        # an entity's value is no sequence
+        (["acq-t1_FLAIR", "acq-flair_T1w"], {"t1": "acq-flair_T1w", "flair": "acq-t1_FLAIR"}),
+        # magnitudes only
+        (["part-mag_T1w", "part-phase_T1w", "part-real_T2w"], {"t1": "part-mag_T1w"}),
+        # what is no scan
+        (["T1w", "mod-T1w_defacemask", "inv-1_MP2RAGE", "UNIT1", "T1map"], {"t1": "T1w"}),
+        # fMRIPrep's, and our own
+        (
+            ["desc-preproc_T1w", "space-MNI152NLin2009cAsym_res-2_desc-preproc_T1w", "desc-brain_mask",
+             "dseg", "desc-aseg_dseg", "desc-aparcaseg_dseg", "label-GM_probseg"],
+            {"t1": "desc-preproc_T1w"},
+        ),
+        (["desc-brain_T1w", "ce-gadolinium_desc-brain_T1w", "desc-brain_mask", "desc-tumor_dseg"],
+         {"t1": "desc-brain_T1w", "t1ce": "ce-gadolinium_desc-brain_T1w"}),
+        (["T1w", "space-T1w_desc-coreg_FLAIR"], {"t1": "T1w", "flair": "space-T1w_desc-coreg_FLAIR"}),
+    ],
+)  # fmt: skip
+def test_bids_names_and_what_they_become(names, expected, touch):
+    root = touch(*(f"{S}{name}.nii.gz" for name in names))
+    assert found(root) == {"sub-01": {q: f"sub-01_{name}.nii.gz" for q, name in expected.items()}}
+
+
+def test_which_run_was_taken_is_said(touch):
+    root = touch(f"{S}run-1_T1w.nii.gz", f"{S}run-2_T1w.nii.gz", f"{S}FLAIR.nii.gz", f"{S}run-1_dseg.nii.gz")
+    (subject,) = find_subjects(root)
+    (remark,) = subject.remarks
+    assert remark.startswith("t1 is run 2, the last one; left out: sub-01_run-1_T1w.nii.gz (give input= such")
+    assert subject.truth is None  # of the run that was left out
+    (first,) = find_subjects(root / f"{S}run-1_T1w.nii.gz")
+    assert (first.id, first.images["t1"].path.name) == ("sub-01", "sub-01_run-1_T1w.nii.gz")
+    assert first.remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("acq-2d_T1w", "acq-3d_T1w"),
+        ("T1w", "rec-norm_T1w"),
+        ("desc-brain_T1w", "desc-preproc_T1w"),
+        ("run-2_T1w", "run-02_T1w"),
+        ("run-a_T1w", "run-b_T1w"),
+    ],
+)
+def test_bids_files_that_differ_in_more_than_their_run_are_refused(one, other, touch):
+    root = touch(f"{S}{one}.nii.gz", f"{S}{other}.nii.gz")
+    with pytest.raises(ImageError, match=rf"{one}.*{other}.* both claim .* t1 .*or give input= the one that"):
+        find_subjects(root)
+
+
+def test_a_bids_phase_image_is_no_scan_unless_it_is_insisted_on(touch):
+    path = touch(f"{S}part-phase_T1w.nii.gz") / f"{S}part-phase_T1w.nii.gz"
+    with pytest.raises(
+        ImageError, match=r"is part-phase and no magnitude; give the file of part-mag, or set"
+    ):
+        find_subjects(path)
+    assert list(found(path, sequence="t1")["sub-01"]) == ["t1"]
+
+
+@pytest.fixture
+def bids_set(touch):
+    """Two sessions, with all that stands beside subjects in a BIDS data set."""
+    root = touch(
+        *(f"sub-01/ses-{n}/anat/sub-01_ses-{n}_T1w.nii.gz" for n in (1, 2)),
+        "sub-02/anat/sub-02_T1w.nii.gz",
+        "participants.tsv",
+        ".bidsignore",
+        ".git/annex/sub-09_T1w.nii.gz",
+        "sourcedata/sub-01/anat/sub-01_T1w.nii.gz",
+        "code/tests/sub-03/anat/sub-03_T1w.nii.gz",
+        "derivatives/fmriprep/sub-01/ses-1/anat/sub-01_ses-1_desc-preproc_T1w.nii.gz",
+        "mine/sub-01/anat/sub-01_desc-brain_T1w.nii.gz",
+    )
+    (root / "mine" / "dataset_description.json").write_text('{"DatasetType": "derivative"}')
+    return root
+
+
+@pytest.mark.parametrize(
+    ("start", "ids"),
+    [
+        (".", ["sub-01_ses-1", "sub-01_ses-2", "sub-02"]),
+        ("sub-01", ["sub-01_ses-1", "sub-01_ses-2"]),
+        ("sub-01/ses-2", ["sub-01_ses-2"]),
+        ("sub-01/ses-2/anat", ["sub-01_ses-2"]),
+        ("sub-01/ses-2/anat/sub-01_ses-2_T1w.nii.gz", ["sub-01_ses-2"]),
+        ("derivatives/fmriprep", ["sub-01_ses-1"]),
+        ("mine", ["sub-01"]),
+        ("sourcedata", ["sub-01"]),
+    ],
+)
+def test_a_bids_data_set_from_wherever_one_starts(start, ids, bids_set):
+    assert [subject.id for subject in find_subjects(bids_set / start)] == ids
+    assert {subject.layout for subject in find_subjects(bids_set / start)} == {"bids"}
+
+
+def test_the_anat_folder_that_one_stands_in(bids_set, monkeypatch):
+    monkeypatch.chdir(bids_set / "sub-01" / "ses-2" / "anat")
+    assert list(found(".")) == list(found("sub-01_ses-2_T1w.nii.gz")) == ["sub-01_ses-2"]
+
+
+def test_folders_that_bids_leaves_out_are_read_where_there_is_no_bids_data_set(touch):
+    assert list(found(touch("code/a_t1.nii.gz", "sourcedata/b_t1.nii.gz"))) == ["a", "b"]
+
+
 def test_loose_files_of_several_subjects_in_one_folder_in_natural_order(touch):
     root = touch("p10_T1w.nii.gz", "p2_T1w.nii.gz", "p2_FLAIR.nii", "p2_T1w_brainmask.nii.gz",
                  "p2_FLAIR_brainmask.nii.gz", "p10_brainmask.nii.gz", "p2_seg.nii")  # fmt: skip

@@ -1,6 +1,7 @@
 """What a result names, and that every byte of it counts."""
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,7 +10,15 @@ import pytest
 
 from brainseg.config.errors import DataError
 from brainseg.pipeline import run
-from brainseg.pipeline.provenance import RESULT, SUMS, changes, read_result, result_folders, write_sums
+from brainseg.pipeline.provenance import (
+    RESULT,
+    SUMS,
+    changes,
+    read_result,
+    result_folders,
+    settings_of,
+    write_sums,
+)
 from brainseg.pipeline.reproduce import reproduce
 
 QUICK = ("classifier=null", "montage=false")
@@ -109,6 +118,36 @@ def test_what_is_of_something_else_is_never_overwritten_unasked(options, cohort,
 
 def test_a_result_is_made_again_bit_for_bit(made):
     assert reproduce(made) == []
+
+
+def test_a_result_from_relative_paths_is_made_again_in_any_folder(
+    options, trained, cohort, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(cohort.parent)
+    stripper = f"skullstripper={os.path.relpath(trained('skullstripper')[1])}"
+    segmenter = f"segmenter=[{os.path.relpath(trained('segmenter')[1])}]"
+    relative = options(Path("cohort"), *QUICK, stripper, segmenter, output=Path("out"))
+    assert run(relative) == 0
+    values = read_result(tmp_path / "out" / "sub-001")["settings"]["values"]
+    assert values["input"] == str(cohort)
+    assert values["output"] == str(tmp_path / "out")
+    assert values["segmenter"] == [str(trained("segmenter")[1])]
+    assert values["classifier"] is None
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert reproduce(tmp_path / "out" / "sub-001") == []
+
+
+def test_a_relative_and_an_absolute_spelling_are_the_same_settings(options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def digest(stripper, segmenter):
+        return settings_of(options(Path("x"), f"skullstripper={stripper}", f"segmenter={segmenter}"))[
+            "sha256"
+        ]
+
+    same = {digest("a.ckpt", "[b, c]"), digest(f"{tmp_path}/d/../a.ckpt", f"[{tmp_path}/b, ./c]")}
+    assert len(same | {digest("a.ckpt", "[b,d]"), digest("otsu", "[b, c]")}) == 3
 
 
 def test_what_differs_is_named(made, cohort):

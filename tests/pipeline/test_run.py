@@ -162,7 +162,7 @@ def test_a_stripped_scan_is_recognised_and_not_stripped_again(options, tmp_path)
     write_cohort(tmp_path / "brats", layout="brats", subjects=1, seed=5, spacing_mm=4.0)
     next((tmp_path / "brats").rglob("*_t1.nii.gz")).unlink()  # which only the stripper would need
     assert run(options(tmp_path / "brats", "segmenter=null", "montage=false")) == 0
-    (folder,) = (tmp_path / "out").iterdir()
+    (folder,) = (path.parent for path in (tmp_path / "out").rglob("result.json"))
     result = json.loads((folder / "result.json").read_text())
     assert result["left_out"] == {
         "strip": "the scan is stripped already; its non-zero voxels are the brain mask",
@@ -222,6 +222,7 @@ def test_no_old_result_stands_in_for_one_that_failed(options, patients, tmp_path
     assert run(options(cohort / "sub-001", "overwrite=true")) == 4
     assert sorted(path.name for path in (tmp_path / "out" / "sub-001").iterdir()) == [
         "SHA256SUMS",
+        "report.html",
         "result.json",
     ]
 
@@ -243,6 +244,16 @@ def test_a_missing_sequence_is_named_with_those_that_are_there(options, patients
     assert run(options(tmp_path / "sub-001")) == 4
     error = result_of(tmp_path / "out", "sub-001")["error"]
     assert "has t1, t1ce, flair but lacks t2: the segmenter was trained with t1 and t1ce and t2 and" in error
+
+
+def test_the_last_of_two_runs_is_predicted_and_the_result_says_so(options, patients, tmp_path):
+    anat = shutil.copytree(patients / "sub-001", tmp_path / "sub-001") / "anat"
+    (anat / "sub-001_T1w.nii.gz").rename(anat / "sub-001_run-2_T1w.nii.gz")
+    (anat / "sub-001_run-1_T1w.nii.gz").write_bytes(b"moved too much")
+    assert run(options(tmp_path / "sub-001", "classifier=null", "segmenter=null", "montage=false")) == 0
+    result = result_of(tmp_path / "out", "sub-001")
+    assert result["warnings"][0].startswith("t1 is run 2, the last one; left out: sub-001_run-1_T1w.nii.gz")
+    assert result["inputs"]["t1"]["file"].endswith("/sub-001_run-2_T1w.nii.gz")
 
 
 @pytest.fixture
@@ -316,7 +327,14 @@ def test_a_full_disk_leaves_no_half_written_result(options, patients, tmp_path, 
     monkeypatch.setattr("brainseg.pipeline.outputs.write", full)
     assert run(options(patients / "sub-001", "classifier=null", "segmenter=null")) == 4
     names = [path.name for path in (tmp_path / "out").rglob("*")]
-    assert sorted(names) == ["SHA256SUMS", "result.json", "sub-001"]
+    assert sorted(names) == [
+        "SHA256SUMS",
+        "index.html",
+        "report.html",
+        "result.json",
+        "sub-001",
+        "volumes.csv",
+    ]
     assert "No space left on device" in result_of(tmp_path / "out", "sub-001")["error"]
 
 

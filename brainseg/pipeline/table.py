@@ -1,0 +1,64 @@
+"""The results of all subjects as one table: volumes.csv, and the columns of BIDS tables."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from brainseg.config.errors import DataError
+from brainseg.images.atomic import writing
+from brainseg.images.layouts import natural
+from brainseg.pipeline.gates import Level
+from brainseg.pipeline.provenance import RESULT, read_result
+
+VOLUMES = "volumes.csv"
+UNREADABLE = "unreadable"  # the verdict on a result.json that says nothing
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would calculate, from a file's name perhaps
+
+
+def write_volumes(output: Path) -> None:
+    """`output/volumes.csv`: a row for each subject that has a result there, of this run or an earlier one."""
+    rows = sorted((_row(folder.parent) for folder in output.glob(f"*/{RESULT}")), key=_by_subject)
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = [*(name for name in names if name != "reasons"), "reasons"]
+    with writing(output / VOLUMES) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows([safe(row.get(name, "")) for name in columns] for row in rows)
+
+
+def findings_of(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Verdict, type, its probability and the volumes of a result, by column."""
+    tumor_type = result.get("tumor_type")
+    kind = tumor_type["verdict"] if tumor_type else ""
+    return {
+        "verdict": result["verdict"],
+        "type": kind,
+        "probability": tumor_type["probabilities"][kind] if tumor_type else "",
+        "brain_ml": "",  # always the first of the volumes
+        **{f"{name}_ml": ml for name, ml in result.get("volumes_ml", {}).items()},
+    }
+
+
+def reasons_of(result: Mapping[str, Any]) -> list[str]:
+    """Why a result did not pass: the sentences of its gates, or else its error."""
+    wrong = [gate["sentence"] for gate in result.get("gates", []) if gate["level"] != str(Level.passed)]
+    return wrong or ([result["error"]] if "error" in result else [])
+
+
+def safe(value: Any) -> Any:
+    """A field that no spreadsheet takes for a formula; numbers stay what they are."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _row(folder: Path) -> dict[str, Any]:
+    try:
+        result = read_result(folder)
+        reasons = " | ".join(reasons_of(result))
+        return {"subject": result["subject"], **findings_of(result), "reasons": reasons}
+    except (DataError, KeyError, TypeError, AttributeError) as error:
+        return {"subject": folder.name, "verdict": UNREADABLE, "reasons": f"{folder / RESULT}: {error}"}
+
+
+def _by_subject(row: Mapping[str, Any]) -> Any:
+    return natural(row["subject"])
