@@ -39,7 +39,7 @@ from brainseg.pipeline.provenance import (
     result_folders,
     sha256,
 )
-from brainseg.pipeline.table import reasons_of
+from brainseg.reporting.index_page import reasons_of
 
 NAME, BIDS_VERSION = "brainseg", "1.10.0"
 IGNORED = ("figures", "results", SUMS)

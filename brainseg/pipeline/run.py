@@ -18,8 +18,8 @@ from brainseg.pipeline.forecast import forecast
 from brainseg.pipeline.gates import Level
 from brainseg.pipeline.models import convention_of, described, load_models
 from brainseg.pipeline.subject import NOT_JUDGED, Job, inputs_of, predict_subject
-from brainseg.pipeline.table import reasons_of, write_volumes
-from brainseg.reporting.index_page import INDEX, write_index_page
+from brainseg.pipeline.table import write_volumes
+from brainseg.reporting.index_page import INDEX, reasons_of, write_index_page
 from brainseg.reporting.subject_page import PAGE, write_subject_page
 
 SOME_TO_REVIEW, SOME_FAILED = 3, 4  # exit codes
@@ -49,7 +49,7 @@ def run(options: PredictConfig) -> int:
     for subject in track(left, "predicting", transient=True, disable=len(left) < 2):
         results[subject.id] = predict_or_name(subject, job, output)
     if options.page:
-        write_index_page(output, [provenance.read_result(one) for one in provenance.result_folders(output)])
+        write_index_page(output, _all_results(output))
     _print_summary([results[subject.id] for subject in subjects], len(done), output)
     write_volumes(output)
     if options.derivatives is not None:
@@ -60,6 +60,17 @@ def run(options: PredictConfig) -> int:
     return (
         SOME_FAILED if str(Level.fail) in verdicts else SOME_TO_REVIEW if str(Level.review) in verdicts else 0
     )
+
+
+def _all_results(output: Path) -> list[dict[str, Any]]:
+    """Of this run and of earlier ones; one that cannot be read is one that failed."""
+    found = []
+    for folder in provenance.result_folders(output):
+        try:
+            found.append(provenance.read_result(folder))
+        except DataError as error:
+            found.append({"subject": folder.name, "verdict": str(Level.fail), "error": str(error)})
+    return found
 
 
 def job_of(options: PredictConfig) -> Job:

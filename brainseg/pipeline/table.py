@@ -8,8 +8,8 @@ from typing import Any
 from brainseg.config.errors import DataError
 from brainseg.images.atomic import writing
 from brainseg.images.layouts import natural
-from brainseg.pipeline.gates import Level
 from brainseg.pipeline.provenance import RESULT, read_result
+from brainseg.reporting.index_page import reasons_of
 
 VOLUMES = "volumes.csv"
 UNREADABLE = "unreadable"  # the verdict on a result.json that says nothing
@@ -38,12 +38,6 @@ def findings_of(result: Mapping[str, Any]) -> dict[str, Any]:
         "brain_ml": "",  # always the first of the volumes
         **{f"{name}_ml": ml for name, ml in result.get("volumes_ml", {}).items()},
     }
-
-
-def reasons_of(result: Mapping[str, Any]) -> list[str]:
-    """Why a result did not pass: the sentences of its gates, or else its error."""
-    wrong = [gate["sentence"] for gate in result.get("gates", []) if gate["level"] != str(Level.passed)]
-    return wrong or ([result["error"]] if "error" in result else [])
 
 
 def safe(value: Any) -> Any:

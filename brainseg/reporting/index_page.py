@@ -21,9 +21,14 @@ def write_index_page(folder: Path, results: Sequence[Mapping[str, Any]]) -> None
     write_page(folder / INDEX, "index", results=[_row(result, folder) for result in ordered], counts=counts)
 
 
+def reasons_of(result: Mapping[str, Any]) -> list[str]:
+    """Why a result did not pass: the sentences of its gates, or else its error."""
+    wrong = [gate["sentence"] for gate in result.get("gates", []) if gate["level"] != "pass"]
+    return wrong or ([result["error"]] if "error" in result else [])
+
+
 def _row(result: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     volumes, found = result.get("volumes_ml", {}), result.get("tumor_type")
-    wrong = [gate["sentence"] for gate in result.get("gates", []) if gate["level"] != "pass"]
     return {
         "subject": result["subject"],
         "link": f"{quote(result['subject'])}/{PAGE}" if (folder / result["subject"] / PAGE).is_file() else "",
@@ -31,5 +36,5 @@ def _row(result: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "type": found["verdict"] if found else NOTHING,
         "tumor": f"{volumes['whole_tumor']:.1f}" if "whole_tumor" in volumes else NOTHING,
         "brain": f"{volumes['brain']:.0f}" if "brain" in volumes else NOTHING,
-        "said": wrong or ([result["error"]] if "error" in result else []),
+        "said": reasons_of(result),
     }

@@ -8,6 +8,7 @@ import base64
 import gzip
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
@@ -71,6 +72,7 @@ def volumes_of(scene: Scene) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=1)
 def niivue() -> Script | None:
     """NiiVue's script from the installed package ipyniivue, which is read and never imported.
 

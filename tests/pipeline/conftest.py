@@ -27,6 +27,8 @@ def options(trained, tmp_path) -> Callable[..., PredictConfig]:
         given = {override.split("=")[0] for override in overrides}
         if "gates" not in given:
             overrides = ("gates=none", *overrides)  # tiny models find no brains
+        if "page" not in given:
+            overrides = ("page=false", *overrides)  # test_pages.py looks at them
         models = [f"{task}={trained(task)[1]}" for task in STAGES if task not in given]
         fixed = [f"input={source}", f"output={output or tmp_path / 'out'}", "device=cpu"]
         with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):

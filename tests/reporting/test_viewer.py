@@ -63,4 +63,4 @@ def test_without_the_package_there_is_no_script(monkeypatch):
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr("brainseg.reporting.viewer.distribution", missing)
-    assert niivue() is None
+    assert niivue.__wrapped__() is None
