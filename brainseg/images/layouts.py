@@ -13,16 +13,20 @@ about contrast agent, and a wrong guess would go unseen.
 | msd        | `imagesTr/X.nii.gz` with channels named in `dataset.json`, truth `labelsTr/X.nii.gz`     |
 | bids       | `sub-X/[ses-Y/]anat/*_T1w.nii.gz`, `*_T2w`, `*_FLAIR`, truth `*_dseg`; no derivatives     |
 | loose      | any other files named by sequence, `_seg`, `_brainmask`                                  |
+| dicom      | DICOM files of any name, sorted and named by their headers: `dicom_series`               |
 
 Files with any other last word are left out, among them all that prediction writes
-(`X_brain_mask.nii.gz`, ...); so are hidden files and macOS's `._X`.
+(`X_brain_mask.nii.gz`, ...); so are hidden files and macOS's `._X`. A folder is searched for DICOM where it
+holds no NIfTI scan; where it holds both, NIfTI is read and a warning names the DICOM.
 """
 
 import json
+import logging
 import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -31,6 +35,9 @@ import numpy as np
 from brainseg.config import SEQUENCES
 from brainseg.config.errors import DataError, GeometryError, ImageError
 from brainseg.images import nifti
+from brainseg.images.dicom import is_dicom
+from brainseg.images.dicom_series import find_studies
+from brainseg.images.reading import Source, read
 from brainseg.images.volume import Volume
 
 ALIASES: dict[str, str] = {
@@ -62,12 +69,7 @@ _ODD_NAMES = {"W39_1998.09.19_Segm": "BraTS20_Training_355_seg"}
 _TUMOR_TYPES = {"brats-men": "meningioma", "brats-met": None, "brats": "glioma"}
 
 
-@dataclass(frozen=True)
-class Source:
-    """A file, and which volume of it if it is four-dimensional."""
-
-    path: Path
-    channel: int | None = None
+log = logging.getLogger("brainseg")
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Subject:
             sequence's grid.
         tumor_type: What the data set is about, where its name says so: BraTS-MEN, or glioma for the rest.
         brain_masks: Masks named by sequence (`X_T2w_brainmask`), each on that sequence's grid.
+        warnings: What had to be chosen or supposed to find the images, a sentence each.
     """
 
     id: str
@@ -93,6 +96,7 @@ class Subject:
     brain_mask: Path | None = None
     tumor_type: str | None = None
     brain_masks: dict[str, Path] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def find_subjects(path: str | Path, sequence: str | None = None) -> list[Subject]:
@@ -100,11 +104,13 @@ def find_subjects(path: str | Path, sequence: str | None = None) -> list[Subject
 
     Args:
         path: Searched to any depth, if a folder. A single file is a subject with that sequence only.
-        sequence: What files hold whose names do not say it. A single file is taken as this in any case.
+        sequence: What files, or DICOM series, hold whose names do not say it. A single one is taken as
+            this in any case.
 
     Raises:
         DataError: Nothing there, or no file that names a sequence.
-        ImageError: Two files claim the same sequence of a subject; or a single file names none.
+        ImageError: Two files claim the same sequence of a subject; or a single file names none; or a DICOM
+            header is damaged.
     """
     path = Path(path)
     if sequence is not None and sequence not in SEQUENCES:
@@ -112,10 +118,14 @@ def find_subjects(path: str | Path, sequence: str | None = None) -> list[Subject
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; check the path")
     subjects = list(_within(path, sequence) if path.is_dir() else _from_file(path, sequence))
+    if subjects and path.is_dir():
+        _warn_of_dicom(path)
+    subjects = subjects or list(_from_dicom(path, sequence))
     if not subjects:
         raise DataError(
             f"{path}: no scan found; looked for .nii or .nii.gz files whose names end with a sequence "
-            f"(_t1, _t1ce, _t2, _flair, or as in BraTS, NFBS, MSD or BIDS); the folder holds {_content(path)}"
+            "(_t1, _t1ce, _t2, _flair, or as in BraTS, NFBS, MSD or BIDS), and for DICOM files of any name; "
+            f"the folder holds {_content(path)}"
         )
     return sorted(_with_unique_ids(subjects, path), key=lambda subject: _natural(subject.id))
 
@@ -135,12 +145,12 @@ def load_subject(subject: Subject, sequences: Sequence[str]) -> Volume:
             "add the file, or use a model trained without it"
         )
     sources = [subject.images[name] for name in sequences]
-    volumes = [nifti.read(source.path, source.channel) for source in sources]
+    volumes = [read(source) for source in sources]
     for source, volume in zip(sources, volumes, strict=True):
         difference = volume.grid.difference(volumes[0].grid)
         if difference is not None:
             raise GeometryError(
-                f"{source.path}: does not lie on the grid of {sources[0].path}, {difference}; "
+                f"{source}: does not lie on the grid of {sources[0]}, {difference}; "
                 "all sequences of a subject must share one grid, so register them to one another first"
             )
     return Volume(np.concatenate([volume.data for volume in volumes]), volumes[0].grid)
@@ -198,8 +208,35 @@ def _before(name: str, start: int) -> str:
     return name[:start].rstrip("_-. ")
 
 
+def _from_dicom(folder: Path, sequence: str | None) -> Iterator[Subject]:
+    files = (path for path in _files(folder) if is_dicom(path))
+    for study in find_studies(files, sequence):
+        images = {name: Source(series.folder, series=series) for name, series in study.series.items()}
+        yield Subject(study.id, study.folder, "dicom", images, warnings=study.warnings)
+
+
+def _warn_of_dicom(folder: Path) -> None:
+    """Say that patients may be there whom nobody reads."""
+    for path in _files(folder):
+        with suppress(ImageError):  # a file that may not be read is none of ours here
+            if not nifti.is_nifti(path) and is_dicom(path):
+                log.warning(
+                    "%s holds NIfTI scans, which are read, and DICOM files, which are not (first %s); give "
+                    "the folder of these alone to read them",
+                    folder,
+                    path,
+                )
+                return
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (parent / name for parent, names in _walked(folder) for name in names)
+
+
 def _from_file(path: Path, sequence: str | None) -> Iterator[Subject]:
     if not nifti.is_nifti(path):
+        if is_dicom(path):
+            raise ImageError(f"{path}: is one DICOM file; give the folder that holds its whole series")
         raise ImageError(
             f"{path}: the name does not end with .nii or .nii.gz, so this is no scan in NIfTI format"
         )
@@ -227,7 +264,7 @@ def _within(folder: Path, sequence: str | None) -> Iterator[Subject]:
         if _is_msd(parent):
             yield from _msd(parent)
             continue
-        for name in names:
+        for name in filter(_is_scan_name, names):
             file = _parsed(parent / name, sequence)
             # All files of a BIDS folder belong together; their names differ in entities such as ce-.
             groups[parent, "" if _is_bids(parent / name) else file.subject].append(file)
@@ -235,7 +272,7 @@ def _within(folder: Path, sequence: str | None) -> Iterator[Subject]:
 
 
 def _walked(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Each folder with its NIfTI files; links are followed, each target once."""
+    """Each folder with its files but hidden ones; links are followed, each target once."""
     seen: set[str] = set()
     for parent, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)
@@ -243,12 +280,12 @@ def _walked(folder: Path) -> Iterator[tuple[Path, list[str]]]:
             folders.clear()
         folders[:] = sorted(f for f in folders if not f.startswith((".", "__")) and f != "derivatives")
         if real not in seen:
-            yield Path(parent), sorted(filter(_is_scan_name, names), key=_natural)
+            yield Path(parent), sorted((n for n in names if not n.startswith(".")), key=_natural)
         seen.add(real)
 
 
 def _is_scan_name(name: str) -> bool:
-    return nifti.is_nifti(Path(name)) and not name.startswith(".")
+    return nifti.is_nifti(Path(name))
 
 
 def _subject(files: list[_File]) -> Subject:

@@ -260,15 +260,8 @@ def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[s
 
 
 def inputs_of(subject: Subject) -> dict[str, Any]:
-    """The file of each sequence, for result.json."""
-    return {
-        name: {
-            "file": str(source.path.absolute()),
-            "channel": source.channel,
-            "sha256": provenance.sha256(source.path),
-        }
-        for name, source in subject.images.items()
-    }
+    """The files of each sequence, for result.json."""
+    return {name: provenance.input_of(source) for name, source in subject.images.items()}
 
 
 def _grid_result(name: str, scans: Scans) -> dict[str, Any]:
