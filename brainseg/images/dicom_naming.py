@@ -3,11 +3,12 @@
 The words of `SeriesDescription` go first, then those of `ProtocolName`, then the times of the sequence.
 Contrast agent makes a t1 a t1ce where the words say so, or else `ContrastBolusAgent`.
 
-| name  | words                                 | times, where words say nothing                            |
-| ----- | ------------------------------------- | --------------------------------------------------------- |
-| t1    | t1..., mprage, bravo, spgr, tfe, vibe | spin echo: TR < 1200, TE < 35 ms; gradient echo: TE < 10  |
-| t2    | t2..., but no flair and no t2*        | TR > 2000, TE > 60, no inversion                          |
-| flair | flair, dark fluid, t2f                | TI > 1500, TE > 60                                        |
+| name  | words                                 | times, ms, where words say nothing                     |
+| ----- | ------------------------------------- | ------------------------------------------------------ |
+| t1    | t1..., mprage, bravo, spgr, tfe, vibe | TE < 35 with TR < 1200 or TI of 300 to 1500;           |
+|       |                                       | gradient echo without inversion: TE < 10 with TR < 50  |
+| t2    | t2..., but no flair and no t2*        | TE > 60 with TR > 2000, no inversion                   |
+| flair | flair, dark fluid, t2f                | TE > 60 with TI > 1500                                 |
 
 "T1 FLAIR" is one or the other by its inversion time. "mprage" and the like say nothing of contrast agent:
 where no header names one either, the series is a t1 of which it is unsaid. Maps, diffusion, angiography,
@@ -138,15 +139,15 @@ def _other(header: Header, text: str) -> str | None:
     for kind in image_type(header)[2:]:
         if kind in _OTHER_TYPES:
             return f"{_OTHER_TYPES[kind]} (ImageType {kind})"
-    if float(header.get("DiffusionBValue", 0) or 0) > 0:
-        return f"diffusion (b = {header['DiffusionBValue']:g})"
+    if (b := _number(header, "DiffusionBValue", 0)) > 0:
+        return f"diffusion (b = {b:g})"
     if str(header.get("AngioFlag", "")).upper() == "Y":
         return "angiography"
     words = _words(text)
     found = next((_OTHER_WORDS[word] for word in words if word in _OTHER_WORDS), None)
     if found is None and "t2" in words and "gre" in words:
         found = "a T2*-weighted image"
-    if found is None and {"pd", "proton"} & set(words) and _ms(header, "EchoTime", 0) < 60:
+    if found is None and {"pd", "proton"} & set(words) and _number(header, "EchoTime", 0) < 60:
         found = "a proton-density image"
     return found
 
@@ -166,7 +167,7 @@ def _weighting(words: list[str], header: Header) -> str | None:
     if any("flair" in word or word == "t2f" for word in words):
         if "t1" not in said:
             return "flair"
-        ti = _ms(header, "InversionTime", 0)
+        ti = _number(header, "InversionTime", 0)
         return None if ti == 0 else "t1" if ti < FLAIR_TI_MS else "flair"
     if not said and _T1_TECHNIQUES & set(words):
         return "t1"
@@ -218,7 +219,7 @@ def has_agent(header: Header) -> bool:
 
 
 def _by_times(words: list[str], header: Header) -> Named:
-    te, tr, ti = (_ms(header, name, 0) for name in ("EchoTime", "RepetitionTime", "InversionTime"))
+    te, tr, ti = (_number(header, name, 0) for name in ("EchoTime", "RepetitionTime", "InversionTime"))
     kinds = header.get("ScanningSequence", [])
     kinds = {kinds} if isinstance(kinds, str) else set(kinds)
     said = f"TR {tr:g}, TE {te:g}" + (f", TI {ti:g}" if ti else "") + " ms"
@@ -226,8 +227,10 @@ def _by_times(words: list[str], header: Header) -> Named:
     if te and tr and "EP" not in kinds:
         if ti > FLAIR_TI_MS and te > 60:
             found = "flair"
+        elif 300 < ti < FLAIR_TI_MS and te < 35:
+            found = "t1"
         elif "GR" in kinds:
-            found = "t1" if te < 10 and (ti or tr < 50) else None
+            found = "t1" if te < 10 and tr < 50 else None
         elif tr < 1200 and te < 35:
             found = "t1"
         elif tr > 2000 and te > 60 and not ti:
@@ -240,7 +243,7 @@ def _by_times(words: list[str], header: Header) -> Named:
     return replace(by_agent, remark=f"was taken as {by_agent.sequence} by its times alone ({said})")
 
 
-def _ms(header: Header, keyword: str, absent: float) -> float:
+def _number(header: Header, keyword: str, absent: float) -> float:
     value = header.get(keyword, absent)
     return float(value) if isinstance(value, int | float) else absent
 
