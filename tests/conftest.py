@@ -91,8 +91,8 @@ def trained(tmp_path_factory, tiny) -> Callable[[str], tuple[DictConfig, Path]]:
 def write_dicom() -> Callable[..., list[Path]]:
     """Write a volume (X, Y, Z) as a DICOM series, a slice for each Z, rows along X, under shuffled names.
 
-    Header values are given by keyword; a function of the slice's number is called. One that is None is left out.
-    The files come in the order of the slices.
+    Header values are given by keyword; a function of the slice's number is called, and None is left out. The
+    files come in the order of the slices.
     """
     import pydicom
     from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid

@@ -112,9 +112,9 @@ def is_dicom(path: Path) -> bool:
 
 
 def read_header(path: Path, keywords: Sequence[str]) -> dict[str, Any]:
-    """Values by keyword, pixels left alone; what is absent, empty or no valid value is not there.
+    """Values by keyword, pixels left alone: str, int, float, or a list of these.
 
-    Values are str, int, float, or a list of these.
+    What is absent, empty, or text where a number belongs is not among them.
 
     Raises:
         ImageError: The file may not be read, or the header is damaged.
@@ -357,19 +357,15 @@ def _uneven(
 def _plain(dataset: Any, keyword: str) -> Any:
     """A value as Python's own type; None where it is absent or nonsense."""
     try:
-        value = dataset.get(keyword)
-    except (ValueError, TypeError, OverflowError, NotImplementedError):  # e.g. letters where a number belongs
+        element = dataset[keyword]
+        value = [element.value] if element.VM <= 1 else list(element.value)
+        if element.VR in ("DS", "IS", "FD", "FL", "US", "SS", "UL", "SL"):
+            value = [int(v) if isinstance(v, int) else float(v) for v in value]
+        else:
+            value = [str(v).strip() for v in value if v is not None]
+    except (KeyError, ValueError, TypeError, OverflowError, NotImplementedError):
         return None
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return str(value).strip()
-    if isinstance(value, int | float):
-        return float(value) if isinstance(value, float) else int(value)
-    if hasattr(value, "__iter__"):
-        return [float(v) if isinstance(v, float) else int(v) if isinstance(v, int) else str(v) for v in value]
-    number = float(value) if hasattr(value, "__float__") else None
-    return str(value) if number is None else number
+    return value[0] if len(value) == 1 else value
 
 
 @contextmanager

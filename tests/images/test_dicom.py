@@ -1,6 +1,7 @@
 """DICOM folders: what is found in them, how it is named, and where its voxels lie."""
 
 import logging
+import re
 import shutil
 
 import nibabel as nib
@@ -14,10 +15,9 @@ from brainseg.config.errors import DataError, GeometryError, ImageError
 from brainseg.images.dicom import Series, read, read_header
 from brainseg.images.dicom_naming import named
 from brainseg.images.layouts import find_subjects, load_subject
-from brainseg.images.nifti import write
 from brainseg.images.nifti import read as read_nifti
-from brainseg.images.volume import Volume, to_ras
-from brainseg.phantom import make_subject
+from brainseg.images.nifti import write
+from brainseg.images.volume import to_ras
 
 UPRIGHT = np.array([[-2.0, 0, 0, 10], [0, 3, 0, -20], [0, 0, 4, 5], [0, 0, 0, 1]])  # as dcm2niix writes: LAS
 
@@ -36,11 +36,6 @@ def oblique():
 def array():
     """(7, 9, 12), every voxel another whole number."""
     return np.random.default_rng(3).permutation(7 * 9 * 12).reshape(7, 9, 12).astype(np.int16)
-
-
-@pytest.fixture(scope="module")
-def head():
-    return make_subject(seed=1, spacing_mm=8, tumor_type="glioma")
 
 
 def edit(path, **values):
@@ -71,8 +66,8 @@ def test_shuffled_slices_give_the_array_and_the_affine_they_were_written_from(
 
 
 @pytest.mark.parametrize("turns", [[[0, -1], [1, 1], [2, 1]], [[2, 1], [0, -1], [1, -1]]])
-def test_a_head_stored_in_any_direction_is_the_same_head_in_the_world(turns, head, write_dicom, tmp_path):
-    image = nib.Nifti1Image(head.images["t1"].round().astype(np.int16), head.grid.affine)
+def test_a_head_stored_in_any_direction_is_the_same_head_in_the_world(turns, array, write_dicom, tmp_path):
+    image = nib.Nifti1Image(array, np.abs(UPRIGHT))
     turned = image.as_reoriented(turns)
     volume = read(Series(tuple(write_dicom(tmp_path, np.asarray(turned.dataobj), turned.affine))))
     upright = to_ras(volume)
@@ -149,6 +144,7 @@ def test_the_type_of_what_is_written_holds_the_values(top, dtype, array, write_d
 
 
 def test_compressed_pixels_are_read(array, write_dicom, tmp_path):
+    array = array[:6, :8] % 200  # GDCM reads no run-length code that is longer than the pixels
     files = write_dicom(tmp_path, array, UPRIGHT, compress=RLELossless)
     np.testing.assert_array_equal(read(Series(tuple(files))).data[0], array)
 
@@ -168,7 +164,7 @@ def test_missing_slices_are_counted_and_placed(array, write_dicom, tmp_path):
     refused(
         [path for path in files if path not in files[5:7]],
         GeometryError,
-        rf"series 4 't1 tse': {before} and {after} lie 12 mm apart, other slices 4 mm: 2 missing there; export",
+        rf"series 4 't1 tse': {before} and {after} lie 12 mm apart, other slices 4 mm: 2 missing there; ",
     )
 
 
@@ -211,7 +207,9 @@ def test_a_tilted_gantry(array, write_dicom, tmp_path):
     for path in files:
         x, y, z = map(float, pydicom.dcmread(path).ImagePositionPatient)
         edit(path, ImagePositionPatient=[x, y + np.tan(np.radians(15)) * z, z])
-    refused(files, GeometryError, r"is sheared: .* up to 11\.8 mm over 44 mm \(gantry tilt of 15\.0 degrees\)")
+    refused(
+        files, GeometryError, r"is sheared: .* up to 11\.8 mm over 44 mm \(gantry tilt of 15\.0 degrees\)"
+    )
 
 
 def test_planes_of_other_directions_sizes_and_spacings(array, write_dicom, tmp_path):
@@ -331,14 +329,17 @@ def test_words_of_what_is_none_of_the_four(description, what):
     said = named({"SeriesDescription": description, "EchoTime": 20.0})
     assert said.sequence is None
     assert said.is_other
-    assert pytest.importorskip("re").search(what, said.remark)
+    assert re.search(what, said.remark)
 
 
 @pytest.mark.parametrize(
     ("header", "sequence"),
     [
         ({"EchoTime": 12.0, "RepetitionTime": 550.0, "ScanningSequence": SE}, "t1"),
-        ({"EchoTime": 3.0, "RepetitionTime": 2300.0, "InversionTime": 900.0, "ScanningSequence": IR_GR}, "t1"),
+        (
+            {"EchoTime": 3.0, "RepetitionTime": 2300.0, "InversionTime": 900.0, "ScanningSequence": IR_GR},
+            "t1",
+        ),
         ({"EchoTime": 3.0, "RepetitionTime": 8.0, "ScanningSequence": "GR"}, "t1"),
         ({"EchoTime": 20.0, "RepetitionTime": 600.0, "ScanningSequence": "GR"}, None),
         ({"EchoTime": 100.0, "RepetitionTime": 4000.0, "ScanningSequence": SE}, "t2"),
@@ -459,18 +460,29 @@ def test_no_two_patients_share_an_id_and_every_id_is_a_plain_name(patients, arra
         write_dicom(tmp_path / str(k), array, UPRIGHT, **headers)
     ids = list(found(tmp_path))
     assert len({name.casefold() for name in ids}) == len(patients)
-    assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") for name in ids)
+    assert all(
+        set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") for name in ids
+    )
     assert not any(name.startswith((".", "-")) for name in ids)
 
 
 @pytest.mark.parametrize(
     ("headers", "match"),
     [
-        ({"Modality": "CT"}, r"none of 1 DICOM series can be used: series 1 't1' is CT, not MR; give MR series"),
-        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4.1"}, "is enhanced MR, many slices in one file; .*dcm2niix"),
+        (
+            {"Modality": "CT"},
+            r"none of 1 DICOM series can be used: series 1 't1' is CT, not MR; give MR series",
+        ),
+        (
+            {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4.1"},
+            "is enhanced MR, many slices in one file; .*dcm2niix",
+        ),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "is a screen capture"),
         ({"SeriesDescription": "ADC"}, "series 1 'ADC' is diffusion"),
-        ({"SeriesDescription": "x\ny"}, r"series 1 'x y' does not say which sequence .*sequence= as one of t1,"),
+        (
+            {"SeriesDescription": "x\ny"},
+            r"series 1 'x y' does not say which sequence .*sequence= as one of t1,",
+        ),
         ({"ImagePositionPatient": None}, "does not say where its slices lie"),
     ],
 )
@@ -494,13 +506,14 @@ def test_two_series_of_one_sequence_are_both_named(array, write_dicom, tmp_path)
     write_dicom(tmp_path / "b", array, UPRIGHT, SeriesNumber=7, SeriesDescription="t1 tra rpt")
     with pytest.raises(
         ImageError,
-        match=r"series 3 't1 tra' and series 7 't1 tra rpt' of one study claim to be the t1; move all but one",
+        match=r"series 3 't1 tra' and series 7 't1 tra rpt' of one study claim to be the t1; move all",
     ):
         find_subjects(tmp_path)
     assert found(tmp_path / "b", sequence="t1ce") == {"P1": {"t1ce": "t1 tra rpt"}}
 
 
 THICK = UPRIGHT @ np.diag([1, 1, 2, 1])
+THICK[2, 3] += 1  # between the slices of the thin ones
 
 
 @pytest.mark.parametrize(
@@ -512,7 +525,9 @@ THICK = UPRIGHT @ np.diag([1, 1, 2, 1])
         ({}, {"hole": True}, "as its slices do not make one volume"),
     ],
 )
-def test_the_plainly_better_of_two_is_taken_and_the_other_named(one, other, why, array, write_dicom, tmp_path):
+def test_the_plainly_better_of_two_is_taken_and_the_other_named(
+    one, other, why, array, write_dicom, tmp_path
+):
     for number, kind in enumerate((other, one)):
         kind = dict(kind)
         affine = THICK if kind.pop("thick", False) else UPRIGHT
@@ -579,16 +594,10 @@ def test_a_damaged_header_and_one_slice_alone_are_refused_by_name(array, write_d
         find_subjects(tmp_path)
 
 
-def test_values_that_are_nonsense_count_as_absent_and_warn_of_nothing(array, write_dicom, tmp_path, recwarn):
-    files = write_dicom(tmp_path, array, UPRIGHT)
-    data = files[0].read_bytes().replace(b"PixelSpacing", b"PixelSpacing")
-    dataset = pydicom.dcmread(files[0])
-    spacing = str(dataset["PixelSpacing"].value[0]).encode() + b"\\"
-    files[0].write_bytes(data.replace(spacing, b"x" * (len(spacing) - 1) + b"\\"))
-    assert "PixelSpacing" not in read_header(files[0], ["PixelSpacing", "Rows"])
-    assert read_header(files[0], ["PixelSpacing", "Rows"])["Rows"] == 9
+def test_text_where_a_number_belongs_counts_as_absent_and_is_printed_nowhere(
+    array, write_dicom, tmp_path, recwarn
+):
+    (path, *_) = write_dicom(tmp_path, array, UPRIGHT, EchoTime="1234.5", RepetitionTime="500")
+    path.write_bytes(path.read_bytes().replace(b"1234.5", b"Secret"))
+    assert read_header(path, ["EchoTime", "RepetitionTime", "Rows"]) == {"RepetitionTime": 500, "Rows": 9}
     assert not recwarn.list
-
-
-def test_a_volume_is_a_volume(array, write_dicom, tmp_path):
-    assert isinstance(read(Series(tuple(write_dicom(tmp_path, array, UPRIGHT)))), Volume)
