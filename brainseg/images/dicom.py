@@ -34,7 +34,7 @@ _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 # Headers give positions and cosines as decimal text, often rounded to some digits.
 _COSINE_TOLERANCE = 1e-3
 _STEP_TOLERANCE = 0.05  # of the distance between slices
-_SHEAR_TOLERANCE = 0.01  # of the distance along the normal: a tilt of 0.6 degrees
+_OFF_GRID_MM = 0.25  # between a slice and its place on the regular grid, along the normal or sideways
 _SAME_PLACE_MM = 0.01
 
 
@@ -315,12 +315,13 @@ def _refuse_irregular(planes: list[_Plane], series: Series) -> None:
     if doubled.size:
         raise _doubled(planes, int(doubled[0]), len(doubled), series)
     step = float(np.median(gaps))
-    uneven = np.flatnonzero(np.abs(gaps - step) > _STEP_TOLERANCE * step)
-    if uneven.size:
-        raise _uneven(planes, gaps, step, int(uneven[0]), series)
+    off_step = np.abs(gaps - step)
+    drift = np.abs(np.r_[0, gaps.cumsum()] - np.linspace(0, gaps.sum(), len(planes)))
+    if off_step.max() > _STEP_TOLERANCE * step or drift.max() > _OFF_GRID_MM:
+        raise _uneven(planes, gaps, step, int(off_step.argmax()), series)
     sideways = (places - places[0]) - np.outer((places - places[0]) @ normal, normal)
     shift, length = np.linalg.norm(sideways, axis=1), float(gaps.sum())
-    if shift.max() > max(_SHEAR_TOLERANCE * length, _SAME_PLACE_MM):
+    if shift.max() > _OFF_GRID_MM:
         degrees = np.degrees(np.arctan2(shift.max(), length))
         raise GeometryError(
             f"{series} is sheared: its slices are shifted sideways by up to {shift.max():.3g} mm over "
