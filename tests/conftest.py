@@ -1,7 +1,10 @@
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
@@ -82,3 +85,69 @@ def trained(tmp_path_factory, tiny) -> Callable[[str], tuple[DictConfig, Path]]:
         return done[task]
 
     return _trained
+
+
+@pytest.fixture
+def write_dicom() -> Callable[..., list[Path]]:
+    """Write a volume (X, Y, Z) as a DICOM series, a slice for each Z, rows along X, under shuffled names.
+
+    Header values are given by keyword; a function of the slice's number is called, and None is left out. The
+    files come in the order of the slices.
+    """
+    import pydicom
+    from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+    def _write(folder: Path, array: Any, affine: Any, suffix: str = "", **headers: Any) -> list[Path]:
+        folder.mkdir(parents=True, exist_ok=True)
+        series, study = generate_uid(), generate_uid(entropy_srcs=[str(headers.get("PatientID", "P1"))])
+        order = list(range(array.shape[2]))
+        random.Random(0).shuffle(order)
+        lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
+        spacing = np.linalg.norm(lps[:3, :3], axis=0)
+        along = lps[:3, :3] / spacing
+        paths = []
+        for z in range(array.shape[2]):
+            # (X, Y) with Y upwards becomes rows from the top down.
+            pixels = np.ascontiguousarray(array[:, ::-1, z].T)
+            corner = lps @ [0, array.shape[1] - 1, z, 1]
+            values = {
+                "Modality": "MR",
+                "PatientID": "P1",
+                "PatientName": "Secret^Name",
+                "PatientBirthDate": "19700101",
+                "StudyInstanceUID": study,
+                "StudyDate": "20240131",
+                "SeriesInstanceUID": series,
+                "SeriesNumber": 1,
+                "SeriesDescription": "t1",
+                "SOPInstanceUID": generate_uid(),
+                "InstanceNumber": z + 1,
+                "ImageOrientationPatient": [f"{v:.9g}" for v in (*along[:, 0], *-along[:, 1])],
+                "ImagePositionPatient": [f"{v:.9g}" for v in corner[:3]],
+                "PixelSpacing": [f"{spacing[1]:.9g}", f"{spacing[0]:.9g}"],
+                "Rows": pixels.shape[0],
+                "Columns": pixels.shape[1],
+                "SamplesPerPixel": 1,
+                "PhotometricInterpretation": "MONOCHROME2",
+                "BitsAllocated": 16,
+                "BitsStored": 16,
+                "HighBit": 15,
+                "PixelRepresentation": int(pixels.dtype.kind == "i"),
+                "PixelData": pixels.tobytes(),
+            }
+            dataset = pydicom.Dataset()
+            for name, value in (values | headers).items():
+                value = value(z) if callable(value) else value
+                if value is not None and name not in ("SOPClassUID", "compress"):
+                    setattr(dataset, name, value)
+            dataset.SOPClassUID = headers.get("SOPClassUID", MRImageStorage)
+            dataset.file_meta = pydicom.dataset.FileMetaDataset()
+            dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+            dataset["PixelData"].VR = "OW"
+            if "compress" in headers:
+                dataset.compress(headers["compress"], encoding_plugin="pydicom")
+            paths.append(folder / f"IM{order[z]:04d}{suffix}")
+            dataset.save_as(paths[-1], enforce_file_format=True)
+        return paths
+
+    return _write

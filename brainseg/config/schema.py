@@ -604,7 +604,7 @@ class PredictConfig:
     """The whole of conf/predict.yaml."""
 
     input: str = MISSING
-    sequence: Optional[str] = MISSING  # of a single file whose name does not say it
+    sequence: Optional[str] = MISSING  # of a single file or DICOM series that does not say it
     skullstripper: Optional[str] = MISSING
     classifier: Optional[str] = MISSING
     segmenter: Any = MISSING  # a checkpoint, a run, a sweep, or a list of these, whose mean is taken

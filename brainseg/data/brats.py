@@ -53,9 +53,8 @@ class BraTSVolumes(VolumeData):
         return image, Volume(classes, truth.grid)
 
     def _files(self, subject: Subject) -> list[Path]:
-        wanted = [
-            subject.images[name].path for name in self.recipe.preprocess.modalities if name in subject.images
-        ]
+        there = [subject.images[name] for name in self.recipe.preprocess.modalities if name in subject.images]
+        wanted = [path for source in there for path in source.files]
         return [*wanted, *([subject.truth] if subject.truth else [])]
 
     def _convention(self) -> Convention:

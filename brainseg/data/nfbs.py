@@ -7,7 +7,8 @@ from brainseg.config.errors import ConfigError, DataError, GeometryError, ImageE
 from brainseg.data.splits import Split, original_split
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.images.layouts import Subject
-from brainseg.images.nifti import read, read_labels
+from brainseg.images.nifti import read_labels
+from brainseg.images.reading import read
 from brainseg.images.volume import Volume
 
 WHERE_FROM = (
@@ -45,7 +46,7 @@ class NFBSVolumes(VolumeData):
 
     def _files(self, subject: Subject) -> list:
         image = subject.images.get(self._sequence(subject))
-        return [path for path in (image and image.path, subject.brain_mask) if path]
+        return [*(image.files if image else ()), *([subject.brain_mask] if subject.brain_mask else [])]
 
     def _sequence(self, subject: Subject) -> str:
         """The one to learn from; where any will do, the subject's first."""
@@ -62,11 +63,9 @@ class NFBSVolumes(VolumeData):
                 f"{subject.folder} has no brain mask (*_brainmask.nii.gz); a stripper learns from one"
             )
         source = subject.images[sequence]
-        image, mask = read(source.path, source.channel), read_labels(subject.brain_mask)
+        image, mask = read(source), read_labels(subject.brain_mask)
         if difference := image.grid.difference(mask.grid):
-            raise GeometryError(
-                f"{subject.brain_mask} does not lie on the grid of {source.path}: {difference}"
-            )
+            raise GeometryError(f"{subject.brain_mask} does not lie on the grid of {source}: {difference}")
         if not mask.data.any():
             raise ImageError(f"{subject.brain_mask} has no voxel in it; a brain mask cannot be empty")
         return image, Volume((mask.data > 0).astype("uint8"), mask.grid)

@@ -87,7 +87,7 @@ class VolumeData(pl.LightningDataModule):
         """The subjects below the root, by their ids; what was chosen among their files is said."""
         subjects = find_subjects(self.root)
         for subject in subjects:
-            for remark in subject.remarks:
+            for remark in subject.warnings:
                 log.warning("%s: %s", subject.id, remark)
         return {subject.id: subject for subject in subjects}
 

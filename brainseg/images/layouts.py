@@ -13,9 +13,11 @@ unseen.
 | msd        | `imagesTr/X.nii.gz` with channels named in `dataset.json`, truth `labelsTr/X.nii.gz`     |
 | bids       | `sub-X/[ses-Y/]anat/*_T1w.nii.gz`, `*_T2w`, `*_FLAIR`, truth `*_dseg`                    |
 | loose      | any other files named by sequence, `_seg`, `_brainmask`                                  |
+| dicom      | DICOM files of any name, sorted and named by their headers: `dicom_series`               |
 
 Files with any other last word are left out, among them all that prediction writes
-(`X_brain_mask.nii.gz`, ...); so are hidden files and macOS's `._X`.
+(`X_brain_mask.nii.gz`, ...); so are hidden files and macOS's `._X`. A folder is searched for DICOM where it
+holds no NIfTI scan; where it holds both, NIfTI is read and a warning names the DICOM.
 
 In BIDS each session is a subject of its own. The start may be a data set, a subject's folder, a session's,
 its anat/, or a file.
@@ -23,7 +25,7 @@ its anat/, or a file.
 | in BIDS                     | becomes                                                                      |
 | --------------------------- | ---------------------------------------------------------------------------- |
 | `ce-...` of a T1w           | t1ce                                                                         |
-| several `run-...`           | the highest, mostly the repeat of one that failed; `Subject.remarks` says so |
+| several `run-...`           | the highest, mostly the repeat of one that failed; `Subject.warnings` says so |
 | several `acq-`, `rec-`, ... | refused: which one is wanted, a person must say                              |
 | `part-phase`, `-real`, ...  | left out: no magnitude                                                       |
 | `space-...`                 | left out where the same is there without: a copy on another grid             |
@@ -33,10 +35,12 @@ its anat/, or a file.
 """
 
 import json
+import logging
 import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +50,9 @@ import numpy as np
 from brainseg.config import SEQUENCES
 from brainseg.config.errors import DataError, GeometryError, ImageError
 from brainseg.images import bids, nifti
+from brainseg.images.dicom import is_dicom
+from brainseg.images.dicom_series import find_studies
+from brainseg.images.reading import Source, read
 from brainseg.images.volume import Volume
 
 ALIASES: dict[str, str] = {
@@ -77,12 +84,7 @@ _ODD_NAMES = {"W39_1998.09.19_Segm": "BraTS20_Training_355_seg"}
 _TUMOR_TYPES = {"brats-men": "meningioma", "brats-met": None, "brats": "glioma"}
 
 
-@dataclass(frozen=True)
-class Source:
-    """A file, and which volume of it if it is four-dimensional."""
-
-    path: Path
-    channel: int | None = None
+log = logging.getLogger("brainseg")
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Subject:
             sequence's grid.
         tumor_type: What the data set is about, where its name says so: BraTS-MEN, or glioma for the rest.
         brain_masks: Masks named by sequence (`X_T2w_brainmask`), each on that sequence's grid.
-        remarks: What a person should know of the choice of files, a sentence each.
+        warnings: What had to be chosen or supposed to find the images, a sentence each.
     """
 
     id: str
@@ -109,7 +111,7 @@ class Subject:
     brain_mask: Path | None = None
     tumor_type: str | None = None
     brain_masks: dict[str, Path] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def find_subjects(path: str | Path, sequence: str | None = None) -> list[Subject]:
@@ -117,11 +119,13 @@ def find_subjects(path: str | Path, sequence: str | None = None) -> list[Subject
 
     Args:
         path: Searched to any depth, if a folder. A single file is a subject with that sequence only.
-        sequence: What files hold whose names do not say it. A single file is taken as this in any case.
+        sequence: What files, or DICOM series, hold whose names do not say it. A single one is taken as
+            this in any case.
 
     Raises:
         DataError: Nothing there, or no file that names a sequence.
-        ImageError: Two files claim the same sequence of a subject; or a single file names none.
+        ImageError: Two files claim the same sequence of a subject; or a single file names none; or a DICOM
+            header is damaged.
     """
     path = Path(path)
     if sequence is not None and sequence not in SEQUENCES:
@@ -129,10 +133,14 @@ def find_subjects(path: str | Path, sequence: str | None = None) -> list[Subject
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; check the path")
     subjects = list(_within(path, sequence) if path.is_dir() else _from_file(path, sequence))
+    if subjects and path.is_dir():
+        _warn_of_dicom(path)
+    subjects = subjects or list(_from_dicom(path, sequence))
     if not subjects:
         raise DataError(
             f"{path}: no scan found; looked for .nii or .nii.gz files whose names end with a sequence "
-            f"(_t1, _t1ce, _t2, _flair, or as in BraTS, NFBS, MSD or BIDS); the folder holds {_content(path)}"
+            "(_t1, _t1ce, _t2, _flair, or as in BraTS, NFBS, MSD or BIDS), and for DICOM files of any name; "
+            f"the folder holds {_content(path)}"
         )
     return sorted(_with_unique_ids(subjects, path), key=lambda subject: natural(subject.id))
 
@@ -152,12 +160,12 @@ def load_subject(subject: Subject, sequences: Sequence[str]) -> Volume:
             "add the file, or use a model trained without it"
         )
     sources = [subject.images[name] for name in sequences]
-    volumes = [nifti.read(source.path, source.channel) for source in sources]
+    volumes = [read(source) for source in sources]
     for source, volume in zip(sources, volumes, strict=True):
         difference = volume.grid.difference(volumes[0].grid)
         if difference is not None:
             raise GeometryError(
-                f"{source.path}: does not lie on the grid of {sources[0].path}, {difference}; "
+                f"{source}: does not lie on the grid of {sources[0]}, {difference}; "
                 "all sequences of a subject must share one grid, so register them to one another first"
             )
     return Volume(np.concatenate([volume.data for volume in volumes]), volumes[0].grid)
@@ -238,8 +246,35 @@ def _before(name: str, start: int) -> str:
     return name[:start].rstrip("_-. ")
 
 
+def _from_dicom(folder: Path, sequence: str | None) -> Iterator[Subject]:
+    files = (path for path in _files(folder) if is_dicom(path))
+    for study in find_studies(files, sequence):
+        images = {name: Source(series.folder, series=series) for name, series in study.series.items()}
+        yield Subject(study.id, study.folder, "dicom", images, warnings=study.warnings)
+
+
+def _warn_of_dicom(folder: Path) -> None:
+    """Say that patients may be there whom nobody reads."""
+    for path in _files(folder):
+        with suppress(ImageError):  # a file that may not be read is none of ours here
+            if not nifti.is_nifti(path) and is_dicom(path):
+                log.warning(
+                    "%s holds NIfTI scans, which are read, and DICOM files, which are not (first %s); give "
+                    "the folder of these alone to read them",
+                    folder,
+                    path,
+                )
+                return
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (parent / name for parent, names in _walked(folder) for name in names)
+
+
 def _from_file(path: Path, sequence: str | None) -> Iterator[Subject]:
     if not nifti.is_nifti(path):
+        if is_dicom(path):
+            raise ImageError(f"{path}: is one DICOM file; give the folder that holds its whole series")
         raise ImageError(
             f"{path}: the name does not end with .nii or .nii.gz, so this is no scan in NIfTI format"
         )
@@ -272,7 +307,7 @@ def _within(folder: Path, sequence: str | None) -> Iterator[Subject]:
         if _is_msd(parent):
             yield from _msd(parent)
             continue
-        for name in names:
+        for name in filter(_is_scan_name, names):
             file = _parsed(parent / name, sequence)
             # Names of one subject in BIDS differ in entities such as ce-.
             groups[parent, _identity(file) if file.entities else file.subject].append(file)
@@ -280,7 +315,7 @@ def _within(folder: Path, sequence: str | None) -> Iterator[Subject]:
 
 
 def _walked(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Each folder with its NIfTI files; links are followed, each target once."""
+    """Each folder with its files but hidden ones; links are followed, each target once."""
     seen: set[str] = set()
     for parent, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)
@@ -288,7 +323,7 @@ def _walked(folder: Path) -> Iterator[tuple[Path, list[str]]]:
             folders.clear()
         folders[:] = sorted(f for f in folders if _may_hold_subjects(Path(parent), f, folders))
         if real not in seen:
-            yield Path(parent), sorted(filter(_is_scan_name, names), key=natural)
+            yield Path(parent), sorted((n for n in names if not n.startswith(".")), key=natural)
         seen.add(real)
 
 
@@ -301,7 +336,7 @@ def _may_hold_subjects(parent: Path, name: str, siblings: list[str]) -> bool:
 
 
 def _is_scan_name(name: str) -> bool:
-    return nifti.is_nifti(Path(name)) and not name.startswith(".")
+    return nifti.is_nifti(Path(name))
 
 
 def _subject(files: list[_File]) -> Subject:
@@ -322,7 +357,7 @@ def _subject(files: list[_File]) -> Subject:
         brain_mask=masks.get(None) or by_sequence.get(next(iter(ordered))),
         tumor_type=_tumor_type(identity),
         brain_masks=by_sequence,
-        remarks=tuple(remarks),
+        warnings=tuple(remarks),
     )
 
 

@@ -60,9 +60,7 @@ def read(path: str | Path, channel: int | None = None) -> Volume:
     path = Path(path)
     image = _decoded(path)
     data = _voxels(image, path, channel, np.float32)
-    _refuse_not_finite(data, path)
-    if data.min() == data.max():
-        raise ImageError(f"{path}: all voxels are {data.flat[0]:g}; an empty or failed scan, export it again")
+    refuse_useless(data, path)
     return Volume(data[None], _grid(image.header, path))
 
 
@@ -261,7 +259,20 @@ def _dtype_name(dtype: np.dtype[Any]) -> str:
     return "colour (RGB)" if dtype.fields is not None else f"of type {dtype}"
 
 
-def _refuse_not_finite(data: NDArray[np.float32], path: Path) -> None:
+def refuse_useless(data: NDArray[np.float32], where: object) -> None:
+    """Refuse voxels of which a scan cannot consist.
+
+    Raises:
+        ImageError: Some are NaN or infinite, or all are of one value.
+    """
+    _refuse_not_finite(data, where)
+    if data.min() == data.max():
+        raise ImageError(
+            f"{where}: all voxels are {data.flat[0]:g}; an empty or failed scan, export it again"
+        )
+
+
+def _refuse_not_finite(data: NDArray[np.float32], path: object) -> None:
     bad = data.size - int(np.isfinite(data).sum())
     if bad:
         raise ImageError(

@@ -20,8 +20,9 @@ from brainseg.config import PredictConfig, SkullStripperConfig
 from brainseg.config.schema import Crop, Limits, Stage, WindowConfig
 from brainseg.device import fast_precision
 from brainseg.images import nifti
-from brainseg.images.layouts import Source, Subject
+from brainseg.images.layouts import Subject
 from brainseg.images.margin import box_of
+from brainseg.images.reading import Source, read
 from brainseg.images.volume import Grid, Volume, to_ras
 from brainseg.pipeline.gates.atlas import atlas
 from brainseg.pipeline.meter import Meter
@@ -116,7 +117,7 @@ def forecast(subject: Subject, job: Job) -> Forecast:
     """
     meter = Meter()
     with meter.measure("read"):
-        volumes = {name: nifti.read(source.path, source.channel) for name, source in subject.images.items()}
+        volumes = {name: read(source) for name, source in subject.images.items()}
     work = list(_work(volumes, job.models, job.options))
     with meter.measure("networks"):
         computing = sum(one.seconds(job.options.window) for one in work)

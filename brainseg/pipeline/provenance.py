@@ -20,10 +20,11 @@ import brainseg
 from brainseg.config import OTSU, PredictConfig, plain
 from brainseg.config.errors import DataError
 from brainseg.device import cpu_name
+from brainseg.images.reading import Source
 
 SUMS = "SHA256SUMS"
 RESULT = "result.json"
-PACKAGES = ("brainseg", "torch", "monai", "numpy", "scipy", "nibabel", "timm")
+PACKAGES = ("brainseg", "torch", "monai", "numpy", "scipy", "nibabel", "simpleitk", "pydicom", "timm")
 # Settings that change nothing in it.
 NOT_OF_THE_RESULT = ("input", "output", "derivatives", "overwrite", "forecast")
 PATHS = ("input", "output", "derivatives", "skullstripper", "classifier", "segmenter")  # among the settings
@@ -32,6 +33,22 @@ PATHS = ("input", "output", "derivatives", "skullstripper", "classifier", "segme
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def input_of(source: Source) -> dict[str, Any]:
+    """The file of a scan and its hash; of a DICOM series its folder, each slice's, and one of all of them.
+
+    Of the series' headers nothing but number and description is told.
+    """
+    where = {"file": os.path.abspath(source.path), "channel": source.channel}
+    if source.series is None:
+        return {**where, "sha256": sha256(source.path)}
+    folder = source.path.absolute()
+    slices = {path.absolute().relative_to(folder).as_posix(): sha256(path) for path in sorted(source.files)}
+    joined = "".join(f"{digest}  {name}\n" for name, digest in slices.items())
+    series = {"number": source.series.number, "description": source.series.description}
+    digest = hashlib.sha256(joined.encode()).hexdigest()
+    return {**where, "sha256": digest, "series": series, "slices": slices}
 
 
 def settings_of(options: PredictConfig) -> dict[str, Any]:
@@ -141,7 +158,10 @@ def _changed_here(folder: Path) -> Iterator[str]:
 
 def _files_of(result: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     for entry in result.get("inputs", {}).values():
-        yield Path(entry["file"]), entry["sha256"]
+        if "slices" in entry:
+            yield from ((Path(entry["file"]) / name, digest) for name, digest in entry["slices"].items())
+        else:
+            yield Path(entry["file"]), entry["sha256"]
     for model in result.get("models", {}).values():
         for entry in model if isinstance(model, list) else [model]:
             if "file" in entry:

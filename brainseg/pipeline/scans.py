@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from brainseg.config.errors import GeometryError, ImageError
 from brainseg.config.schema import Align
 from brainseg.images.layouts import Subject
-from brainseg.images.nifti import read
+from brainseg.images.reading import read
 from brainseg.images.volume import Grid, Volume, resample_to
 from brainseg.inference import fill_holes, largest_component
 
@@ -53,14 +53,14 @@ def read_scans(subject: Subject, needed: list[str], first: str | None, align: Al
         GeometryError: Grids differ and `align` is refuse, or they lie apart in the world.
     """
     refuse_without(subject, needed)
-    images = {name: read(source.path, source.channel) for name, source in subject.images.items()}
+    images = {name: read(source) for name, source in subject.images.items()}
     reference = first if first in images else next(iter(images))
-    warnings = list(subject.remarks)
+    warnings = list(subject.warnings)
     for name, volume in images.items():
         difference = volume.grid.difference(images[reference].grid)
         if difference is None:
             continue
-        where = f"{subject.images[name].path}: does not lie on the grid of {reference}: {difference}"
+        where = f"{subject.images[name]}: does not lie on the grid of {reference}: {difference}"
         if align is Align.refuse:
             raise GeometryError(f"{where}; register it, or set pipeline.align=resample")
         _refuse_apart(volume.grid, images[reference].grid, where)

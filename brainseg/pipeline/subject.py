@@ -273,15 +273,8 @@ def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[s
 
 
 def inputs_of(subject: Subject) -> dict[str, Any]:
-    """The file of each sequence, for result.json."""
-    return {
-        name: {
-            "file": os.path.abspath(source.path),
-            "channel": source.channel,
-            "sha256": provenance.sha256(source.path),
-        }
-        for name, source in subject.images.items()
-    }
+    """The files of each sequence, for result.json."""
+    return {name: provenance.input_of(source) for name, source in subject.images.items()}
 
 
 def _diameters(tumor: Segmentation, scans: Scans) -> dict[str, dict[str, float] | None]:

@@ -170,12 +170,12 @@ def test_bids_names_and_what_they_become(names, expected, touch):
 def test_which_run_was_taken_is_said(touch):
     root = touch(f"{S}run-1_T1w.nii.gz", f"{S}run-2_T1w.nii.gz", f"{S}FLAIR.nii.gz", f"{S}run-1_dseg.nii.gz")
     (subject,) = find_subjects(root)
-    (remark,) = subject.remarks
+    (remark,) = subject.warnings
     assert remark.startswith("t1 is run 2, the last one; left out: sub-01_run-1_T1w.nii.gz (give input= such")
     assert subject.truth is None  # of the run that was left out
     (first,) = find_subjects(root / f"{S}run-1_T1w.nii.gz")
     assert (first.id, first.images["t1"].path.name) == ("sub-01", "sub-01_run-1_T1w.nii.gz")
-    assert first.remarks == ()
+    assert first.warnings == ()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,42 @@
+"""Where a scan's voxels are, whatever the format, and the one function that reads them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from brainseg.images import dicom, nifti
+from brainseg.images.volume import Volume
+
+
+@dataclass(frozen=True)
+class Source:
+    """A NIfTI file, and which volume of it if it is four-dimensional; or a DICOM series.
+
+    Attributes:
+        path: The file, or the folder that holds the series.
+        channel: Of a four-dimensional file, from 0.
+        series: The slices, where `path` is a folder.
+    """
+
+    path: Path
+    channel: int | None = None
+    series: dicom.Series | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that is read."""
+        return (self.path,) if self.series is None else self.series.files
+
+    def __str__(self) -> str:
+        return str(self.path if self.series is None else self.series)
+
+
+def read(source: Source) -> Volume:
+    """One scan, float32 (1, X, Y, Z), slope and intercept applied.
+
+    Raises:
+        ImageError: A file is missing, damaged, or not one volume.
+        GeometryError: The slices of a series do not make a regular grid.
+    """
+    if source.series is not None:
+        return dicom.read(source.series)
+    return nifti.read(source.path, source.channel)
