@@ -25,7 +25,7 @@ its anat/, or a file.
 | in BIDS                     | becomes                                                                      |
 | --------------------------- | ---------------------------------------------------------------------------- |
 | `ce-...` of a T1w           | t1ce                                                                         |
-| several `run-...`           | the highest, mostly the repeat of one that failed; `Subject.warnings` says so |
+| several `run-...`           | the highest, mostly a repeat of one that failed; `warnings` says so          |
 | several `acq-`, `rec-`, ... | refused: which one is wanted, a person must say                              |
 | `part-phase`, `-real`, ...  | left out: no magnitude                                                       |
 | `space-...`                 | left out where the same is there without: a copy on another grid             |

@@ -1,6 +1,5 @@
 """The linked prediction of one subject, from its files to its result."""
 
-import os
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
