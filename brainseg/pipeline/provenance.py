@@ -22,7 +22,7 @@ from brainseg.device import cpu_name
 
 SUMS = "SHA256SUMS"
 RESULT = "result.json"
-PACKAGES = ("brainseg", "torch", "monai", "numpy", "scipy", "nibabel", "timm")
+PACKAGES = ("brainseg", "torch", "monai", "numpy", "scipy", "nibabel", "simpleitk", "timm")
 NOT_OF_THE_RESULT = ("input", "output", "overwrite", "forecast")  # settings that change nothing in it
 
 
