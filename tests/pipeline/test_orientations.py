@@ -36,8 +36,8 @@ def stripper() -> SimpleNamespace:
 
     def logits(image, **_):
         smooth = ndimage.gaussian_filter(image[0].numpy(), 1.0)
-        x, y, z = np.ogrid[tuple(slice(-1, 1, complex(n)) for n in smooth.shape)]
-        return torch.from_numpy(smooth - 0.45 + 0.2 * x + 0.1 * y + 0.05 * z)[None].float()
+        x, y, z = np.ogrid[tuple(slice(-1, 1, n * 1j) for n in smooth.shape)]
+        return torch.from_numpy(smooth - 0.3 + 0.1 * x + 0.05 * y + 0.03 * z)[None].float()
 
     preprocess = VolumePreprocess(["t1"], [5.0, 5.0, 5.0], Intensity.percentile, Crop.head)
     return SimpleNamespace(
@@ -53,8 +53,8 @@ def segmenter() -> SimpleNamespace:
 
     def probabilities(image, *_, **__):
         bright = ndimage.gaussian_filter((image[3] - image[0]).numpy(), 0.7)
-        x, _, z = np.ogrid[tuple(slice(-1, 1, complex(n)) for n in bright.shape)]
-        scores = np.stack([0 * bright + 0.8, bright + 0.3 * x, bright + z, bright - 0.2 - z])
+        x, _, z = np.ogrid[tuple(slice(-1, 1, n * 1j) for n in bright.shape)]
+        scores = np.stack([0 * bright + 0.4, bright + 0.3 * x, bright + 0.3 * z, bright - 0.1 - 0.3 * z])
         return torch.from_numpy(scores).float().softmax(dim=0)
 
     preprocess = VolumePreprocess(list(SEQUENCES), [3.0, 3.0, 3.0], Intensity.zscore_nonzero, Crop.nonzero)
