@@ -159,6 +159,11 @@ class Align(Choice):
     refuse = "refuse"
 
 
+class Register(Choice):
+    none = "none"  # the headers say where sequences lie
+    rigid = "rigid"  # each sequence is moved onto the first one's head: patients move between scans
+
+
 def _at_least(key: str, value: float, low: float) -> None:
     if value < low:
         raise ConfigError(f"{key} must be at least {low}, got {value}")
@@ -512,10 +517,16 @@ class PipelineConfig:
     stages: list[Stage] = MISSING
     stop_if_healthy: bool = MISSING  # leave out the stages after classify when it says notumor
     align: Align = MISSING
+    register: Register = MISSING
 
     def __post_init__(self) -> None:
         names = [str(stage) for stage in self.stages]
         _known("pipeline.stages", names, tuple(stage.name for stage in Stage))
+        if self.register is Register.rigid and self.align is Align.refuse:
+            raise ConfigError(
+                "pipeline.register=rigid resamples what it has moved, but pipeline.align is refuse; "
+                "set pipeline.align=resample, or pipeline.register=none"
+            )
 
 
 @dataclass

@@ -23,6 +23,8 @@ from brainseg.images.volume import Grid, Volume
 
 EXTENSIONS = (".nii", ".nii.gz")
 _LONGEST_HEADER = 540  # bytes: NIfTI-2
+_UNITS_MM = {1: ("metres", 1000.0), 3: ("microns", 0.001)}  # code in xyzt_units; all others count as mm
+_PLAUSIBLE_MM = (0.005, 100.0)  # side of a voxel in a file of another unit than mm
 _PLACE_FIELDS = (
     "pixdim",
     "qform_code",
@@ -219,7 +221,24 @@ def _grid(header: nib.Nifti1Header, path: Path) -> Grid:
         raise ImageError(
             f"{path}: the header places all voxels in a plane (voxel size {sizes} mm); export it again"
         )
-    return grid
+    return _in_mm(grid, header, path)
+
+
+def _in_mm(grid: Grid, header: nib.Nifti1Header, path: Path) -> Grid:
+    """The same place by an affine in mm, where the header's numbers are metres or microns."""
+    code = int(header["xyzt_units"]) & 7
+    if code not in _UNITS_MM:
+        return grid
+    unit, size_mm = _UNITS_MM[code]
+    scaled = Grid(grid.shape, np.diag([size_mm, size_mm, size_mm, 1.0]) @ grid.affine, header)
+    low, high = _PLAUSIBLE_MM
+    if not low <= min(scaled.spacing_mm) <= max(scaled.spacing_mm) <= high:
+        sizes = " x ".join(f"{s:g}" for s in grid.spacing_mm)
+        raise ImageError(
+            f"{path}: the header says that voxels are {sizes} {unit}, which is no scan of a head; "
+            "if these are mm, set xyzt_units in the header to 2"
+        )
+    return scaled
 
 
 def _voxels(image: nib.Nifti1Image, path: Path, channel: int | None, dtype: type) -> NDArray[np.float32]:

@@ -1,7 +1,8 @@
 """What a prediction will take, told before it starts: a rehearsal on a slab of the scan with idle networks.
 
 Reading, resampling, writing and drawing are done for real on a third of the slices, and the networks are
-timed on one window each. What grows with the scan is then scaled to the whole.
+timed on one window each. What grows with the scan is then scaled to the whole. Registering, of which a slab
+tells nothing, is timed for one sequence of the whole scan.
 """
 
 import copy
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import numpy as np
 import torch
 
 from brainseg.config import PredictConfig, SkullStripperConfig
-from brainseg.config.schema import Crop, Limits, Stage, WindowConfig
+from brainseg.config.schema import Crop, Limits, Register, Stage, WindowConfig
 from brainseg.device import fast_precision
 from brainseg.images import nifti
 from brainseg.images.layouts import Subject
@@ -28,7 +30,7 @@ from brainseg.pipeline.gates.atlas import atlas
 from brainseg.pipeline.meter import Meter
 from brainseg.pipeline.models import Models
 from brainseg.pipeline.outputs import own_dtype
-from brainseg.pipeline.scans import brain_if_stripped
+from brainseg.pipeline.scans import Scans, brain_if_stripped, registered
 from brainseg.pipeline.stages import sequences_of, window_options
 from brainseg.pipeline.subject import Job, predict_subject
 from brainseg.preprocess.volumes import head_of
@@ -121,6 +123,10 @@ def forecast(subject: Subject, job: Job) -> Forecast:
     work = list(_work(volumes, job.models, job.options))
     with meter.measure("networks"):
         computing = sum(one.seconds(job.options.window) for one in work)
+    moving = len(volumes) - 1 if job.options.pipeline.register is Register.rigid else 0
+    if moving:
+        with meter.measure("register"):
+            computing += moving * _registering(volumes)
     if job.options.gates is not None:
         atlas()  # read once in a process, however many subjects
     with tempfile.TemporaryDirectory() as place, meter.measure("rehearsal"):
@@ -133,7 +139,9 @@ def forecast(subject: Subject, job: Job) -> Forecast:
     growing = sum(value for name, value in seconds.items() if name in GROWING)
     fixed = sum(value for name, value in seconds.items() if name not in (*GROWING, "read"))
     arrays = max([one.memory_mb for one in work], default=0.0) + _native_mb(volumes)
-    held = max(meter.peak_mb["networks"], meter.peak_mb["rehearsal"], meter.peak_mb["read"] + arrays)
+    if moving or _apart(volumes):  # and of the sequences brought to the reference
+        arrays += sum(volume.data.size for volume in volumes.values()) * FLOAT_MB
+    held = max(*meter.peak_mb.values(), meter.peak_mb["read"] + arrays)
     disk = images / _brain_share(volumes, share) + pictures * PICTURE
     if job.options.page:
         disk += _page_mb(page, pictures, share)
@@ -148,7 +156,8 @@ def _work(volumes: Volumes, models: Models, options: PredictConfig) -> Iterator[
         if stage is Stage.strip and isinstance(model, SkullStripper) and stripped is None:
             known = sequences_of(model)
             heads = [volumes[known[0]]] if known else list(volumes.values())
-            for volume in heads[: None if _apart(volumes) else 1]:
+            each = _apart(volumes) and options.pipeline.register is Register.none
+            for volume in heads[: None if each else 1]:
                 yield Work(model, 1, _prepared_shape(_extent_mm(volume, head_of), model))
             if options.gates is not None and options.gates.flip_agreement is not None:
                 yield Work(model, 1, _prepared_shape(_extent_mm(heads[0], head_of), model))
@@ -157,6 +166,14 @@ def _work(volumes: Volumes, models: Models, options: PredictConfig) -> Iterator[
             box_mm = box_mm.clip(max=BRAIN_MM) if stripped is None else box_mm
             for member in model.members:
                 yield Work(member, len(MIRRORED[options.window.flips]), _prepared_shape(box_mm, member))
+
+
+def _registering(volumes: Volumes) -> float:
+    """Seconds to register one sequence and to resample it."""
+    (reference, one), *_ = combinations(volumes, 2)
+    start = time.perf_counter()
+    registered(Scans({name: volumes[name] for name in (reference, one)}, reference, [])).on_reference(one)
+    return time.perf_counter() - start
 
 
 def _apart(volumes: Volumes) -> bool:
@@ -229,7 +246,11 @@ def _slab_of(subject: Subject, volumes: Volumes, folder: Path) -> tuple[Subject,
 
 
 def _without_stops(options: PredictConfig) -> PredictConfig:
-    """The same with gates that measure all and stop nothing: a slab is not as high as a brain."""
+    """The same with gates that measure all and stop nothing, and nothing registered.
+
+    A slab is not as high as a brain, and does not say how a head has moved.
+    """
+    options = replace(options, pipeline=replace(options.pipeline, register=Register.none))
     if options.gates is None:
         return options
     gates = copy.copy(options.gates)

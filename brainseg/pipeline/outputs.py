@@ -47,8 +47,8 @@ def write_brain(folder: Path, name: str, scans: Scans, strip: Strip | None, mask
         if strip is not None and sequence in strip.own:
             inside = strip.own[sequence]
         else:
-            inside = resample_to(reference, volume.grid, nearest=True).data[0] > 0
-        if sequence != scans.reference and volume.grid.difference(scans.grid):
+            inside = resample_to(reference, scans.placed(sequence).grid, nearest=True).data[0] > 0
+        if scans.difference(sequence):
             write(folder / f"{name}_{sequence}_brain_mask.nii.gz", inside.astype(np.uint8), volume.grid)
         if strip is not None:
             stripped = np.where(inside, volume.data[0], 0)

@@ -1,6 +1,6 @@
 """A subject's sequences, read and brought to one grid."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from brainseg.images.layouts import Subject
 from brainseg.images.reading import read
 from brainseg.images.volume import Grid, Volume, resample_to
 from brainseg.inference import fill_holes, largest_component
+from brainseg.preprocess.registration import Registration, register_rigidly
 
 # What remains after stripping is the brain, about 0.9 to 1.9 l in adults, so a whole head is far above this.
 LARGEST_BRAIN_ML = 2200.0
@@ -24,19 +25,40 @@ class Scans:
     Args:
         images: Each sequence on its own grid, (1, X, Y, Z).
         reference: The sequence whose grid the results get.
-        warnings: What was chosen of the files and done to bring them together, a sentence each.
+        warnings: What was chosen of the files and what else a person should know, a sentence each.
+        registrations: How sequences were moved onto the reference, where that was asked for.
     """
 
     images: dict[str, Volume]
     reference: str
     warnings: list[str]
+    registrations: dict[str, Registration] = field(default_factory=dict)
+    _resampled: dict[str, Volume] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def grid(self) -> Grid:
         return self.images[self.reference].grid
 
+    def placed(self, sequence: str) -> Volume:
+        """A sequence's own voxels, where they lie in the world of the reference."""
+        volume, moved = self.images[sequence], self.registrations.get(sequence)
+        return volume if moved is None else Volume(volume.data, moved.moved(volume.grid))
+
+    def difference(self, sequence: str) -> str | None:
+        """How its voxels lie beside the reference's, in a phrase; None if they are the same places."""
+        return self.placed(sequence).grid.difference(self.grid)
+
+    def is_registered(self, sequence: str) -> bool:
+        """Whether its place was found from its voxels, and not believed from its header."""
+        return sequence in self.registrations and self.registrations[sequence].refused is None
+
     def on_reference(self, sequence: str) -> Volume:
-        return resample_to(self.images[sequence], self.grid, nearest=False)
+        """A sequence at the voxels of the reference, interpolated once at most."""
+        if self.difference(sequence) is None:
+            return Volume(self.images[sequence].data, self.grid)
+        if sequence not in self._resampled:
+            self._resampled[sequence] = resample_to(self.placed(sequence), self.grid, nearest=False)
+        return self._resampled[sequence]
 
 
 def read_scans(subject: Subject, needed: list[str], first: str | None, align: Align) -> Scans:
@@ -55,17 +77,60 @@ def read_scans(subject: Subject, needed: list[str], first: str | None, align: Al
     refuse_without(subject, needed)
     images = {name: read(source) for name, source in subject.images.items()}
     reference = first if first in images else next(iter(images))
-    warnings = list(subject.warnings)
+    scans = Scans(images, reference, list(subject.warnings))
     for name, volume in images.items():
-        difference = volume.grid.difference(images[reference].grid)
+        difference = scans.difference(name)
         if difference is None:
             continue
         where = f"{subject.images[name]}: does not lie on the grid of {reference}: {difference}"
         if align is Align.refuse:
             raise GeometryError(f"{where}; register it, or set pipeline.align=resample")
-        _refuse_apart(volume.grid, images[reference].grid, where)
-        warnings.append(f"{name} was resampled to the grid of {reference} by its header ({difference})")
-    return Scans(images, reference, warnings)
+        _refuse_apart(volume.grid, scans.grid, where)
+    return scans
+
+
+def registered(scans: Scans) -> Scans:
+    """The same with every sequence moved onto the head of the reference; what is not believed is said."""
+    target = scans.images[scans.reference]
+    found = {
+        name: register_rigidly(volume, target)
+        for name, volume in scans.images.items()
+        if name != scans.reference
+    }
+    refused = [
+        f"{name} could not be registered to {scans.reference} and was left where its header puts it: "
+        f"{one.refused}; look at the two scans"
+        for name, one in found.items()
+        if one.refused
+    ]
+    return replace(scans, warnings=[*scans.warnings, *refused], registrations=found)
+
+
+def brought(scans: Scans, sequence: str) -> str:
+    """What was done to lay a sequence on the reference, for a person to read."""
+    if scans.is_registered(sequence):
+        one = scans.registrations[sequence]
+        shift, turn = (
+            " ".join(f"{n:+.1f}" for n in three) for three in (one.translation_mm, one.rotation_degrees)
+        )
+        return (
+            f"registered: moved by {shift} mm along and turned by {turn} degrees about R A S, at most "
+            f"{one.largest_mm:.1f} mm within the head; mutual information {one.information[0]:.3f} by the "
+            f"headers, {one.information[1]:.3f} registered"
+        )
+    done = "as it is" if scans.difference(sequence) is None else "resampled by its header"
+    refused = sequence in scans.registrations
+    return f"{done}; registering it was refused: {scans.registrations[sequence].refused}" if refused else done
+
+
+def warnings_of(scans: Scans) -> list[str]:
+    """Which sequences only their headers have brought to the reference, and what else is to be known."""
+    by_header = {name: scans.difference(name) for name in scans.images if not scans.is_registered(name)}
+    return [
+        f"{name} was resampled to the grid of {scans.reference} by its header ({difference})"
+        for name, difference in by_header.items()
+        if difference
+    ] + scans.warnings
 
 
 def refuse_without(subject: Subject, needed: list[str]) -> None:

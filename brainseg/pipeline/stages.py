@@ -97,11 +97,12 @@ def strip(scans: Scans, model: SkullStripper | Otsu, window: WindowConfig) -> St
     """The brain of a head, from the one sequence that the model knows, else from the reference.
 
     A model of any sequence finds it again in each that lies on a grid of its own: people move between scans.
+    Those that were registered have been moved back, and share the one mask.
     """
     known = next(iter(sequences_of(model)), None)
     mask, logit = _brain_of(scans.on_reference(known or scans.reference), model, window)
-    apart = {} if known else {n: v for n, v in scans.images.items() if v.grid.difference(scans.grid)}
-    return Strip(mask, logit, {name: _brain_of(volume, model, window)[0] for name, volume in apart.items()})
+    apart = [] if known else [n for n in scans.images if scans.difference(n) and not scans.is_registered(n)]
+    return Strip(mask, logit, {name: _brain_of(scans.images[name], model, window)[0] for name in apart})
 
 
 def strip_mirrored(scans: Scans, model: Any, window: WindowConfig) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.config import PredictConfig, UserError
-from brainseg.config.schema import Stage
+from brainseg.config.schema import Register, Stage
 from brainseg.images.labels import CLASSES, REGIONS, Convention
 from brainseg.images.layouts import Subject
 from brainseg.images.volume import Volume, ras_grid, to_ras
@@ -20,7 +20,15 @@ from brainseg.pipeline.gates.judge import judge_brain, judge_scans, judge_tumor,
 from brainseg.pipeline.gates.tumor import TumorShape, shape_of_tumor
 from brainseg.pipeline.meter import Meter
 from brainseg.pipeline.models import MODEL_OF, Models
-from brainseg.pipeline.scans import Scans, brain_if_stripped, read_scans, refuse_without
+from brainseg.pipeline.scans import (
+    Scans,
+    brain_if_stripped,
+    brought,
+    read_scans,
+    refuse_without,
+    registered,
+    warnings_of,
+)
 from brainseg.pipeline.stages import (
     Segmentation,
     Strip,
@@ -31,6 +39,7 @@ from brainseg.pipeline.stages import (
     usable_sequences,
 )
 from brainseg.pipeline.tumor_type import TumorType, classify, with_tumor
+from brainseg.preprocess.registration import Registration
 from brainseg.reporting.subject_page import PAGE, write_subject_page
 from brainseg.tasks import Ensemble
 
@@ -80,10 +89,13 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
         brain = brain_if_stripped(scans.images[scans.reference])
         if brain is None and Stage.strip in models:
             refuse_without(subject, sequences_of(models[Stage.strip]))
+    if options.pipeline.register is Register.rigid:
+        with meter.measure("register"):
+            scans = registered(scans)
     found = Findings(scans, brain, already_stripped=brain is not None)
     if options.gates is not None:
         with meter.measure("judge"):
-            found.gates += judge_scans(scans.images, options.gates)
+            found.gates += judge_scans({name: scans.placed(name) for name in scans.images}, options.gates)
     for stage in options.pipeline.stages:
         if found.level is Level.fail:
             break
@@ -251,7 +263,7 @@ def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[s
         "segmentation": found.tumor.about if found.tumor else None,
         "stages": [str(s) for s in job.options.pipeline.stages if str(s) in meter.seconds],
         "left_out": found.left_out,
-        "warnings": found.scans.warnings,
+        "warnings": warnings_of(found.scans),
         "gates": [finding.as_dict() for finding in found.gates],
         "grid": {
             "reference": found.scans.reference,
@@ -289,12 +301,25 @@ def _diameters(tumor: Segmentation, scans: Scans) -> dict[str, dict[str, float] 
 def _grid_result(name: str, scans: Scans) -> dict[str, Any]:
     """Where a sequence lay, and what was done to bring it to the reference."""
     grid = scans.images[name].grid
-    moved = name != scans.reference and grid.difference(scans.grid) is not None
+    registration = scans.registrations.get(name)
     return {
         "shape": list(grid.shape),
         "affine": np.round(grid.affine, 6).tolist(),
         "orientation": grid.orientation,
-        "brought": "resampled by its header" if moved else "as it is",
+        "brought": brought(scans, name),
+        "registration": registration and _registration_result(registration),
+    }
+
+
+def _registration_result(found: Registration) -> dict[str, Any]:
+    before, after = found.information
+    return {
+        "refused": found.refused,
+        "matrix": np.round(found.matrix, 6).tolist(),
+        "translation_mm": np.round(found.translation_mm, 3).tolist(),
+        "rotation_degrees": np.round(found.rotation_degrees, 3).tolist(),
+        "largest_mm": round(found.largest_mm, 3),
+        "mutual_information": {"by_headers": round(before, 4), "registered": round(after, 4)},
     }
 
 

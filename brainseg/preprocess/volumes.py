@@ -30,11 +30,13 @@ class Prepared:
         image: float32 (C, X, Y, Z), channels in the order of `modalities`.
         grid: Where these voxels lie: in RAS, cropped, of the wanted voxel size.
         source: The grid of the scan as it was given.
+        crop: The part of that scan in RAS which `image` was made of.
     """
 
     image: NDArray[np.float32]
     grid: Grid
     source: Grid
+    crop: Box
 
     def undo(self, array: NDArray[Any], *, nearest: bool, outside: float = 0) -> NDArray[Any]:
         """An array on `grid` brought back onto `source`, in its axes and shape.
@@ -49,7 +51,7 @@ class Prepared:
         if array.shape[1:] != self.grid.shape:
             raise GeometryError(f"an array {array.shape} does not lie on the prepared grid {self.grid.shape}")
         target = ras_grid(self.source)
-        box, positions = _covered(_positions(self.grid, target), self.grid.shape)
+        box, positions = _covered(_positions(self.grid, target), self.grid.shape, self.crop)
         back = (
             resample.nearest(array, positions)
             if nearest
@@ -87,8 +89,8 @@ def prepare_volume(
             f"{', '.join(settings.modalities)}"
         )
     ras = to_ras(volume if brain is None else _masked(volume, brain))
-    box = _box(ras, settings.crop)
-    image, grid = ras.data[(slice(None), *box)].astype(np.float32), _cropped(ras.grid, box)
+    crop = _box(ras, settings.crop)
+    image, grid = ras.data[(slice(None), *crop)].astype(np.float32), _cropped(ras.grid, crop)
     if settings.spacing_mm is not None:
         wanted = _spaced(grid, settings.spacing_mm)
         image, grid = resample.linear(image, _positions(grid, wanted)), wanted
@@ -105,7 +107,7 @@ def prepare_volume(
     if settings.crop is Crop.report:
         box = report_box(grid)
         scaled, grid = scaled[(slice(None), *box)], _cropped(grid, box)
-    return Prepared(np.ascontiguousarray(scaled), grid, volume.grid)
+    return Prepared(np.ascontiguousarray(scaled), grid, volume.grid, crop)
 
 
 def prepare_labels(labels: Volume, prepared: Prepared) -> NDArray[np.uint8]:
@@ -195,13 +197,18 @@ def _positions(given: Grid, wanted: Grid) -> list[resample.Positions]:
 
 
 def _covered(
-    positions: list[resample.Positions], shape: tuple[int, int, int]
+    positions: list[resample.Positions], shape: tuple[int, int, int], crop: Box
 ) -> tuple[Box, list[resample.Positions]]:
-    """The part of the wanted voxels that lies in the given ones, as a box, and their positions."""
+    """The part of the wanted voxels that lies in the given ones, as a box, and their positions.
+
+    The last of the given voxels may reach beyond the crop, where they only repeat its outer layer.
+    """
     sides = []
-    for along, size in zip(positions, shape, strict=True):
+    for along, size, side in zip(positions, shape, crop, strict=True):
         # A voxel whose centre lies on the very border counts as inside.
-        inside = np.flatnonzero((along > -0.5 - 1e-6) & (along < size - 0.5 + 1e-6))
+        covered = (along > -0.5 - 1e-6) & (along < size - 0.5 + 1e-6)
+        kept = np.arange(len(along))[side]
+        inside = kept[covered[kept]]
         sides.append(slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0))
     return (sides[0], sides[1], sides[2]), [p[s] for p, s in zip(positions, sides, strict=True)]
 

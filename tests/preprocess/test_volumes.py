@@ -296,3 +296,16 @@ def test_the_report_s_crop_is_cut_out_of_a_scaled_brats_volume_and_pasted_back()
 def test_the_report_s_crop_is_for_brats_volumes_only():
     with pytest.raises(GeometryError, match=r"crop=report cuts .* this scan is \(40, 40, 40\); set prep"):
         prepare_volume(volume(ball()), how("minmax", "report"))
+
+
+def test_nothing_comes_back_beyond_the_crop_though_the_last_coarse_voxel_reaches_further():
+    data = np.zeros((1, 9, 9, 9), np.float32)
+    data[0, 2:5, 2:7, 2:7] = 1  # 3 voxels become 2 of twice the size, which reach over a fourth
+    data[0, 3, 3, 3] = 2
+    prepared = prepare_volume(
+        Volume(data, Grid((9, 9, 9), np.eye(4))),
+        how(crop="nonzero", spacing_mm=[2.0, 2.0, 2.0]),
+    )
+    assert prepared.grid.shape == (2, 3, 3)
+    back = prepared.undo(np.ones((1, 2, 3, 3), np.float32), nearest=False)
+    np.testing.assert_array_equal(back > 0, data > 0)
