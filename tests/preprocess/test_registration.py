@@ -37,9 +37,8 @@ def head(seed: int):
     ("seed", "sequence", "degrees", "shift_mm"),
     [
         (3, "t2", (6, 0, 0), (8, 0, 0)),
-        (3, "flair", (-3, 4, -3), (-4, 5, 4)),
-        (3, "t1ce", (0, 0, 6), (0, -6, 5)),
-        (8, "flair", (4, 4, 4), (30, 0, 10)),
+        (8, "flair", (-3, 4, -3), (-4, 5, 4)),
+        (3, "t1ce", (4, 4, 4), (30, 0, 10)),
     ],
 )
 def test_a_known_motion_is_undone_to_less_than_a_millimetre(seed, sequence, degrees, shift_mm):
@@ -94,7 +93,9 @@ def test_noise_is_refused_and_stays_where_its_header_puts_it():
 
 def test_a_motion_that_no_patient_makes_between_two_scans_is_refused():
     volumes, _ = head(3)
-    found = register_rigidly(after(motion((0, 0, 0), (0, 70, 0)), volumes["t2"]), volumes["t1"])
+    grid = volumes["t1"].grid
+    there = motion((0, 0, 0), (0, 70, 0)) @ grid.affine
+    found = register_rigidly(Volume(volumes["t1"].data, Grid(grid.shape, there)), volumes["t1"])
     assert found.refused.startswith(
         "it would move the head by 70 mm and turn it by 0 degrees, more than 60 mm"
     )
