@@ -8,6 +8,8 @@ the same scans give the same bits on one machine.
 # mypy: allow-untyped-calls
 # (nibabel is partly untyped)
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -83,9 +85,10 @@ def register_rigidly(moving: Volume, reference: Volume) -> Registration:
     pair = _Pair(fixed, free, middle)
     still = _measured(np.eye(4), head_mm, middle, (0.0, 0.0))
     try:
-        by_headers = pair.information(pair.still)
-        found = pair.registered()
-        after = pair.information(found)
+        with pair.one_thread():
+            by_headers = pair.information(pair.still)
+            found = pair.registered()
+            after = pair.information(found)
     except RuntimeError as error:  # of ITK, where nothing of one image lies in the other
         return replace(
             still, refused=f"SimpleITK stopped with {str(error).strip().splitlines()[-1].strip()!r}"
@@ -115,9 +118,19 @@ class _Pair:
         image.SetDirection((affine[:3, :3] / spacing_mm).ravel().tolist())
         return image
 
+    @contextmanager
+    def one_thread(self) -> Iterator[None]:
+        """The order of a sum decides its last bits. A registration's own number does not reach its metric."""
+        process = self.sitk.ProcessObject
+        threads = process.GetGlobalDefaultNumberOfThreads()
+        process.SetGlobalDefaultNumberOfThreads(1)
+        try:
+            yield
+        finally:
+            process.SetGlobalDefaultNumberOfThreads(threads)
+
     def _method(self) -> Any:
         method = self.sitk.ImageRegistrationMethod()
-        method.SetNumberOfThreads(1)  # the order of a sum decides its last bits
         method.SetMetricAsMattesMutualInformation(BINS)
         method.SetInterpolator(self.sitk.sitkLinear)
         return method

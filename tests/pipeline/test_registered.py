@@ -12,7 +12,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from brainseg.config.errors import ConfigError
-from brainseg.config.schema import Crop, Flips, Intensity, Stage, VolumePreprocess
+from brainseg.config.schema import Align, Crop, Flips, Intensity, Stage, VolumePreprocess
 from brainseg.images.labels import CONVENTIONS
 from brainseg.images.layouts import find_subjects
 from brainseg.images.nifti import write
@@ -154,14 +154,15 @@ def test_gates_judge_what_lies_on_each_other_after_registration(predicted):
     assert apart(moved) < 4.1
 
 
-def scans_of(patient) -> Scans:
+@pytest.fixture(scope="module")
+def scans(patient) -> Scans:
+    """T1 and the T2 that was registered to it."""
     (subject,) = find_subjects(patient.folder)
-    scans = read_scans(subject, [], None, "resample")
-    return Scans({name: scans.images[name] for name in ("t1", "t2")}, "t1", [])
+    every = read_scans(subject, [], None, Align.resample)
+    return registered(Scans({name: every.images[name] for name in ("t1", "t2")}, "t1", []))
 
 
-def test_a_network_sees_a_registered_sequence_interpolated_once(patient):
-    scans = registered(scans_of(patient))
+def test_a_network_sees_a_registered_sequence_interpolated_once(scans):
     seen = scans.on_reference("t2")
     assert seen is scans.on_reference("t2")
     moved = Volume(scans.images["t2"].data, scans.registrations["t2"].moved(scans.images["t2"].grid))
@@ -169,9 +170,9 @@ def test_a_network_sees_a_registered_sequence_interpolated_once(patient):
     assert seen.grid is scans.grid
 
 
-def test_a_stripper_of_any_sequence_is_asked_once_where_sequences_share_a_head(patient):
-    model = knows(to_ras(Volume(patient.t1[None], scans_of(patient).grid)).data[0], "any")
-    found = strip(registered(scans_of(patient)), model, WINDOW)
+def test_a_stripper_of_any_sequence_is_asked_once_where_sequences_share_a_head(patient, scans):
+    model = knows(to_ras(Volume(patient.t1[None], scans.grid)).data[0], "any")
+    found = strip(scans, model, WINDOW)
     assert (len(model.asked), found.own) == (1, {})
 
 
