@@ -25,7 +25,7 @@ from brainseg.phantom import write_cohort
 from brainseg.phantom.damage import DAMAGES, damage
 from brainseg.pipeline import run
 
-SEED = 61000  # far from the cohorts' own, and from those that the limits were set on
+SEED = 70000  # far from the cohorts' own, and from those that the limits were set on (52000, 61000)
 
 
 def main() -> None:
