@@ -1,5 +1,6 @@
 """A headless Chromium over its pipe (DevTools protocol), to see pages as a user does: no driver needed."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -26,10 +27,10 @@ class Chromium:
         self._read, from_browser = os.pipe()
 
         def hand_over() -> None:  # the browser reads commands from 3 and answers on 4
-            os.dup2(to_browser, 30)
-            os.dup2(from_browser, 40)
-            os.dup2(30, 3)
-            os.dup2(40, 4)
+            # Out of the way first: either may itself be 3 or 4.
+            reads, writes = (fcntl.fcntl(one, fcntl.F_DUPFD, 10) for one in (to_browser, from_browser))
+            os.dup2(reads, 3)
+            os.dup2(writes, 4)
 
         drawing = GL if gl else ["--disable-gpu", "--disable-3d-apis"]
         size = [f"--user-data-dir={self.profile}", f"--window-size={width},{height}"]
