@@ -82,8 +82,16 @@ def _cpuinfo_field(cpuinfo: Path, field: str) -> str:
 
 
 def fast_precision(device: torch.device) -> torch.autocast:
-    """A context in which networks compute in bfloat16 where this device is fast at it, else as they are."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=bf16_is_fast(device))
+    """A context in which networks predict in bfloat16 where this device is faster so, else as they are.
+
+    AVX512-BF16 alone speeds up training but not this: docs/decisions/0004-precision.md.
+    """
+    faster = bf16_is_fast(device) and (device.type != "cpu" or _has_amx())
+    return torch.autocast(device.type, torch.bfloat16, enabled=faster)
+
+
+def _has_amx() -> bool:
+    return "amx_bf16" in cpu_flags()
 
 
 def precision_for(device: torch.device) -> Precision:

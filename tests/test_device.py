@@ -51,6 +51,14 @@ def test_a_cpu_gets_bf16_only_if_it_has_it(tmp_path, monkeypatch, no_torch_answe
     assert device.precision_for(CPU) == precision
 
 
+@pytest.mark.parametrize(("flags", "faster"), [("avx2", False), ("avx512_bf16", False), ("amx_bf16", True)])
+def test_a_cpu_predicts_in_bf16_only_with_amx(monkeypatch, no_torch_answer, flags, faster):
+    monkeypatch.setattr(device, "cpu_flags", lambda: {flags})
+    with device.fast_precision(CPU):
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert (product.dtype == torch.bfloat16) is faster
+
+
 def test_a_gpu_that_only_emulates_bf16_gets_float32(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
     assert device.precision_for(torch.device("cuda")) == "32-true"
