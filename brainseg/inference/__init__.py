@@ -6,7 +6,7 @@ from brainseg.inference.components import fill_holes, largest_component, remove_
 from brainseg.inference.diameters import Diameters, diameters
 from brainseg.inference.one_window import window_sides
 from brainseg.inference.otsu import otsu_bin, otsu_brain
-from brainseg.inference.regions import at_temperatures, classes_of_regions, region_probabilities
+from brainseg.inference.regions import at_temperatures, classes_of_regions, likeliest, region_probabilities
 from brainseg.inference.saliency import grad_cam, share_inside
 from brainseg.inference.vote import HEALTHY, Verdict, VoteSlice, combine_votes, display_slice, vote_slices
 from brainseg.inference.window import predict_windows
@@ -27,6 +27,7 @@ __all__ = [
     "fit_temperature",
     "grad_cam",
     "largest_component",
+    "likeliest",
     "otsu_bin",
     "otsu_brain",
     "predict_windows",
