@@ -18,8 +18,7 @@ from brainseg.pipeline.provenance import RESULT, write_sums
 from brainseg.pipeline.scans import Scans
 from brainseg.pipeline.stages import Segmentation, Strip
 from brainseg.pipeline.tumor_type import TumorType
-from brainseg.reporting.montage import compose, draw_montage
-from brainseg.reporting.viewer import volumes_of
+from brainseg.reporting.montage import Scene, compose, draw_scene
 from brainseg.reporting.vote import draw_vote
 
 
@@ -68,38 +67,22 @@ def write_probabilities(
         write(folder / f"{name}_tumor_probabilities.nii.gz", tumor.regions, scans.grid)
 
 
-def write_montage(
-    folder: Path,
-    name: str,
-    title: str,
-    note: str,
-    scans: Scans,
-    mask: NDArray[np.bool_] | None,
-    tumor: Segmentation | None,
-) -> Path:
-    """The picture's place is given back."""
-    png = folder / f"{name}_montage.png"
-    draw_montage(*_in_ras(scans, mask, tumor), title, note, png)
-    return png
-
-
-def viewer_volumes(
-    scans: Scans, mask: NDArray[np.bool_] | None, tumor: Segmentation | None
-) -> dict[str, Any]:
-    """What the report page's viewers show."""
-    return volumes_of(compose(*_in_ras(scans, mask, tumor)))
-
-
-def _in_ras(
-    scans: Scans, mask: NDArray[np.bool_] | None, tumor: Segmentation | None
-) -> tuple[dict[str, NDArray[Any]], Any, NDArray[Any] | None, NDArray[Any] | None]:
-    """Every sequence on the reference grid, the spacing, the mask and the classes, with axes along RAS."""
+def scene_of(scans: Scans, mask: NDArray[np.bool_] | None, tumor: Segmentation | None) -> Scene:
+    """Every sequence on the reference grid with what was found, along RAS: what pictures and pages show."""
 
     def ras(array_XYZ: NDArray[Any] | None) -> NDArray[Any] | None:
         return None if array_XYZ is None else to_ras(Volume(array_XYZ[None], scans.grid)).data[0]
 
     images = {sequence: to_ras(scans.on_reference(sequence)).data[0] for sequence in scans.images}
-    return images, ras_grid(scans.grid).spacing_mm, ras(mask), ras(None if tumor is None else tumor.classes)
+    classes = None if tumor is None else tumor.classes
+    return compose(images, ras_grid(scans.grid).spacing_mm, ras(mask), ras(classes))
+
+
+def write_montage(folder: Path, name: str, title: str, note: str, scene: Scene) -> Path:
+    """The picture's place is given back."""
+    png = folder / f"{name}_montage.png"
+    draw_scene(scene, title, note, png)
+    return png
 
 
 def write_vote(folder: Path, name: str, vote: TumorType) -> Path:

@@ -24,6 +24,7 @@ from brainseg.images.reading import Source
 
 SUMS = "SHA256SUMS"
 RESULT = "result.json"
+UNREADABLE = "unreadable"  # the verdict on a result.json that says nothing
 PACKAGES = ("brainseg", "torch", "monai", "numpy", "scipy", "nibabel", "simpleitk", "pydicom", "timm")
 # Settings that change nothing in it.
 NOT_OF_THE_RESULT = ("input", "output", "derivatives", "overwrite", "forecast")
@@ -115,6 +116,23 @@ def read_result(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DataError(f"{folder / RESULT}: cannot be read ({error}); predict the subject again") from error
     return result
+
+
+def all_results(output: Path) -> list[dict[str, Any]]:
+    """Of every subject's folder, of this run and of earlier ones.
+
+    One that cannot be read is there with its folder's name, the verdict UNREADABLE and the reason.
+    """
+    found = []
+    for folder in (path.parent for path in sorted(output.glob(f"*/{RESULT}"))):
+        try:
+            result = read_result(folder)
+            if not isinstance(result, dict) or {"subject", "verdict"} - set(result):
+                raise DataError(f"{folder / RESULT}: cannot be read (it names no subject and verdict)")
+        except DataError as error:
+            result = {"subject": folder.name, "verdict": UNREADABLE, "error": str(error)}
+        found.append(result)
+    return found
 
 
 def changes(folder: Path) -> list[str]:

@@ -13,6 +13,7 @@ from brainseg.pipeline.provenance import RESULT, SUMS, read_result, sha256
 from brainseg.pipeline.run import job_of, predict_or_name
 from brainseg.reporting.subject_page import PAGE
 
+NOT_COMPARED = {SUMS, PAGE}  # a page says when it was made, and what it took
 VOLATILE = ("seconds", "peak_memory_mb")  # of result.json: what no two runs have in common
 
 
@@ -47,10 +48,7 @@ def _subject(result: dict[str, Any], folder: Path) -> Subject:
 
 
 def _differences(before: Path, now: Path) -> Any:
-    names = {path.name for place in (before, now) for path in place.iterdir()} - {
-        SUMS,
-        PAGE,
-    }  # a page says what it took, and when
+    names = {path.name for place in (before, now) for path in place.iterdir()} - NOT_COMPARED
     for name in sorted(names):
         if not (before / name).is_file():
             yield f"{name}: was not there before"

@@ -48,10 +48,11 @@ def run(options: PredictConfig) -> int:
     results: dict[str, dict[str, Any]] = dict(done)
     for subject in track(left, "predicting", transient=True, disable=len(left) < 2):
         results[subject.id] = predict_or_name(subject, job, output)
+    everything = provenance.all_results(output)
+    write_volumes(output, everything)
     if options.page:
-        write_index_page(output, _all_results(output))
+        write_index_page(output, everything)
     _print_summary([results[subject.id] for subject in subjects], len(done), output)
-    write_volumes(output)
     if options.derivatives is not None:
         print("\n".join(write_derivatives(output, Path(options.derivatives)).lines()))
     if options.page:
@@ -60,17 +61,6 @@ def run(options: PredictConfig) -> int:
     return (
         SOME_FAILED if str(Level.fail) in verdicts else SOME_TO_REVIEW if str(Level.review) in verdicts else 0
     )
-
-
-def _all_results(output: Path) -> list[dict[str, Any]]:
-    """Of this run and of earlier ones; one that cannot be read is one that failed."""
-    found = []
-    for folder in provenance.result_folders(output):
-        try:
-            found.append(provenance.read_result(folder))
-        except DataError as error:
-            found.append({"subject": folder.name, "verdict": str(Level.fail), "error": str(error)})
-    return found
 
 
 def job_of(options: PredictConfig) -> Job:
@@ -150,7 +140,7 @@ def _write_failure(subject: Subject, result: dict[str, Any], output: Path, *, pa
             if page:
                 write_subject_page(folder / PAGE, result, None, {})
             outputs.write_result(folder, result)
-    except OSError as error:  # a full disk: the other subjects are still predicted and counted
+    except (OSError, UserError) as error:  # a full disk: the other subjects are still predicted and counted
         log.error("%s: its failure could not be written to %s: %s", subject.id, output, error)
 
 

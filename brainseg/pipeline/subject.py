@@ -40,7 +40,9 @@ from brainseg.pipeline.stages import (
 )
 from brainseg.pipeline.tumor_type import TumorType, classify, with_tumor
 from brainseg.preprocess.registration import Registration
+from brainseg.reporting.montage import Scene
 from brainseg.reporting.subject_page import PAGE, write_subject_page
+from brainseg.reporting.viewer import volumes_of
 from brainseg.tasks import Ensemble
 
 NOT_JUDGED = "not judged"  # the verdict with gates=none
@@ -112,12 +114,11 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
         with meter.measure("write"):
             _write(subject, found, job, folder)
     pictures, volumes = {}, None
-    if options.montage:
+    if options.montage or options.page:
         with meter.measure("draw"):
-            pictures = _draw(subject, found, folder)
-    if options.page:
-        with meter.measure("draw"):
-            volumes = outputs.viewer_volumes(found.scans, found.brain, found.tumor)
+            scene = outputs.scene_of(found.scans, found.brain, found.tumor)
+            pictures = _draw(subject, found, scene, folder) if options.montage else {}
+            volumes = volumes_of(scene) if options.page else None
     result = _result(subject, found, job, meter)
     if options.page:
         write_subject_page(folder / PAGE, result, volumes, pictures)
@@ -233,13 +234,12 @@ def _write(subject: Subject, found: Findings, job: Job, folder: Path) -> None:
         outputs.write_probabilities(folder, subject.id, found.scans, found.strip, found.tumor)
 
 
-def _draw(subject: Subject, found: Findings, folder: Path) -> dict[str, Path]:
+def _draw(subject: Subject, found: Findings, scene: Scene, folder: Path) -> dict[str, Path]:
     vote = found.tumor_type
     title, note = (subject.id, "") if vote is None else (f"{subject.id}: {vote.verdict}", vote.reason)
     if found.level is Level.fail:
         title, note = f"{subject.id}: failed", _error(found)["error"]
-    shown = found.scans, found.brain, found.tumor
-    pictures = {"montage": outputs.write_montage(folder, subject.id, title, note, *shown)}
+    pictures = {"montage": outputs.write_montage(folder, subject.id, title, note, scene)}
     if vote is not None:
         pictures["vote"] = outputs.write_vote(folder, subject.id, vote)
     return pictures

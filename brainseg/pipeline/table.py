@@ -1,24 +1,21 @@
 """The results of all subjects as one table: volumes.csv, and the columns of BIDS tables."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from brainseg.config.errors import DataError
 from brainseg.images.atomic import writing
 from brainseg.images.layouts import natural
-from brainseg.pipeline.provenance import RESULT, read_result
 from brainseg.reporting.index_page import reasons_of
 
 VOLUMES = "volumes.csv"
-UNREADABLE = "unreadable"  # the verdict on a result.json that says nothing
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would calculate, from a file's name perhaps
 
 
-def write_volumes(output: Path) -> None:
-    """`output/volumes.csv`: a row for each subject that has a result there, of this run or an earlier one."""
-    rows = sorted((_row(folder.parent) for folder in output.glob(f"*/{RESULT}")), key=_by_subject)
+def write_volumes(output: Path, results: Iterable[Mapping[str, Any]]) -> None:
+    """`output/volumes.csv`: a row for each of the results that are there."""
+    rows = sorted((_row(result) for result in results), key=_by_subject)
     names = dict.fromkeys(name for row in rows for name in row)
     columns = [*(name for name in names if name != "reasons"), "reasons"]
     with writing(output / VOLUMES) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
@@ -45,13 +42,9 @@ def safe(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def _row(folder: Path) -> dict[str, Any]:
-    try:
-        result = read_result(folder)
-        reasons = " | ".join(reasons_of(result))
-        return {"subject": result["subject"], **findings_of(result), "reasons": reasons}
-    except (DataError, KeyError, TypeError, AttributeError) as error:
-        return {"subject": folder.name, "verdict": UNREADABLE, "reasons": f"{folder / RESULT}: {error}"}
+def _row(result: Mapping[str, Any]) -> dict[str, Any]:
+    reasons = " | ".join(reasons_of(result))
+    return {"subject": result["subject"], **findings_of(result), "reasons": reasons}
 
 
 def _by_subject(row: Mapping[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from brainseg.reporting.sections import NOTHING
 from brainseg.reporting.subject_page import PAGE
 
 INDEX = "index.html"
-WORST_FIRST = ("fail", "review", "not judged", "pass")
+WORST_FIRST = ("fail", "unreadable", "review", "not judged", "pass")
 
 
 def write_index_page(folder: Path, results: Sequence[Mapping[str, Any]]) -> None:

@@ -39,13 +39,17 @@ Spacing = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Scene:
-    """What is drawn, cropped to the head: (X, Y, Z) arrays in RAS, and the voxel where the planes meet."""
+    """What is drawn, cropped to the head: (X, Y, Z) arrays in RAS, and the voxel where the planes meet.
+
+    `ml` has the volume of the brain and of each class before anything was cropped, in words.
+    """
 
     greys: dict[str, NDArray[np.float32]]
     brain: NDArray[np.bool_] | None
     labels: NDArray[Any] | None
     center: tuple[int, int, int]
     spacing_mm: Spacing
+    ml: dict[str, str]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -89,17 +93,21 @@ def draw_montage(
     Raises:
         ValueError: There is no image, or something is not on the grid of the first one.
     """
-    scene = compose(images, spacing_mm, brain, labels)
+    draw_scene(compose(images, spacing_mm, brain, labels), title, note, png)
+
+
+def draw_scene(scene: Scene, title: str, note: str, png: Path) -> None:
+    """As `draw_montage`, of what was composed before."""
     figure, tiles = _lay_out(scene)
     for (name, plane), axes in tiles.items():
         _draw_tile(axes, scene, scene.greys[name], plane)
-        if len(images) == 1 or plane == PLANES[0]:
-            axes.set_title(plane if len(images) == 1 else name, color=LIGHT_TEXT, fontsize=10, pad=4)
+        if len(scene.greys) == 1 or plane == PLANES[0]:
+            axes.set_title(plane if len(scene.greys) == 1 else name, color=LIGHT_TEXT, fontsize=10, pad=4)
     width, height = figure.get_size_inches()
     left = 0.09 / width
     figure.text(left, 1 - 0.2 / height, title, color=LIGHT_TEXT, fontsize=11, weight="bold", va="center")
     figure.text(left, 1 - 0.41 / height, note, color=DIM_TEXT, fontsize=9, va="center")
-    _draw_legend(figure, spacing_mm, brain, labels)
+    _draw_legend(figure, scene)
     save(figure, png, dpi=130)
 
 
@@ -112,13 +120,17 @@ def compose(
     """The scene of these volumes: see `draw_montage`."""
     _on_one_grid(images, brain, labels)
     brain = None if brain is None else np.asarray(brain) > 0
+    masks = {} if brain is None else {"brain": brain}
+    if labels is not None:
+        masks |= {name: labels == value for value, name in enumerate(CLASSES) if value > 0}
+    ml = {name: milliliters(mask, spacing_mm) for name, mask in masks.items()}
     box = _box_of_the_head(images, spacing_mm, brain)
     inside = None if brain is None else brain[box]
     drawn = None if labels is None else labels[box]
     greys = {name: to_grey(image[box], inside) for name, image in images.items()}
     head = np.ones(next(iter(greys.values())).shape, dtype=bool)
     target = next(mask for mask in (drawn, inside, head) if mask is not None and mask.any())
-    return Scene(greys, inside, drawn, middle_of(target > 0, spacing_mm), spacing_mm)
+    return Scene(greys, inside, drawn, middle_of(target > 0, spacing_mm), spacing_mm, ml)
 
 
 def _on_one_grid(
@@ -184,8 +196,7 @@ def _legend_columns(entries: int, width: float) -> int:
 
 
 def _legend_rows(scene: Scene, width: float) -> int:
-    entries = (scene.brain is not None) + (scene.labels is not None) * (len(CLASSES) - 1)
-    return -(-entries // _legend_columns(entries, width))
+    return -(-len(scene.ml) // _legend_columns(len(scene.ml), width))
 
 
 def _grid(names: Sequence[str]) -> list[list[tuple[str, Plane]]]:
@@ -217,15 +228,9 @@ def _draw_tile(axes: Axes, scene: Scene, grey: NDArray[Any], plane: Plane) -> No
     axes.set_axis_off()
 
 
-def _draw_legend(
-    figure: Figure, spacing_mm: Spacing, brain: NDArray[Any] | None, labels: NDArray[Any] | None
-) -> None:
-    masks = {} if brain is None else {"brain": np.asarray(brain) > 0}
-    if labels is not None:
-        masks |= {name: labels == value for value, name in enumerate(CLASSES) if value > 0}
+def _draw_legend(figure: Figure, scene: Scene) -> None:
     handles = [
-        Patch(color=CLASS_COLORS[name], label=f"{spoken(name)}  {milliliters(mask, spacing_mm)} ml")
-        for name, mask in masks.items()
+        Patch(color=CLASS_COLORS[name], label=f"{spoken(name)}  {ml} ml") for name, ml in scene.ml.items()
     ]
     if handles:
         figure.legend(

@@ -88,7 +88,7 @@ def _facts(result: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
         said = "nothing outlined" if longest is None else f"largest diameter {longest['largest']:.0f} mm"
         yield "tumour", f"{volumes['whole_tumor']:.1f} ml", said
     if "brain" in volumes:
-        yield "brain", f"{volumes['brain']:.0f} ml", "adults: 900 to 2,100 ml"
+        yield "brain", f"{volumes['brain']:.0f} ml", "inside the mask"
 
 
 def _parts(result: Mapping[str, Any]) -> Iterable[dict[str, Any]]:

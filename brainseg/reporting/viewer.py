@@ -62,6 +62,8 @@ def volumes_of(scene: Scene) -> dict[str, Any]:
         "shape": [x, y, z],
         "spacing_mm": round(step, 3),
         "center": center,
+        "greys": GREYS,
+        "brain": BRAIN,
         "sequences": {
             name: _packed(np.round(brought(grey, nearest=False) * (GREYS - 1)).astype(np.uint8))
             for name, grey in scene.greys.items()

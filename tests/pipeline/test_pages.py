@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brainseg.config.errors import DataError
+from brainseg.config.errors import DataError, ImageError
 from brainseg.pipeline import run
-from brainseg.pipeline.gates import Level
 from brainseg.reporting.serve import server_of
+from brainseg.reporting.subject_page import write_subject_page
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reporting"))
 from chromium import PROGRAM, Chromium
@@ -225,7 +225,30 @@ def test_without_page_there_is_none(options, patients, tmp_path):
     run(options(patients / "sub-001", "classifier=null", "segmenter=null", "page=false"))
     assert not (tmp_path / "out" / "index.html").exists()
     assert not (tmp_path / "out" / "sub-001" / "report.html").exists()
-    assert (
-        str(Level.fail)
-        not in json.loads((tmp_path / "out" / "sub-001" / "result.json").read_text())["verdict"]
-    )
+
+
+def test_an_old_result_that_cannot_be_read_is_in_the_index_and_stops_nothing(options, patients, tmp_path):
+    for content, name in (("{", "torn"), ("[]", "strange")):
+        (tmp_path / "out" / name).mkdir(parents=True)
+        (tmp_path / "out" / name / "result.json").write_text(content)
+    quick = ("classifier=null", "segmenter=null", "montage=false", "page=true")
+    assert run(options(patients / "sub-001", *quick)) == 0
+    index = (tmp_path / "out" / "index.html").read_text()
+    assert index.count('<span class="badge none">unreadable</span>') == 3  # two rows, and the count above
+    assert "strange/result.json: cannot be read" in index
+
+
+def test_a_disk_too_full_for_the_page_of_a_failure_takes_nobody_down(
+    options, patients, tmp_path, monkeypatch, caplog
+):
+    def full(path, result, *_):
+        if result["subject"] == "sub-001":
+            raise ImageError(f"{path}: not written, no space left on device")
+        write_subject_page(path, result, *_)
+
+    monkeypatch.setattr("brainseg.pipeline.subject.write_subject_page", full)
+    monkeypatch.setattr(sys.modules["brainseg.pipeline.run"], "write_subject_page", full)
+    quick = ("classifier=null", "segmenter=null", "montage=false", "page=true")
+    assert run(options(patients, *quick)) == 4
+    assert (tmp_path / "out" / "sub-002" / "report.html").is_file()
+    assert "sub-001: its failure could not be written" in caplog.text

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from brainseg.pipeline import run
+from brainseg.pipeline.provenance import all_results
 from brainseg.pipeline.table import VOLUMES, safe, write_volumes
 
 
@@ -42,7 +43,7 @@ def test_all_subjects_in_natural_order_with_every_volume_that_any_of_them_has(pu
     put("p10", tumor_type={"verdict": "glioma", "probabilities": {"glioma": 0.91, "notumor": 0.09}})
     put("p2", verdict="review", gates=gates, volumes_ml={"brain": 900.0, "whole_tumor": 30.5, "edema": 10.0})
     put("p1", verdict="fail", volumes_ml={}, error="p1_t1.nii: no such file, check the path")
-    write_volumes(tmp_path)
+    write_volumes(tmp_path, all_results(tmp_path))
     header = "subject,verdict,type,probability,brain_ml,whole_tumor_ml,edema_ml,reasons"
     assert (tmp_path / VOLUMES).read_text().splitlines() == [
         header,
@@ -57,7 +58,7 @@ def test_a_result_that_cannot_be_read_is_a_row_too(put, tmp_path):
     put("b")
     (tmp_path / "a" / "result.json").write_text("{")
     (tmp_path / "b" / "result.json").write_text("[]")
-    write_volumes(tmp_path)
+    write_volumes(tmp_path, all_results(tmp_path))
     assert [(row["subject"], row["verdict"]) for row in rows_of(tmp_path)] == [
         ("a", "unreadable"),
         ("b", "unreadable"),
@@ -69,7 +70,7 @@ def test_a_result_that_cannot_be_read_is_a_row_too(put, tmp_path):
 def test_no_field_is_a_formula(start, put, tmp_path):
     assert safe(f"{start}1+1") == f"'{start}1+1"
     put(f"{start}cmd|x", verdict="fail", error=f"{start}HYPERLINK(1)", volumes_ml={})
-    write_volumes(tmp_path)
+    write_volumes(tmp_path, all_results(tmp_path))
     (row,) = rows_of(tmp_path)
     assert row["subject"] == f"'{start}cmd|x"
     assert row["reasons"] == f"'{start}HYPERLINK(1)"

@@ -1,7 +1,7 @@
 // The viewers of a report page: three planes on canvases, and NiiVue's 3-D view where the page holds its script.
 const page = JSON.parse(document.getElementById("volumes").textContent);
 const [X, Y, Z] = page.shape;
-const BRAIN = 16, GREYS = 64;
+const BRAIN = page.brain, GREYS = page.greys;
 const COLORS = page.colors.map((hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)));
 const BRAIN_COLOR = [1, 3, 5].map((at) => parseInt(page.brain_color.slice(at, at + 2), 16));
 // The axes that run across and up a plane, and the one that its slider moves along. Right and front are drawn at the
