@@ -2,11 +2,12 @@
 
 python benchmarks/segment_inference.py CHECKPOINT --scans DIR [--rounds 3] [--threads 2]
 
-CHECKPOINT is a segmenter with net=unet3d, preprocess.intensity=minmax and crop=nonzero; DIR holds stripped
-scans in BraTS's layout. MONAI goes over all of the volume with windows of 128 voxels a side, overlap 0.5,
-Gaussian weights, float32, one window at a time; ours is `pipeline.stages.segment`, from the volume to labels
-on its grid. Each tool lives in a process of its own, has one scan as a warm-up, and takes turns with the
-other. Memory is the most that the process ever held, with Python and its libraries.
+CHECKPOINT is a segmenter with net=unet3d and preprocess.intensity=minmax, as experiment=report_segmenter
+trains it; DIR holds stripped scans in BraTS's layout. MONAI goes over all of the volume with windows of 128
+voxels a side, overlap 0.5, Gaussian weights, float32, one window at a time; ours is `pipeline.stages.segment`,
+from the volume to labels on its grid, over the brain's box instead of the report's fixed crop. It does not
+clean its answer, as MONAI does not. Each tool lives in a process of its own, has one scan as a warm-up, and
+takes turns with the other. Memory is the most that the process ever held, with Python and its libraries.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -23,10 +25,12 @@ import torch
 from numpy.typing import NDArray
 
 from brainseg.checkpoint import load_model
+from brainseg.config.schema import Crop
 from brainseg.images.labels import CONVENTIONS, REGIONS, to_classes
 from brainseg.images.layouts import Subject, find_subjects, load_subject
 from brainseg.images.nifti import read_labels
 from brainseg.images.volume import Volume, from_ras, to_ras
+from brainseg.inference import Cleaning
 from brainseg.metrics import dice
 
 TOOLS = ("MONAI", "ours")
@@ -116,6 +120,8 @@ def _ours(checkpoint: Path) -> tuple[Callable[[Volume], Classes], list[str]]:
     from brainseg.pipeline.trained_runs import WINDOW
 
     model = load_ensemble(checkpoint, torch.device("cpu"))
+    model.config = replace(model.config, preprocess=replace(model.config.preprocess, crop=Crop.nonzero))
+    model.cleaning = Cleaning()
     modalities = list(model.config.preprocess.modalities)
 
     def tool(volume: Volume) -> Classes:

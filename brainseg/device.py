@@ -67,6 +67,11 @@ def cpu_flags(cpuinfo: Path = CPUINFO) -> set[str]:
     return set(_cpuinfo_field(cpuinfo, "flags").split())
 
 
+def cpu_vendor(cpuinfo: Path = CPUINFO) -> str:
+    """GenuineIntel, AuthenticAMD, ...; empty where Linux does not say."""
+    return _cpuinfo_field(cpuinfo, "vendor_id")
+
+
 def cpu_name(cpuinfo: Path = CPUINFO) -> str:
     return _cpuinfo_field(cpuinfo, "model name") or platform.processor() or platform.machine()
 
@@ -84,14 +89,15 @@ def _cpuinfo_field(cpuinfo: Path, field: str) -> str:
 def fast_precision(device: torch.device) -> torch.autocast:
     """A context in which networks predict in bfloat16 where this device is faster so, else as they are.
 
-    AVX512-BF16 alone speeds up training but not this: docs/decisions/0004-precision.md.
+    AVX512-BF16 alone speeds training up everywhere, prediction on AMD's processors only:
+    docs/decisions/0004-precision.md.
     """
-    faster = bf16_is_fast(device) and (device.type != "cpu" or _has_amx())
+    faster = bf16_is_fast(device) and (device.type != "cpu" or _cpu_predicts_in_bf16())
     return torch.autocast(device.type, torch.bfloat16, enabled=faster)
 
 
-def _has_amx() -> bool:
-    return "amx_bf16" in cpu_flags()
+def _cpu_predicts_in_bf16() -> bool:
+    return "amx_bf16" in cpu_flags() or cpu_vendor() == "AuthenticAMD"
 
 
 def precision_for(device: torch.device) -> Precision:

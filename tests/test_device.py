@@ -15,9 +15,9 @@ def no_torch_answer(monkeypatch):
     monkeypatch.setattr(device, "_torch_knows_bf16", lambda: False)
 
 
-def cpuinfo(tmp_path, flags):
+def cpuinfo(tmp_path, flags, vendor="Testvendor"):
     file = tmp_path / "cpuinfo"
-    file.write_text(f"processor\t: 0\nmodel name\t: Testium 9\nflags\t\t: fpu {flags}\n\nprocessor\t: 1\n")
+    file.write_text(f"processor\t: 0\nvendor_id\t: {vendor}\nmodel name\t: Testium 9\nflags\t\t: fpu {flags}\n\nprocessor\t: 1\n")
     return file
 
 
@@ -51,9 +51,23 @@ def test_a_cpu_gets_bf16_only_if_it_has_it(tmp_path, monkeypatch, no_torch_answe
     assert device.precision_for(CPU) == precision
 
 
-@pytest.mark.parametrize(("flags", "faster"), [("avx2", False), ("avx512_bf16", False), ("amx_bf16", True)])
-def test_a_cpu_predicts_in_bf16_only_with_amx(monkeypatch, no_torch_answer, flags, faster):
-    monkeypatch.setattr(device, "cpu_flags", lambda: {flags})
+@pytest.mark.parametrize(
+    ("vendor", "flags", "faster"),
+    [
+        ("GenuineIntel", "avx2", False),
+        ("GenuineIntel", "avx512_bf16", False),
+        ("GenuineIntel", "amx_bf16", True),
+        ("AuthenticAMD", "avx2", False),
+        ("AuthenticAMD", "avx512_bf16", True),
+    ],
+)
+def test_a_cpu_predicts_in_bf16_where_that_was_measured_to_be_faster(
+    tmp_path, monkeypatch, no_torch_answer, vendor, flags, faster
+):
+    file = cpuinfo(tmp_path, flags, vendor)
+    found = device.cpu_flags(file), device.cpu_vendor(file)
+    monkeypatch.setattr(device, "cpu_flags", lambda: found[0])
+    monkeypatch.setattr(device, "cpu_vendor", lambda: found[1])
     with device.fast_precision(CPU):
         product = torch.ones(2, 2) @ torch.ones(2, 2)
     assert (product.dtype == torch.bfloat16) is faster

@@ -36,8 +36,8 @@ def at_temperatures(probabilities: Tensor, temperatures: Tensor) -> Tensor:
     Every temperature leaves one half, and so each region's edge, where it is.
     """
     limit = torch.finfo(torch.float32).eps
-    logits = probabilities.float().clamp(limit, 1 - limit).logit()
-    return (logits / temperatures.to(logits).view(-1, *[1] * (logits.ndim - 1))).sigmoid()
+    logits = probabilities.float().clamp(limit, 1 - limit).logit_()
+    return logits.div_(temperatures.to(logits).view(-1, *[1] * (logits.ndim - 1))).sigmoid_()
 
 
 def likeliest(probabilities_KXYZ: torch.Tensor) -> torch.Tensor:

@@ -140,27 +140,27 @@ def segment(
     """
     every, there = sequences_of(model), usable_sequences(model, scans.images, "the scan")
     volume = Volume(np.concatenate([scans.on_reference(name).data for name in there]), scans.grid)
-    if brain is not None:  # and around it what the scan holds: a stripped one is empty there
+    if brain is not None and model.config.margin_mm:
+        # And around it what the scan holds: a stripped one is empty there.
         near = with_margin(brain, model.config.margin_mm, scans.grid.spacing_mm)
         brain = brain | (near & (volume.data != 0).any(axis=0))
     settings = replace(model.config.preprocess, modalities=there)
     places = [every.index(name) for name in there]
     landmarks = _landmarks(model)
     prepared = prepare_volume(volume, settings, brain, landmarks and [landmarks[place] for place in places])
-    image = np.zeros((len(every), *prepared.grid.shape), np.float32)
-    image[places] = prepared.image
+    image = prepared.image
+    if there != every:
+        image = np.zeros((len(every), *prepared.grid.shape), np.float32)
+        image[places] = prepared.image
     with torch.inference_mode(), fast_precision(model.device):
         found = model.probabilities(
             _tensor(image, model), None if there == every else there, window.flips, **window_options(window)
         )
-    probabilities = torch.from_numpy(prepared.undo(found.float().cpu().numpy(), nearest=False))
-    if not model.has_regions:
-        probabilities[0] += 1 - probabilities.sum(dim=0)  # outside the crop all is background
-    classes = model.decided(probabilities).numpy()
-    regions = model.regions(probabilities).numpy()
-    if brain is not None:
-        classes[~brain] = 0
-        regions[:, ~brain] = 0
+    # Decided where the network looked, which is often less than half of the scan; all else is background.
+    probabilities = torch.from_numpy(prepared.at_source(found.float().cpu().numpy(), nearest=False))
+    inside = 1 if brain is None else prepared.cut(brain)
+    classes = prepared.paste((model.decided(probabilities).numpy() * inside)[None].astype(np.uint8))[0]
+    regions = prepared.paste(model.regions(probabilities).numpy() * inside)
     classes = model.cleaning(classes, scans.grid.spacing_mm)
     about = {
         "sequences": there,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from brainseg.config import VolumePreprocess
 from brainseg.config.errors import ConfigError, GeometryError, ImageError
 from brainseg.config.schema import Crop, Intensity
 from brainseg.images.margin import Box, box_of
-from brainseg.images.volume import Grid, Volume, from_ras, ras_grid, to_ras
+from brainseg.images.volume import Grid, Volume, ras_grid, to_ras
 from brainseg.preprocess import resample
 from brainseg.preprocess.landmarks import at_landmarks
 
@@ -48,18 +49,35 @@ class Prepared:
                 the largest.
             outside: What lies outside of the crop.
         """
+        return self.paste(self.at_source(array, nearest=nearest), outside)
+
+    def at_source(self, array: NDArray[Any], *, nearest: bool) -> NDArray[Any]:
+        """As `undo`, but only the source's voxels that `image` covers, still in RAS: (K, *covered)."""
         if array.shape[1:] != self.grid.shape:
             raise GeometryError(f"an array {array.shape} does not lie on the prepared grid {self.grid.shape}")
-        target = ras_grid(self.source)
-        box, positions = _covered(_positions(self.grid, target), self.grid.shape, self.crop)
-        back = (
-            resample.nearest(array, positions)
-            if nearest
-            else resample.linear(np.asarray(array, dtype=np.float32), positions)
-        )
-        full = np.full((len(array), *target.shape), outside, dtype=back.dtype)
-        full[(slice(None), *box)] = back
-        return np.ascontiguousarray(from_ras(full, self.source))
+        _, positions = self._covered
+        if nearest:
+            return resample.nearest(array, positions)
+        return resample.linear(np.asarray(array, dtype=np.float32), positions)
+
+    def cut(self, mask: NDArray[Any]) -> NDArray[Any]:
+        """The part of an array (X, Y, Z) on `source` where `at_source` lies, in RAS; a view."""
+        box, _ = self._covered
+        return to_ras(Volume(mask[None], self.source)).data[0][box]
+
+    def paste(self, array: NDArray[Any], outside: float = 0) -> NDArray[Any]:
+        """What `at_source` gives, within the whole of `source`, in its axes."""
+        box, _ = self._covered
+        full = np.zeros((len(array), *self.source.shape), dtype=array.dtype)
+        if outside:
+            full[:] = outside
+        to_ras(Volume(full, self.source)).data[(slice(None), *box)] = array  # a view: flips and transposes
+        return full
+
+    @cached_property
+    def _covered(self) -> tuple[Box, list[resample.Positions]]:
+        positions = _positions(self.grid, ras_grid(self.source))
+        return _covered(positions, self.grid.shape, self.crop)
 
 
 def prepare_volume(
@@ -133,7 +151,9 @@ def _masked(volume: Volume, brain: NDArray[np.bool_]) -> Volume:
         raise GeometryError(f"the brain mask is {brain.shape} but the scan is {volume.grid.shape}")
     if not brain.any():
         raise ImageError("the brain mask is empty; look at the skull stripping of this scan")
-    return Volume(np.where(brain, volume.data, np.zeros((), volume.data.dtype)), volume.grid)
+    masked, box = np.zeros_like(volume.data), box_of(brain)  # untouched pages of zeros cost nothing
+    np.copyto(masked[(slice(None), *box)], volume.data[(slice(None), *box)], where=brain[box])
+    return Volume(masked, volume.grid)
 
 
 def _box(volume: Volume, crop: Crop) -> Box:

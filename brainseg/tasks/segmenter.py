@@ -27,12 +27,16 @@ MIRRORED: dict[Flips, list[tuple[int, ...]]] = {
 
 
 def mean_of(tensors: Iterator[torch.Tensor]) -> torch.Tensor:
-    """The mean of tensors that come one by one, of which two are held at a time."""
-    total, n = next(tensors).clone(), 1
+    """The mean of tensors that come one by one, of which two are held at a time; the first is overwritten."""
+    total, n = next(tensors), 1
     for one in tensors:
         total += one
         n += 1
-    return total / n
+    return total.div_(n)
+
+
+def _mirror(tensor: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
+    return tensor.flip(axes) if axes else tensor  # without axes flip copies all the same
 
 
 class Segmenter(TaskModule):
@@ -112,8 +116,8 @@ class Segmenter(TaskModule):
         """Probabilities (K, X, Y, Z) of classes or regions: the mean over mirror images of the scan."""
 
         def mirrored(axes: tuple[int, ...]) -> torch.Tensor:
-            logits = self.logits(image_CXYZ.flip(axes), sequences, **window).float()
-            return (logits.sigmoid() if self.has_regions else logits.softmax(0)).flip(axes)
+            logits = self.logits(_mirror(image_CXYZ, axes), sequences, **window).float()
+            return _mirror(logits.sigmoid() if self.has_regions else logits.softmax(0), axes)
 
         return mean_of(map(mirrored, MIRRORED[flips]))
 
