@@ -1,13 +1,14 @@
-"""The report's U-Net on a whole BraTS volume: MONAI's SlidingWindowInferer beside ours.
+"""A segmenter on a whole BraTS volume: MONAI's SlidingWindowInferer beside ours.
 
 python benchmarks/segment_inference.py CHECKPOINT --scans DIR [--rounds 3] [--threads 2]
 
-CHECKPOINT is a segmenter with net=unet3d and preprocess.intensity=minmax, as experiment=report_segmenter
-trains it; DIR holds stripped scans in BraTS's layout. MONAI goes over all of the volume with windows of 128
-voxels a side, overlap 0.5, Gaussian weights, float32, one window at a time; ours is `pipeline.stages.segment`,
-from the volume to labels on its grid, over the brain's box instead of the report's fixed crop. It does not
-clean its answer, as MONAI does not. Each tool lives in a process of its own, has one scan as a warm-up, and
-takes turns with the other. Memory is the most that the process ever held, with Python and its libraries.
+CHECKPOINT is the report's segmenter, as experiment=report_segmenter trains it, or any other whose voxels are
+the scan's own; DIR holds stripped scans in BraTS's layout. MONAI goes over all of the volume with windows of
+128 voxels a side, or of the sides that a network with normalisation was trained with, overlap 0.5, Gaussian
+weights, float32, one window at a time; ours is `pipeline.stages.segment`, from the volume to labels on its
+grid, over the brain's box instead of the report's fixed crop. It does not clean its answer, as MONAI does
+not. Each tool lives in a process of its own, has one scan as a warm-up, and takes turns with the other.
+Memory is the most that the process ever held, with Python and its libraries.
 """
 
 import argparse
@@ -25,15 +26,18 @@ import torch
 from numpy.typing import NDArray
 
 from brainseg.checkpoint import load_model
-from brainseg.config.schema import Crop
+from brainseg.config.schema import Crop, Intensity
 from brainseg.images.labels import CONVENTIONS, REGIONS, to_classes
 from brainseg.images.layouts import Subject, find_subjects, load_subject
 from brainseg.images.nifti import read_labels
 from brainseg.images.volume import Volume, from_ras, to_ras
 from brainseg.inference import Cleaning
 from brainseg.metrics import dice
+from brainseg.nets import UNNORMALISED_NETS
+from brainseg.tasks import Segmenter
 
 TOOLS = ("MONAI", "ours")
+REPORT_SIDES = (128, 128, 128)
 Classes = NDArray[np.uint8]
 
 
@@ -135,19 +139,22 @@ def _ours(checkpoint: Path) -> tuple[Callable[[Volume], Classes], list[str]]:
 
 def _monai(checkpoint: Path) -> tuple[Callable[[Volume], Classes], list[str]]:
     from monai.inferers import SlidingWindowInferer
-    from monai.transforms import ScaleIntensity
+    from monai.transforms import NormalizeIntensity, ScaleIntensity
 
-    model = load_model(checkpoint, task="segmenter")
-    net = model.net.to(memory_format=torch.contiguous_format)
-    inferer = SlidingWindowInferer((128, 128, 128), sw_batch_size=1, overlap=0.5, mode="gaussian")
-    scale = ScaleIntensity(channel_wise=True)
+    model = load_model(checkpoint, task="segmenter").to(memory_format=torch.contiguous_format)
+    assert isinstance(model, Segmenter)
+    sides = REPORT_SIDES if str(model.config.net) in UNNORMALISED_NETS else model.config.patch
+    inferer = SlidingWindowInferer(sides, sw_batch_size=1, overlap=0.5, mode="gaussian")
+    scale = {
+        Intensity.minmax: ScaleIntensity(channel_wise=True),
+        Intensity.zscore_nonzero: NormalizeIntensity(nonzero=True, channel_wise=True),
+    }[model.config.preprocess.intensity]
 
     def tool(volume: Volume) -> Classes:
         turned = to_ras(volume).data  # as the network was trained
         with torch.inference_mode():
-            logits = inferer(torch.as_tensor(scale(turned))[None], net)
-        classes = logits[0].argmax(0, keepdim=True).numpy().astype(np.uint8)
-        return np.ascontiguousarray(from_ras(classes, volume.grid)[0])
+            classes = model.classes_of(inferer(torch.as_tensor(scale(turned))[None], model)[0])
+        return np.ascontiguousarray(from_ras(classes[None].numpy(), volume.grid)[0])
 
     return tool, list(model.config.preprocess.modalities)
 

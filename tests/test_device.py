@@ -17,7 +17,8 @@ def no_torch_answer(monkeypatch):
 
 def cpuinfo(tmp_path, flags, vendor="Testvendor"):
     file = tmp_path / "cpuinfo"
-    file.write_text(f"processor\t: 0\nvendor_id\t: {vendor}\nmodel name\t: Testium 9\nflags\t\t: fpu {flags}\n\nprocessor\t: 1\n")
+    about = f"processor\t: 0\nvendor_id\t: {vendor}\nmodel name\t: Testium 9\nflags\t\t: fpu {flags}\n"
+    file.write_text(about + "\nprocessor\t: 1\n")
     return file
 
 

@@ -75,10 +75,15 @@ class DiceBCEDistanceLoss(nn.Module):
     """`DiceBCELoss` plus a multiple of `SignedDistanceLoss`: a logit of 1 is 1 mm."""
 
     def __init__(
-        self, spacing_mm: Sequence[float], limit_mm: float = 10.0, distance_weight: float = 0.05
+        self,
+        spacing_mm: Sequence[float],
+        limit_mm: float = 10.0,
+        distance_weight: float = 0.05,
+        hardest: float = 1.0,
     ) -> None:
+        """Build the loss; `hardest` is that of `BinaryCrossentropy`."""
         super().__init__()
-        self.dice_bce = DiceBCELoss()
+        self.dice_bce = DiceBCELoss(hardest=hardest)
         self.distance = SignedDistanceLoss(spacing_mm, limit_mm)
         self.distance_weight = distance_weight
 

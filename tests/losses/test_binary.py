@@ -1,9 +1,11 @@
 import json
+import math
 from pathlib import Path
 
 import pytest
 import torch
 
+from brainseg.config.errors import ConfigError
 from brainseg.losses import BinaryCrossentropy, BinaryDiceLoss, BinaryIoULoss, BinaryMSELoss, DiceBCELoss
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "binary_losses.json").read_text())["vectors"]
@@ -31,6 +33,21 @@ def test_losses_equal_the_original_strippers_with_the_batch_pooled(vector, name)
 def test_dice_bce_is_the_weighted_sum():
     logits, mask = golden_case("H1")
     assert DiceBCELoss(bce_weight=2)(logits, mask).item() == pytest.approx(0.2 + 2 * 0.26082845247529207)
+
+
+@pytest.mark.parametrize(
+    ("hardest", "counted"), [(0.1, [0.25]), (0.5, [0.25, 0.5]), (0.75, [0.25, 0.5, 0.8])]
+)
+def test_only_the_hardest_voxels_count(hardest, counted):
+    p = torch.tensor([0.5, 0.9, 0.25, 0.8]).view(1, 1, 1, 2, 2)
+    got = BinaryCrossentropy(hardest)(p.logit(), torch.ones(1, 1, 2, 2))
+    assert got.item() == pytest.approx(-sum(map(math.log, counted)) / len(counted))
+
+
+@pytest.mark.parametrize("hardest", [0, -0.5, 1.5])
+def test_what_is_no_share_of_the_voxels_is_refused(hardest):
+    with pytest.raises(ConfigError, match=f"hardest={hardest} must be a share"):
+        DiceBCELoss(hardest=hardest)
 
 
 @pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64, torch.float32])

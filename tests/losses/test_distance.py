@@ -93,8 +93,8 @@ def test_twice_the_spacing_is_four_times_the_cost_of_a_wrong_side():
 
 def test_the_sum_with_dice_and_crossentropy(rng):
     mask, logits = blobs(rng), torch.randn(2, 1, 15, 12, 9, generator=rng)
-    got = DiceBCEDistanceLoss((1, 1, 2), limit_mm=6, distance_weight=0.3)(logits, mask)
-    expected = DiceBCELoss()(logits, mask) + 0.3 * SignedDistanceLoss((1, 1, 2), 6)(logits, mask)
+    got = DiceBCEDistanceLoss((1, 1, 2), limit_mm=6, distance_weight=0.3, hardest=0.2)(logits, mask)
+    expected = DiceBCELoss(hardest=0.2)(logits, mask) + 0.3 * SignedDistanceLoss((1, 1, 2), 6)(logits, mask)
     torch.testing.assert_close(got, expected)
 
 

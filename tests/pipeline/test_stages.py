@@ -49,10 +49,12 @@ def scans() -> Scans:
 def test_the_segmenter_s_answer_counts_as_far_beyond_the_mask_as_it_was_trained(scans, margin_mm):
     brain = np.zeros(GRID.shape, bool)
     brain[6:9, 7:9, 8] = True
-    found = segment(scans, brain, finds_edema_everywhere(margin_mm), WINDOW).classes
+    result = segment(scans, brain, finds_edema_everywhere(margin_mm), WINDOW)
+    found = result.classes
     places = np.argwhere(np.ones(GRID.shape, bool))
     distance_mm = 2.0 * np.linalg.norm(places[:, None] - np.argwhere(brain)[None], axis=2).min(axis=1)
     np.testing.assert_array_equal(found.ravel() > 0, distance_mm <= margin_mm)
+    np.testing.assert_array_equal(result.regions[0].ravel(), distance_mm <= margin_mm)
 
 
 def test_the_brain_s_edge_is_where_the_interpolated_logit_is_zero(scans):

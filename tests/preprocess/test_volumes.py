@@ -65,6 +65,18 @@ def test_a_marked_voxel_comes_back_from_every_orientation(orientation, nearest):
     np.testing.assert_array_equal(back, scan.data)
 
 
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_a_mask_cut_as_the_network_looked_lies_on_its_answer(orientation):
+    data = np.zeros((6, 7, 8))
+    data[1:4, 2:6, 3:5] = np.random.default_rng(0).integers(1, 3, (3, 4, 2))  # 0 and 1 to the network
+    scan = volume(data, (1, 2, 3), orientation)
+    prepared = prepare_volume(scan, how(crop="nonzero"))
+    cut = prepared.cut(scan.data[0] > 1.5)
+    answer = prepared.at_source(prepared.image, nearest=True)[0]
+    np.testing.assert_array_equal(cut, answer == 1)
+    np.testing.assert_array_equal(prepared.paste(cut[None])[0], scan.data[0] > 1.5)
+
+
 @given(
     shape=st.tuples(*[st.integers(4, 12)] * 3),
     orientation=st.sampled_from(ORIENTATIONS),
