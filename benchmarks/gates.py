@@ -3,7 +3,9 @@
 python benchmarks/gates.py skullstripper=A.ckpt [classifier=B.ckpt segmenter=C.ckpt] [--clean 100]
 
 Clean ones should pass. One that does not is a false alarm if its result is right: tumour type, brain
-(Dice 0.9) and whole tumour (0.5, or less than 1 ml where there is none). Damaged ones should not pass:
+(Dice 0.9), whole tumour (Dice 0.5, or less than 1 ml where there is none), and nine tenths of the true tumour
+within the brain mask; a tumour that is cut off is a thousandth of the brain and no Dice tells. Damaged ones
+should not pass:
 each kind of brainseg.phantom.damage is done to whole heads that no model has seen. A kind is caught when
 each of its heads is stopped or sent to review for something that the clean one of the same seed is not.
 """
@@ -16,7 +18,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from hydra import compose, initialize_config_dir
+from numpy.typing import NDArray
 
 from brainseg.config import check_predict, conf_dir, register_schemas
 from brainseg.images.nifti import read_labels
@@ -25,7 +29,10 @@ from brainseg.phantom import write_cohort
 from brainseg.phantom.damage import DAMAGES, damage
 from brainseg.pipeline import run
 
-SEED = 70000  # far from the cohorts' own, and from those that the limits were set on (52000, 61000)
+SEED = 84000  # far from the cohorts' own, and from those that limits were set on (52000, 61000, 70000)
+FAULTS = ("type", "brain", "tumour cut off", "tumour")
+VOXEL_ML = 0.008
+Mask = NDArray[np.bool_]
 
 
 def main() -> None:
@@ -41,28 +48,49 @@ def main() -> None:
     heads = sorted(path for path in clean.glob("sub-*"))
     said = _predicted(clean, given.folder / "predicted", given.overrides)
     alarms = {subject: gates for subject, gates in said.items() if gates}
-    wrong = {subject for subject in said if not _is_right(subject, clean, given.folder / "predicted")}
+    faults = {subject: _faults(subject, clean, given.folder / "predicted") for subject in said}
+    wrong = {subject for subject, names in faults.items() if names}
     false = [subject for subject in alarms if subject not in wrong]
     print(f"clean: {len(said)} heads, {len(alarms)} did not pass, of which {len(false)} false alarms")
     print(f"       {len(wrong)} wrong results, of which {len(wrong & set(alarms))} did not pass")
+    for fault in FAULTS:
+        having = {subject for subject, names in faults.items() if fault in names}
+        print(f"    {fault}: {len(having)}, of which {len(having & set(alarms))} did not pass")
+    print(f"    false alarms: {', '.join(f'{subject} {alarms[subject]}' for subject in false)}")
+    print("gates that were not passed:")
     for gate, n in Counter(gate for gates in alarms.values() for gate in gates).most_common():
         print(f"    {gate}: {n}")
     _print_damaged(heads, said, given.folder, given.overrides, given.each)
 
 
-def _is_right(subject: str, cohort: Path, predicted: Path) -> bool:
-    """The type is the true one, the brain and the whole tumour have a Dice of at least 0.9 and 0.5."""
+def _faults(subject: str, cohort: Path, predicted: Path) -> list[str]:
+    """What is wrong with a result, of FAULTS."""
     result = json.loads((predicted / subject / "result.json").read_text())
     with (cohort / "participants.tsv").open(newline="") as file:
         types = {row["participant_id"]: row["tumor_type"] for row in csv.DictReader(file, delimiter="\t")}
-    kind, truth = result["tumor_type"], cohort / "derivatives" / "truth" / subject / "anat" / subject
-    right = kind is None or kind["verdict"] == types[subject]
-    for own, true, least in (("brain_mask", "desc-brain_mask", 0.9), ("tumor_labels", "dseg", 0.5)):
-        path = predicted / subject / f"{subject}_{own}.nii.gz"
-        if path.is_file():
-            found, real = (read_labels(p).data > 0 for p in (path, Path(f"{truth}_{true}.nii.gz")))
-            right &= bool(dice(real, found) >= least) if real.any() else int(found.sum()) * 0.008 < 1
-    return right
+    truth = cohort / "derivatives" / "truth" / subject / "anat" / subject
+    own = predicted / subject / subject
+    brain, tumor = _mask(f"{truth}_desc-brain_mask.nii.gz"), _mask(f"{truth}_dseg.nii.gz")
+    kind, found_brain, found_tumor = result["tumor_type"], None, None
+    if Path(f"{own}_brain_mask.nii.gz").is_file():
+        found_brain = _mask(f"{own}_brain_mask.nii.gz")
+    if Path(f"{own}_tumor_labels.nii.gz").is_file():
+        found_tumor = _mask(f"{own}_tumor_labels.nii.gz")
+    wrong = {
+        "type": kind is not None and kind["verdict"] != types[subject],
+        "brain": found_brain is not None and dice(brain, found_brain) < 0.9,
+        "tumour cut off": found_brain is not None and (tumor & ~found_brain).sum() > 0.1 * tumor.sum(),
+        "tumour": found_tumor is not None and not _outlined(tumor, found_tumor),
+    }
+    return [fault for fault in FAULTS if wrong[fault]]
+
+
+def _outlined(tumor: Mask, found: Mask) -> bool:
+    return bool(dice(tumor, found) >= 0.5) if tumor.any() else int(found.sum()) * VOXEL_ML < 1
+
+
+def _mask(path: str) -> Mask:
+    return np.asarray(read_labels(Path(path)).data > 0)
 
 
 def _print_damaged(
