@@ -9,9 +9,13 @@ weights, float32, one window at a time; ours is `pipeline.stages.segment`, from 
 grid, over the brain's box instead of the report's fixed crop. It does not clean its answer, as MONAI does
 not. Each tool lives in a process of its own, has one scan as a warm-up, and takes turns with the other.
 Memory is the most that the process ever held, with Python and its libraries.
+
+MONAI's windows cut through the brain, and a network without normalisation takes what is beyond a border for
+zeros. So both are also compared with its answer to the whole volume in one piece, in float32.
 """
 
 import argparse
+import itertools
 import multiprocessing
 import resource
 import statistics
@@ -37,6 +41,7 @@ from brainseg.nets import UNNORMALISED_NETS
 from brainseg.tasks import Segmenter
 
 TOOLS = ("MONAI", "ours")
+WHOLE = "in one piece"  # not timed
 REPORT_SIDES = (128, 128, 128)
 Classes = NDArray[np.uint8]
 
@@ -53,6 +58,9 @@ def main() -> None:
     for tool in tools.values():
         tool.segment(subjects[0])  # the warm-up
     seconds: dict[str, list[float]] = {name: [] for name in TOOLS}
+    whole = _Tool(WHOLE, given.checkpoint, given.threads)
+    references = {subject.id: whole.segment(subject)[1] for subject in subjects}
+    whole.close()
     for round_ in range(given.rounds):
         for subject in subjects:
             masks = {}
@@ -60,7 +68,7 @@ def main() -> None:
                 took, masks[name] = tools[name].segment(subject)
                 seconds[name].append(took)
             if round_ == 0:
-                _print_agreement(subject, masks)
+                _print_agreement(subject, {**masks, WHOLE: references[subject.id]})
     ratio = statistics.median(a / b for a, b in zip(seconds["MONAI"], seconds["ours"], strict=True))
     for name, tool in tools.items():
         took = seconds[name]
@@ -69,19 +77,18 @@ def main() -> None:
     print(f"MONAI takes {ratio:.1f} times as long (median of {len(took)} pairs, {given.threads} threads)")
 
 
-def _print_agreement(subject: Subject, masks: dict[str, Classes]) -> None:
-    said = []
-    truth = None
+def _print_agreement(subject: Subject, masks: dict[str, Classes | None]) -> None:
+    """Dice of each pair of masks, and of each with the truth."""
+    known = {name: mask for name, mask in masks.items() if mask is not None}
     if subject.truth is not None:
-        truth = to_classes(read_labels(subject.truth).data[0], CONVENTIONS["brats-2018"], subject.truth)
-    for region, members in REGIONS.items():
-        ours, theirs = (np.isin(masks[name], members) for name in ("ours", "MONAI"))
-        both = f"{region} {dice(theirs, ours):.5f}"
-        if truth is not None:
-            real = np.isin(truth, members)
-            both += f" (with the truth: ours {dice(real, ours):.3f}, MONAI {dice(real, theirs):.3f})"
-        said.append(both)
-    print(f"{subject.id}: Dice of both masks: {'; '.join(said)}", flush=True)
+        labels = read_labels(subject.truth).data[0]
+        known["truth"] = to_classes(labels, CONVENTIONS["brats-2018"], subject.truth)
+    for one, other in itertools.combinations(known, 2):
+        scores = [
+            f"{region} {dice(np.isin(known[one], members), np.isin(known[other], members)):.4f}"
+            for region, members in REGIONS.items()
+        ]
+        print(f"{subject.id}: {one} and {other}: {', '.join(scores)}", flush=True)
 
 
 class _Tool:
@@ -108,7 +115,7 @@ class _Tool:
 
 def _serve(name: str, checkpoint: Path, threads: int, pipe: Connection) -> None:
     torch.set_num_threads(threads)
-    tool, modalities = _monai(checkpoint) if name == "MONAI" else _ours(checkpoint)
+    tool, modalities = {"MONAI": _monai, "ours": _ours, WHOLE: _whole}[name](checkpoint)
     while (subject := pipe.recv()) is not None:
         volume = load_subject(subject, modalities)
         start = time.perf_counter()
@@ -139,12 +146,42 @@ def _ours(checkpoint: Path) -> tuple[Callable[[Volume], Classes], list[str]]:
 
 def _monai(checkpoint: Path) -> tuple[Callable[[Volume], Classes], list[str]]:
     from monai.inferers import SlidingWindowInferer
-    from monai.transforms import NormalizeIntensity, ScaleIntensity
 
+    model = _loaded(checkpoint)
+    sides = model.config.patch if _is_normalised(model) else REPORT_SIDES
+    inferer = SlidingWindowInferer(sides, sw_batch_size=1, overlap=0.5, mode="gaussian")
+    return _plain(model, lambda image: inferer(image, model)), list(model.config.preprocess.modalities)
+
+
+def _whole(checkpoint: Path) -> tuple[Callable[[Volume], Classes | None], list[str]]:
+    """The network on the volume padded with zeros; None of one whose normalisation would see the zeros."""
+    model = _loaded(checkpoint)
+    factor = 2 ** (len(model.config.channels) - 1)
+
+    def answer(image: torch.Tensor) -> torch.Tensor:
+        lacking = [-side % factor for side in image.shape[2:]]
+        padded = torch.nn.functional.pad(image, [n for lack in lacking[::-1] for n in (0, lack)])
+        x, y, z = image.shape[2:]
+        return model(padded)[:, :, :x, :y, :z]
+
+    tool = (lambda volume: None) if _is_normalised(model) else _plain(model, answer)
+    return tool, list(model.config.preprocess.modalities)
+
+
+def _loaded(checkpoint: Path) -> Segmenter:
     model = load_model(checkpoint, task="segmenter").to(memory_format=torch.contiguous_format)
     assert isinstance(model, Segmenter)
-    sides = REPORT_SIDES if str(model.config.net) in UNNORMALISED_NETS else model.config.patch
-    inferer = SlidingWindowInferer(sides, sw_batch_size=1, overlap=0.5, mode="gaussian")
+    return model
+
+
+def _is_normalised(model: Segmenter) -> bool:
+    return str(model.config.net) not in UNNORMALISED_NETS
+
+
+def _plain(model: Segmenter, answer: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Volume], Classes]:
+    """From a volume, scaled as the network was trained, to the labels of the logits that `answer` gives."""
+    from monai.transforms import NormalizeIntensity, ScaleIntensity
+
     scale = {
         Intensity.minmax: ScaleIntensity(channel_wise=True),
         Intensity.zscore_nonzero: NormalizeIntensity(nonzero=True, channel_wise=True),
@@ -153,10 +190,10 @@ def _monai(checkpoint: Path) -> tuple[Callable[[Volume], Classes], list[str]]:
     def tool(volume: Volume) -> Classes:
         turned = to_ras(volume).data  # as the network was trained
         with torch.inference_mode():
-            classes = model.classes_of(inferer(torch.as_tensor(scale(turned))[None], model)[0])
+            classes = model.classes_of(answer(torch.as_tensor(scale(turned))[None])[0])
         return np.ascontiguousarray(from_ras(classes[None].numpy(), volume.grid)[0])
 
-    return tool, list(model.config.preprocess.modalities)
+    return tool
 
 
 if __name__ == "__main__":
