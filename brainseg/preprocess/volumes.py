@@ -55,19 +55,19 @@ class Prepared:
         """As `undo`, but only the source's voxels that `image` covers, still in RAS: (K, *covered)."""
         if array.shape[1:] != self.grid.shape:
             raise GeometryError(f"an array {array.shape} does not lie on the prepared grid {self.grid.shape}")
-        _, positions = self._covered
+        _, positions = self._coverage
         if nearest:
             return resample.nearest(array, positions)
         return resample.linear(np.asarray(array, dtype=np.float32), positions)
 
     def cut(self, mask: NDArray[Any]) -> NDArray[Any]:
         """The part of an array (X, Y, Z) on `source` where `at_source` lies, in RAS; a view."""
-        box, _ = self._covered
-        return to_ras(Volume(mask[None], self.source)).data[0][box]
+        box, _ = self._coverage
+        return np.asarray(to_ras(Volume(mask[None], self.source)).data[0][box])
 
     def paste(self, array: NDArray[Any], outside: float = 0) -> NDArray[Any]:
         """What `at_source` gives, within the whole of `source`, in its axes."""
-        box, _ = self._covered
+        box, _ = self._coverage
         full = np.zeros((len(array), *self.source.shape), dtype=array.dtype)
         if outside:
             full[:] = outside
@@ -75,7 +75,7 @@ class Prepared:
         return full
 
     @cached_property
-    def _covered(self) -> tuple[Box, list[resample.Positions]]:
+    def _coverage(self) -> tuple[Box, list[resample.Positions]]:
         positions = _positions(self.grid, ras_grid(self.source))
         return _covered(positions, self.grid.shape, self.crop)
 
