@@ -4,7 +4,7 @@ from brainseg.inference.calibration import calibrated, fit_temperature
 from brainseg.inference.cleaning import Cleaning
 from brainseg.inference.components import fill_holes, largest_component, remove_small
 from brainseg.inference.diameters import Diameters, diameters
-from brainseg.inference.one_window import window_sides
+from brainseg.inference.one_window import predict_one, widths_of_one
 from brainseg.inference.otsu import otsu_bin, otsu_brain
 from brainseg.inference.regions import at_temperatures, classes_of_regions, likeliest, region_probabilities
 from brainseg.inference.saliency import grad_cam, share_inside
@@ -30,10 +30,11 @@ __all__ = [
     "likeliest",
     "otsu_bin",
     "otsu_brain",
+    "predict_one",
     "predict_windows",
     "region_probabilities",
     "remove_small",
     "share_inside",
     "vote_slices",
-    "window_sides",
+    "widths_of_one",
 ]

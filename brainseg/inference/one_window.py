@@ -1,25 +1,42 @@
 """One window for a whole scan, where a network does not mind."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
+from math import prod
 
-# Feature values at full resolution, of which a U-Net holds about five sets at a time: 4.2 million voxels of
-# 16 feature maps take 1.2 GB.
-MOST_VALUES = 2**26
+from torch import Tensor
+from torch.nn import functional as F
+
+# Feature values at full resolution, of which a U-Net holds about five sets at a time: 5.2 million voxels of
+# 16 feature maps take 1.5 GB in float32.
+MOST_VALUES = 5 * 2**24
+
+Widths = list[tuple[int, int]]
 
 
-def window_sides(shape: Sequence[int], patch: Sequence[int], channels: Sequence[int]) -> tuple[int, ...]:
-    """Sides of the windows for a network without normalisation, whose answer does not hang on their size.
+def widths_of_one(shape: Sequence[int], origin: Sequence[int], channels: Sequence[int]) -> Widths | None:
+    """Voxels before and behind each axis that make a scan one window; None where that is too much to hold.
 
-    The whole scan at once, its sides rounded up to what the network can halve, where that is not too much to
-    hold; else the patch that it was trained with. One window is less work than many that overlap, and each
-    voxel sees as much around it as there is.
+    For a network without normalisation, whose answer does not hang on the window's size: one window is less
+    work than many that overlap, and each voxel sees as much around it as there is. The window begins and ends
+    at a multiple of what the deepest level pools, counted from the first voxel of the scan before it was
+    cropped. So each voxel is pooled with the same neighbours wherever the crop began.
 
     Args:
-        shape: Of the scan (X, Y, Z).
-        patch: Trained with.
+        shape: Of the cropped scan (X, Y, Z).
+        origin: Index of its first voxel in the scan that it was cropped from.
         channels: Feature maps of the network, full resolution first.
     """
     factor = 2 ** (len(channels) - 1)
-    whole = tuple(-(-side // factor) * factor for side in shape)
-    values = whole[0] * whole[1] * whole[2] * channels[0]
-    return whole if values <= MOST_VALUES else tuple(patch)
+    before = [first % factor for first in origin]
+    widths = [(lead, -(lead + side) % factor) for lead, side in zip(before, shape, strict=True)]
+    sides = [lead + side + tail for side, (lead, tail) in zip(shape, widths, strict=True)]
+    return widths if prod(sides) * channels[0] <= MOST_VALUES else None
+
+
+def predict_one(image: Tensor, widths: Widths, predict: Callable[[Tensor], Tensor]) -> Tensor:
+    """What `predict` says of the image (C, X, Y, Z) with zeros around it: (K, X, Y, Z), float32."""
+    padded = F.pad(image, [*chain.from_iterable(widths[::-1])])  # torch counts axes from the last
+    inner = tuple(slice(lead, lead + side) for side, (lead, _) in zip(image.shape[1:], widths, strict=True))
+    answer = predict(padded[None])[0].to(image.device).float().contiguous()
+    return answer[(slice(None), *inner)]

@@ -1,7 +1,6 @@
 """Prediction of a volume of any size by a network that sees windows of one size."""
 
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -44,8 +43,6 @@ def predict_windows(
     sides = _checked(window, overlap, blend, batch_size)
     padded, inner = _pad(image, sides)
     starts = [_starts(size, side, overlap) for size, side in zip(padded.shape[1:], sides, strict=True)]
-    if math.prod(map(len, starts)) == 1:  # nothing overlaps, and its weights would cancel out
-        return _planar(predict(padded[None])[0], image.device)[inner]
     profiles = [_profile(side, blend, image.device) for side in sides]
     weight = _outer(profiles)
     total: Tensor | None = None
@@ -59,11 +56,6 @@ def predict_windows(
     assert total is not None  # a padded volume has at least one window
     _divide(total, starts, profiles)
     return total[inner]
-
-
-def _planar(answer: Tensor, device: torch.device) -> Tensor:
-    """(K, X, Y, Z), float32, one channel after the other in memory."""
-    return answer.to(device, torch.float32).contiguous()
 
 
 def _checked(window: Sequence[int], overlap: float, blend: str, batch_size: int) -> Triple:

@@ -123,7 +123,8 @@ def _brain_of(
         return mask, np.where(mask, np.inf, -np.inf).astype(np.float32)
     prepared = prepare_volume(volume, model.config.preprocess, landmarks=_landmarks(model))
     with torch.inference_mode(), fast_precision(model.device):
-        logits = model.logits(_tensor(prepared.image, model), **window_options(window))
+        options = {"origin": prepared.origin, **window_options(window)}
+        logits = model.logits(_tensor(prepared.image, model), **options)
     # Interpolated before the sigmoid, which would pull the edge between two coarse voxels to their middle.
     logit = prepared.undo(logits.float().cpu().numpy(), nearest=False, outside=-np.inf)[0]
     mask = fill_holes(largest_component(logit > 0))
@@ -153,8 +154,9 @@ def segment(
         image = np.zeros((len(every), *prepared.grid.shape), np.float32)
         image[places] = prepared.image
     with torch.inference_mode(), fast_precision(model.device):
+        options = {"origin": prepared.origin, **window_options(window)}
         found = model.probabilities(
-            _tensor(image, model), None if there == every else there, window.flips, **window_options(window)
+            _tensor(image, model), None if there == every else there, window.flips, **options
         )
     # Decided where the network looked, which is often less than half of the scan; all else is background.
     probabilities = torch.from_numpy(prepared.at_source(found.float().cpu().numpy(), nearest=False))

@@ -39,6 +39,12 @@ class Prepared:
     source: Grid
     crop: Box
 
+    @property
+    def origin(self) -> tuple[int, int, int]:
+        """Which voxel the first one of `image` would be, had the whole scan been prepared uncropped."""
+        x, y, z = (round(-float(along[0])) for along in _positions(self.grid, ras_grid(self.source)))
+        return x, y, z
+
     def undo(self, array: NDArray[Any], *, nearest: bool, outside: float = 0) -> NDArray[Any]:
         """An array on `grid` brought back onto `source`, in its axes and shape.
 

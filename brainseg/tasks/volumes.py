@@ -1,13 +1,13 @@
 """What the two models of volumes share: building the network, predicting a whole scan, showing a slice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from brainseg.inference import predict_windows, window_sides
+from brainseg.inference import predict_one, predict_windows, widths_of_one
 from brainseg.nets import UNNORMALISED_NETS, build_volume_net
 from brainseg.tasks.base import TaskModule
 from brainseg.tasks.preview import Preview, cut
@@ -27,19 +27,27 @@ def whole_volume(
     image_CXYZ: torch.Tensor,
     *,
     predict: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    origin: Sequence[int] = (0, 0, 0),
     **window: Any,
 ) -> torch.Tensor:
     """Logits (K, X, Y, Z) of a whole prepared scan, by overlapping windows of the size trained on.
 
     Normalisation sees a window's other voxels, so that windows of another size would be strange to the
-    network; one without it is shown the whole scan at once. `predict` is the module itself where nothing else
-    is given.
+    network; one without it is shown the whole scan at once, if that can be held.
+
+    Args:
+        module: The trained model.
+        image_CXYZ: The prepared scan.
+        predict: From patches to logits; the module itself where nothing else is given.
+        origin: `Prepared.origin`.
+        window: As for `predict_windows`.
     """
-    config = module.config
-    sides = tuple(config.patch)
+    config, answer = module.config, predict or module
     if str(config.net) in UNNORMALISED_NETS:
-        sides = window_sides(image_CXYZ.shape[1:], sides, config.channels)
-    return predict_windows(image_CXYZ, sides, predict=predict or module, **window)
+        widths = widths_of_one(image_CXYZ.shape[1:], origin, config.channels)
+        if widths is not None:
+            return predict_one(image_CXYZ, widths, answer)
+    return predict_windows(image_CXYZ, config.patch, predict=answer, **window)
 
 
 def count_scores(module: Any, batch: tuple[torch.Tensor, torch.Tensor], part: str) -> None:

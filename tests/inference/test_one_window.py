@@ -1,22 +1,46 @@
 import pytest
 import torch
 
-from brainseg.inference import window_sides
+from brainseg.inference import predict_one, widths_of_one
 from brainseg.inference.one_window import MOST_VALUES
 from brainseg.nets import UNet3D
 
+CHANNELS = [16, 32, 64, 128, 256]
+
 
 def test_the_whole_scan_is_one_window_of_sides_that_can_be_halved():
-    assert window_sides((122, 169, 129), (128, 128, 128), [16, 32, 64, 128, 256]) == (128, 176, 144)
-    assert window_sides((5, 8, 9), (64, 64, 64), [4, 8]) == (6, 8, 10)
+    assert widths_of_one((122, 169, 129), (0, 0, 0), CHANNELS) == [(0, 6), (0, 7), (0, 15)]
+    assert widths_of_one((5, 8, 9), (0, 0, 0), [4, 8]) == [(0, 1), (0, 0), (0, 1)]
 
 
-def test_a_scan_too_large_to_hold_is_cut_into_patches():
+def test_it_begins_at_a_multiple_of_what_is_pooled_from_the_scan_s_first_voxel():
+    # 51 is 48 and 3 more; 3 + 141 is 144.
+    assert widths_of_one((141, 161, 136), (51, 32, 11), CHANNELS) == [(3, 0), (0, 15), (11, 13)]
+
+
+def test_a_scan_too_large_to_hold_is_not_one_window():
     side = round((MOST_VALUES / 16) ** (1 / 3)) // 16 * 16
-    channels = [16, 32, 64, 128, 256]
-    assert window_sides((side,) * 3, (64, 64, 64), channels) == (side,) * 3
-    assert window_sides((side + 16,) * 3, (64, 64, 64), channels) == (64, 64, 64)
-    assert window_sides((side,) * 3, (64, 64, 64), [32, *channels[1:]]) == (64, 64, 64)
+    assert widths_of_one((side,) * 3, (0, 0, 0), CHANNELS) == [(0, 0)] * 3
+    assert widths_of_one((side + 16,) * 3, (0, 0, 0), CHANNELS) is None
+    assert widths_of_one((side,) * 3, (0, 0, 0), [32, *CHANNELS[1:]]) is None
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("first", [(3, 5, 2), (4, 1, 7)])
+def test_a_cropped_scan_gets_the_answer_of_the_whole_one(first):
+    torch.manual_seed(0)
+    net = UNet3D(1, 2, (4, 8), (0.0, 0.0)).double().eval()
+    scan = torch.randn(1, 40, 40, 40, dtype=torch.float64)
+    place = (slice(None), *(slice(n, n + 31) for n in first))
+    inner = (slice(None), *[slice(10, 21)] * 3)  # farther from the crop's border than the network sees
+    whole = net(scan[None])[0][place][inner].float()
+    aligned, blind = (
+        predict_one(scan[place], widths_of_one((31, 31, 31), origin, (4, 8)), net)[inner]
+        for origin in (first, (0, 0, 0))
+    )
+    torch.testing.assert_close(aligned, whole)
+    with pytest.raises(AssertionError):  # pooled with other neighbours
+        torch.testing.assert_close(blind, whole)
 
 
 @torch.no_grad()
