@@ -29,7 +29,7 @@ from brainseg.phantom import write_cohort
 from brainseg.phantom.damage import DAMAGES, damage
 from brainseg.pipeline import run
 
-SEED = 84000  # far from the cohorts' own, and from those that limits were set on (52000, 61000, 70000)
+SEED = 91000  # far from the cohorts' own, and from those that were looked at (52000, 61000, 70000, 84000)
 FAULTS = ("type", "brain", "tumour cut off", "tumour")
 VOXEL_ML = 0.008
 Mask = NDArray[np.bool_]

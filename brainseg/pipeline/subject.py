@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.config import PredictConfig, UserError
-from brainseg.config.schema import Register, Stage
+from brainseg.config.schema import GatesConfig, Register, Stage
 from brainseg.images.labels import CLASSES, REGIONS, Convention
 from brainseg.images.layouts import Subject
 from brainseg.images.volume import Volume, ras_grid, to_ras
@@ -16,7 +16,7 @@ from brainseg.inference import diameters
 from brainseg.pipeline import outputs, provenance
 from brainseg.pipeline.gates import Finding, Level, worst
 from brainseg.pipeline.gates.contradictions import Evidence, contradictions
-from brainseg.pipeline.gates.judge import judge_brain, judge_scans, judge_tumor, judge_type
+from brainseg.pipeline.gates.judge import judge_brain, judge_contrast, judge_scans, judge_tumor, judge_type
 from brainseg.pipeline.gates.tumor import TumorShape, shape_of_tumor
 from brainseg.pipeline.meter import Meter
 from brainseg.pipeline.models import MODEL_OF, Models
@@ -110,6 +110,9 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
             with meter.measure("judge"):
                 _judge(stage, found, models, options)
     if found.level is not Level.fail:
+        if options.gates is not None:
+            with meter.measure("judge"):
+                _judge_contrast(found, options.gates)
         _conclude(found, options)
         with meter.measure("write"):
             _write(subject, found, job, folder)
@@ -178,13 +181,20 @@ def _judge(stage: Stage, found: Findings, models: Models, options: PredictConfig
         mirrored = None
         if found.strip is not None and limits.flip_agreement is not None:
             mirrored = strip_mirrored(scans, models[stage], options.window)
-        images = {name: scans.on_reference(name) for name in scans.images}
-        found.gates += judge_brain(found.brain, raw, mirrored, images, scans.grid, limits)
+        found.gates += judge_brain(found.brain, raw, mirrored, scans.grid, limits)
     elif stage is Stage.classify and found.tumor_type is not None:
         found.gates += judge_type(found.tumor_type.probabilities, found.tumor_type.agreement, limits)
     elif stage is Stage.segment and found.tumor is not None:
         found.shape = _shape(found)
         found.gates += judge_tumor(found.shape, limits)
+
+
+def _judge_contrast(found: Findings, limits: GatesConfig) -> None:
+    """Last of all, when it is known what in the brain is tumour."""
+    if found.brain is not None:
+        images = {name: found.scans.on_reference(name) for name in found.scans.images}
+        tumor = None if found.tumor is None else found.tumor.classes > 0
+        found.gates += judge_contrast(images, found.brain, tumor, found.scans.grid, limits)
 
 
 def _shape(found: Findings) -> TumorShape:

@@ -20,6 +20,7 @@ from brainseg.images.volume import Spacing
 from brainseg.phantom.anatomy import PITUITARY_MNI
 
 STEP_MM = 4
+LEAST_LEFT = 0.2  # of a tissue, beside the tumour
 WHITE, GRAY, CSF = "white", "gray", "csf"
 
 Bool = NDArray[np.bool_]
@@ -95,16 +96,25 @@ def uprightness(mask: Bool, spacing_mm: Spacing) -> float:
     return scores[True] - scores[False]
 
 
-def tissue_medians(image: NDArray[np.float32], mask: Bool, spacing_mm: Spacing) -> dict[str, float]:
-    """Medians of an image (X, Y, Z) in white and grey matter and CSF, in the brain's standard deviations."""
+def tissue_medians(
+    image: NDArray[np.float32], mask: Bool, spacing_mm: Spacing, tumor: Bool | None = None
+) -> dict[str, float]:
+    """Medians of an image (X, Y, Z) in white and grey matter and CSF, in the brain's standard deviations.
+
+    The tumour does not count, unless it leaves less than LEAST_LEFT of the voxels of a tissue.
+    """
     shape = shape_of(mask, spacing_mm)
     scale = shape.spread / atlas().shape.spread
     values = _laid(_smooth(image, spacing_mm, 1.5), spacing_mm, shape, scale)
     brain = (_laid(mask.astype(np.float32), spacing_mm, shape, scale) > 0.5) & atlas().brain
+    parts = {name: where & brain for name, where in atlas().tissues.items()}
+    if tumor is not None:
+        healthy = _laid(tumor.astype(np.float32), spacing_mm, shape, scale) < 0.1
+        left = {name: where & healthy for name, where in parts.items()}
+        if all(left[name].sum() >= LEAST_LEFT * where.sum() for name, where in parts.items()):
+            brain, parts = brain & healthy, left
     deviation = float(values[brain].std()) or 1.0
-    return {
-        name: float(np.median(values[where & brain])) / deviation for name, where in atlas().tissues.items()
-    }
+    return {name: float(np.median(values[where])) / deviation for name, where in parts.items()}
 
 
 def sella_of(mask: Bool, spacing_mm: Spacing) -> NDArray[np.float64]:

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from brainseg.config.schema import GatesConfig
-from brainseg.images.volume import Grid, Volume, to_ras
+from brainseg.images.volume import Grid, Spacing, Volume, to_ras
 from brainseg.metrics import dice
 from brainseg.pipeline.gates import atlas, brain, scan
 from brainseg.pipeline.gates.finding import Finding, findings
@@ -60,20 +61,14 @@ def _of_scan(volume: Volume) -> dict[str, float]:
 
 
 def judge_brain(
-    mask: Bool,
-    raw: Bool,
-    mirrored: Bool | None,
-    images: Mapping[str, Volume],
-    grid: Grid,
-    limits: GatesConfig,
+    mask: Bool, raw: Bool, mirrored: Bool | None, grid: Grid, limits: GatesConfig
 ) -> list[Finding]:
-    """The brain mask, and what the sequences look like inside it.
+    """The brain mask.
 
     Args:
         mask: (X, Y, Z) on the reference grid.
         raw: The same before its largest piece was taken and holes were filled.
         mirrored: What was found in the mirrored scan, mirrored back; None if that was not tried.
-        images: Each sequence on the reference grid.
         grid: The reference grid.
         limits: Of all gates.
     """
@@ -96,21 +91,38 @@ def judge_brain(
     }
     if mirrored is not None:
         measured["flip_agreement"] = float(dice(mask, mirrored))
-    found = findings(measured, limits)
+    return findings(measured, limits)
+
+
+def judge_contrast(
+    images: Mapping[str, Volume], mask: Bool, tumor: Bool | None, grid: Grid, limits: GatesConfig
+) -> list[Finding]:
+    """What the sequences look like inside the brain, beside the tumour: is each what its name says?
+
+    Args:
+        images: Each sequence on the reference grid.
+        mask: (X, Y, Z) on the reference grid.
+        tumor: The same of the outlined tumour, whose oedema would pass for other tissue; None for none.
+        grid: The reference grid.
+        limits: Of all gates.
+    """
+    small, size_mm = _coarse(mask, grid)
+    without = None if tumor is None else _coarse(tumor, grid)[0] > 0
+    found = []
     for name, volume in images.items():
-        image, _ = scan.coarse(to_ras(volume).data[0], spacing_mm)
-        found += findings(_contrast(image, small > 0.5, size_mm), limits, name)
+        medians = atlas.tissue_medians(_coarse(volume.data[0], grid)[0], small > 0.5, size_mm, without)
+        measured = {
+            "csf_over_white": medians[atlas.CSF] - medians[atlas.WHITE],
+            "white_over_gray": medians[atlas.WHITE] - medians[atlas.GRAY],
+        }
+        found += findings(measured, limits, name)
     return found
 
 
-def _contrast(
-    image: NDArray[np.float32], mask: Bool, spacing_mm: tuple[float, float, float]
-) -> dict[str, float]:
-    medians = atlas.tissue_medians(image, mask, spacing_mm)
-    return {
-        "csf_over_white": medians[atlas.CSF] - medians[atlas.WHITE],
-        "white_over_gray": medians[atlas.WHITE] - medians[atlas.GRAY],
-    }
+def _coarse(array: NDArray[Any], grid: Grid) -> tuple[NDArray[np.float32], Spacing]:
+    """An array (X, Y, Z) on a grid, in RAS, by `scan.coarse`."""
+    upright = to_ras(Volume(array[None], grid))
+    return scan.coarse(upright.data[0].astype(np.float32), upright.grid.spacing_mm)
 
 
 def judge_type(probabilities: Mapping[str, float], agreement: float, limits: GatesConfig) -> list[Finding]:

@@ -69,6 +69,22 @@ def test_tissues_are_where_the_atlas_has_them(mni):
     assert medians[atlas.WHITE] > medians[atlas.GRAY] > medians[atlas.CSF]
 
 
+def test_a_tumor_in_half_of_the_brain_does_not_pass_for_its_tissue(mni):
+    template = atlas.atlas()
+    image, tumor = np.zeros(mni.shape, np.float32), np.zeros(mni.shape, bool)
+    inner = tuple(slice(8, -8) for _ in range(3))
+    white = template.tissues[atlas.WHITE]
+    image[inner] = np.where(white, 1.0, 2.0) * template.brain
+    tumor[inner][: int(0.53 * len(white))] = True
+    image[tumor & mni] = 5.0  # oedema in FLAIR
+    blind, seen, all_of_it = (
+        atlas.tissue_medians(image, mni, STEP, where) for where in (None, tumor, np.ones_like(tumor))
+    )
+    assert blind[atlas.WHITE] >= blind[atlas.GRAY]
+    assert seen[atlas.WHITE] < seen[atlas.GRAY]
+    assert all_of_it == blind  # nothing would be left to measure
+
+
 def test_the_sella_of_the_atlas_is_found_in_a_brain_of_another_size(mni):
     where = atlas.sella_of(mni, (3.0, 3.5, 4.5))
     np.testing.assert_allclose(where / (3.0, 3.5, 4.5), (atlas.atlas().sella + 8 * 4) / 4.0, atol=1e-6)
