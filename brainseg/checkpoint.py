@@ -1,18 +1,34 @@
 """Reading a checkpoint back: the weights and everything needed to use them."""
 
 import pickle
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from brainseg.config import plain
 from brainseg.config.errors import CheckpointError, ConfigError
 from brainseg.images.atomic import writing
 from brainseg.tasks import TASKS, TaskModule
 from brainseg.tasks.base import FORMAT, flush_subnormals
 
-__all__ = ["CheckpointError", "load_model", "read_checkpoint", "store_fitted"]
+__all__ = ["CheckpointError", "begin_with", "load_model", "read_checkpoint", "store_fitted"]
+
+# Of a task's config, what its network is built from.
+_NETWORK = (
+    "net",
+    "channels",
+    "optional_skip",
+    "output",
+    "deep_supervision",
+    "subsets",
+    "backbone",
+    "head",
+    "classes",
+)
 
 # Keys that checkpoints from before they existed lack, with the values that they were trained with.
 _ADDED: dict[str, dict[str, Any]] = {
@@ -58,6 +74,32 @@ def load_model(
     flush_subnormals(module.net.state_dict().values())
     module.provenance, module.fitted = about["run"], about.get("fitted", {})
     return module.eval().to(device)
+
+
+def begin_with(module: TaskModule, path: str | Path) -> list[str]:
+    """Give a fresh module the weights of a checkpoint of the same task and network.
+
+    Returns:
+        What the checkpoint prepared its images with, where the module does otherwise: "intensity=minmax".
+
+    Raises:
+        CheckpointError: As for `load_model`, or its network is another one.
+    """
+    start = load_model(path, task=module.task)
+    theirs, ours = start.net.state_dict(), module.net.state_dict()
+    otherwise = _differing(start.config.preprocess, module.config.preprocess)
+    shapes = ({name: tuple(tensor.shape) for name, tensor in weights.items()} for weights in (theirs, ours))
+    if len({frozenset(of.items()) for of in shapes}) > 1:
+        differing = _differing(start.config, module.config, _NETWORK)
+        raise CheckpointError(f"{path} is of another network: it has {', '.join(differing + otherwise)}")
+    module.net.load_state_dict(theirs)
+    return otherwise
+
+
+def _differing(theirs: Any, ours: Any, names: Iterable[str] | None = None) -> list[str]:
+    """`name=value` of their config, for each name whose value is not ours."""
+    one, other = plain(OmegaConf.structured(theirs)), plain(OmegaConf.structured(ours))
+    return [f"{name}={one[name]}" for name in names or one if name in one and one[name] != other[name]]
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:

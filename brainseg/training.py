@@ -20,7 +20,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from brainseg.checkpoint import load_model, read_checkpoint, store_fitted
+from brainseg.checkpoint import begin_with, load_model, read_checkpoint, store_fitted
 from brainseg.config import ConfigError, chosen, plain, record
 from brainseg.device import best_device, precision_for
 from brainseg.tasks import TASKS, TaskModule
@@ -45,14 +45,31 @@ def train(cfg: DictConfig) -> float:
         scheduler=chosen(cfg, "scheduler"),
     )
     if cfg.resume is None:
-        module.initialise()
+        _initialise(cfg, module)
     data = instantiate(cfg.data, _convert_="object")  # the recipe arrives as its config class
     data.prepare_data()
     data.setup("fit")  # faults in the data show here, before a trainer or a logger exists
-    module.provenance = record(cfg) | {"facts": data.facts, "versions": _versions(), "commit": _commit()}
+    module.provenance = record(cfg) | {
+        "facts": data.facts,
+        "versions": _versions(),
+        "commit": _commit(),
+        "started_from": cfg.start_from and read_checkpoint(cfg.start_from)["brainseg"]["run"],
+    }
     if cfg.paths.run is not None:
         _write_json(Path(cfg.paths.run) / "split.json", data.split.as_dict())
     return _run(cfg, module, data)
+
+
+def _initialise(cfg: DictConfig, module: TaskModule) -> None:
+    if cfg.start_from is None:
+        module.initialise()
+        return
+    if getattr(module.config, "pretrained", False):
+        raise ConfigError(
+            f"pretrained=true and start_from={cfg.start_from} both give the first weights; drop one"
+        )
+    otherwise = begin_with(module, cfg.start_from)
+    _say(f"starting from {cfg.start_from}" + (f", trained with {', '.join(otherwise)}" if otherwise else ""))
 
 
 def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> float:

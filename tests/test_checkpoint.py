@@ -5,7 +5,9 @@ import pickle
 import pytest
 import torch
 
-from brainseg.checkpoint import CheckpointError, load_model, read_checkpoint, store_fitted
+from brainseg.checkpoint import CheckpointError, begin_with, load_model, read_checkpoint, store_fitted
+from brainseg.config import plain
+from brainseg.tasks import TASKS
 from brainseg.tasks.base import FORMAT, flush_subnormals
 
 
@@ -41,6 +43,45 @@ def test_a_checkpoint_of_another_task_is_refused(trained):
         CheckpointError, match=r"is a checkpoint of a segmenter, where a skullstripper is needed"
     ):
         load_model(path, task="skullstripper")
+
+
+def untrained(cfg, **changes):
+    """A module as a new run builds it, with another value for some keys of its config."""
+    config = plain(cfg[cfg.task])
+    return TASKS[cfg.task](config=config | changes)
+
+
+@pytest.mark.parametrize("task", ["classifier", "skullstripper", "segmenter"])
+def test_a_new_module_begins_with_the_weights_of_a_checkpoint(trained, task):
+    cfg, path = trained(task)
+    module, start = untrained(cfg), load_model(path)
+    weights = start.net.state_dict()
+    assert any(not torch.equal(weights[name], one) for name, one in module.net.state_dict().items())
+    assert begin_with(module, path) == []
+    assert all(torch.equal(weights[name], one) for name, one in module.net.state_dict().items())
+    assert module.training
+    assert not module.fitted
+
+
+def test_what_the_images_were_prepared_with_before_is_named_where_it_differs(trained):
+    cfg, path = trained("segmenter")
+    minmax = {**plain(cfg.segmenter.preprocess), "intensity": "minmax"}
+    assert begin_with(untrained(cfg, preprocess=minmax), path) == ["intensity=zscore_nonzero"]
+
+
+def test_weights_of_another_network_are_refused_by_what_differs(trained):
+    cfg, path = trained("segmenter")
+    with pytest.raises(CheckpointError, match=r"best\.ckpt is of another network: it has channels=\[4, 8\]$"):
+        begin_with(untrained(cfg, channels=[8, 16]), path)
+    two = {**plain(cfg.segmenter.preprocess), "modalities": ["flair", "t1ce"]}
+    with pytest.raises(
+        CheckpointError, match=r"another network: it has modalities=\['t1', 't1ce', 't2', 'flair'\]$"
+    ):
+        begin_with(untrained(cfg, preprocess=two), path)
+    with pytest.raises(
+        CheckpointError, match=r"is a checkpoint of a segmenter, where a classifier is needed"
+    ):
+        begin_with(untrained(trained("classifier")[0]), path)
 
 
 def test_a_missing_checkpoint_is_named(tmp_path):

@@ -6,7 +6,8 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from brainseg.config import conf_dir, register_schemas
+from brainseg.checkpoint import read_checkpoint
+from brainseg.config import ConfigError, conf_dir, register_schemas
 from brainseg.training import train
 
 
@@ -63,6 +64,24 @@ def test_a_resumed_run_goes_on_with_both_the_weights_and_their_mean(weights_afte
     ]
     assert_same(*states)
     assert differs(straight, states[0])  # the mean is what is kept to predict with
+
+
+def test_a_run_that_starts_from_a_checkpoint_and_learns_nothing_ends_with_its_weights(
+    weights_after, tmp_path
+):
+    first = weights_after("first")
+    last = tmp_path / "first" / "checkpoints" / "last.ckpt"
+    still = ("segmenter.scheduler=constant", "menu.optimizer.adamw.lr=0.0", "seed=1", "data.seed=0")
+    assert differs(first, weights_after("fresh", *still))
+    assert_same(first, weights_after("second", f"start_from={last}", *still))
+    run = read_checkpoint(tmp_path / "second" / "checkpoints" / "last.ckpt")["brainseg"]["run"]
+    assert (run["seed"], run["started_from"]["seed"], run["started_from"]["started_from"]) == (1, 0, None)
+
+
+def test_a_start_is_refused_beside_pretrained_weights(composed, tiny, tmp_path):
+    given = ["classifier.pretrained=true", f"start_from={tmp_path / 'best.ckpt'}"]
+    with pytest.raises(ConfigError, match=r"^pretrained=true and start_from=.* both give the first weights"):
+        train(composed(*tiny("classifier"), *given))
 
 
 @pytest.mark.slow

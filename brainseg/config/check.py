@@ -69,6 +69,7 @@ def record(cfg: DictConfig) -> dict[str, Any]:
         "task": task,
         "name": cfg.name,
         "seed": cfg.seed,
+        "start_from": cfg.start_from,
         task: plain(cfg[task]),
         **{kind: chosen(cfg, kind) for kind in ("loss", "optimizer", "scheduler")},
         "data": data,

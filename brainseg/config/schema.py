@@ -467,6 +467,7 @@ class TrainConfig:
     tags: list[str] = MISSING
     seed: int = MISSING
     resume: Optional[str] = MISSING
+    start_from: Optional[str] = MISSING  # of the same task and network; resume, where given, goes before it
     test: bool = MISSING
     paths: Paths = MISSING
 

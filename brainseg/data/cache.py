@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Arrays = dict[str, NDArray[Any]]
+# NumPy parses the header of a .npy as Python, and Python 3.11.7, for one, raises SystemError where
+# a collection of garbage lets threads take turns at that (github.com/python/cpython/issues/106905).
+_ONE_HEADER = threading.Lock()
 VERSION = 1  # of the preprocessing code; raise it when the same settings give other voxels
 
 
@@ -34,7 +38,8 @@ class ArrayCache:
         entry = self.folder / key[:2] / key
         if not entry.is_dir():
             self._store(entry, make())
-        return {path.stem: np.load(path, mmap_mode="c") for path in sorted(entry.glob("*.npy"))}
+        with _ONE_HEADER:
+            return {path.stem: np.load(path, mmap_mode="c") for path in sorted(entry.glob("*.npy"))}
 
     def key(self, files: Iterable[Path], **settings: Any) -> str:
         """A hash of the files' contents and the settings; a change of either gives another key."""

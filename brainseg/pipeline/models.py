@@ -94,14 +94,20 @@ def described(options: PredictConfig, models: Mapping[Stage, Any]) -> dict[str, 
 
 def _learnt_from(model: TaskModule) -> dict[str, Any]:
     """How many examples of which data, as the checkpoint has it."""
-    facts, data = model.provenance.get("facts", {}), model.provenance.get("data", {})
-    slices = "train_slices" in facts
-    what = "slices of " if slices else "subjects of "
+    facts = model.provenance.get("facts", {})
+    sequences = [] if "train_slices" in facts else list(model.config.preprocess.modalities)
+    return {**_examples(model.provenance), "sequences": sequences}
+
+
+def _examples(run: dict[str, Any]) -> dict[str, Any]:
+    """Of a run, and under "before" of the one whose weights it started from."""
+    facts, data = run.get("facts", {}), run.get("data", {})
+    what = "slices of " if "train_slices" in facts else "subjects of "
+    before = run.get("started_from")
     return {
         "examples": facts.get("train_slices", facts.get("train_subjects")),
         "data": what + ("synthetic heads" if "phantom" in facts else Path(str(data.get("root"))).name),
-        "sequences": [] if slices else list(model.config.preprocess.modalities),
-    }
+    } | ({"before": _examples(before)} if before else {})
 
 
 def convention_of(options: PredictConfig, models: Models) -> Convention:

@@ -120,4 +120,9 @@ def _sentence(member: Mapping[str, Any]) -> str:
     if "method" in member:
         return f"{member['method']}: a method that learns nothing"
     about = member["learnt_from"]
-    return f"learnt from {about['examples']} {about['data']} ({', '.join(about['sequences']) or 'slices'})"
+    sentence = (
+        f"learnt from {about['examples']} {about['data']} ({', '.join(about['sequences']) or 'slices'})"
+    )
+    while about := about.get("before"):
+        sentence += f", before that from {about['examples']} {about['data']}"
+    return sentence

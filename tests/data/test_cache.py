@@ -1,6 +1,9 @@
 """Nothing is made twice, nothing half-written is ever seen."""
 
+import gc
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -92,3 +95,34 @@ def test_processes_that_ask_at_once_all_get_a_whole_entry(cache):
         asker.join()
     assert seen == [list(range(10))] * 4
     assert not list(cache.folder.rglob(".partial-*"))
+
+
+class Finalised:
+    """Garbage whose collection runs Python, so that another thread may have its turn."""
+
+    def __init__(self):
+        self.me = self
+
+    def __del__(self):
+        for _ in range(50):
+            pass
+
+
+def test_threads_open_entries_at_once_while_garbage_is_collected(cache):
+    """Unguarded, about one in a hundred raised SystemError in Python 3.11.7."""
+    cache.get("key", lambda: {"x": np.zeros(3)})
+
+    def opened(_):
+        [Finalised() for _ in range(3)]
+        return cache.get("key", dict)["x"].shape
+
+    switch, thresholds = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(1e-6)
+    gc.set_threshold(3, 5, 5)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            shapes = list(pool.map(opened, range(2000)))
+    finally:
+        sys.setswitchinterval(switch)
+        gc.set_threshold(*thresholds)
+    assert set(shapes) == {(3,)}

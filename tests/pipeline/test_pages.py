@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from brainseg.config.errors import DataError, ImageError
 from brainseg.pipeline import run
@@ -45,7 +46,12 @@ def made(patients, trained, tmp_path_factory):
             shutil.copy(anat / f"{subject}_{source}.nii.gz", target)
     (folder / "in" / "broken").mkdir()
     (folder / "in" / "broken" / "broken_t1.nii.gz").write_bytes(b"no image")
-    models = [f"{task}={trained(task)[1]}" for task in ("skullstripper", "classifier", "segmenter")]
+    stripper = torch.load(trained("skullstripper")[1], weights_only=True)
+    earlier = {"facts": {"train_subjects": 77}, "data": {"root": "/elsewhere/nfbs"}}
+    stripper["brainseg"]["run"]["started_from"] = earlier
+    torch.save(stripper, folder / "started.ckpt")
+    models = [f"{task}={trained(task)[1]}" for task in ("classifier", "segmenter")]
+    models.append(f"skullstripper={folder / 'started.ckpt'}")
     output = folder / "out"
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
         cfg = compose("predict", [f"input={folder / 'in'}", f"output={output}", "gates=none", *models])
@@ -97,6 +103,7 @@ def test_the_page_has_the_numbers_of_the_result(made):
     assert f"{result['volumes_ml']['whole_tumor']:.1f}" in text
     learnt = result["models"]["segmenter"]["learnt_from"]
     assert f"learnt from {learnt['examples']} subjects of synthetic heads" in text
+    assert "(t1), before that from 77 subjects of nfbs" in text
     assert "no medical device" in text
 
 
