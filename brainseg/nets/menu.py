@@ -1,12 +1,12 @@
 """Volume networks by name, from plain values only, so that a checkpoint can rebuild them."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 
 from torch import Tensor, nn
 
 from brainseg.config.errors import ConfigError
-from brainseg.nets.blocks import check_sides
+from brainseg.nets.blocks import InstanceNorm, check_sides
 from brainseg.nets.residual_unet3d import ResidualUNet3D
 from brainseg.nets.unet3d import UNet3D
 
@@ -87,7 +87,7 @@ def _unet(in_channels: int, out_channels: int, channels: tuple[int, ...], dropou
         channels=channels,
         strides=(2,) * (len(channels) - 1),
         num_res_units=0,
-        norm="instance",
+        norm=_instance_norm(),
         dropout=_one_rate("unet", dropout),
     )
     return _checked(net, len(channels))
@@ -132,11 +132,22 @@ def _dynunet(
         strides=strides,
         upsample_kernel_size=strides[1:],
         filters=channels,
+        norm_name=(_instance_norm(), {"affine": True}),
         dropout=("dropout", {"p": rate}) if rate else None,
         deep_supervision=deep_supervision,
         deep_supr_num=max(1, levels - 3),  # not the two coarsest: they see too little
     )
     return _checked(net, levels)
+
+
+@cache
+def _instance_norm() -> str:
+    """The name by which MONAI's networks find ours."""
+    from monai.networks.layers.factories import Norm
+
+    name = "brainseg_instance"
+    Norm.add_factory_class(name, InstanceNorm)
+    return name
 
 
 def _checked(net: nn.Module, levels: int) -> nn.Module:
