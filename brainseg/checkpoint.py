@@ -87,13 +87,13 @@ def begin_with(module: TaskModule, path: str | Path) -> list[str]:
     """
     start = load_model(path, task=module.task)
     theirs, ours = start.net.state_dict(), module.net.state_dict()
-    otherwise = _differing(start.config.preprocess, module.config.preprocess)
     shapes = ({name: tuple(tensor.shape) for name, tensor in weights.items()} for weights in (theirs, ours))
     if len({frozenset(of.items()) for of in shapes}) > 1:
         differing = _differing(start.config, module.config, _NETWORK)
-        raise CheckpointError(f"{path} is of another network: it has {', '.join(differing + otherwise)}")
+        differing += _differing(start.config.preprocess, module.config.preprocess, ["modalities"])
+        raise CheckpointError(f"{path} is of another network: it has {', '.join(differing)}")
     module.net.load_state_dict(theirs)
-    return otherwise
+    return _differing(start.config.preprocess, module.config.preprocess)
 
 
 def _differing(theirs: Any, ours: Any, names: Iterable[str] | None = None) -> list[str]:
