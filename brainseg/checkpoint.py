@@ -87,8 +87,8 @@ def begin_with(module: TaskModule, path: str | Path) -> list[str]:
     """
     start = load_model(path, task=module.task)
     theirs, ours = start.net.state_dict(), module.net.state_dict()
-    shapes = ({name: tuple(tensor.shape) for name, tensor in weights.items()} for weights in (theirs, ours))
-    if len({frozenset(of.items()) for of in shapes}) > 1:
+    shapes = [{name: tensor.shape for name, tensor in weights.items()} for weights in (theirs, ours)]
+    if shapes[0] != shapes[1]:
         differing = _differing(start.config, module.config, _NETWORK)
         differing += _differing(start.config.preprocess, module.config.preprocess, ["modalities"])
         raise CheckpointError(f"{path} is of another network: it has {', '.join(differing)}")
