@@ -76,11 +76,12 @@ def load_model(
     return module.eval().to(device)
 
 
-def begin_with(module: TaskModule, path: str | Path) -> list[str]:
+def begin_with(module: TaskModule, path: str | Path) -> tuple[dict[str, Any], list[str]]:
     """Give a fresh module the weights of a checkpoint of the same task and network.
 
     Returns:
-        What the checkpoint prepared its images with, where the module does otherwise: "intensity=minmax".
+        The record of the checkpoint's run, and what that prepared its images with where the module does
+        otherwise: "intensity=minmax".
 
     Raises:
         CheckpointError: As for `load_model`, or its network is another one.
@@ -93,7 +94,7 @@ def begin_with(module: TaskModule, path: str | Path) -> list[str]:
         differing += _differing(start.config.preprocess, module.config.preprocess, ["modalities"])
         raise CheckpointError(f"{path} is of another network: it has {', '.join(differing)}")
     module.net.load_state_dict(theirs)
-    return _differing(start.config.preprocess, module.config.preprocess)
+    return start.provenance, _differing(start.config.preprocess, module.config.preprocess)
 
 
 def _differing(theirs: Any, ours: Any, names: Iterable[str] | None = None) -> list[str]:

@@ -36,7 +36,7 @@ def train(cfg: DictConfig) -> float:
         The best value of the monitored metric, for sweepers that optimise.
     """
     _quieten()
-    _refuse_foreign_resume(cfg)
+    resumed = None if cfg.resume is None else _resumed_run(cfg)
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     module = TASKS[cfg.task](
         config=plain(cfg[cfg.task]),
@@ -44,8 +44,7 @@ def train(cfg: DictConfig) -> float:
         optimizer=chosen(cfg, "optimizer"),
         scheduler=chosen(cfg, "scheduler"),
     )
-    if cfg.resume is None:
-        _initialise(cfg, module)
+    started_from = _initialise(cfg, module) if resumed is None else resumed.get("started_from")
     data = instantiate(cfg.data, _convert_="object")  # the recipe arrives as its config class
     data.prepare_data()
     data.setup("fit")  # faults in the data show here, before a trainer or a logger exists
@@ -53,23 +52,25 @@ def train(cfg: DictConfig) -> float:
         "facts": data.facts,
         "versions": _versions(),
         "commit": _commit(),
-        "started_from": cfg.start_from and read_checkpoint(cfg.start_from)["brainseg"]["run"],
+        "started_from": started_from,
     }
     if cfg.paths.run is not None:
         _write_json(Path(cfg.paths.run) / "split.json", data.split.as_dict())
     return _run(cfg, module, data)
 
 
-def _initialise(cfg: DictConfig, module: TaskModule) -> None:
+def _initialise(cfg: DictConfig, module: TaskModule) -> dict[str, Any] | None:
+    """Give a fresh run its first weights; the record of the run that they are of, if of one."""
     if cfg.start_from is None:
         module.initialise()
-        return
+        return None
     if getattr(module.config, "pretrained", False):
         raise ConfigError(
             f"pretrained=true and start_from={cfg.start_from} both give the first weights; drop one"
         )
-    otherwise = begin_with(module, cfg.start_from)
+    run, otherwise = begin_with(module, cfg.start_from)
     _say(f"starting from {cfg.start_from}" + (f", trained with {', '.join(otherwise)}" if otherwise else ""))
+    return run
 
 
 def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> float:
@@ -136,19 +137,19 @@ def _introduce(module: TaskModule, data: Any, settings: dict[str, Any]) -> None:
     _say(f"{module.task}: {millions:.2f} million parameters ({device}); {sizes}")
 
 
-def _refuse_foreign_resume(cfg: DictConfig) -> None:
-    if cfg.resume is None:
-        return
+def _resumed_run(cfg: DictConfig) -> dict[str, Any]:
+    """The record of the run that is to go on, which must be of the same task."""
     stored = read_checkpoint(cfg.resume)
-    if stored["brainseg"]["task"] != cfg.task:
-        raise ConfigError(
-            f"resume={cfg.resume} is a run of model={stored['brainseg']['task']}, not {cfg.task}"
-        )
+    about: dict[str, Any] = stored["brainseg"]
+    if about["task"] != cfg.task:
+        raise ConfigError(f"resume={cfg.resume} is a run of model={about['task']}, not {cfg.task}")
     if stored["hyper_parameters"]["config"]["epochs"] != cfg[cfg.task].epochs:
         print(
             f"resuming with {cfg.task}.epochs={cfg[cfg.task].epochs}; the checkpoint's run had "
             f"{stored['hyper_parameters']['config']['epochs']}, so its schedule is not continued exactly"
         )
+    run: dict[str, Any] = about["run"]
+    return run
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def test_a_new_module_begins_with_the_weights_of_a_checkpoint(trained, task):
     module, start = untrained(cfg), load_model(path)
     weights = start.net.state_dict()
     assert any(not torch.equal(weights[name], one) for name, one in module.net.state_dict().items())
-    assert begin_with(module, path) == []
+    assert begin_with(module, path) == (start.provenance, [])
     assert all(torch.equal(weights[name], one) for name, one in module.net.state_dict().items())
     assert module.training
     assert not module.fitted
@@ -66,7 +66,7 @@ def test_a_new_module_begins_with_the_weights_of_a_checkpoint(trained, task):
 def test_what_the_images_were_prepared_with_before_is_named_where_it_differs(trained):
     cfg, path = trained("segmenter")
     minmax = {**plain(cfg.segmenter.preprocess), "intensity": "minmax"}
-    assert begin_with(untrained(cfg, preprocess=minmax), path) == ["intensity=zscore_nonzero"]
+    assert begin_with(untrained(cfg, preprocess=minmax), path)[1] == ["intensity=zscore_nonzero"]
 
 
 def test_weights_of_another_network_are_refused_by_what_differs(trained):

@@ -74,8 +74,21 @@ def test_a_run_that_starts_from_a_checkpoint_and_learns_nothing_ends_with_its_we
     still = ("segmenter.scheduler=constant", "menu.optimizer.adamw.lr=0.0", "seed=1", "data.seed=0")
     assert differs(first, weights_after("fresh", *still))
     assert_same(first, weights_after("second", f"start_from={last}", *still))
-    run = read_checkpoint(tmp_path / "second" / "checkpoints" / "last.ckpt")["brainseg"]["run"]
-    assert (run["seed"], run["started_from"]["seed"], run["started_from"]["started_from"]) == (1, 0, None)
+    assert started_from(tmp_path, "first") is None
+    assert started_from(tmp_path, "second")["seed"] == 0
+
+
+def test_a_resumed_run_knows_what_it_started_from_without_being_told_again(weights_after, tmp_path):
+    weights_after("first")
+    first, stopped = (tmp_path / name / "checkpoints" / "last.ckpt" for name in ("first", "stopped"))
+    weights_after("stopped", f"start_from={first}", "trainer.max_epochs=1", "seed=1", "data.seed=0")
+    weights_after("resumed", f"resume={stopped}", "seed=1", "data.seed=0")
+    assert started_from(tmp_path, "resumed")["seed"] == 0
+
+
+def started_from(folder, name):
+    stored = read_checkpoint(folder / name / "checkpoints" / "last.ckpt")
+    return stored["brainseg"]["run"]["started_from"]
 
 
 def test_a_start_is_refused_beside_pretrained_weights(composed, tiny, tmp_path):
