@@ -4,14 +4,14 @@ python benchmarks/segment_inference.py CHECKPOINT --scans DIR [--rounds 3] [--th
 
 CHECKPOINT is the report's segmenter, as experiment=report_segmenter trains it, or any other whose voxels are
 the scan's own; DIR holds stripped scans in BraTS's layout. MONAI goes over all of the volume with windows of
-128 voxels a side, or of the sides that a network with normalisation was trained with, overlap 0.5, Gaussian
-weights, float32, one window at a time; ours is `pipeline.stages.segment`, from the volume to labels on its
-grid, over the brain's box instead of the report's fixed crop. It does not clean its answer, as MONAI does
-not. Each tool lives in a process of its own, has one scan as a warm-up, and takes turns with the other.
+128 voxels a side, or of the sides that a network with norms of a window was trained with, overlap 0.5,
+Gaussian weights, float32, one window at a time; ours is `pipeline.stages.segment`, from the volume to labels
+on its grid, over the brain's box instead of the report's fixed crop. It does not clean its answer, as MONAI
+does not. Each tool lives in a process of its own, has one scan as a warm-up, and takes turns with the other.
 Memory is the most that the process ever held, with Python and its libraries.
 
-MONAI's windows cut through the brain, and a network without normalisation takes what is beyond a border for
-zeros. So both are also compared with its answer to the whole volume in one piece, in float32.
+MONAI's windows cut through the brain, and a network takes what is beyond a border for zeros. So both are also
+compared with the answer of a network without norms of a window to the whole volume in one piece, in float32.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from brainseg.images.nifti import read_labels
 from brainseg.images.volume import Volume, from_ras, to_ras
 from brainseg.inference import Cleaning
 from brainseg.metrics import dice
-from brainseg.nets import UNNORMALISED_NETS
+from brainseg.nets import sees_its_window
 from brainseg.tasks import Segmenter
 
 TOOLS = ("MONAI", "ours")
@@ -148,13 +148,13 @@ def _monai(checkpoint: Path) -> tuple[Callable[[Volume], Classes], list[str]]:
     from monai.inferers import SlidingWindowInferer
 
     model = _loaded(checkpoint)
-    sides = model.config.patch if _is_normalised(model) else REPORT_SIDES
+    sides = model.config.patch if sees_its_window(model.net) else REPORT_SIDES
     inferer = SlidingWindowInferer(sides, sw_batch_size=1, overlap=0.5, mode="gaussian")
     return _plain(model, lambda image: inferer(image, model)), list(model.config.preprocess.modalities)
 
 
 def _whole(checkpoint: Path) -> tuple[Callable[[Volume], Classes | None], list[str]]:
-    """The network on the volume padded with zeros; None of one whose normalisation would see the zeros."""
+    """The network on the volume padded with zeros; None of one whose norms would see the zeros."""
     model = _loaded(checkpoint)
     factor = 2 ** (len(model.config.channels) - 1)
 
@@ -164,7 +164,7 @@ def _whole(checkpoint: Path) -> tuple[Callable[[Volume], Classes | None], list[s
         x, y, z = image.shape[2:]
         return model(padded)[:, :, :x, :y, :z]
 
-    tool = (lambda volume: None) if _is_normalised(model) else _plain(model, answer)
+    tool = (lambda volume: None) if sees_its_window(model.net) else _plain(model, answer)
     return tool, list(model.config.preprocess.modalities)
 
 
@@ -172,10 +172,6 @@ def _loaded(checkpoint: Path) -> Segmenter:
     model = load_model(checkpoint, task="segmenter").to(memory_format=torch.contiguous_format)
     assert isinstance(model, Segmenter)
     return model
-
-
-def _is_normalised(model: Segmenter) -> bool:
-    return str(model.config.net) not in UNNORMALISED_NETS
 
 
 def _plain(model: Segmenter, answer: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Volume], Classes]:

@@ -23,6 +23,7 @@ _NETWORK = (
     "channels",
     "optional_skip",
     "output",
+    "norm",
     "deep_supervision",
     "subsets",
     "backbone",
@@ -37,6 +38,7 @@ _ADDED: dict[str, dict[str, Any]] = {
     "segmenter": {
         "ema": None,
         "output": "classes",
+        "norm": "own",
         "deep_supervision": False,
         "subsets": [],
         "subset_share": 0.0,

@@ -93,6 +93,16 @@ class VolumeNet(Choice):
     dynunet = "dynunet"
 
 
+class Norm(Choice):
+    own = (
+        "own"  # of a window, for each feature map, in segresnet for groups of them; unet3d has none
+    )
+    batch = "batch"  # means and deviations of training: a window of any size is seen alike
+
+
+BATCH_NORMED = (VolumeNet.unet, VolumeNet.segresnet, VolumeNet.dynunet)
+
+
 class Head(Choice):
     linear = "linear"
     mlp = "mlp"  # 64, dropout, 32, 16: the report's figure 11
@@ -378,6 +388,7 @@ class SegmenterConfig(VolumeRecipe):
     output: SegmenterOutput = MISSING
     margin_mm: float = MISSING  # beyond the brain mask that is shown to the network
     loss: SegmentationLoss = MISSING
+    norm: Norm = MISSING  # of unet, segresnet and dynunet
     deep_supervision: bool = MISSING  # of dynunet: its coarser levels are compared with the truth as well
     subsets: Any = MISSING  # lists of modalities that the model may be given instead of all; any: each subset
     subset_share: float = MISSING  # of the training patches that are shown with one of these only
@@ -394,6 +405,10 @@ class SegmenterConfig(VolumeRecipe):
             )
         if self.deep_supervision and self.net is not VolumeNet.dynunet:
             raise ConfigError(f"deep_supervision=true needs net=dynunet, {self.net} has one output only")
+        if self.norm is Norm.batch and self.net not in BATCH_NORMED:
+            raise ConfigError(
+                f"norm=batch is not for net={self.net}; take one of {', '.join(map(str, BATCH_NORMED))}"
+            )
         if bool(self.trained_subsets()) != (self.subset_share > 0):
             raise ConfigError(
                 f"subset_share is {self.subset_share} and subsets is {self.subsets}: set both, "

@@ -17,10 +17,10 @@ Widths = list[tuple[int, int]]
 def widths_of_one(shape: Sequence[int], origin: Sequence[int], channels: Sequence[int]) -> Widths | None:
     """Voxels before and behind each axis that make a scan one window; None where that is too much to hold.
 
-    For a network without normalisation, whose answer does not hang on the window's size: one window is less
-    work than many that overlap, and each voxel sees as much around it as there is. The window begins and ends
-    at a multiple of what the deepest level pools, counted from the first voxel of the scan before it was
-    cropped. So each voxel is pooled with the same neighbours wherever the crop began.
+    For a network without norms of a window, whose answer does not hang on its size: one window is less work
+    than many that overlap, and each voxel sees as much around it as there is. The window begins and ends at a
+    multiple of what the deepest level pools, counted from the first voxel of the scan before it was cropped.
+    So each voxel is pooled with the same neighbours wherever the crop began.
 
     Args:
         shape: Of the cropped scan (X, Y, Z).

@@ -20,6 +20,7 @@ def build_volume_net(
     channels: Sequence[int],
     dropout: Dropout = 0.0,
     optional_skip: bool = True,
+    norm: str = "own",
     deep_supervision: bool = False,
 ) -> nn.Module:
     """A network from images (B, C, X, Y, Z) to logits (B, K, X, Y, Z) with random weights.
@@ -33,6 +34,8 @@ def build_volume_net(
         dropout: Rate. `unet3d` takes one rate per level too; for `residual_unet3d_advanced` the second of its
             two rates is half of it (the report: .2 and .1); `residual_unet3d` has none.
         optional_skip: As `ResidualUNet3D` has it; the other networks know no such choice.
+        norm: "own" is the network's; "batch", of MONAI's networks, normalises by means and deviations of
+            training.
         deep_supervision: Of `dynunet` only: in training it answers (B, H, K, X, Y, Z), the finest of its H
             resolutions first, all enlarged to the size of the image.
 
@@ -43,6 +46,8 @@ def build_volume_net(
         raise ConfigError(f"network {name!r} is unknown; choose one of {', '.join(VOLUME_NETS)}")
     if len(channels) < 2:
         raise ConfigError(f"{name} needs channels for two levels or more, got {list(channels)}")
+    if norm not in ("own", "batch") or (norm == "batch" and name not in _NORMED):
+        raise ConfigError(f"norm={norm} is not of {name}; own is, and batch of {', '.join(_NORMED)}")
     if name.startswith("residual_unet3d"):
         return _residual(name, in_channels, out_channels, channels, dropout, optional_skip)
     if not optional_skip:
@@ -51,9 +56,18 @@ def build_volume_net(
         )
     if deep_supervision and name != "dynunet":
         raise ConfigError(f"deep_supervision=true belongs to dynunet, not to {name}; leave it out")
-    if name == "dynunet":
-        return _dynunet(in_channels, out_channels, tuple(channels), dropout, deep_supervision)
-    return _BUILDERS[name](in_channels, out_channels, tuple(channels), dropout)
+    if name == "unet3d":
+        return _unet3d(in_channels, out_channels, tuple(channels), dropout)
+    rate, options = _one_rate(name, dropout), {"deep_supervision": True} if deep_supervision else {}
+    return _NORMED[name](in_channels, out_channels, tuple(channels), rate, norm, **options)
+
+
+def sees_its_window(net: nn.Module) -> bool:
+    """Whether what a network says of a voxel hangs on the window's size, not only on what lies around it.
+
+    So it is where a norm takes its mean and deviation from the window.
+    """
+    return any(isinstance(part, nn.InstanceNorm3d | nn.GroupNorm) for part in net.modules())
 
 
 def _residual(
@@ -77,7 +91,9 @@ def _unet3d(in_channels: int, out_channels: int, channels: tuple[int, ...], drop
     return UNet3D(in_channels, out_channels, channels, rates)
 
 
-def _unet(in_channels: int, out_channels: int, channels: tuple[int, ...], dropout: Dropout) -> nn.Module:
+def _unet(
+    in_channels: int, out_channels: int, channels: tuple[int, ...], rate: float, norm: str
+) -> nn.Module:
     from monai.networks.nets.unet import UNet  # seconds, that the other networks need not wait
 
     net = UNet(
@@ -87,13 +103,15 @@ def _unet(in_channels: int, out_channels: int, channels: tuple[int, ...], dropou
         channels=channels,
         strides=(2,) * (len(channels) - 1),
         num_res_units=0,
-        norm=_instance_norm(),
-        dropout=_one_rate("unet", dropout),
+        norm=_instance_or_batch(norm),
+        dropout=rate,
     )
     return _checked(net, len(channels))
 
 
-def _segresnet(in_channels: int, out_channels: int, channels: tuple[int, ...], dropout: Dropout) -> nn.Module:
+def _segresnet(
+    in_channels: int, out_channels: int, channels: tuple[int, ...], rate: float, norm: str
+) -> nn.Module:
     width, levels = channels[0], len(channels)
     doubling = tuple(width * 2**level for level in range(levels))
     if channels != doubling or width % 8:
@@ -108,7 +126,8 @@ def _segresnet(in_channels: int, out_channels: int, channels: tuple[int, ...], d
         init_filters=width,
         in_channels=in_channels,
         out_channels=out_channels,
-        dropout_prob=_one_rate("segresnet", dropout) or None,
+        dropout_prob=rate or None,
+        norm="batch" if norm == "batch" else ("group", {"num_groups": 8}),
         blocks_down=(1, *(2,) * (levels - 2), 4),
         blocks_up=(1,) * (levels - 1),
     )
@@ -116,9 +135,14 @@ def _segresnet(in_channels: int, out_channels: int, channels: tuple[int, ...], d
 
 
 def _dynunet(
-    in_channels: int, out_channels: int, channels: tuple[int, ...], dropout: Dropout, deep_supervision: bool
+    in_channels: int,
+    out_channels: int,
+    channels: tuple[int, ...],
+    rate: float,
+    norm: str,
+    deep_supervision: bool = False,
 ) -> nn.Module:
-    levels, rate = len(channels), _one_rate("dynunet", dropout)
+    levels = len(channels)
     if levels < 3:
         raise ConfigError(f"dynunet needs channels for three levels or more, got {list(channels)}")
     strides = (1, *(2,) * (levels - 1))
@@ -132,12 +156,17 @@ def _dynunet(
         strides=strides,
         upsample_kernel_size=strides[1:],
         filters=channels,
-        norm_name=(_instance_norm(), {"affine": True}),
+        norm_name=(_instance_or_batch(norm), {"affine": True}),
         dropout=("dropout", {"p": rate}) if rate else None,
         deep_supervision=deep_supervision,
         deep_supr_num=max(1, levels - 3),  # not the two coarsest: they see too little
     )
     return _checked(net, levels)
+
+
+def _instance_or_batch(norm: str) -> str:
+    """The name in MONAI's networks of a norm of ours."""
+    return "batch" if norm == "batch" else _instance_norm()
 
 
 @cache
@@ -165,11 +194,5 @@ def _one_rate(name: str, dropout: Dropout) -> float:
     raise ConfigError(f"{name} takes one dropout rate, got {list(dropout)}; only unet3d has one per level")
 
 
-_BUILDERS: dict[str, Callable[[int, int, tuple[int, ...], Dropout], nn.Module]] = {
-    "unet3d": _unet3d,
-    "unet": _unet,
-    "segresnet": _segresnet,
-}
-# What a network without normalisation says of a voxel hangs on what lies around it, not on the window's size.
-UNNORMALISED_NETS = ("unet3d",)
+_NORMED: dict[str, Callable[..., nn.Module]] = {"unet": _unet, "segresnet": _segresnet, "dynunet": _dynunet}
 VOLUME_NETS = ("unet3d", "residual_unet3d", "residual_unet3d_advanced", "unet", "segresnet", "dynunet")

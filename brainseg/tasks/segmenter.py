@@ -66,6 +66,7 @@ class Segmenter(TaskModule):
             self.config,
             in_channels=2 * modalities if self.subsets else modalities,
             out_channels=len(REGIONS) if self.has_regions else len(CLASSES),
+            norm=str(self.config.norm),
             deep_supervision=self.config.deep_supervision,
         )
         self.dice = torch.nn.ModuleDict({part: RegionDice() for part in ("val", "test")})

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from brainseg.inference import predict_one, predict_windows, widths_of_one
-from brainseg.nets import UNNORMALISED_NETS, build_volume_net
+from brainseg.nets import build_volume_net, sees_its_window
 from brainseg.tasks.base import TaskModule
 from brainseg.tasks.preview import Preview, cut
 
@@ -32,8 +32,8 @@ def whole_volume(
 ) -> torch.Tensor:
     """Logits (K, X, Y, Z) of a whole prepared scan, by overlapping windows of the size trained on.
 
-    Normalisation sees a window's other voxels, so that windows of another size would be strange to the
-    network; one without it is shown the whole scan at once, if that can be held.
+    A norm of the window sees its other voxels, so that windows of another size would be strange to the
+    network; one without such norms is shown the whole scan at once, if that can be held.
 
     Args:
         module: The trained model.
@@ -43,7 +43,7 @@ def whole_volume(
         window: As for `predict_windows`.
     """
     config, answer = module.config, predict or module
-    if str(config.net) in UNNORMALISED_NETS:
+    if not sees_its_window(module.net):
         widths = widths_of_one(image_CXYZ.shape[1:], origin, config.channels)
         if widths is not None:
             return predict_one(image_CXYZ, widths, answer)

@@ -126,6 +126,10 @@ def test_a_mistake_is_answered_in_one_line_while_composing(composed, override, a
             r"^segmenter\.loss=dice_ce does not go with output=regions; take one of region_dice_bce, region_",
         ),
         (
+            ["model=segmenter", "segmenter.net=unet3d", "segmenter.norm=batch"],
+            r"^segmenter\.norm=batch is not for net=unet3d; take one of unet, segresnet, dynunet$",
+        ),
+        (
             ["model=segmenter", "segmenter.deep_supervision=true"],
             r"^segmenter\.deep_supervision=true needs net=dynunet, unet has one output only$",
         ),

@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from brainseg.config.errors import ConfigError
-from brainseg.nets import VOLUME_NETS, ResidualUNet3D, UNet3D, build_volume_net
+from brainseg.nets import VOLUME_NETS, ResidualUNet3D, UNet3D, build_volume_net, sees_its_window
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "residual_unet3d.json").read_text())["values"]
 SMALL = (8, 16, 32)
+BATCH_NORMED = ("unet", "segresnet", "dynunet")
 
 
 def parameters(net: nn.Module) -> int:
@@ -95,6 +96,33 @@ def test_sides_that_do_not_halve_are_refused_with_sides_that_do(name):
         small_net(name)(torch.zeros(1, 2, 10, 8, 8))
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("name", "norm"), [*((name, "own") for name in VOLUME_NETS), *((name, "batch") for name in BATCH_NORMED)]
+)
+def test_what_lies_far_away_is_seen_by_norms_of_a_window_only(name, norm):
+    torch.manual_seed(0)
+    net = build_volume_net(name, 1, 2, SMALL, norm=norm).eval()
+    window = torch.randn(1, 1, 96, 8, 8)
+    longer = torch.cat([window, 9 * torch.rand(1, 1, 32, 8, 8)], dim=2)
+    near, far = slice(88, 96), slice(0, 8)  # to the bright part; no network reaches 88 voxels
+    one, other = net(window), net(longer)
+    assert not torch.allclose(one[:, :, near], other[:, :, near], atol=1e-3)
+    alike = torch.allclose(one[:, :, far], other[:, :, far], atol=1e-5)
+    assert sees_its_window(net) is not alike
+    assert alike is (norm == "batch" or name == "unet3d")
+
+
+@pytest.mark.parametrize("name", BATCH_NORMED)
+def test_batch_norms_take_the_place_of_all_others(name):
+    kinds = {
+        type(part)
+        for part in build_volume_net(name, 1, 1, SMALL, norm="batch").modules()
+        if isinstance(part, nn.modules.batchnorm._NormBase | nn.GroupNorm)
+    }
+    assert kinds == {nn.BatchNorm3d}
+
+
 @pytest.mark.parametrize("levels", [2, 3, 6])
 def test_unet3d_has_as_many_levels_as_channels(levels):
     net = UNet3D(1, 2, channels=(2,) * levels, dropout=(0.0,) * levels)
@@ -142,6 +170,8 @@ def test_advanced_block_drops_after_its_first_two_convolutions_at_the_reports_ra
         (("dynunet", 1, 1, (8, 16)), "three levels"),
         (("unet", 1, 1, SMALL, 0.0, False), "optional_skip=false belongs to"),
         (("residual_unet3d", 2, 1, SMALL, 0.0, False), "needs 1 or 8 input channels, got 2"),
+        (("unet3d", 1, 1, SMALL, 0.0, True, "batch"), "norm=batch is not of unet3d; .* unet, segresnet"),
+        (("unet", 1, 1, SMALL, 0.0, True, "layer"), "norm=layer is not of unet"),
     ],
 )
 def test_values_that_a_network_cannot_follow_are_refused(arguments, message):

@@ -101,9 +101,16 @@ def test_the_mask_does_not_depend_on_how_many_windows_go_at_once(segmenter, scan
     assert torch.equal(model.classes_of(one), model.classes_of(many))
 
 
-@pytest.mark.parametrize(("net", "sides"), [("unet3d", (12, 10, 10)), ("unet", (8, 8, 8))])
-def test_a_network_without_normalisation_is_shown_the_scan_at_once(segmenter, scan, net, sides):
-    model = segmenter(f"segmenter.net={net}")
+@pytest.mark.parametrize(
+    ("net", "norm", "sides"),
+    [
+        ("unet3d", "own", (12, 10, 10)),
+        ("unet", "own", (8, 8, 8)),
+        ("unet", "batch", (12, 10, 10)),
+    ],
+)
+def test_a_network_without_norms_of_a_window_is_shown_the_scan_at_once(segmenter, scan, net, norm, sides):
+    model = segmenter(f"segmenter.net={net}", f"segmenter.norm={norm}")
     shown = set()
     model.net.register_forward_hook(lambda _, given, __: shown.add(tuple(given[0].shape[2:])))
     model.logits(scan)
