@@ -94,9 +94,7 @@ class VolumeNet(Choice):
 
 
 class Norm(Choice):
-    own = (
-        "own"  # of a window, for each feature map, in segresnet for groups of them; unet3d has none
-    )
+    own = "own"  # of a window, for each feature map, in segresnet for groups of them; unet3d has none
     batch = "batch"  # means and deviations of training: a window of any size is seen alike
 
 
