@@ -46,8 +46,14 @@ class DoubleConv(nn.Module):
         self.second = _he_conv(out_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        # In place: a convolution's output is needed by nothing but its activation.
-        x = self.first(x).relu_()
+        return self.finish(self.begin(x))
+
+    # In place: a convolution's output is needed by nothing but its activation.
+    def begin(self, x: Tensor) -> Tensor:
+        out: Tensor = self.first(x).relu_()
+        return out
+
+    def finish(self, x: Tensor) -> Tensor:
         out: Tensor = self.second(self.dropout(x)).relu_()
         return out
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from brainseg.config.errors import ConfigError
 from brainseg.nets.blocks import DoubleConv, check_sides
@@ -63,9 +64,25 @@ class UNet3D(nn.Module):
             skips.append(x)
         skips.pop()  # the bottleneck is no skip
         for enlarge, block in zip(self.enlarge, self.up, strict=True):
-            x = block(torch.cat([enlarge(x), skips.pop()], dim=1))
+            assert isinstance(block, DoubleConv)
+            x = _joined(enlarge, x, skips)
+            x = block.begin(x)  # lets go of what was joined, the largest of all
+            x = block.finish(x)
         logits: Tensor = self.out(x)
         return logits
+
+
+def _joined(enlarge: nn.Module, below: Tensor, skips: list[Tensor]) -> Tensor:
+    """What comes up from below, enlarged, and behind it the last skip, which is taken from the list."""
+    if torch.is_grad_enabled():
+        return torch.cat([enlarge(below), skips.pop()], dim=1)
+    # Predicting, the skip is let go before its neighbour is made: a quarter less memory where most is held.
+    skip = skips.pop()
+    width = skip.shape[1]
+    both = F.pad(skip, (*(0, 0) * 3, width, 0))  # channels before the skip's, in its memory format
+    del skip
+    both[:, :width] = enlarge(below)
+    return both
 
 
 def _transposed(in_channels: int, out_channels: int) -> nn.ConvTranspose3d:

@@ -141,6 +141,16 @@ def test_unet3d_puts_the_upsampled_features_before_those_of_the_skip():
         assert net(torch.randn(1, 1, 8, 8, 8)).std() == 0
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
+def test_unet3d_answers_the_same_with_gradients_and_without(layout):
+    torch.manual_seed(0)
+    net = UNet3D(2, 3, SMALL, (0.0,) * 3).to(memory_format=layout)
+    image = torch.randn(2, 2, 16, 12, 8).to(memory_format=layout)
+    with torch.no_grad():
+        predicted = net(image)
+    assert torch.equal(net(image), predicted)
+
+
 def test_dropout_of_unet3d_acts_in_training_only():
     torch.manual_seed(0)
     net = UNet3D(1, 1, (4, 8), (0.5, 0.5))
