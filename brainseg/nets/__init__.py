@@ -1,5 +1,6 @@
 """Networks: modules from tensors to logits, that know nothing of training."""
 
+from brainseg.nets.folded import folded
 from brainseg.nets.menu import VOLUME_NETS, build_volume_net, sees_its_window
 from brainseg.nets.residual_unet3d import ResidualUNet3D
 from brainseg.nets.slice_classifier import LoadedWeights, SliceClassifier, load_imagenet
@@ -12,6 +13,7 @@ __all__ = [
     "SliceClassifier",
     "UNet3D",
     "build_volume_net",
+    "folded",
     "load_imagenet",
     "sees_its_window",
 ]

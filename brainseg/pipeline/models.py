@@ -13,6 +13,7 @@ from brainseg.config.errors import CheckpointError, ConfigError
 from brainseg.config.schema import Stage
 from brainseg.device import best_device
 from brainseg.images.labels import CONVENTIONS, Convention
+from brainseg.nets import folded
 from brainseg.pipeline.provenance import sha256
 from brainseg.pipeline.stages import Otsu
 from brainseg.tasks import Ensemble, Segmenter, TaskModule
@@ -52,6 +53,7 @@ def load_ensemble(given: Any, device: torch.device) -> Ensemble:
     for path in checkpoints_of(given):
         model = load_model(path, device, task="segmenter")
         assert isinstance(model, Segmenter)
+        model.net = folded(model.net)
         members[str(path)] = model
     return Ensemble(members)
 

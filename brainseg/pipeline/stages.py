@@ -149,6 +149,7 @@ def segment(
     places = [every.index(name) for name in there]
     landmarks = _landmarks(model)
     prepared = prepare_volume(volume, settings, brain, landmarks and [landmarks[place] for place in places])
+    del volume  # not to be held beside the network's feature maps
     image = prepared.image
     if there != every:
         image = np.zeros((len(every), *prepared.grid.shape), np.float32)

@@ -112,9 +112,9 @@ def prepare_volume(
             f"the scan has {len(volume.data)} channels but {len(settings.modalities)} are needed: "
             f"{', '.join(settings.modalities)}"
         )
-    ras = to_ras(volume if brain is None else _masked(volume, brain))
-    crop = _box(ras, settings.crop)
-    image, grid = ras.data[(slice(None), *crop)].astype(np.float32), _cropped(ras.grid, crop)
+    ras = to_ras(volume)
+    kept, crop = _kept(ras, None if brain is None else _in_ras(brain, volume.grid), settings.crop)
+    image, grid = kept.astype(np.float32), _cropped(ras.grid, crop)
     if settings.spacing_mm is not None:
         wanted = _spaced(grid, settings.spacing_mm)
         image, grid = resample.linear(image, _positions(grid, wanted)), wanted
@@ -152,14 +152,33 @@ def prepare_labels(labels: Volume, prepared: Prepared) -> NDArray[np.uint8]:
     return np.ascontiguousarray(data[0], dtype=np.uint8)
 
 
-def _masked(volume: Volume, brain: NDArray[np.bool_]) -> Volume:
-    if brain.shape != volume.grid.shape:
-        raise GeometryError(f"the brain mask is {brain.shape} but the scan is {volume.grid.shape}")
+def _in_ras(brain: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
+    if brain.shape != grid.shape:
+        raise GeometryError(f"the brain mask is {brain.shape} but the scan is {grid.shape}")
     if not brain.any():
         raise ImageError("the brain mask is empty; look at the skull stripping of this scan")
-    masked, box = np.zeros_like(volume.data), box_of(brain)  # untouched pages of zeros cost nothing
-    np.copyto(masked[(slice(None), *box)], volume.data[(slice(None), *box)], where=brain[box])
-    return Volume(masked, volume.grid)
+    return np.asarray(to_ras(Volume(brain[None], grid)).data[0])
+
+
+def _kept(volume: Volume, brain: NDArray[np.bool_] | None, crop: Crop) -> tuple[NDArray[Any], Box]:
+    """What is left of a scan in RAS, (C, *box), 0 outside the brain, and the box where it lay."""
+    if brain is None:
+        box = _box(volume, crop)
+        return volume.data[(slice(None), *box)], box
+    near = box_of(brain)
+    masked = np.where(brain[near], volume.data[(slice(None), *near)], 0)
+    if crop is Crop.nonzero:  # all of it lies in the brain
+        inner = box_of((masked != 0).any(axis=0))
+        return masked[(slice(None), *inner)], _within(near, inner)
+    whole = np.zeros_like(volume.data)  # untouched pages of zeros cost nothing
+    whole[(slice(None), *near)] = masked
+    return _kept(Volume(whole, volume.grid), None, crop)
+
+
+def _within(box: Box, inner: Box) -> Box:
+    """A box that was found in the part of an array that another box cuts out, in the array."""
+    x, y, z = (range(side.start, side.stop)[part] for side, part in zip(box, inner, strict=True))
+    return slice(x.start, x.stop), slice(y.start, y.stop), slice(z.start, z.stop)
 
 
 def _box(volume: Volume, crop: Crop) -> Box:
@@ -250,10 +269,7 @@ def _scaled(image: NDArray[np.float32], intensity: Intensity, name: str) -> NDAr
             return _standardised(image, name)
         case Intensity.zscore_nonzero:
             # Not "above 0": scans that were z-scored before have negative values in the brain.
-            inside = image != 0
-            scaled = np.zeros_like(image)
-            scaled[inside] = _standardised(image[inside], name)
-            return scaled
+            return _standardised(image, name, image != 0)
         case Intensity.minmax:
             low, high = image.min(), image.max()
             return np.asarray((image - low) / (high - low))
@@ -263,13 +279,20 @@ def _scaled(image: NDArray[np.float32], intensity: Intensity, name: str) -> NDAr
             return _standardised_by_head(image, name)
 
 
-def _standardised(values: NDArray[np.float32], name: str) -> NDArray[np.float32]:
-    """Mean 0, standard deviation 1 (that of the population)."""
-    centred = values - values.mean(dtype=np.float64).astype(np.float32)
-    deviation = np.sqrt(np.square(centred).mean(dtype=np.float64)).astype(np.float32)
+def _standardised(
+    image: NDArray[np.float32], name: str, inside: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
+    """Mean 0, standard deviation 1 (that of the population), of what lies inside; the rest is 0."""
+    n = image.size if inside is None else np.count_nonzero(inside)
+    centred = image - np.float32(image.sum(dtype=np.float64) / n)
+    if inside is not None:
+        np.copyto(centred, 0, where=~inside)
+    deviation = np.float32(np.sqrt(np.square(centred).sum(dtype=np.float64) / n))
     if deviation == 0:
-        raise ImageError(f"{name}: all voxels other than 0 are {values.flat[0]:g}; a mask given as a scan?")
-    return np.asarray(centred / deviation)
+        value = image.max() or image.min()
+        raise ImageError(f"{name}: all voxels other than 0 are {value:g}; a mask given as a scan?")
+    centred /= deviation
+    return centred
 
 
 def _standardised_by_head(image: NDArray[np.float32], name: str) -> NDArray[np.float32]:

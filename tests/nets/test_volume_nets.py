@@ -7,7 +7,14 @@ import torch
 from torch import nn
 
 from brainseg.config.errors import ConfigError
-from brainseg.nets import VOLUME_NETS, ResidualUNet3D, UNet3D, build_volume_net, sees_its_window
+from brainseg.nets import (
+    VOLUME_NETS,
+    ResidualUNet3D,
+    UNet3D,
+    build_volume_net,
+    folded,
+    sees_its_window,
+)
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "residual_unet3d.json").read_text())["values"]
 SMALL = (8, 16, 32)
@@ -121,6 +128,43 @@ def test_batch_norms_take_the_place_of_all_others(name):
         if isinstance(part, nn.modules.batchnorm._NormBase | nn.GroupNorm)
     }
     assert kinds == {nn.BatchNorm3d}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    # unet keeps one after a transposed convolution, segresnet nine before a sum of two branches and the last.
+    ("name", "options", "left"),
+    [
+        ("dynunet", {}, 0),
+        ("dynunet", {"deep_supervision": True}, 0),
+        ("unet", {}, 1),
+        ("segresnet", {}, 10),
+    ],
+)
+def test_batch_norms_become_part_of_the_convolutions_before_them(name, options, left):
+    torch.manual_seed(0)
+    net = build_volume_net(name, 2, 3, SMALL, norm="batch", **options).eval()
+    for part in norms(net):
+        part.running_mean.uniform_(-1, 1)
+        part.running_var.uniform_(0.5, 2)
+        part.weight.uniform_(0.5, 2)
+        part.bias.uniform_(-1, 1)
+    image = torch.randn(2, 2, 16, 8, 8)
+    answer, ready = net(image), folded(net)
+    torch.testing.assert_close(ready(image), answer, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(net(image), answer, rtol=0, atol=0)
+    assert len(norms(ready)) == left < len(norms(net))
+    assert not sees_its_window(ready)
+
+
+def norms(net: nn.Module) -> list[nn.Module]:
+    return [part for part in net.modules() if isinstance(part, nn.BatchNorm3d)]
+
+
+@pytest.mark.parametrize("name", VOLUME_NETS)
+def test_a_network_without_batch_norms_is_left_as_it_is(name):
+    net = small_net(name)
+    assert folded(net) is net
 
 
 @pytest.mark.parametrize("levels", [2, 3, 6])

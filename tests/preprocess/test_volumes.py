@@ -196,6 +196,24 @@ def test_outside_of_the_brain_is_zero_and_cropped_away():
     np.testing.assert_allclose(prepared.grid.affine[:3, 3], scan.grid.affine[:3, 3] + [2, 3, 4])
 
 
+@pytest.mark.parametrize("crop", [Crop.none, Crop.nonzero, Crop.head])
+@pytest.mark.parametrize("orientation", ["RAS", "LPS", "SRA"])
+def test_a_brain_mask_does_what_zeros_outside_of_it_would(orientation, crop):
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(2, 14, 12, 10)) + 9
+    data[:, :, :5] = 0  # so that the crop is smaller than the brain's box
+    brain = np.zeros((14, 12, 10), bool)
+    brain[3:12, 2:11, 4:8] = rng.random((9, 9, 4)) < 0.5
+    settings = how("zscore_nonzero", crop.name, modalities=("t1", "flair"))
+    by_mask = prepare_volume(volume(data, orientation=orientation), settings, brain)
+    by_zeros = prepare_volume(volume(data * brain, orientation=orientation), settings)
+    np.testing.assert_array_equal(by_mask.image, by_zeros.image)
+    np.testing.assert_array_equal(by_mask.grid.affine, by_zeros.grid.affine)
+    assert by_mask.crop == by_zeros.crop
+    if crop is Crop.nonzero:
+        assert sorted(by_mask.grid.shape) == [4, 6, 9]
+
+
 def test_a_crop_to_the_head_leaves_air_and_stray_voxels_outside():
     rng = np.random.default_rng(0)
     data = rng.rayleigh(1, (60, 60, 60)).astype(np.float32)
@@ -279,9 +297,9 @@ def test_what_cannot_be_prepared_is_said():
         prepare_volume(scan, how(), np.ones((4, 4, 5), bool))
     with pytest.raises(ImageError, match="t1: all voxels used are 3"):
         prepare_volume(volume(np.full((4, 4, 4), 3)), how())
-    for intensity in ("zscore_nonzero", "percentile"):
-        with pytest.raises(ImageError, match=r"t1: .* 5; a mask given as a scan"):
-            prepare_volume(volume(5 * (data > 0.5)), how(intensity))
+    for intensity, value in (("zscore_nonzero", 5), ("zscore_nonzero", -5), ("percentile", 5)):
+        with pytest.raises(ImageError, match=rf"t1: .* {value}; a mask given as a scan"):
+            prepare_volume(volume(value * (data > 0.5)), how(intensity))
     prepared = prepare_volume(scan, how())
     with pytest.raises(
         GeometryError, match=r"array \(1, 4, 4, 5\) does not lie on the prepared grid \(4, 4, 4\)"
