@@ -10,8 +10,11 @@ on its grid, over the brain's box instead of the report's fixed crop. It does no
 does not. Each tool lives in a process of its own, has one scan as a warm-up, and takes turns with the other.
 Memory is the most that the process ever held, with Python and its libraries.
 
-MONAI's windows cut through the brain, and a network takes what is beyond a border for zeros. So both are also
-compared with the answer of a network without norms of a window to the whole volume in one piece, in float32.
+A network that pools answers otherwise when the scan is moved by a voxel. So MONAI gets the volume with zeros
+behind it, up to a multiple of what the network pools: its last windows, too, then begin at one. Two answers
+are compared that are not timed, both in float32: MONAI's to the volume as it comes, whose last windows begin
+elsewhere, and that of a network without norms of a window to the whole volume in one piece. Masks are
+compared where the scan is not 0, as ours says nothing of what lies outside.
 """
 
 import argparse
@@ -20,7 +23,7 @@ import multiprocessing
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -41,7 +44,7 @@ from brainseg.nets import sees_its_window
 from brainseg.tasks import Segmenter
 
 TOOLS = ("MONAI", "ours")
-WHOLE = "in one piece"  # not timed
+REFERENCES = ("MONAI as it comes", "in one piece")  # not timed
 REPORT_SIDES = (128, 128, 128)
 Classes = NDArray[np.uint8]
 
@@ -58,9 +61,8 @@ def main() -> None:
     for tool in tools.values():
         tool.segment(subjects[0])  # the warm-up
     seconds: dict[str, list[float]] = {name: [] for name in TOOLS}
-    whole = _Tool(WHOLE, given.checkpoint, given.threads)
-    references = {subject.id: whole.segment(subject)[1] for subject in subjects}
-    whole.close()
+    references = {name: _answers(name, given.checkpoint, given.threads, subjects) for name in REFERENCES}
+    scores: dict[str, list[dict[str, float]]] = {}
     for round_ in range(given.rounds):
         for subject in subjects:
             masks = {}
@@ -68,7 +70,14 @@ def main() -> None:
                 took, masks[name] = tools[name].segment(subject)
                 seconds[name].append(took)
             if round_ == 0:
-                _print_agreement(subject, {**masks, WHOLE: references[subject.id]})
+                masks |= {name: answers[subject.id] for name, answers in references.items()}
+                for pair, dices in _agreement(subject, masks):
+                    scores.setdefault(pair, []).append(dices)
+                    print(f"{subject.id}: {pair}: {_row(dices)}", flush=True)
+    for pair, each in scores.items():
+        print(f"{pair}, mean and least of {len(each)}:")
+        print(f"    {_row({region: statistics.mean(one[region] for one in each) for region in REGIONS})}")
+        print(f"    {_row({region: min(one[region] for one in each) for region in REGIONS})}")
     ratio = statistics.median(a / b for a, b in zip(seconds["MONAI"], seconds["ours"], strict=True))
     for name, tool in tools.items():
         took = seconds[name]
@@ -77,18 +86,32 @@ def main() -> None:
     print(f"MONAI takes {ratio:.1f} times as long (median of {len(took)} pairs, {given.threads} threads)")
 
 
-def _print_agreement(subject: Subject, masks: dict[str, Classes | None]) -> None:
-    """Dice of each pair of masks, and of each with the truth."""
-    known = {name: mask for name, mask in masks.items() if mask is not None}
+def _answers(name: str, checkpoint: Path, threads: int, subjects: list[Subject]) -> dict[str, Classes | None]:
+    tool = _Tool(name, checkpoint, threads)
+    answers = {subject.id: tool.segment(subject)[1] for subject in subjects}
+    tool.close()
+    return answers
+
+
+def _agreement(subject: Subject, masks: dict[str, Classes | None]) -> Iterator[tuple[str, dict[str, float]]]:
+    """Dice of each pair of masks, and of each with the truth, by region."""
+    filled = (load_subject(subject, list(subject.images)).data != 0).any(axis=0)
+    known = {name: mask * filled for name, mask in masks.items() if mask is not None}
     if subject.truth is not None:
         labels = read_labels(subject.truth).data[0]
         known["truth"] = to_classes(labels, CONVENTIONS["brats-2018"], subject.truth)
     for one, other in itertools.combinations(known, 2):
-        scores = [
-            f"{region} {dice(np.isin(known[one], members), np.isin(known[other], members)):.4f}"
-            for region, members in REGIONS.items()
-        ]
-        print(f"{subject.id}: {one} and {other}: {', '.join(scores)}", flush=True)
+        yield (
+            f"{one} and {other}",
+            {
+                region: dice(np.isin(known[one], members), np.isin(known[other], members))
+                for region, members in REGIONS.items()
+            },
+        )
+
+
+def _row(scores: dict[str, float]) -> str:
+    return ", ".join(f"{region} {score:.4f}" for region, score in scores.items())
 
 
 class _Tool:
@@ -115,7 +138,7 @@ class _Tool:
 
 def _serve(name: str, checkpoint: Path, threads: int, pipe: Connection) -> None:
     torch.set_num_threads(threads)
-    tool, modalities = {"MONAI": _monai, "ours": _ours, WHOLE: _whole}[name](checkpoint)
+    tool, modalities = MAKERS[name](checkpoint)
     while (subject := pipe.recv()) is not None:
         volume = load_subject(subject, modalities)
         start = time.perf_counter()
@@ -145,27 +168,50 @@ def _ours(checkpoint: Path) -> tuple[Callable[[Volume], Classes], list[str]]:
 
 
 def _monai(checkpoint: Path) -> tuple[Callable[[Volume], Classes], list[str]]:
-    from monai.inferers import SlidingWindowInferer
-
     model = _loaded(checkpoint)
-    sides = model.config.patch if sees_its_window(model.net) else REPORT_SIDES
-    inferer = SlidingWindowInferer(sides, sw_batch_size=1, overlap=0.5, mode="gaussian")
-    return _plain(model, lambda image: inferer(image, model)), list(model.config.preprocess.modalities)
+    return _plain(model, _at_multiples(model, _windows(model)))
+
+
+def _monai_as_it_comes(checkpoint: Path) -> tuple[Callable[[Volume], Classes], list[str]]:
+    model = _loaded(checkpoint)
+    return _plain(model, _windows(model))
 
 
 def _whole(checkpoint: Path) -> tuple[Callable[[Volume], Classes | None], list[str]]:
-    """The network on the volume padded with zeros; None of one whose norms would see the zeros."""
+    """None of a network whose norms would see the zeros."""
     model = _loaded(checkpoint)
+    if sees_its_window(model.net):
+        return lambda volume: None, list(model.config.preprocess.modalities)
+    return _plain(model, _at_multiples(model, model))
+
+
+MAKERS = {
+    **dict(zip(TOOLS, (_monai, _ours), strict=True)),
+    **dict(zip(REFERENCES, (_monai_as_it_comes, _whole), strict=True)),
+}
+
+
+def _windows(model: Segmenter) -> Callable[[torch.Tensor], torch.Tensor]:
+    from monai.inferers import SlidingWindowInferer
+
+    sides = model.config.patch if sees_its_window(model.net) else REPORT_SIDES
+    inferer = SlidingWindowInferer(sides, sw_batch_size=1, overlap=0.5, mode="gaussian")
+    return lambda image: inferer(image, model)
+
+
+def _at_multiples(
+    model: Segmenter, answer: Callable[[torch.Tensor], torch.Tensor]
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """`answer` to images with zeros behind them, up to a multiple of what the network pools."""
     factor = 2 ** (len(model.config.channels) - 1)
 
-    def answer(image: torch.Tensor) -> torch.Tensor:
-        lacking = [-side % factor for side in image.shape[2:]]
-        padded = torch.nn.functional.pad(image, [n for lack in lacking[::-1] for n in (0, lack)])
+    def padded(image: torch.Tensor) -> torch.Tensor:
         x, y, z = image.shape[2:]
-        return model(padded)[:, :, :x, :y, :z]
+        lacking = [-side % factor for side in (z, y, x)]
+        behind = torch.nn.functional.pad(image, [n for lack in lacking for n in (0, lack)])
+        return answer(behind)[:, :, :x, :y, :z]
 
-    tool = (lambda volume: None) if sees_its_window(model.net) else _plain(model, answer)
-    return tool, list(model.config.preprocess.modalities)
+    return padded
 
 
 def _loaded(checkpoint: Path) -> Segmenter:
@@ -174,7 +220,9 @@ def _loaded(checkpoint: Path) -> Segmenter:
     return model
 
 
-def _plain(model: Segmenter, answer: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Volume], Classes]:
+def _plain(
+    model: Segmenter, answer: Callable[[torch.Tensor], torch.Tensor]
+) -> tuple[Callable[[Volume], Classes], list[str]]:
     """From a volume, scaled as the network was trained, to the labels of the logits that `answer` gives."""
     from monai.transforms import NormalizeIntensity, ScaleIntensity
 
@@ -189,7 +237,7 @@ def _plain(model: Segmenter, answer: Callable[[torch.Tensor], torch.Tensor]) -> 
             classes = model.classes_of(answer(torch.as_tensor(scale(turned))[None])[0])
         return np.ascontiguousarray(from_ras(classes[None].numpy(), volume.grid)[0])
 
-    return tool
+    return tool, list(model.config.preprocess.modalities)
 
 
 if __name__ == "__main__":

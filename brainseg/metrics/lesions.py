@@ -11,7 +11,6 @@ from typing import Any
 import cc3d
 import numpy as np
 import torch
-from monai.metrics.utils import get_mask_edges
 from numpy.typing import NDArray
 from scipy import ndimage, optimize
 from scipy.spatial import KDTree
@@ -144,6 +143,8 @@ def hd95_by_area_mm(truth: Mask, guess: Mask, spacing_mm: Sequence[float]) -> fl
     """
     if not truth.any() or not guess.any():
         return 0.0 if truth.any() == guess.any() else MISSED_2023_MM
+    from monai.metrics.utils import get_mask_edges  # a second, that a prediction need not wait
+
     box = box_of(truth | guess)
     masks = [torch.from_numpy(np.ascontiguousarray(mask[box])) for mask in (guess, truth)]
     edges_guess, edges_truth, areas_guess, areas_truth = (

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -88,6 +87,8 @@ class SliceClassifier(nn.Module):
 
 def _backbone(name: str, drop_path: float) -> tuple[nn.Module, int]:
     """The backbone with neither classifier nor weights, and how many features it yields."""
+    import timm  # seconds, that networks of volumes need not wait
+
     if not timm.is_model(name):
         close = difflib.get_close_matches(name, timm.list_models(), n=3)
         mend = f"did you mean {' or '.join(close)}?" if close else "timm.list_models() lists what there is"
@@ -103,6 +104,8 @@ def _backbone(name: str, drop_path: float) -> tuple[nn.Module, int]:
 
 
 def _without_classifier(name: str, drop_path: float) -> tuple[nn.Module, int]:
+    import timm
+
     settings: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
     try:
         net = timm.create_model(name, pretrained=False, num_classes=0, **settings)
@@ -196,6 +199,8 @@ def load_imagenet(net: SliceClassifier, weights: Path | None = None) -> LoadedWe
 
 
 def _timm_weights(backbone: str) -> dict[str, Tensor]:
+    import timm
+
     try:
         pretrained = timm.create_model(backbone, pretrained=True, num_classes=0)
     except (OSError, RuntimeError) as error:  # no network, or no weights for this model

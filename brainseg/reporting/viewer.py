@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brainseg.images.volume import Grid, Volume, resample_to
+from brainseg.preprocess.resample import linear, nearest
 from brainseg.reporting.montage import Scene
 
 VOXELS = 8_000_000  # of all sequences together, at most: about 5 MB in the page
@@ -39,16 +39,11 @@ def volumes_of(scene: Scene) -> dict[str, Any]:
     """
     step = _step_mm(scene)
     x, y, z = (max(1, round(n * s / step)) for n, s in zip(scene.shape, scene.spacing_mm, strict=True))
-    stored = Grid(_shape(scene), np.diag([*scene.spacing_mm, 1.0]))
-    wanted = Grid((x, y, z), np.diag([step, step, step, 1.0]))
     # The corners of both fields of view lie together, not the centres of their corner voxels.
-    offset = np.eye(4)
-    offset[:3, 3] = (step - np.array(scene.spacing_mm)) / 2
-    wanted = Grid(wanted.shape, offset @ wanted.affine)
-
-    def brought(array: NDArray[Any], *, nearest: bool) -> NDArray[Any]:
-        return resample_to(Volume(array[None], stored), wanted, nearest=nearest).data[0]
-
+    positions = [
+        (np.arange(n, dtype=np.float64) + 0.5) * step / side - 0.5
+        for n, side in zip((x, y, z), scene.spacing_mm, strict=True)
+    ]
     overlay = np.zeros(scene.shape, np.uint8)
     if scene.labels is not None:
         overlay += scene.labels.astype(np.uint8)
@@ -65,10 +60,10 @@ def volumes_of(scene: Scene) -> dict[str, Any]:
         "greys": GREYS,
         "brain": BRAIN,
         "sequences": {
-            name: _packed(np.round(brought(grey, nearest=False) * (GREYS - 1)).astype(np.uint8))
+            name: _packed(np.round(linear(grey[None], positions)[0] * (GREYS - 1)).astype(np.uint8))
             for name, grey in scene.greys.items()
         },
-        "overlay": _packed(brought(overlay, nearest=True)),
+        "overlay": _packed(nearest(overlay[None], positions)[0]),
         "has_tumor": bool(scene.labels is not None and scene.labels.any()),
         "has_brain": scene.brain is not None,
     }
@@ -103,11 +98,6 @@ def _step_mm(scene: Scene) -> float:
     """The side of a voxel: the scan's own finest, or coarser where all would be too many."""
     mm3 = float(np.prod(scene.shape) * np.prod(scene.spacing_mm)) * len(scene.greys)
     return max(min(scene.spacing_mm), float((mm3 / VOXELS) ** (1 / 3)))
-
-
-def _shape(scene: Scene) -> tuple[int, int, int]:
-    x, y, z = scene.shape
-    return x, y, z
 
 
 def _packed(volume: NDArray[np.uint8]) -> str:

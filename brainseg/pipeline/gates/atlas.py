@@ -8,6 +8,7 @@ mean, and the sella from anywhere else.
 # mypy: allow-untyped-calls
 # (nilearn is untyped)
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations, product
@@ -52,19 +53,22 @@ def atlas() -> Atlas:
     """As nilearn ships it, in RAS at STEP_MM."""
     import nilearn.datasets as templates  # seconds to import
 
-    image = templates.load_mni152_brain_mask(resolution=STEP_MM)
-    brain = np.asarray(image.dataobj) > 0
-    gray, white = (
-        np.asarray(load(resolution=STEP_MM).dataobj, dtype=np.float32)
-        for load in (templates.load_mni152_gm_template, templates.load_mni152_wm_template)
+    loads = (
+        templates.load_mni152_brain_mask,
+        templates.load_mni152_gm_template,
+        templates.load_mni152_wm_template,
     )
+    with ThreadPoolExecutor(len(loads)) as threads:  # scipy lets go of the interpreter
+        images = list(threads.map(lambda load: load(resolution=STEP_MM), loads))
+    brain = np.asarray(images[0].dataobj) > 0
+    gray, white = (np.asarray(image.dataobj, dtype=np.float32) for image in images[1:])
     inner = ndimage.binary_erosion(brain, iterations=2)
     tissues = {
         WHITE: ndimage.binary_erosion(white > 0.7),
         GRAY: gray > 0.65,
         CSF: inner & (gray + white < 0.35),
     }
-    sella = np.asarray(PITUITARY_MNI) - image.affine[:3, 3]
+    sella = np.asarray(PITUITARY_MNI) - images[0].affine[:3, 3]
     return Atlas(brain, tissues, shape_of(brain, (STEP_MM,) * 3), sella)
 
 

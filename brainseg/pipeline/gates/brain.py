@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from brainseg.images.margin import box_of
 from brainseg.images.volume import Spacing
-from brainseg.inference import largest_component
+from brainseg.inference import fill_holes, largest_component
 
 Bool = NDArray[np.bool_]
 SYMMETRY_MM = 5.0  # how coarse the mask is whose halves are laid over each other
@@ -24,7 +24,7 @@ def holes_share(raw: Bool) -> float:
     """Of the largest piece with its holes filled, the holes."""
     piece = largest_component(raw)
     piece = piece[box_of(piece)]
-    filled = ndimage.binary_fill_holes(piece)
+    filled = fill_holes(piece)
     return float(1 - piece.sum() / filled.sum()) if piece.any() else 0.0
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 from brainseg.images.volume import Grid, Spacing, Volume, ras_grid, resample_to, to_ras
+from brainseg.inference import fill_holes
 
 Image = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -121,7 +122,7 @@ class Air:
 def air_around(image: Image, tissue: Bool, spacing_mm: Spacing) -> Air:
     middle = float(np.median(image[tissue])) if tissue.any() else 1.0
     bright = ndimage.binary_opening(image > 0.4 * middle, iterations=2)
-    head = ndimage.binary_fill_holes(ndimage.binary_closing(bright, iterations=3))
+    head = fill_holes(ndimage.binary_closing(bright, iterations=3))
     return Air(head, ndimage.distance_transform_edt(~head, sampling=spacing_mm), middle)
 
 
@@ -159,7 +160,7 @@ def air_structure(image: Image, air: Air, spacing_mm: Spacing) -> float:
 def sharpness(image: Image, tissue: Bool, spacing_mm: Spacing) -> float:
     """Of the variance within tissue, what structures smaller than 4 mm or so hold."""
     smooth = ndimage.gaussian_filter(image, [2.0 / step for step in spacing_mm])
-    inner = ndimage.binary_erosion(ndimage.binary_fill_holes(tissue), iterations=2) & tissue
+    inner = ndimage.binary_erosion(fill_holes(tissue), iterations=2) & tissue
     if not inner.any():
         return 0.0
     return float((image - smooth)[inner].std() / image[inner].std())

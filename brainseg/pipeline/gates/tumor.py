@@ -51,28 +51,31 @@ def shape_of_tumor(
         brain: The brain mask; None where there is none, the measures that need it are then 0.
         spacing_mm: Along R, A, S.
     """
-    tumor, voxel_ml = classes > 0, float(np.prod(spacing_mm)) / 1000
+    voxel_ml = float(np.prod(spacing_mm)) / 1000
+    tumor = classes > 0
     if not tumor.any():
         return TumorShape(0.0)
-    labels, _ = ndimage.label(tumor, structure=EVERYWHERE)
+    near = box_of(tumor)
+    labels, _ = ndimage.label(tumor[near], structure=EVERYWHERE)
     sizes = np.bincount(labels.ravel())[1:] * voxel_ml
     unsure = ((whole > UNSURE[0]) & (whole < UNSURE[1])).sum() / tumor.sum()
     ml, pieces = float(tumor.sum() * voxel_ml), int((sizes >= LEAST_PIECE_ML).sum())
     if brain is None:
         return TumorShape(ml, pieces, unsure=float(unsure))
-    surface = tumor & ~ndimage.binary_erosion(tumor)
-    inner = ndimage.binary_erosion(brain)
-    core = tumor & (classes != EDEMA)
+    near = box_of(brain | tumor)  # beyond it there is nothing
+    tumor, inside, core = tumor[near], brain[near], tumor[near] & (classes[near] != EDEMA)
     core = core if core.any() else tumor
-    near = box_of(brain | core)
-    depth = ndimage.distance_transform_edt(np.pad(brain[near], 1), sampling=spacing_mm)[1:-1, 1:-1, 1:-1]
-    middle = np.array(ndimage.center_of_mass(core)) * spacing_mm
+    surface = tumor & ~ndimage.binary_erosion(tumor)
+    inner = ndimage.binary_erosion(inside)
+    depth = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=spacing_mm)[1:-1, 1:-1, 1:-1]
+    first = [side.start for side in near]
+    middle = (np.array(ndimage.center_of_mass(core)) + first) * spacing_mm
     return TumorShape(
         ml,
         pieces,
-        outside=float((tumor & ~brain).sum() / tumor.sum()),
+        outside=float((tumor & ~inside).sum() / tumor.sum()),
         at_edge=float((surface & ~inner).sum() / surface.sum()),
         unsure=float(unsure),
-        depth_mm=float(depth[core[near]].min()),
+        depth_mm=float(depth[core].min()),
         sella_mm=float(np.linalg.norm(middle - atlas.sella_of(brain, spacing_mm))),
     )
