@@ -186,8 +186,10 @@ def _whole(checkpoint: Path) -> tuple[Callable[[Volume], Classes | None], list[s
 
 
 MAKERS = {
-    **dict(zip(TOOLS, (_monai, _ours), strict=True)),
-    **dict(zip(REFERENCES, (_monai_as_it_comes, _whole), strict=True)),
+    "MONAI": _monai,
+    "ours": _ours,
+    "MONAI as it comes": _monai_as_it_comes,
+    "in one piece": _whole,
 }
 
 

@@ -8,8 +8,8 @@ def folded(net: nn.Module) -> nn.Module:
     """The same function with each batch norm that follows a convolution made part of it.
 
     By the means and deviations of training a norm only scales and shifts, as the convolution before it can
-    itself. What results also lets go of each feature map once nothing needs it any more: a dynunet holds a
-    sixth less. A network without batch norms is returned as it is.
+    itself. What results also lets go of each feature map once nothing needs it any more. A network without
+    batch norms is returned as it is.
 
     Args:
         net: In evaluation mode; it is left as it was.

@@ -282,7 +282,7 @@ def _scaled(image: NDArray[np.float32], intensity: Intensity, name: str) -> NDAr
 def _standardised(
     image: NDArray[np.float32], name: str, inside: NDArray[np.bool_] | None = None
 ) -> NDArray[np.float32]:
-    """Mean 0, standard deviation 1 (that of the population), of what lies inside; the rest is 0."""
+    """Mean 0, standard deviation 1 (that of the population), of what lies inside; the rest is and stays 0."""
     n = image.size if inside is None else np.count_nonzero(inside)
     centred = image - np.float32(image.sum(dtype=np.float64) / n)
     if inside is not None:

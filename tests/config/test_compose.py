@@ -168,6 +168,11 @@ def test_composing_and_checking_load_no_torch():
     assert done.returncode == 0, done.stderr
 
 
+def test_a_prediction_begins_without_the_libraries_that_only_some_models_need():
+    done = _python("import sys, brainseg.pipeline; assert not {'timm', 'monai'} & set(sys.modules)")
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("override", ["classifier.backbnoe=vgg16", "classifier.epochs=0", "model=segmentr"])
 def test_the_command_ends_with_that_one_line_and_exit_code_2(tmp_path, override):
     done = subprocess.run(

@@ -1,8 +1,10 @@
 import pytest
 import torch
+from torch import nn
 
 from brainseg.config.errors import CheckpointError
 from brainseg.images.labels import REGIONS
+from brainseg.pipeline import models
 from brainseg.tasks import Ensemble
 
 SETTINGS = ("segmenter.output=regions", "segmenter.loss=region_dice_bce")
@@ -18,6 +20,25 @@ def test_members_answer_with_the_mean_of_their_probabilities(segmenter):
     scan = torch.randn(4, 8, 8, 8)
     together = Ensemble({"a": one, "b": other}).probabilities(scan)
     torch.testing.assert_close(together, (one.probabilities(scan) + other.probabilities(scan)) / 2)
+
+
+def test_what_is_loaded_to_predict_has_its_batch_norms_folded(segmenter, monkeypatch, tmp_path):
+    torch.manual_seed(0)
+    model = segmenter(
+        *SETTINGS, "segmenter.net=dynunet", "segmenter.norm=batch", "segmenter.channels=[4,8,16]"
+    )
+    norms = [part for part in model.net.modules() if isinstance(part, nn.BatchNorm3d)]
+    for part in norms:
+        part.running_mean.uniform_(-1, 1)
+        part.running_var.uniform_(0.5, 2)
+    scan = torch.randn(4, 8, 8, 8)
+    expected = model.probabilities(scan)
+    monkeypatch.setattr(models, "load_model", lambda *_, **__: model)
+    (tmp_path / "a.ckpt").touch()
+    loaded = models.load_ensemble(tmp_path / "a.ckpt", torch.device("cpu"))
+    assert norms
+    assert not any(isinstance(part, nn.BatchNorm3d) for part in loaded.members[0].net.modules())
+    torch.testing.assert_close(loaded.probabilities(scan), expected)
 
 
 def test_temperatures_are_averaged_as_factors_and_the_rule_is_chosen_on_all_folds(segmenter):

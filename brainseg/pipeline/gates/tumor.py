@@ -51,12 +51,10 @@ def shape_of_tumor(
         brain: The brain mask; None where there is none, the measures that need it are then 0.
         spacing_mm: Along R, A, S.
     """
-    voxel_ml = float(np.prod(spacing_mm)) / 1000
-    tumor = classes > 0
+    tumor, voxel_ml = classes > 0, float(np.prod(spacing_mm)) / 1000
     if not tumor.any():
         return TumorShape(0.0)
-    near = box_of(tumor)
-    labels, _ = ndimage.label(tumor[near], structure=EVERYWHERE)
+    labels, _ = ndimage.label(tumor[box_of(tumor)], structure=EVERYWHERE)
     sizes = np.bincount(labels.ravel())[1:] * voxel_ml
     unsure = ((whole > UNSURE[0]) & (whole < UNSURE[1])).sum() / tumor.sum()
     ml, pieces = float(tumor.sum() * voxel_ml), int((sizes >= LEAST_PIECE_ML).sum())
