@@ -50,7 +50,7 @@ def _both(cohort: Path, output: Path, overrides: list[str]) -> tuple[list[float]
     (subject,) = find_subjects(cohort)
     told = forecast(subject, job_of(options))
     if run(options) == SOME_FAILED:
-        sys.exit(f"{cohort}: the prediction failed")
+        raise RuntimeError(f"{cohort}: the prediction failed")  # a worker that exits would be waited for
     result = json.loads((output / subject.id / "result.json").read_text())
     disk_mb = sum(file.stat().st_size for file in (output / subject.id).iterdir()) / 1e6
     found = [sum(result["seconds"].values()), max(result["peak_memory_mb"].values()), disk_mb]

@@ -163,7 +163,8 @@ def _work(volumes: Volumes, models: Models, options: PredictConfig) -> Iterator[
                 yield Work(model, 1, _prepared_shape(_extent_mm(heads[0], head_of), model))
         if stage is Stage.segment and isinstance(model, Ensemble):
             box_mm = _extent_mm(reference, _everything if stripped is None else _filled)
-            box_mm = box_mm.clip(max=BRAIN_MM) if stripped is None else box_mm
+            if stripped is None and models.get(Stage.strip) is not None:
+                box_mm = box_mm.clip(max=BRAIN_MM)
             for member in model.members:
                 yield Work(member, len(MIRRORED[options.window.flips]), _prepared_shape(box_mm, member))
 

@@ -9,6 +9,7 @@ import torch
 
 from brainseg.images.layouts import find_subjects
 from brainseg.images.nifti import read
+from brainseg.images.volume import to_ras
 from brainseg.phantom import write_cohort
 from brainseg.pipeline import run
 from brainseg.pipeline.forecast import Work, _idle, _slab_of, _work, forecast
@@ -40,8 +41,9 @@ def volumes_of(subject):
 
 
 def test_a_forecast_says_something_and_leaves_nothing_behind(subject, job, tmp_path, monkeypatch):
+    one = job()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    told = forecast(subject, job())
+    told = forecast(subject, one)
     assert 0.1 < told.seconds < 600
     assert 200 < told.memory_mb < 20_000
     assert 0.05 < told.disk_mb < 100
@@ -83,6 +85,18 @@ def test_a_stripped_scan_needs_no_stripping(job, tmp_path):
     extent = [int(np.ptp(np.flatnonzero(brain.any(axis=tuple({0, 1, 2} - {a}))))) + 1 for a in range(3)]
     # 4 mm voxels become ones of 6 mm.
     assert work.shape == tuple(int(np.ceil(n * 4 / 6)) for n in extent)
+
+
+def test_without_a_stripper_a_segmenter_is_shown_all_of_a_head(subject, job):
+    volumes = volumes_of(subject)
+    whole, brain = (
+        next(one.shape for one in _work(volumes, given.models, given.options) if one.channels == 4)
+        for given in (job("skullstripper=null", "classifier=null"), job("classifier=null"))
+    )
+    # In RAS, at the 6 mm that the segmenter was trained at.
+    ras = to_ras(volumes["t1"]).grid
+    assert whole == tuple(int(np.ceil(n * mm / 6)) for n, mm in zip(ras.shape, ras.spacing_mm, strict=True))
+    assert brain == (25, 31, 25)  # of BRAIN_MM, which is less
 
 
 def test_the_slab_has_a_third_of_the_slices_at_their_place_and_type(subject, tmp_path):

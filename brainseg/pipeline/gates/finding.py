@@ -78,7 +78,8 @@ def _judged(gate: str, value: float, limits: Limits, of: str | None) -> Finding:
         level, held = Level.passed, limits.review or limits.fail
     said = WORDS[gate].format(value)
     said = said[0].upper() + said[1:] if of is None else f"{of}: {said}"
-    return Finding(gate, level, value, limits, f"{said}; {_range(held)}.", of)
+    passing = _range(held, percent="%}" in WORDS[gate])
+    return Finding(gate, level, value, limits, f"{said}; {passing}.", of)
 
 
 def worst(found: Iterable[Finding]) -> Level:
@@ -90,8 +91,13 @@ def _within(value: float, ends: Any) -> bool:
     return (low is None or value >= low) and (high is None or value <= high)
 
 
-def _range(ends: Any) -> str:
-    low, high = ends or (None, None)
+def _range(ends: Any, percent: bool) -> str:
+    """What passes, in the unit of the value."""
+    low, high = (end if end is None else _number(end, percent) for end in ends or (None, None))
     if low is None:
-        return "anything passes" if high is None else f"at most {high:g} passes"
-    return f"at least {low:g} passes" if high is None else f"{low:g} to {high:g} pass"
+        return "anything passes" if high is None else f"at most {high} passes"
+    return f"at least {low} passes" if high is None else f"{low} to {high} pass"
+
+
+def _number(value: float, percent: bool) -> str:
+    return f"{100 * value:g}%" if percent else f"{value:g}"

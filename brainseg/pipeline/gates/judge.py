@@ -74,7 +74,7 @@ def judge_brain(
     """
     upright = to_ras(Volume(mask[None], grid))
     whole, spacing_mm = upright.data[0], upright.grid.spacing_mm
-    small, size_mm = scan.coarse(whole.astype(np.float32), spacing_mm)
+    small, size_mm = _coarse(mask, grid)
     right, front, up = brain.sides_mm(whole, spacing_mm)
     cut, below = brain.cut_cm2(whole, spacing_mm)
     measured = {

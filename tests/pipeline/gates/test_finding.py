@@ -88,6 +88,6 @@ def test_what_is_written_can_be_read_without_the_code(limits):
         "level": "review",
         "value": 0.25,
         "limits": {"review": [None, 0.2], "fail": None},
-        "sentence": "t1: noise is 25.0% of the median intensity; at most 0.2 passes.",
+        "sentence": "t1: noise is 25.0% of the median intensity; at most 20% passes.",
     }
     assert Limits(review=[None, 0.2], fail=None).review == [None, 0.2]
