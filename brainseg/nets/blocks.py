@@ -36,14 +36,30 @@ class InstanceNorm(nn.InstanceNorm3d):
         return F.batch_norm(sample, None, None, self.weight, self.bias, training=True, eps=self.eps)
 
 
-class DoubleConv(nn.Module):
-    """Conv 3^3 > ReLU > dropout > Conv 3^3 > ReLU, without normalisation; He-uniform weights, zero bias."""
+class ExactConv3d(nn.Conv3d):
+    """A convolution that predicts in float32 under autocast too: where an image comes in or logits go out.
 
-    def __init__(self, in_channels: int, out_channels: int, dropout: float) -> None:
+    bf16 keeps 8 bits of a grey level, which a network without normalisation sees (docs/decisions/0004).
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.training:
+            return super().forward(input)
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.to(self.weight.dtype))
+
+
+class DoubleConv(nn.Module):
+    """Conv 3^3 > ReLU > dropout > Conv 3^3 > ReLU, without normalisation; He-uniform weights, zero bias.
+
+    The first convolution is an exact one where `of_image`.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, dropout: float, of_image: bool = False) -> None:
         super().__init__()
-        self.first = _he_conv(in_channels, out_channels)
+        self.first = _he_conv(in_channels, out_channels, ExactConv3d if of_image else nn.Conv3d)
         self.dropout = nn.Dropout(dropout)
-        self.second = _he_conv(out_channels, out_channels)
+        self.second = _he_conv(out_channels, out_channels, nn.Conv3d)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.finish(self.begin(x))
@@ -106,8 +122,8 @@ def stem(in_channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(conv(in_channels, out_channels, 3), InstanceNorm(out_channels), _activation())
 
 
-def _he_conv(in_channels: int, out_channels: int) -> nn.Conv3d:
-    layer = nn.Conv3d(in_channels, out_channels, 3, padding=1)
+def _he_conv(in_channels: int, out_channels: int, kind: type[nn.Conv3d]) -> nn.Conv3d:
+    layer = kind(in_channels, out_channels, 3, padding=1)
     nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # it has a bias
     return layer

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from brainseg.config.errors import ConfigError
-from brainseg.nets.blocks import DoubleConv, check_sides
+from brainseg.nets.blocks import DoubleConv, ExactConv3d, check_sides
 
 
 class UNet3D(nn.Module):
@@ -44,14 +44,16 @@ class UNet3D(nn.Module):
             )
         self.levels = len(channels)
         self.down = nn.ModuleList(
-            DoubleConv(before, width, rate)
-            for before, width, rate in zip((in_channels, *channels[:-1]), channels, dropout, strict=True)
+            DoubleConv(before, width, rate, of_image=level == 0)
+            for level, (before, width, rate) in enumerate(
+                zip((in_channels, *channels[:-1]), channels, dropout, strict=True)
+            )
         )
         self.pool = nn.MaxPool3d(2)
         rising = [*zip(channels[1:], channels[:-1], dropout[:-1], strict=True)][::-1]  # below, width, rate
         self.enlarge = nn.ModuleList(_transposed(below, width) for below, width, _ in rising)
         self.up = nn.ModuleList(DoubleConv(2 * width, width, rate) for _, width, rate in rising)
-        self.out = nn.Conv3d(channels[0], out_channels, 1)
+        self.out = ExactConv3d(channels[0], out_channels, 1)
         nn.init.xavier_uniform_(self.out.weight)
         nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]  # it has a bias
 

@@ -143,15 +143,15 @@ def test_batch_norms_take_the_place_of_all_others(name):
 )
 def test_batch_norms_become_part_of_the_convolutions_before_them(name, options, left):
     torch.manual_seed(0)
-    net = build_volume_net(name, 2, 3, SMALL, norm="batch", **options).eval()
+    net = build_volume_net(name, 2, 3, SMALL, norm="batch", **options).double().eval()
     for part in norms(net):
         part.running_mean.uniform_(-1, 1)
         part.running_var.uniform_(0.5, 2)
         part.weight.uniform_(0.5, 2)
         part.bias.uniform_(-1, 1)
-    image = torch.randn(2, 2, 16, 8, 8)
+    image = torch.randn(2, 2, 16, 8, 8, dtype=torch.float64)  # in float32 the order of sums decides 1e-5
     answer, ready = net(image), folded(net)
-    torch.testing.assert_close(ready(image), answer, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ready(image), answer, rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(net(image), answer, rtol=0, atol=0)
     assert len(norms(ready)) == left < len(norms(net))
     assert not sees_its_window(ready)
@@ -193,6 +193,17 @@ def test_unet3d_answers_the_same_with_gradients_and_without(layout):
     with torch.no_grad():
         predicted = net(image)
     assert torch.equal(net(image), predicted)
+
+
+def test_unet3d_predicts_by_grey_levels_that_bfloat16_cannot_tell_apart():
+    torch.manual_seed(0)
+    net = UNet3D(1, 2, SMALL, (0.0,) * 3)
+    grey = torch.full((1, 1, 8, 8, 8), 0.5)
+    lighter = grey + 2**-10  # bfloat16 goes from 0.5 to 0.5 + 2**-8
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(net.train()(grey), net(lighter))
+        assert not torch.equal(net.eval()(grey), net(lighter))
+        assert net(grey).dtype is torch.float32  # its logits are not rounded either
 
 
 def test_dropout_of_unet3d_acts_in_training_only():
