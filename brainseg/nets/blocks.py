@@ -39,7 +39,8 @@ class InstanceNorm(nn.InstanceNorm3d):
 class ExactConv3d(nn.Conv3d):
     """A convolution that predicts in float32 under autocast too: where an image comes in or logits go out.
 
-    bf16 keeps 8 bits of a grey level, which a network without normalisation sees (docs/decisions/0004).
+    In a network without normalisation the first one's weights, rounded to bf16, were most of what bf16
+    changed in its masks (docs/decisions/0004-precision.md).
     """
 
     def forward(self, input: Tensor) -> Tensor:

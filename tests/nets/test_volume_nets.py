@@ -195,15 +195,19 @@ def test_unet3d_answers_the_same_with_gradients_and_without(layout):
     assert torch.equal(net(image), predicted)
 
 
-def test_unet3d_predicts_by_grey_levels_that_bfloat16_cannot_tell_apart():
+@torch.no_grad()
+def test_unet3d_begins_and_ends_in_float32_where_it_predicts_in_bfloat16():
     torch.manual_seed(0)
-    net = UNet3D(1, 2, SMALL, (0.0,) * 3)
-    grey = torch.full((1, 1, 8, 8, 8), 0.5)
-    lighter = grey + 2**-10  # bfloat16 goes from 0.5 to 0.5 + 2**-8
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(net.train()(grey), net(lighter))
-        assert not torch.equal(net.eval()(grey), net(lighter))
-        assert net(grey).dtype is torch.float32  # its logits are not rounded either
+    net = UNet3D(2, 3, SMALL, (0.0,) * 3)
+    image, features = torch.randn(1, 2, 8, 8, 8), torch.randn(1, SMALL[0], 8, 8, 8)
+    for end, x in [(net.down[0].first, image), (net.out, features)]:
+        exact = end(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(end.eval()(x), exact)
+            assert end.train()(x).dtype is torch.bfloat16
+    with torch.autocast("cpu", torch.bfloat16):
+        assert net.eval().down[0].second(image.repeat(1, 4, 1, 1, 1)).dtype is torch.bfloat16
+        assert net(image).dtype is torch.float32
 
 
 def test_dropout_of_unet3d_acts_in_training_only():
