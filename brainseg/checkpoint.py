@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from brainseg.config import plain
 from brainseg.config.errors import CheckpointError, ConfigError
-from brainseg.images.atomic import writing
+from brainseg.files import writing
 from brainseg.tasks import TASKS, TaskModule
 from brainseg.tasks.base import FORMAT, flush_subnormals
 

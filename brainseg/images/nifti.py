@@ -18,7 +18,7 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from brainseg.config.errors import GeometryError, ImageError, LabelError
-from brainseg.images.atomic import writing
+from brainseg.files import writing
 from brainseg.images.volume import Grid, Volume
 
 EXTENSIONS = (".nii", ".nii.gz")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from brainseg.config.errors import DataError
+from brainseg.files import writing
 from brainseg.images import bids
-from brainseg.images.atomic import writing
 from brainseg.images.layouts import natural
 from brainseg.pipeline.table import findings_of
 from brainseg.reporting.canvas import spoken

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from brainseg.config.errors import DataError, GeometryError, UserError
+from brainseg.files import writing
 from brainseg.images import nifti
-from brainseg.images.atomic import writing
 from brainseg.images.layouts import find_subjects
 from brainseg.images.volume import Volume
 from brainseg.metrics import brain_scores

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from brainseg.config.schema import Crop
-from brainseg.images.atomic import writing
+from brainseg.files import writing
 from brainseg.images.volume import Volume, to_ras
 from brainseg.metrics import PROTOCOLS, score_case
 from brainseg.pipeline.scans import Scans, brain_if_stripped

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from brainseg.config import UserError
-from brainseg.images.atomic import writing
+from brainseg.files import writing
 from brainseg.images.volume import Volume, to_ras
 from brainseg.metrics import brain_scores, soft_dice, soft_iou
 from brainseg.pipeline.evaluation import SCORES, median_interval

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from brainseg.images.atomic import writing
+from brainseg.files import writing
 from brainseg.images.layouts import natural
 from brainseg.reporting.index_page import reasons_of
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.config.errors import ConfigError, DataError, LabelError, UserError
+from brainseg.files import writing
 from brainseg.images import nifti
-from brainseg.images.atomic import writing
 from brainseg.images.labels import CLASSES, CONVENTIONS, REGIONS, Convention, detect, to_classes
 from brainseg.images.layouts import find_subjects
 from brainseg.metrics import confusion_matrix, score_case

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from brainseg.images.atomic import writing
+from brainseg.files import writing
 
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("brainseg.reporting"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from brainseg.config.errors import UserError
-from brainseg.images.atomic import writing
+from brainseg.files import writing
 from brainseg.reporting.grid.intervals import Estimate
 from brainseg.reporting.grid.results import CellResult, by_accuracy, results_of
 from brainseg.reporting.grid.sections import best_said, jobs_said, sections_of

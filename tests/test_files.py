@@ -1,7 +1,7 @@
 import pytest
 
 from brainseg.config.errors import ImageError
-from brainseg.images.atomic import writing
+from brainseg.files import writing
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path):
