@@ -48,9 +48,17 @@ def _ending_in_one_line() -> Iterator[None]:
         raise
 
 
+def _train_or_go_on() -> None:
+    if any(one.startswith("resume=") for one in sys.argv[1:]):
+        from brainseg.resume import resumed_arguments
+
+        sys.argv[1:] = resumed_arguments(sys.argv[1:])
+    _train()
+
+
 def train_main() -> None:
     """`python train.py [key=value ...]`."""
-    _one_line_errors(_train)
+    _one_line_errors(_train_or_go_on)
 
 
 def predict_main() -> None:

@@ -9,9 +9,9 @@ import torch
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from brainseg.checkpoint_file import load_checkpoint, write_checkpoint
 from brainseg.config import plain
 from brainseg.config.errors import CheckpointError, ConfigError
-from brainseg.files import writing
 from brainseg.tasks import TASKS, TaskModule
 from brainseg.tasks.base import FORMAT, flush_subnormals
 
@@ -113,7 +113,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             f"{path}: no such checkpoint; training writes checkpoints/best.ckpt in its folder"
         )
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
+        stored = load_checkpoint(path)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} was not opened: it holds more than plain data, which could run code "
@@ -133,8 +133,7 @@ def store_fitted(path: str | Path, fitted: dict[str, Any]) -> None:
     """Put what a model has found on its validation part into its checkpoint; the rest stays as it is."""
     stored = read_checkpoint(path)
     stored["brainseg"]["fitted"] = fitted
-    with writing(path) as temporary:
-        torch.save(stored, temporary)
+    write_checkpoint(stored, path)
 
 
 def _completed(config: dict[str, Any], task: str) -> dict[str, Any]:

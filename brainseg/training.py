@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import islice
@@ -16,13 +16,14 @@ from typing import Any
 import pytorch_lightning as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from brainseg.checkpoint import begin_with, load_model, read_checkpoint, store_fitted
+from brainseg.callbacks import CheckpointFiles
+from brainseg.checkpoint import begin_with, load_model, store_fitted
 from brainseg.config import ConfigError, chosen, plain, record
 from brainseg.device import best_device, precision_for
+from brainseg.resume import keep_command_line, resumed_run, split_hash
 from brainseg.tasks import TASKS, TaskModule
 
 _say = rank_zero_only(print)  # of several processes one speaks
@@ -36,7 +37,7 @@ def train(cfg: DictConfig) -> float:
         The best value of the monitored metric, for sweepers that optimise.
     """
     _quieten()
-    resumed = None if cfg.resume is None else _resumed_run(cfg)
+    resumed = None if cfg.resume is None else resumed_run(cfg)
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     module = TASKS[cfg.task](
         config=plain(cfg[cfg.task]),
@@ -44,12 +45,17 @@ def train(cfg: DictConfig) -> float:
         optimizer=chosen(cfg, "optimizer"),
         scheduler=chosen(cfg, "scheduler"),
     )
-    started_from = _initialise(cfg, module) if resumed is None else resumed.get("started_from")
+    started_from = _initialise(cfg, module) if resumed is None else resumed.run.get("started_from")
     data = instantiate(cfg.data, _convert_="object")  # the recipe arrives as its config class
     data.prepare_data()
     data.setup("fit")  # faults in the data show here, before a trainer or a logger exists
+    if resumed is not None:
+        resumed.refuse_other_subjects(data.split)
+        data.beginning = resumed.position
+        keep_command_line(cfg)
     module.provenance = record(cfg) | {
         "facts": data.facts,
+        "split": split_hash(data.split),
         "versions": _versions(),
         "commit": _commit(),
         "started_from": started_from,
@@ -78,22 +84,26 @@ def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> f
     with _opened_loggers(cfg) as loggers:
         settings = _trainer_settings(cfg)
         _introduce(module, data, settings)
-        trainer = instantiate(settings, callbacks=list(callbacks.values()), logger=loggers)
+        trainer = instantiate(
+            settings, callbacks=list(callbacks.values()), logger=loggers, plugins=[CheckpointFiles()]
+        )
         trainer.fit(module, data, ckpt_path=cfg.resume, weights_only=True)
-        _fit_to_validation(trainer, module, data)
-        best = callbacks["best"]
-        if cfg.test and best.best_model_path:
+        best, last = callbacks["best"], callbacks["last"].path
+        kept = [Path(best.best_model_path)] if best.best_model_path else []
+        _fit_to_validation(trainer, module, data, [*kept, last])
+        if cfg.test and kept:
             _score(trainer, module, data, best.best_model_path)
     return float(best.best_model_score) if best.best_model_score is not None else float("nan")
 
 
 @rank_zero_only
-def _fit_to_validation(trainer: pl.Trainer, module: TaskModule, data: pl.LightningDataModule) -> None:
+def _fit_to_validation(
+    trainer: pl.Trainer, module: TaskModule, data: pl.LightningDataModule, checkpoints: Iterable[Path]
+) -> None:
     """Let each checkpoint learn from the validation part what it takes to predict well with it."""
     if type(module).fit_to_validation is TaskModule.fit_to_validation:
         return  # nothing to find
-    kept = [callback for callback in trainer.checkpoint_callbacks if isinstance(callback, ModelCheckpoint)]
-    for path in {callback.best_model_path for callback in kept if callback.best_model_path}:
+    for path in checkpoints:
         model = load_model(path, trainer.strategy.root_device)
         batches = islice(data.val_dataloader(), int(sum(trainer.num_val_batches)))
         if fitted := model.fit_to_validation(batches):
@@ -113,6 +123,7 @@ def _score(trainer: pl.Trainer, module: TaskModule, data: Any, checkpoint: str) 
 
 def _trainer_settings(cfg: DictConfig) -> dict[str, Any]:
     settings: dict[str, Any] = plain(cfg.trainer)
+    del settings["checkpoint_minutes"]  # of a callback
     if settings["precision"] == "auto":
         kind = {"gpu": "cuda"}.get(settings["accelerator"], settings["accelerator"])
         settings["precision"] = precision_for(best_device(kind))
@@ -122,8 +133,9 @@ def _trainer_settings(cfg: DictConfig) -> dict[str, Any]:
 def _quieten() -> None:
     """Leave out what Lightning and torch say that no user can act on."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    # It holds the config and the split already; only a metrics.csv would be replaced.
-    warnings.filterwarnings("ignore", message="Experiment logs directory .* exists and is not empty")
+    # A run goes on in its own folder, and within an epoch too: our loaders and callbacks see to both.
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+    warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
     # Scoring a checkpoint needs no weights but the averaged ones, which are where it looks for weights.
     warnings.filterwarnings("ignore", message=".*WeightAveraging callback, but loading a checkpoint outside")
     warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.* is deprecated")
@@ -135,21 +147,6 @@ def _introduce(module: TaskModule, data: Any, settings: dict[str, Any]) -> None:
     device = f"{settings['accelerator']}, {settings['precision']}"
     sizes = ", ".join(f"{len(ids)} {part}" for part, ids in data.split.as_dict().items())
     _say(f"{module.task}: {millions:.2f} million parameters ({device}); {sizes}")
-
-
-def _resumed_run(cfg: DictConfig) -> dict[str, Any]:
-    """The record of the run that is to go on, which must be of the same task."""
-    stored = read_checkpoint(cfg.resume)
-    about: dict[str, Any] = stored["brainseg"]
-    if about["task"] != cfg.task:
-        raise ConfigError(f"resume={cfg.resume} is a run of model={about['task']}, not {cfg.task}")
-    if stored["hyper_parameters"]["config"]["epochs"] != cfg[cfg.task].epochs:
-        print(
-            f"resuming with {cfg.task}.epochs={cfg[cfg.task].epochs}; the checkpoint's run had "
-            f"{stored['hyper_parameters']['config']['epochs']}, so its schedule is not continued exactly"
-        )
-    run: dict[str, Any] = about["run"]
-    return run
 
 
 @contextmanager

@@ -1,10 +1,24 @@
 """What a run shows while it trains, and how it ends when it is stopped."""
 
-from brainseg.callbacks.average import weight_average
+from brainseg.callbacks.average import WeightAverage, weight_average
+from brainseg.callbacks.best import Best
+from brainseg.callbacks.checkpoint_io import CheckpointFiles
 from brainseg.callbacks.curves import Curves
-from brainseg.callbacks.interruption import Interruption
+from brainseg.callbacks.last import Last
+from brainseg.callbacks.metrics_csv import MetricsCSV
 from brainseg.callbacks.panels import Panels
 from brainseg.callbacks.progress import Progress
 from brainseg.callbacks.scores import SliceScores
 
-__all__ = ["Curves", "Interruption", "Panels", "Progress", "SliceScores", "weight_average"]
+__all__ = [
+    "Best",
+    "CheckpointFiles",
+    "Curves",
+    "Last",
+    "MetricsCSV",
+    "Panels",
+    "Progress",
+    "SliceScores",
+    "WeightAverage",
+    "weight_average",
+]

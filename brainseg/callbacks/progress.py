@@ -93,10 +93,12 @@ class Progress(TQDMProgressBar):
             self.best, self.best_epoch = self._latest, trainer.current_epoch
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "best_epoch": self.best_epoch}
+        so_far = {"loss_sum": float(self._loss_sum), "batches": self._batches}
+        return {"best": self.best, "best_epoch": self.best_epoch, **so_far}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best, self.best_epoch = state_dict["best"], state_dict["best_epoch"]
+        self._loss_sum, self._batches = state_dict.get("loss_sum", 0.0), state_dict.get("batches", 0)
 
 
 def _config(module: pl.LightningModule) -> Any:

@@ -447,7 +447,8 @@ class TrainerConfig:
     _target_: str = MISSING
     default_root_dir: Optional[str] = MISSING
     max_epochs: int = MISSING
-    max_time: Optional[str] = MISSING  # "DD:HH:MM:SS"
+    max_time: Optional[str] = MISSING  # "DD:HH:MM:SS", of this process: a resumed run has as long again
+    checkpoint_minutes: Optional[float] = MISSING  # between two checkpoints within an epoch; null: none there
     accelerator: str = MISSING
     devices: Any = MISSING
     num_nodes: int = MISSING

@@ -22,6 +22,7 @@ from brainseg.device import threads
 from brainseg.images.volume import Volume
 from brainseg.phantom.painting import paint
 from brainseg.phantom.templates import VERSION, Template, grid_of, make_template
+from brainseg.position import START
 from brainseg.preprocess.volumes import prepare_labels, prepare_volume
 
 
@@ -40,6 +41,8 @@ class PaintedHeads(pl.LightningDataModule):
     Raises:
         ConfigError: The recipe is of another task, has no cubes for voxels, or wants landmarks.
     """
+
+    beginning = START  # where the first training batches are from
 
     def __init__(
         self,
@@ -85,7 +88,9 @@ class PaintedHeads(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         dataset = PaintedPatches(self.templates["train"], self.recipe, self.seed)
-        return train_loader(dataset, len(dataset), self.recipe.batch_size, self.seed, self.workers)
+        return train_loader(
+            dataset, len(dataset), self.recipe.batch_size, self.seed, self.workers, self.beginning
+        )
 
     def val_dataloader(self) -> DataLoader[Any]:
         return self._whole("val")

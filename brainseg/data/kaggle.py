@@ -21,6 +21,7 @@ from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader, wor
 from brainseg.data.sampling import Draw, generator_of
 from brainseg.data.splits import Split, SplitRule, joined, split_subjects
 from brainseg.images.jpeg import read_slice
+from brainseg.position import START
 from brainseg.preprocess.slices import network_input, prepare_slice
 
 # As in masoudnickparvar/brain-tumor-mri-dataset, and in sartajbhuvaji/brain-tumor-classification-mri.
@@ -126,6 +127,8 @@ class KaggleSlices(pl.LightningDataModule):
         limit: How many slices of Training are used, each class in its proportion; None: all.
     """
 
+    beginning = START  # where the first training batches are from
+
     def __init__(
         self,
         root: str,
@@ -210,7 +213,9 @@ class KaggleSlices(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         dataset = SliceDataset(self.parts["train"], self.recipe, self.seed)
-        return train_loader(dataset, len(dataset), self.recipe.batch_size, self.seed, self.workers)
+        return train_loader(
+            dataset, len(dataset), self.recipe.batch_size, self.seed, self.workers, self.beginning
+        )
 
     def val_dataloader(self) -> DataLoader[Any]:
         return self._plain("val")

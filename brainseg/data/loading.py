@@ -7,6 +7,7 @@ from torch.utils.data import DataLoader, Dataset
 from brainseg.config.errors import ConfigError, DataError
 from brainseg.data.sampling import EpochSampler
 from brainseg.device import threads
+from brainseg.position import Position
 
 
 def worker_count(workers: int | str) -> int:
@@ -19,9 +20,20 @@ def worker_count(workers: int | str) -> int:
     raise ConfigError(f"data.workers must be auto or a number from 0 up, got {workers}")
 
 
-def train_loader(dataset: Dataset[Any], n: int, batch_size: int, seed: int, workers: int) -> DataLoader[Any]:
-    """Batches in a new order every epoch, the same for any number of workers."""
-    sampler = EpochSampler(n, seed)
+def train_loader(
+    dataset: Dataset[Any], n: int, batch_size: int, seed: int, workers: int, beginning: Position
+) -> DataLoader[Any]:
+    """Batches in a new order every epoch, the same for any number of workers.
+
+    Args:
+        dataset: Its samples are asked for by (epoch, index).
+        n: How many samples an epoch has.
+        batch_size: Samples of a batch.
+        seed: Of the order.
+        workers: Loader processes.
+        beginning: Where the training stands; a run that goes on gets its first batches from there.
+    """
+    sampler = EpochSampler(n, seed, beginning.epochs, beginning.batches * batch_size)
     return DataLoader(
         dataset,
         batch_size,

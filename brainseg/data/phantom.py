@@ -16,6 +16,7 @@ from brainseg.data.brats import BraTSVolumes
 from brainseg.data.kaggle import KaggleSlices
 from brainseg.data.nfbs import NFBSVolumes
 from brainseg.phantom import VERSION, write_cohort
+from brainseg.position import START
 
 LAYOUTS = {"classifier": "kaggle", "skullstripper": "nfbs", "segmenter": "brats"}
 
@@ -35,6 +36,8 @@ class PhantomData(pl.LightningDataModule):
         split: random, grouped or official, for the classifier; see KaggleSlices.
         settings: val_share, test_share, folds, fold, seed, workers and cache of the real data module.
     """
+
+    beginning = START  # where the first training batches are from
 
     def __init__(
         self,
@@ -105,6 +108,7 @@ class PhantomData(pl.LightningDataModule):
         self.facts = {**self.inner.facts, "phantom": self.cohort}
 
     def train_dataloader(self) -> DataLoader[Any]:
+        self.inner.beginning = self.beginning
         return self.inner.train_dataloader()
 
     def val_dataloader(self) -> DataLoader[Any]:

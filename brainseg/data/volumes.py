@@ -24,6 +24,7 @@ from brainseg.data.splits import Split, SplitRule, split_subjects
 from brainseg.device import threads
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.images.volume import Volume
+from brainseg.position import START
 from brainseg.preprocess.landmarks import PERCENTILES, head_percentiles, learn_landmarks
 from brainseg.preprocess.volumes import prepare_labels, prepare_volume
 
@@ -58,6 +59,8 @@ class VolumeData(pl.LightningDataModule):
         cache: Folder for prepared scans.
         skip_bad: Leave unusable cases out, named, instead of refusing to start.
     """
+
+    beginning = START  # where the first training batches are from
 
     def __init__(
         self,
@@ -104,7 +107,9 @@ class VolumeData(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         dataset = PatchDataset([self.arrays[name] for name in self.split.train], self.recipe, self.seed)
-        return train_loader(dataset, len(dataset), self.recipe.batch_size, self.seed, self.workers)
+        return train_loader(
+            dataset, len(dataset), self.recipe.batch_size, self.seed, self.workers, self.beginning
+        )
 
     def val_dataloader(self) -> DataLoader[Any]:
         return plain_loader(WholeDataset([self.arrays[name] for name in self.split.val]), 1, self.workers)

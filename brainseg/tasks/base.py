@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
 
-from brainseg.config import as_section
+from brainseg.config import ConfigError, as_section
 from brainseg.tasks.preview import Preview
 
 FORMAT = 1  # of checkpoint["brainseg"]; raise it when what predict.py reads from there changes
@@ -45,6 +45,9 @@ class TaskModule(pl.LightningModule):
         self.loss = instantiate(loss)
         self.provenance: dict[str, Any] = {}
         self.fitted: dict[str, Any] = {}  # plain values found on the validation part after its last epoch
+        self._loss_sum: torch.Tensor | float = 0.0  # of the epoch so far, over its samples
+        self._samples = 0
+        self._scheduled_steps: int | None = None  # of a schedule that goes on, for the whole training
 
     def initialise(self) -> None:
         """Give a fresh run its starting weights. Building or loading a module never downloads."""
@@ -65,14 +68,19 @@ class TaskModule(pl.LightningModule):
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
         x, target = batch
         loss: torch.Tensor = self.loss(self(x), target)
-        self.log_training_loss(loss, len(x))
+        self.count_training_loss(loss, len(x))
         return loss
 
-    def log_training_loss(self, loss: torch.Tensor, n: int) -> None:
-        """The mean over the epoch, of batches of n."""
-        self.log(
-            "train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=n, sync_dist=True
-        )
+    def count_training_loss(self, loss: torch.Tensor, n: int) -> None:
+        """Count a batch of n samples towards the epoch's mean; a run that goes on within it keeps that."""
+        self._loss_sum = self._loss_sum + loss.detach().float() * n
+        self._samples += n
+
+    def on_train_epoch_start(self) -> None:
+        self._loss_sum, self._samples = 0.0, 0
+
+    def on_train_epoch_end(self) -> None:
+        self.log("train/loss", self._loss_sum / max(self._samples, 1), prog_bar=True, sync_dist=True)
 
     def fit_to_validation(self, batches: Iterable[Any]) -> dict[str, Any]:
         """Plain values for `fitted` that the finished model finds on its validation part; none by default."""
@@ -90,19 +98,33 @@ class TaskModule(pl.LightningModule):
         return [optimizer], [{"scheduler": scheduler, "interval": interval}]
 
     def _total_steps(self) -> int:
-        """Optimizer steps of the whole training, also where the trainer is to stop after fewer epochs."""
+        """Optimizer steps of the whole training, also where the trainer is to stop after fewer epochs.
+
+        Raises:
+            ConfigError: The run that goes on had another number.
+        """
         epochs = self.trainer.max_epochs or 1
         per_epoch = self.trainer.estimated_stepping_batches / epochs
-        return round(per_epoch * max(self.config.epochs, epochs))
+        steps = round(per_epoch * max(self.config.epochs, epochs))
+        if self._scheduled_steps not in (None, steps):
+            raise ConfigError(
+                f"{self.task}.scheduler={self.config.scheduler} was laid out for {self._scheduled_steps} steps "
+                f"and this training has {steps}; give the trainer.devices, num_nodes, max_epochs, "
+                "limit_train_batches and accumulate_grad_batches of before"
+            )
+        return steps
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         about = {"format": FORMAT, "task": self.task, "run": self.provenance, "fitted": dict(self.fitted)}
-        checkpoint["brainseg"] = about
+        checkpoint["brainseg"] = about | {"train_loss": [float(self._loss_sum), self._samples]}
         for state in ("state_dict", "current_model_state"):  # the second one beside averaged weights
             flush_subnormals(checkpoint.get(state, {}).values())
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.fitted = checkpoint["brainseg"].get("fitted", {})
+        self._loss_sum, self._samples = checkpoint["brainseg"].get("train_loss", (0.0, 0))
+        for schedule in checkpoint.get("lr_schedulers", []):
+            self._scheduled_steps = schedule.get("total_steps")
 
 
 def flush_subnormals(tensors: Iterable[torch.Tensor]) -> None:

@@ -86,7 +86,7 @@ class Segmenter(TaskModule):
             loss = deeply_supervised(self.loss, logits, target)
         else:
             loss = self.loss(logits, target)
-        self.log_training_loss(loss, len(x))
+        self.count_training_loss(loss, len(x))
         return loss
 
     def logits(

@@ -1,0 +1,149 @@
+"""last.ckpt: what a run goes on from, whenever and however it was stopped."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+from brainseg.callbacks.metrics_csv import MetricsCSV
+from brainseg.files import sweep_files
+from brainseg.position import Position, position_in, settle
+
+log = logging.getLogger("brainseg")
+ROWS = "metrics_rows"  # in a checkpoint: how many rows metrics.csv had
+NAME = "last.ckpt"
+
+
+class Last(pl.Callback):
+    """Writes last.ckpt after each epoch, every few minutes between two batches, and when the run is stopped.
+
+    A stop signal waits for the batch, or the scan of a validation, to end. It must be the first of the
+    callbacks: a checkpoint is of the moment before the others log anything of the next epoch or batch.
+
+    Args:
+        folder: Where last.ckpt is, beside the best one.
+        every_minutes: At least so long lies between two checkpoints within an epoch; None: only after epochs.
+    """
+
+    def __init__(self, folder: str | Path, every_minutes: float | None) -> None:
+        self.path = Path(folder) / NAME
+        self.every_minutes = every_minutes
+        self._written: Position | None = None
+        self._written_at = 0.0
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if trainer.is_global_zero:
+            sweep_files(self.path.parent)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._written, self._written_at = _position(trainer), time.monotonic()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._save(trainer)
+        self._heed(trainer)
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if batch_idx == 0 or batch_idx % trainer.accumulate_grad_batches:
+            return  # the epoch's start was just seen to; gradients that wait for more are in no checkpoint
+        if self._is_due():
+            self._save_alone(trainer)
+        self._heed(trainer)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.state.fn == "fit" and _is_cut_short(trainer):  # by trainer.max_time
+            self._save_alone(trainer)
+
+    def on_validation_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any, **kwargs: Any
+    ) -> None:
+        if trainer.state.fn == "fit":
+            self._heed(trainer)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not _is_cut_short(trainer):
+            self._save(trainer)
+        self._heed(trainer)
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        if trainer.state.fn != "fit" or not isinstance(exception, SIGTERMException | KeyboardInterrupt):
+            return
+        if isinstance(exception, SIGTERMException) and not trainer.sanity_checking:  # between two batches
+            self._save_alone(trainer)
+        if trainer.is_global_zero:
+            log.warning("%s", self._how_to_go_on(trainer))
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Make any checkpoint of a training, the best one too, one that can be gone on from."""
+        settle(
+            checkpoint["loops"],
+            batches_of_epoch=trainer.num_training_batches,
+            validating=trainer.validating,
+        )
+        checkpoint[ROWS] = max((logger.write_out() for logger in _tables(trainer)), default=0)
+        # Time that was used up counts for trainer.max_time no more.
+        timers = [key for key in checkpoint["callbacks"] if key.startswith("Timer")]
+        for key in timers:
+            del checkpoint["callbacks"][key]
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        if trainer.state.fn == "fit" and ROWS in checkpoint:
+            for logger in _tables(trainer):
+                logger.keep(checkpoint[ROWS])
+
+    def _is_due(self) -> bool:
+        minutes = (time.monotonic() - self._written_at) / 60
+        return self.every_minutes is not None and minutes >= self.every_minutes
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        """With all processes, where the run has gone on since the last time."""
+        position = _position(trainer)
+        if position != self._written:
+            trainer.save_checkpoint(self.path)
+            self._written, self._written_at = position, time.monotonic()
+
+    def _save_alone(self, trainer: pl.Trainer) -> None:
+        """In the first process, which knows all that is to be known unless each holds a part of the model."""
+        self._written_at = time.monotonic()
+        position = _position(trainer)
+        whole = trainer.world_size == 1 or isinstance(trainer.strategy, DDPStrategy)
+        if position == self._written or not whole or not trainer.is_global_zero:
+            return
+        content = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+        trainer.strategy.save_checkpoint(content, self.path)
+        self._written = position
+
+    def _heed(self, trainer: pl.Trainer) -> None:
+        if trainer.received_sigterm:
+            raise SIGTERMException
+
+    def _how_to_go_on(self, trainer: pl.Trainer) -> str:
+        if not self.path.is_file():
+            return "stopped before the first checkpoint; there is nothing to go on from"
+        stopped = f"stopped in epoch {trainer.current_epoch} after {trainer.global_step} steps"
+        return f"{stopped}; go on with python train.py resume={self.path}"
+
+
+def _position(trainer: pl.Trainer) -> Position:
+    return position_in({"fit_loop": trainer.fit_loop.state_dict()})
+
+
+def _is_cut_short(trainer: pl.Trainer) -> bool:
+    """Whether the epoch ends, or has ended, before its last batch."""
+    done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+    return done < trainer.num_training_batches
+
+
+def _tables(trainer: pl.Trainer) -> list[MetricsCSV]:
+    return [logger for logger in trainer.loggers if isinstance(logger, MetricsCSV)]
