@@ -76,9 +76,11 @@ def refuse_changed(path: Path) -> None:
 
 def _fault_within(path: Path) -> str | None:
     """What is wrong with the zip archive that a checkpoint is, as far as its own checksums tell."""
+    if not zipfile.is_zipfile(path):
+        return None  # for torch.load to refuse
     try:
         with zipfile.ZipFile(path) as archive:
-            # PyTorch stores and never packs, so more content than file is no checkpoint but a bomb.
+            # PyTorch stores its parts as they are; a packed one can be a thousand times as large.
             packed = next((e.filename for e in archive.infolist() if e.compress_type), None)
             if packed is not None:
                 return f"its part {packed} is compressed, which no checkpoint is"

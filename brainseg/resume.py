@@ -96,7 +96,9 @@ def resumed_arguments(arguments: Sequence[str]) -> list[str]:
     run, checkpoint = _run_and_checkpoint(Path(resume))
     if run is None:
         return list(arguments)
-    before = [one for one in _recorded(run) if _key(one) not in given]
+    recorded = {_key(one): one for one in _recorded(run)}
+    _refuse_other_model(resume, recorded, given)
+    before = [one for key, one in recorded.items() if key not in given]
     beside = [one for one in arguments if _key(one) != "resume"]
     # Hydra itself would write over the folder's record before the new values are accepted.
     own = {"resume": checkpoint, "hydra.run.dir": run, "hydra.output_subdir": None, "hydra.mode": "RUN"}
@@ -130,6 +132,13 @@ def _run_and_checkpoint(path: Path) -> tuple[Path | None, Path]:
             f"{checkpoint}: no such checkpoint; the run was stopped before its first one, so begin it anew"
         )
     return (run if (run / _OVERRIDES).is_file() else None), checkpoint
+
+
+def _refuse_other_model(resume: str, recorded: Mapping[str, str], given: Mapping[str, str]) -> None:
+    theirs = _value(recorded["model"]) if "model" in recorded else "classifier"  # as conf/train.yaml has it
+    ours = _value(given["model"]) if "model" in given else theirs
+    if theirs != ours:
+        raise ConfigError(f"resume={resume} is a run of model={theirs}, not {ours}")
 
 
 def _recorded(run: Path) -> list[str]:

@@ -89,9 +89,9 @@ def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> f
         )
         trainer.fit(module, data, ckpt_path=cfg.resume, weights_only=True)
         best, last = callbacks["best"], callbacks["last"].path
-        kept = [Path(best.best_model_path)] if best.best_model_path else []
-        _fit_to_validation(trainer, module, data, [*kept, last])
-        if cfg.test and kept:
+        kept = [Path(path) for path in (best.best_model_path, last) if path and Path(path).is_file()]
+        _fit_to_validation(trainer, module, data, kept)
+        if cfg.test and best.best_model_path:
             _score(trainer, module, data, best.best_model_path)
     return float(best.best_model_score) if best.best_model_score is not None else float("nan")
 
@@ -105,8 +105,11 @@ def _fit_to_validation(
         return  # nothing to find
     for path in checkpoints:
         model = load_model(path, trainer.strategy.root_device)
-        batches = islice(data.val_dataloader(), int(sum(trainer.num_val_batches)))
-        if fitted := model.fit_to_validation(batches):
+        batches = data.val_dataloader()
+        # Not trainer.num_val_batches, which is 0 where a run goes on that had no epoch left to train.
+        limit = trainer.limit_val_batches
+        n = limit if isinstance(limit, int) else int(len(batches) * limit)
+        if fitted := model.fit_to_validation(islice(batches, n)):
             store_fitted(path, fitted)
 
 

@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader, Dataset
 from brainseg.config.errors import ConfigError, DataError
 from brainseg.data.sampling import EpochSampler
 from brainseg.device import threads
-from brainseg.position import Position
+from brainseg.position import START, Position
 
 
 def worker_count(workers: int | str) -> int:
@@ -21,7 +21,12 @@ def worker_count(workers: int | str) -> int:
 
 
 def train_loader(
-    dataset: Dataset[Any], n: int, batch_size: int, seed: int, workers: int, beginning: Position
+    dataset: Dataset[Any],
+    n: int,
+    batch_size: int,
+    seed: int,
+    workers: int,
+    beginning: Position = START,
 ) -> DataLoader[Any]:
     """Batches in a new order every epoch, the same for any number of workers.
 

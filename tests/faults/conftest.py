@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from brainseg.config import conf_dir, register_schemas
@@ -18,9 +19,6 @@ from brainseg.tasks import TaskModule
 # Six training scans of which each gives two patches: six batches of two in an epoch.
 RUN = [
     "model=segmenter",
-    "data=phantom",
-    "data.spacing_mm=8",
-    "data.subjects=8",
     "data.val_share=0.25",
     "data.test_share=0",
     "data.workers=0",
@@ -33,7 +31,7 @@ RUN = [
     "segmenter.epochs=3",
     "segmenter.dropout=0.2",
 ]
-STEPS = 6
+PHANTOMS = ["data=phantom", "data.spacing_mm=8", "data.subjects=8"]
 
 
 class Killed(Exception):
@@ -46,13 +44,17 @@ class Runs:
 
     root: Path
 
-    def train(self, folder: str, *overrides: str) -> None:
-        from brainseg.training import train
-
+    def config(self, folder: str, *overrides: str, real_files: bool = False) -> DictConfig:
         register_schemas()
         paths = [f"paths.run={self.root / folder}", f"paths.data={self.root / 'data'}"]
+        data = [] if real_files else PHANTOMS
         with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
-            train(compose("train", [*RUN, *paths, "test=false", *overrides]))
+            return compose("train", [*RUN, *data, *paths, "test=false", *overrides])
+
+    def train(self, folder: str, *overrides: str, real_files: bool = False) -> None:
+        from brainseg.training import train
+
+        train(self.config(folder, *overrides, real_files=real_files))
 
     def last(self, folder: str) -> Path:
         return self.root / folder / "checkpoints" / "last.ckpt"
