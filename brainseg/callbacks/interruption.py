@@ -7,6 +7,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from brainseg.signals import Stopped, heed, take_over
+
 log = logging.getLogger("brainseg")
 
 
@@ -17,16 +19,30 @@ class Interruption(pl.Callback):
     would wait for each other for ever. Its last.ckpt is that of the last validation.
     """
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.world_size > 1:
+            take_over()
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.world_size > 1:
+            take_over()
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        heed()  # a signal within the last batch, after which Lightning looks for none
+
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        if not isinstance(exception, KeyboardInterrupt | SIGTERMException) or trainer.state.fn != "fit":
+        stops = KeyboardInterrupt | SIGTERMException | Stopped
+        if not isinstance(exception, stops) or trainer.state.fn != "fit":
             return
         last = _last_checkpoint(trainer)
         if last is None:
             log.warning("stopped; the run keeps no checkpoints, so there is nothing to resume from")
             return
-        if trainer.world_size == 1 and trainer.global_step > 0 and not trainer.sanity_checking:
+        # Stopped: before the first batch or after the last, where there is no state but that of the file.
+        between = isinstance(exception, Stopped) or trainer.sanity_checking
+        if trainer.world_size == 1 and trainer.global_step > 0 and not between:
             trainer.save_checkpoint(last)
         if not trainer.is_global_zero:
             return
