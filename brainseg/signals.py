@@ -7,7 +7,6 @@ This module imports nothing but the standard library, so that it can stand guard
 import os
 import select
 import signal
-import socket
 import sys
 import threading
 import time
@@ -143,40 +142,44 @@ def _handlers() -> Iterator[None]:
 @contextmanager
 def _watch() -> Iterator[None]:
     """Let a thread hear each signal too, however long the main thread stays within a library's code."""
-    ear, bell = socket.socketpair()
-    bell.setblocking(False)
-    before = signal.set_wakeup_fd(bell.fileno(), warn_on_full_buffer=False)
+    ear, bell = os.pipe()
+    os.set_blocking(bell, False)
+    before = signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
     threading.Thread(target=_listen, args=(ear,), daemon=True).start()
     try:
         yield
     finally:
         signal.set_wakeup_fd(before)
-        bell.close()
+        os.close(bell)
 
 
-def _listen(ear: socket.socket) -> None:
+def _listen(ear: int) -> None:
     """End the process on a second Ctrl+C, and one of several `GRACE_S` after the first signal."""
     first: tuple[float, int] | None = None
-    with ear:
-        while True:
-            late = first is not None and time.monotonic() - first[0] > GRACE_S
-            if first is not None and late and _is_one_of_several():
-                os._exit(128 + first[1])
-            if not select.select([ear], [], [], None if first is None else 1.0)[0]:
-                continue
-            if not (heard := ear.recv(1)):
-                return
-            number = heard[0]
-            if first is None and number in STOPS:
-                first = time.monotonic(), number
-            elif first is not None and number == signal.SIGINT and time.monotonic() - first[0] > COPY_S:
-                os._exit(128 + signal.SIGINT)
+    while True:
+        if first is not None and time.monotonic() > first[0] + GRACE_S and _is_one_of_several():
+            _end_now(first[1])
+        if not select.select([ear], [], [], None if first is None else 1.0)[0]:
+            continue
+        if not (heard := os.read(ear, 1)):
+            os.close(ear)
+            return
+        number = heard[0]
+        if first is None and number in STOPS:
+            first = time.monotonic(), number
+        elif first is not None and number == signal.SIGINT and time.monotonic() > first[0] + COPY_S:
+            _end_now(number)
+
+
+def _end_now(number: int) -> None:
+    if _asked is None:  # the main thread is still within the library
+        _say(f"stopped by {STOPS[signal.Signals(number)]}")
+    os._exit(128 + number)
 
 
 def _is_one_of_several() -> bool:
-    return (
-        _several or int(os.environ.get("WORLD_SIZE", "1")) > 1
-    )  # the latter from the start of the others on
+    begun = int(os.environ.get("WORLD_SIZE", "1")) > 1  # is set before the others are begun
+    return _several or begun
 
 
 def _leave(code: int) -> None:

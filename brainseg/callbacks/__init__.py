@@ -6,5 +6,14 @@ from brainseg.callbacks.interruption import Interruption
 from brainseg.callbacks.panels import Panels
 from brainseg.callbacks.progress import Progress
 from brainseg.callbacks.scores import SliceScores
+from brainseg.callbacks.several import SeveralProcesses
 
-__all__ = ["Curves", "Interruption", "Panels", "Progress", "SliceScores", "weight_average"]
+__all__ = [
+    "Curves",
+    "Interruption",
+    "Panels",
+    "Progress",
+    "SeveralProcesses",
+    "SliceScores",
+    "weight_average",
+]

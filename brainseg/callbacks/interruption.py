@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from brainseg.signals import Stopped, heed, take_over
+from brainseg.signals import Stopped, heed
 
 log = logging.getLogger("brainseg")
 
@@ -19,14 +19,6 @@ class Interruption(pl.Callback):
     would wait for each other for ever. Its last.ckpt is that of the last validation.
     """
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.world_size > 1:
-            take_over()
-
-    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.world_size > 1:
-            take_over()
-
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         heed()  # a signal within the last batch, after which Lightning looks for none
 
@@ -36,7 +28,7 @@ class Interruption(pl.Callback):
         stops = KeyboardInterrupt | SIGTERMException | Stopped
         if not isinstance(exception, stops) or trainer.state.fn != "fit":
             return
-        last = _last_checkpoint(trainer)
+        last = last_checkpoint(trainer)
         if last is None:
             log.warning("stopped; the run keeps no checkpoints, so there is nothing to resume from")
             return
@@ -57,7 +49,7 @@ class Interruption(pl.Callback):
             log.warning("stopped before the first checkpoint; there is nothing to resume from")
 
 
-def _last_checkpoint(trainer: pl.Trainer) -> Path | None:
+def last_checkpoint(trainer: pl.Trainer) -> Path | None:
     """Where ModelCheckpoint keeps, or would keep, its last.ckpt."""
     for callback in trainer.checkpoint_callbacks:
         if isinstance(callback, ModelCheckpoint) and callback.dirpath is not None:
