@@ -68,7 +68,10 @@ def _say_where_the_sweep_ends() -> None:
 
 
 def train_main() -> None:
-    """`python train.py [key=value ...]`."""
+    """`python train.py [key=value ...]`: exit code 0 if trained to the end, 2 for what the user can mend.
+
+    `brainseg.signals` has those of a stop: 130, 143, 129.
+    """
     _one_line_errors(_train)
 
 

@@ -85,7 +85,9 @@ class OneLineErrors(TyperGroup):
 app = typer.Typer(
     name="brainseg",
     cls=OneLineErrors,
-    help="Brain-tumour MRI: strip the skull, name the tumour type, outline the tumour.",
+    help="Brain-tumour MRI: strip the skull, name the tumour type, outline the tumour.\n\n"
+    "Exit codes: 0 done, 2 something you can mend, 130 Ctrl+C, 143 SIGTERM, 129 the terminal's end; "
+    "others are named by the commands.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,

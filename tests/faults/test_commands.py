@@ -1,8 +1,10 @@
 """What is typed in a shell: exit codes, one line, and nothing left behind of a command that failed."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,25 @@ def test_ctrl_c_while_modules_are_imported_is_one_line(tmp_path, line):
     )
     done = shell(line, tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}")
     assert (done.returncode, done.stderr, done.stdout) == (130, "stopped by Ctrl+C\n", "")
+
+
+def test_ctrl_c_is_the_way_to_end_view(tmp_path):
+    (tmp_path / "index.html").write_text("<p>all of them</p>")
+    with subprocess.Popen(
+        [sys.executable, "-m", "brainseg", "view", str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline().startswith("http://127.0.0.1:")
+        assert process.stdout.readline() == "Ctrl+C ends it\n"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 0
+
+
+@pytest.mark.parametrize("line", ["$TRAIN --help", "$BRAINSEG train --help", "$PREDICT --help", "$BRAINSEG"])
+def test_help_names_the_exit_codes(tmp_path, line):
+    said = shell(line, tmp_path).stdout
+    assert "Exit codes: 0 " in said
+    assert all(f" {code} " in said for code in (2, 130, 143, 129))
 
 
 @pytest.mark.parametrize(
