@@ -3,7 +3,10 @@
 python predict.py input=PATH skullstripper=A.ckpt classifier=B.ckpt segmenter=C.ckpt [key=value ...]
 """
 
-from brainseg.app import predict_main
+from brainseg.process import command
 
 if __name__ == "__main__":
-    predict_main()
+    with command():
+        from brainseg.app import predict_main
+
+        predict_main()

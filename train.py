@@ -3,7 +3,10 @@
 python train.py [model=classifier|skullstripper|segmenter] [key=value ...]
 """
 
-from brainseg.app import train_main
+from brainseg.process import command
 
 if __name__ == "__main__":
-    train_main()
+    with command():
+        from brainseg.app import train_main
+
+        train_main()

@@ -1,5 +1,15 @@
 """`python -m brainseg`, the same as `brainseg`."""
 
-from brainseg.cli import app
+from brainseg.process import command
 
-app(prog_name="brainseg")
+
+def main() -> None:
+    """The `brainseg` command, guarded before its imports begin."""
+    with command():
+        from brainseg.cli import app
+
+        app(prog_name="brainseg")
+
+
+if __name__ == "__main__":
+    main()

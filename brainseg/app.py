@@ -15,6 +15,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from brainseg.config import UserError, check, check_predict, conf_dir, explain, register_schemas
 from brainseg.config.errors import USAGE_ERROR
+from brainseg.leftovers import remove_if_unused
+from brainseg.signals import asked_to_stop, heed
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
@@ -38,14 +40,31 @@ def _predict(cfg: DictConfig) -> None:
 
 @contextmanager
 def _ending_in_one_line() -> Iterator[None]:
-    """End a single run with the message of a UserError; a sweep goes on with its next job."""
+    """End a single run with the message of a UserError; a sweep goes on with its next job.
+
+    A stop signal ends both. The folder that Hydra made for a single run goes again if nothing came into it.
+    """
+    single = HydraConfig.get().mode == RunMode.RUN
     try:
         yield
-    except (UserError, InstantiationException) as error:
+        heed()
+    except (UserError, HydraException, OmegaConfBaseException) as error:
         mendable = _mendable(error)
-        if mendable is not None and HydraConfig.get().mode == RunMode.RUN:
+        if single:
+            remove_if_unused()
+        if single and mendable is not None:
             sys.exit(_said(str(mendable)))
         raise
+    except BaseException:
+        if asked_to_stop():
+            remove_if_unused() if single else _say_where_the_sweep_ends()
+        raise
+
+
+def _say_where_the_sweep_ends() -> None:
+    hydra_cfg = HydraConfig.get()
+    place = f"job {hydra_cfg.job.num} of {hydra_cfg.sweep.dir}"
+    print(f"the sweep ends with {place}; the jobs after it were not started", file=sys.stderr)
 
 
 def _train_or_go_on() -> None:
@@ -57,7 +76,10 @@ def _train_or_go_on() -> None:
 
 
 def train_main() -> None:
-    """`python train.py [key=value ...]`."""
+    """`python train.py [key=value ...]`: exit code 0 if trained to the end, 2 for what the user can mend.
+
+    `brainseg.signals` has those of a stop: 130, 143, 129.
+    """
     _one_line_errors(_train_or_go_on)
 
 

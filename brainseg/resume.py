@@ -22,7 +22,7 @@ from brainseg.position import Position, position_in
 
 LAST = Path("checkpoints") / "last.ckpt"
 _OVERRIDES = Path(".hydra") / "overrides.yaml"
-# What a run that goes on may have otherwise: nothing that is learnt depends on it, or it is seen to elsewhere.
+# What may differ in a run that goes on: nothing learnt depends on it, or it is seen to elsewhere.
 _FREE = ("name", "start_from", "trainer", "data.root", "data.workers", "data.cache", "data.skip_bad")
 
 

@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from brainseg.callbacks import CheckpointFiles
+from brainseg.callbacks import CheckpointFiles, MetricsCSV
 from brainseg.checkpoint import begin_with, load_model, store_fitted
 from brainseg.config import ConfigError, chosen, plain, record
 from brainseg.device import best_device, precision_for
@@ -161,6 +161,8 @@ def _opened_loggers(cfg: DictConfig) -> Iterator[list[Logger]]:
     loggers = [instantiate(node) for node in plain(cfg.logger).values()]
     for logger in loggers:
         logger.log_hyperparams(record(cfg))
+        if isinstance(logger, MetricsCSV) and cfg.resume is None:
+            logger.keep(0)  # of a run that was killed in this folder before its first checkpoint
     failed = True
     try:
         yield loggers

@@ -9,6 +9,7 @@ from brainseg.callbacks.metrics_csv import MetricsCSV
 from brainseg.callbacks.panels import Panels
 from brainseg.callbacks.progress import Progress
 from brainseg.callbacks.scores import SliceScores
+from brainseg.callbacks.several import SeveralProcesses
 
 __all__ = [
     "Best",
@@ -18,6 +19,7 @@ __all__ = [
     "MetricsCSV",
     "Panels",
     "Progress",
+    "SeveralProcesses",
     "SliceScores",
     "WeightAverage",
     "weight_average",

@@ -12,8 +12,10 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from brainseg.callbacks.metrics_csv import MetricsCSV
 from brainseg.files import sweep_files
 from brainseg.position import Position, position_in, settle
+from brainseg.signals import Stopped, heed, note_no_longer, note_only
 
 log = logging.getLogger("brainseg")
+_Stop = Stopped | SIGTERMException
 ROWS = "metrics_rows"  # in a checkpoint: how many rows metrics.csv had
 NAME = "last.ckpt"
 
@@ -41,10 +43,11 @@ class Last(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._written, self._written_at = _position(trainer), time.monotonic()
+        note_only(several=trainer.world_size > 1)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._save(trainer)
-        self._heed(trainer)
+        _heed(trainer)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -53,7 +56,7 @@ class Last(pl.Callback):
             return  # the epoch's start was just seen to; gradients that wait for more are in no checkpoint
         if self._is_due():
             self._save_alone(trainer)
-        self._heed(trainer)
+        _heed(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.state.fn == "fit" and _is_cut_short(trainer):  # by trainer.max_time
@@ -63,20 +66,25 @@ class Last(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any, **kwargs: Any
     ) -> None:
         if trainer.state.fn == "fit":
-            self._heed(trainer)
+            _heed(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not _is_cut_short(trainer):
             self._save(trainer)
-        self._heed(trainer)
+        _heed(trainer)
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        note_no_longer()
+        heed()  # in the last batch of a test
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        if trainer.state.fn != "fit" or not isinstance(exception, SIGTERMException | KeyboardInterrupt):
+        note_no_longer()
+        if trainer.state.fn != "fit" or not isinstance(exception, _Stop | KeyboardInterrupt):
             return
-        if isinstance(exception, SIGTERMException) and not trainer.sanity_checking:  # between two batches
-            self._save_alone(trainer)
+        if isinstance(exception, _Stop) and self._written is not None and not _is_accumulating(trainer):
+            self._save_alone(trainer)  # it was raised between two batches
         if trainer.is_global_zero:
             log.warning("%s", self._how_to_go_on(trainer))
 
@@ -124,15 +132,24 @@ class Last(pl.Callback):
         trainer.strategy.save_checkpoint(content, self.path)
         self._written = position
 
-    def _heed(self, trainer: pl.Trainer) -> None:
-        if trainer.received_sigterm:
-            raise SIGTERMException
-
     def _how_to_go_on(self, trainer: pl.Trainer) -> str:
         if not self.path.is_file():
             return "stopped before the first checkpoint; there is nothing to go on from"
         stopped = f"stopped in epoch {trainer.current_epoch} after {trainer.global_step} steps"
         return f"{stopped}; go on with python train.py resume={self.path}"
+
+
+def last_checkpoint(trainer: pl.Trainer) -> Path | None:
+    """Where a trainer keeps, or would keep, its last.ckpt."""
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return next((one.path for one in callbacks if isinstance(one, Last)), None)
+
+
+def _heed(trainer: pl.Trainer) -> None:
+    """Stop here if a signal has come, to us or, where no command of ours is run, to Lightning."""
+    heed()
+    if trainer.received_sigterm:
+        raise SIGTERMException
 
 
 def _position(trainer: pl.Trainer) -> Position:
@@ -143,6 +160,12 @@ def _is_cut_short(trainer: pl.Trainer) -> bool:
     """Whether the epoch ends, or has ended, before its last batch."""
     done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
     return done < trainer.num_training_batches
+
+
+def _is_accumulating(trainer: pl.Trainer) -> bool:
+    """Whether there are gradients that wait for those of more batches."""
+    done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
+    return done % trainer.accumulate_grad_batches != 0 and done < trainer.num_training_batches
 
 
 def _tables(trainer: pl.Trainer) -> list[MetricsCSV]:

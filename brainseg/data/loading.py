@@ -8,6 +8,7 @@ from brainseg.config.errors import ConfigError, DataError
 from brainseg.data.sampling import EpochSampler
 from brainseg.device import threads
 from brainseg.position import START, Position
+from brainseg.signals import leave_stopping_to_parent
 
 
 def worker_count(workers: int | str) -> int:
@@ -45,13 +46,20 @@ def train_loader(
         sampler=sampler,
         num_workers=workers,
         persistent_workers=workers > 0,
+        worker_init_fn=leave_stopping_to_parent,
         drop_last=len(sampler) > batch_size,  # never the only batch of a process
     )
 
 
 def plain_loader(dataset: Dataset[Any], batch_size: int, workers: int) -> DataLoader[Any]:
     """Everything once, in order."""
-    return DataLoader(dataset, batch_size, num_workers=workers, persistent_workers=workers > 0)
+    return DataLoader(
+        dataset,
+        batch_size,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        worker_init_fn=leave_stopping_to_parent,
+    )
 
 
 def refuse_if_bad(problems: dict[str, str], total: int, what: str, skip: bool) -> None:

@@ -108,8 +108,8 @@ class TaskModule(pl.LightningModule):
         steps = round(per_epoch * max(self.config.epochs, epochs))
         if self._scheduled_steps not in (None, steps):
             raise ConfigError(
-                f"{self.task}.scheduler={self.config.scheduler} was laid out for {self._scheduled_steps} steps "
-                f"and this training has {steps}; give the trainer.devices, num_nodes, max_epochs, "
+                f"{self.task}.scheduler={self.config.scheduler} was laid out for {self._scheduled_steps} "
+                f"steps and this training has {steps}; give the trainer.devices, num_nodes, max_epochs, "
                 "limit_train_batches and accumulate_grad_batches of before"
             )
         return steps

@@ -61,9 +61,10 @@ def test_a_run_killed_before_it_learnt_from_its_validation_part_does_so_when_res
         raise stopped[0]
 
     expected = straight()
-    with monkeypatch.context() as patch, pytest.raises(stopped):
-        patch.setattr("brainseg.training.store_fitted", killed)
+    monkeypatch.setattr("brainseg.training.store_fitted", killed)
+    with pytest.raises(stopped):
         runs.train("unfitted")
+    monkeypatch.undo()
     runs.train("unfitted", f"resume={runs.last('unfitted')}")
     assert set(expected["last.ckpt"]["fitted"]) >= {"temperatures", "cleaning"}
     assert not differing(expected, runs.end("unfitted"))
@@ -81,7 +82,9 @@ def test_a_schedule_laid_out_for_three_epochs_is_not_stretched(runs, scheduler):
     settings = (f"segmenter.scheduler={scheduler}", "trainer.limit_train_batches=1")
     runs.train(f"short_{scheduler}", *settings)
     resume = f"resume={runs.last(f'short_{scheduler}')}"
-    message = rf"scheduler={scheduler} was laid out for 3 epochs and cannot go on to 4; leave segmenter\.epochs=4"
+    message = (
+        rf"scheduler={scheduler} was laid out for 3 epochs and cannot go on to 4; leave segmenter\.epochs=4"
+    )
     with pytest.raises(ConfigError, match=message):
         runs.train(f"short_{scheduler}", *settings, resume, "segmenter.epochs=4")
 
@@ -119,7 +122,9 @@ def test_other_steps_than_the_schedule_was_laid_out_for_are_refused(runs):
     ],
 )
 def test_a_changed_setting_is_refused_by_name(runs, finished, change, said):
-    with pytest.raises(ConfigError, match=rf"last\.ckpt: its run has .*{said}.*; leave that out to go on, or"):
+    with pytest.raises(
+        ConfigError, match=rf"last\.ckpt: its run has .*{said}.*; leave that out to go on, or"
+    ):
         runs.train("changed", f"resume={finished}", change)
 
 
