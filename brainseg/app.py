@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -16,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from brainseg.config import UserError, check, check_predict, conf_dir, explain, register_schemas
 from brainseg.config.errors import USAGE_ERROR
 from brainseg.leftovers import remove_if_unused
-from brainseg.signals import asked_to_stop, heed
+from brainseg.signals import Stopped, asked_to_stop, heed
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
@@ -48,17 +49,31 @@ def _ending_in_one_line() -> Iterator[None]:
     try:
         yield
         heed()
-    except (UserError, HydraException, OmegaConfBaseException) as error:
-        mendable = _mendable(error)
-        if single:
-            remove_if_unused()
-        if single and mendable is not None:
-            sys.exit(_said(str(mendable)))
-        raise
-    except BaseException:
+    except BaseException as error:
         if asked_to_stop():
-            remove_if_unused() if single else _say_where_the_sweep_ends()
+            _end_stopped(error, single=single)
+        elif single and isinstance(error, UserError | HydraException | OmegaConfBaseException):
+            remove_if_unused()
+            if (mendable := _mendable(error)) is not None:
+                sys.exit(_said(str(mendable)))
         raise
+
+
+def _end_stopped(error: BaseException, *, single: bool) -> None:
+    if isinstance(error, Stopped | Exception):  # else the trainer has said it, at the end of its batch
+        _say_how_to_go_on()
+    if single:
+        remove_if_unused()
+    else:
+        _say_where_the_sweep_ends()
+    if isinstance(error, Exception):  # what a library made of the signal; Hydra would begin the next job
+        heed()
+
+
+def _say_how_to_go_on() -> None:
+    last = Path(HydraConfig.get().runtime.output_dir) / "checkpoints" / "last.ckpt"
+    if last.is_file():
+        print(f"go on with the same command and resume={last}", file=sys.stderr)
 
 
 def _say_where_the_sweep_ends() -> None:

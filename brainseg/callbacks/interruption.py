@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from brainseg.signals import Stopped, heed
+from brainseg.signals import heed
 
 log = logging.getLogger("brainseg")
 
@@ -25,16 +25,13 @@ class Interruption(pl.Callback):
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        stops = KeyboardInterrupt | SIGTERMException | Stopped
-        if not isinstance(exception, stops) or trainer.state.fn != "fit":
+        if not isinstance(exception, KeyboardInterrupt | SIGTERMException) or trainer.state.fn != "fit":
             return
         last = last_checkpoint(trainer)
         if last is None:
             log.warning("stopped; the run keeps no checkpoints, so there is nothing to resume from")
             return
-        # Stopped: before the first batch or after the last, where there is no state but that of the file.
-        between = isinstance(exception, Stopped) or trainer.sanity_checking
-        if trainer.world_size == 1 and trainer.global_step > 0 and not between:
+        if trainer.world_size == 1 and trainer.global_step > 0 and not trainer.sanity_checking:
             trainer.save_checkpoint(last)
         if not trainer.is_global_zero:
             return
