@@ -1,9 +1,11 @@
 """What `train.py` and `predict.py` run: compose the config, check it, go; the user's errors in one line."""
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -48,17 +50,30 @@ def _ending_in_one_line() -> Iterator[None]:
     try:
         yield
         heed()
-    except (UserError, HydraException, OmegaConfBaseException) as error:
-        mendable = _mendable(error)
-        if single:
-            remove_if_unused()
-        if single and mendable is not None:
-            sys.exit(_said(str(mendable)))
-        raise
-    except BaseException:
+    except BaseException as error:
         if asked_to_stop():
-            remove_if_unused() if single else _say_where_the_sweep_ends()
+            _end_stopped(error, single=single)
+        elif single and isinstance(error, UserError | HydraException | OmegaConfBaseException):
+            remove_if_unused()
+            if (mendable := _mendable(error)) is not None:
+                sys.exit(_said(str(mendable)))
         raise
+
+
+def _end_stopped(error: BaseException, *, single: bool) -> None:
+    _say_how_to_go_on()
+    if single:
+        remove_if_unused()
+    else:
+        _say_where_the_sweep_ends()
+    if isinstance(error, Exception):  # what a library made of the signal; Hydra would begin the next job
+        heed()
+
+
+def _say_how_to_go_on() -> None:
+    run = Path(HydraConfig.get().runtime.output_dir)
+    if (run / "checkpoints" / "last.ckpt").is_file():
+        print(f"go on with python train.py resume={shlex.quote(os.path.relpath(run))}", file=sys.stderr)
 
 
 def _say_where_the_sweep_ends() -> None:

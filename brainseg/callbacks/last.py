@@ -59,13 +59,13 @@ class Last(pl.Callback):
         _heed(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.state.fn == "fit" and _is_cut_short(trainer):  # by trainer.max_time
+        if _is_training(trainer) and _is_cut_short(trainer):  # by trainer.max_time
             self._save_alone(trainer)
 
     def on_validation_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any, **kwargs: Any
     ) -> None:
-        if trainer.state.fn == "fit":
+        if _is_training(trainer):
             _heed(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -86,7 +86,7 @@ class Last(pl.Callback):
         if isinstance(exception, _Stop) and self._written is not None and not _is_accumulating(trainer):
             self._save_alone(trainer)  # it was raised between two batches
         if trainer.is_global_zero:
-            log.warning("%s", self._how_to_go_on(trainer))
+            log.warning("%s", self._where(trainer))
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -132,17 +132,20 @@ class Last(pl.Callback):
         trainer.strategy.save_checkpoint(content, self.path)
         self._written = position
 
-    def _how_to_go_on(self, trainer: pl.Trainer) -> str:
+    def _where(self, trainer: pl.Trainer) -> str:
         if not self.path.is_file():
             return "stopped before the first checkpoint; there is nothing to go on from"
-        stopped = f"stopped in epoch {trainer.current_epoch} after {trainer.global_step} steps"
-        return f"{stopped}; go on with python train.py resume={self.path}"
+        return f"stopped in epoch {trainer.current_epoch} after {trainer.global_step} steps"
 
 
 def last_checkpoint(trainer: pl.Trainer) -> Path | None:
     """Where a trainer keeps, or would keep, its last.ckpt."""
     callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     return next((one.path for one in callbacks if isinstance(one, Last)), None)
+
+
+def _is_training(trainer: pl.Trainer) -> bool:
+    return trainer.state.fn == "fit" and not trainer.sanity_checking
 
 
 def _heed(trainer: pl.Trainer) -> None:

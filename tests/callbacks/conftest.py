@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 from torch.utils.data import DataLoader, TensorDataset
 
+from brainseg.callbacks import Best, Last
 from brainseg.tasks.preview import Preview
 
 
@@ -68,10 +68,9 @@ def batches():
 
 @pytest.fixture
 def make_trainer(tmp_path):
-    def make(*callbacks, epochs=3, logger=None, **settings):
-        best = ModelCheckpoint(
-            tmp_path / "checkpoints", "best", monitor="val/dice/mean", mode="max", save_last=True
-        )
+    def make(*callbacks, epochs=3, logger=None, minutes=None, **settings):
+        folder = tmp_path / "checkpoints"
+        best = Best(folder, "best", monitor="val/dice/mean", mode="max")
         settings.setdefault(
             "enable_progress_bar", any(isinstance(c, pl.callbacks.ProgressBar) for c in callbacks)
         )
@@ -80,7 +79,7 @@ def make_trainer(tmp_path):
             max_epochs=epochs,
             accelerator="cpu",
             logger=logger or CSVLogger(tmp_path, "", ""),
-            callbacks=[*callbacks, best],
+            callbacks=[Last(folder, minutes), *callbacks, best],
             enable_model_summary=False,
             log_every_n_steps=1,
             **settings,

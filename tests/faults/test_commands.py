@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from brainseg.signals import stoppable
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -78,12 +80,56 @@ def test_help_names_the_exit_codes(tmp_path, line):
     assert all(f" {code} " in said for code in (2, 130, 143, 129))
 
 
+@pytest.fixture
+def run_train(tmp_path, monkeypatch):
+    """Run train_main with something else in place of the training; its exit code."""
+    import brainseg.training
+    from brainseg.app import train_main
+
+    def run(train, *arguments):
+        monkeypatch.setattr(brainseg.training, "train", train)
+        monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(SystemExit) as ended, stoppable():
+            train_main()
+        return ended.value.code
+
+    return run
+
+
+def test_a_stop_after_the_last_epoch_says_how_to_go_on_too(tmp_path, run_train, capsys):
+    """The trainer is done: its checkpoints learn what prediction needs, or are scored."""
+
+    def train(cfg):
+        checkpoints = Path(cfg.paths.run) / "checkpoints"
+        checkpoints.mkdir()
+        (checkpoints / "last.ckpt").touch()
+        signal.raise_signal(signal.SIGTERM)
+
+    assert run_train(train, "hydra.run.dir=run") == 143
+    assert capsys.readouterr().err == "go on with python train.py resume=run\n"
+
+
+def test_a_sweep_ends_whatever_a_library_makes_of_the_signal(tmp_path, run_train, capsys):
+    def train(cfg):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except BaseException:
+            raise ImportError("numpy failed to import") from None
+
+    places = ["hydra.sweep.dir=sweep", "hydra.sweep.subdir=${hydra:job.num}"]
+    assert run_train(train, "-m", "seed=1,2", *places) == 130
+    said = capsys.readouterr().err
+    assert said == "the sweep ends with job 0 of sweep; the jobs after it were not started\n"
+    assert not (tmp_path / "sweep" / "1").exists()
+
+
 @pytest.mark.parametrize(
     ("line", "code"),
     [
-        ("$TRAIN model=segmenter", 2),  # no data there
         ("$TRAIN model=segmenter segmenter.epochs=0", 2),
-        ("$PREDICT input=nowhere skullstripper=otsu", 2),
+        pytest.param("$TRAIN model=segmenter", 2, marks=pytest.mark.slow),  # no data there
+        pytest.param("$PREDICT input=nowhere skullstripper=otsu", 2, marks=pytest.mark.slow),
     ],
 )
 def test_a_command_that_failed_before_it_began_leaves_no_folder(tmp_path, line, code):
