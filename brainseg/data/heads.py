@@ -14,6 +14,7 @@ from brainseg.config import SkullStripperConfig
 from brainseg.config.errors import ConfigError
 from brainseg.config.schema import Intensity
 from brainseg.data.cache import ArrayCache, Arrays
+from brainseg.data.leftovers import sweep_cache
 from brainseg.data.loading import plain_loader, train_loader, worker_count
 from brainseg.data.sampling import Draw, generator_of
 from brainseg.data.splits import SplitRule, split_subjects
@@ -72,6 +73,7 @@ class PaintedHeads(pl.LightningDataModule):
         self.facts: dict[str, Any] = {}
 
     def prepare_data(self) -> None:
+        sweep_cache(self.cache.folder)
         self._templates()
 
     def setup(self, stage: str) -> None:

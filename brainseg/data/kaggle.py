@@ -17,6 +17,7 @@ from brainseg.config import ClassifierConfig
 from brainseg.config.errors import ConfigError, DataError, ImageError
 from brainseg.data.cache import ArrayCache
 from brainseg.data.duplicates import cached_copies, clusters
+from brainseg.data.leftovers import sweep_cache
 from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader, worker_count
 from brainseg.data.sampling import Draw, generator_of
 from brainseg.data.splits import Split, SplitRule, joined, split_subjects
@@ -159,6 +160,7 @@ class KaggleSlices(pl.LightningDataModule):
         self.facts: dict[str, Any] = {}
 
     def prepare_data(self) -> None:
+        sweep_cache(self.cache.folder)
         slices = self._slices()
         if self.how == "grouped":
             self._clusters(slices)

@@ -11,11 +11,12 @@ from rich.progress import Progress
 from torch.utils.data import DataLoader
 
 from brainseg.config import TUMOR_TYPES
-from brainseg.config.errors import ConfigError
+from brainseg.config.errors import ConfigError, ImageError, StorageError
 from brainseg.data.brats import BraTSVolumes
 from brainseg.data.kaggle import KaggleSlices
+from brainseg.data.leftovers import sweep_cohorts
 from brainseg.data.nfbs import NFBSVolumes
-from brainseg.phantom import VERSION, write_cohort
+from brainseg.phantom import VERSION, is_whole, keep_cohort
 
 LAYOUTS = {"classifier": "kaggle", "skullstripper": "nfbs", "segmenter": "brats"}
 
@@ -90,12 +91,20 @@ class PhantomData(pl.LightningDataModule):
         self.inner.prepare_data()
 
     def write(self) -> None:
-        """Write the cohort if it is not there."""
-        if self.folder.is_dir():
+        """Write the cohort, or what is missing of it.
+
+        Raises:
+            StorageError: There is no room for it, or its folder may not be written to.
+        """
+        sweep_cohorts(self.folder.parent)
+        if is_whole(self.folder):
             return
-        with Progress(transient=True) as bar:
-            settings = {name: value for name, value in self.cohort.items() if name != "version"}
-            write_cohort(self.folder, progress=_advance(bar, self.cohort["subjects"]), **settings)
+        settings = {name: value for name, value in self.cohort.items() if name != "version"}
+        try:
+            with Progress(transient=True) as bar:
+                keep_cohort(self.folder, progress=_advance(bar, self.cohort["subjects"]), **settings)
+        except (ImageError, OSError) as error:
+            raise StorageError(f"{error}; the folder of cohorts is data.root") from error
 
     def setup(self, stage: str) -> None:
         self.inner.setup(stage)

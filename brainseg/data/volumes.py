@@ -18,6 +18,7 @@ from brainseg.augment import VolumeAugment
 from brainseg.config.errors import ImageError
 from brainseg.config.schema import Intensity, VolumeRecipe
 from brainseg.data.cache import ArrayCache, Arrays
+from brainseg.data.leftovers import sweep_cache
 from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader, worker_count
 from brainseg.data.sampling import Draw, generator_of
 from brainseg.data.splits import Split, SplitRule, split_subjects
@@ -96,6 +97,7 @@ class VolumeData(pl.LightningDataModule):
         """A case's image (C, X, Y, Z) and truth (1, X, Y, Z), on one grid."""
 
     def prepare_data(self) -> None:
+        sweep_cache(self.cache.folder)
         self._prepare()
 
     def setup(self, stage: str) -> None:

@@ -2,6 +2,7 @@
 
 from brainseg.phantom.anatomy import Pose
 from brainseg.phantom.cohort import LAYOUT_NAMES, VERSION, write_cohort
+from brainseg.phantom.keeping import is_whole, keep_cohort
 from brainseg.phantom.subject import PhantomSubject, head_grid, make_subject
 
 __all__ = [
@@ -10,6 +11,8 @@ __all__ = [
     "PhantomSubject",
     "Pose",
     "head_grid",
+    "is_whole",
+    "keep_cohort",
     "make_subject",
     "write_cohort",
 ]
