@@ -1,6 +1,8 @@
 """Synthetic heads for a skull stripper of any contrast, painted anew for every patch."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from brainseg.data.cache import ArrayCache, Arrays
 from brainseg.data.leftovers import sweep_cache
 from brainseg.data.loading import plain_loader, train_loader, worker_count
 from brainseg.data.sampling import Draw, generator_of
+from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
 from brainseg.data.splits import SplitRule, split_subjects
 from brainseg.data.volumes import WholeDataset
 from brainseg.device import threads
@@ -68,7 +71,8 @@ class PaintedHeads(pl.LightningDataModule):
             )
         self.recipe, self.n, self.seed, self.spacing_mm = recipe, heads, seed, float(spacing_mm[0])
         self.rule = SplitRule(val_share, test_share, None, 0, seed)
-        self.workers = worker_count(workers)
+        worker_count(workers)  # refuses what is no number of them
+        self.workers = workers
         self.cache = ArrayCache(cache)
         self.facts: dict[str, Any] = {}
 
@@ -87,7 +91,7 @@ class PaintedHeads(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         dataset = PaintedPatches(self.templates["train"], self.recipe, self.seed)
-        return train_loader(dataset, len(dataset), self.recipe.batch_size, self.seed, self.workers)
+        return train_loader(dataset, len(dataset), self.recipe.batch_size, self.seed, self.loaders)
 
     def val_dataloader(self) -> DataLoader[Any]:
         return self._whole("val")
@@ -97,7 +101,17 @@ class PaintedHeads(pl.LightningDataModule):
 
     def _whole(self, part: str) -> DataLoader[Any]:
         painted = [prepared_head(template, k, self.recipe) for k, template in enumerate(self.templates[part])]
-        return plain_loader(WholeDataset(painted), 1, self.workers)
+        return plain_loader(WholeDataset(painted), 1, self.loaders)
+
+    @cached_property
+    def loaders(self) -> int:
+        """Loader processes of each part; found once, before any of them takes shared memory."""
+        voxel = FLOAT + LONG
+        return fitting_workers(
+            self.workers,
+            train_bytes=self.recipe.batch_size * prod(self.recipe.patch) * voxel,
+            other_bytes=self.templates["train"][0].parts.size * voxel,  # all heads have one grid
+        )
 
     def _templates(self) -> list[Template]:
         with ThreadPoolExecutor(threads()) as pool:

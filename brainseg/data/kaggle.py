@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from brainseg.data.duplicates import cached_copies, clusters
 from brainseg.data.leftovers import sweep_cache
 from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader, worker_count
 from brainseg.data.sampling import Draw, generator_of
+from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
 from brainseg.data.splits import Split, SplitRule, joined, split_subjects
 from brainseg.images.jpeg import read_slice
 from brainseg.preprocess.slices import network_input, prepare_slice
@@ -155,7 +157,8 @@ class KaggleSlices(pl.LightningDataModule):
             raise ConfigError(f"data.limit must be two slices a class or more, got {limit}")
         self.how, self.limit = split, limit
         self.rule = SplitRule(val_share, test_share, folds, fold, seed)
-        self.workers = worker_count(workers)
+        worker_count(workers)  # refuses what is no number of them
+        self.workers = workers
         self.cache = ArrayCache(cache)
         self.facts: dict[str, Any] = {}
 
@@ -212,7 +215,7 @@ class KaggleSlices(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         dataset = SliceDataset(self.parts["train"], self.recipe, self.seed)
-        return train_loader(dataset, len(dataset), self.recipe.batch_size, self.seed, self.workers)
+        return train_loader(dataset, len(dataset), self.recipe.batch_size, self.seed, self.loaders)
 
     def val_dataloader(self) -> DataLoader[Any]:
         return self._plain("val")
@@ -222,7 +225,21 @@ class KaggleSlices(pl.LightningDataModule):
 
     def _plain(self, part: str) -> DataLoader[Any]:
         dataset = SliceDataset(self.parts[part], self.recipe, seed=None)
-        return plain_loader(dataset, max(self.recipe.batch_size, 32), self.workers)
+        return plain_loader(dataset, self._plain_batch, self.loaders)
+
+    @property
+    def _plain_batch(self) -> int:
+        return max(self.recipe.batch_size, 32)
+
+    @cached_property
+    def loaders(self) -> int:
+        """Loader processes of each part; found once, before any of them takes shared memory."""
+        slice_bytes = 3 * self.recipe.preprocess.size**2 * FLOAT + LONG
+        return fitting_workers(
+            self.workers,
+            train_bytes=self.recipe.batch_size * slice_bytes,
+            other_bytes=self._plain_batch * slice_bytes,
+        )
 
     def _slices(self) -> dict[str, Slices]:
         folders = slice_folders(self.root)
