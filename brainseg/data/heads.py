@@ -20,7 +20,7 @@ from brainseg.data.leftovers import sweep_cache
 from brainseg.data.loading import plain_loader, train_loader, worker_count
 from brainseg.data.sampling import Draw, generator_of
 from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
-from brainseg.data.splits import SplitRule, split_subjects
+from brainseg.data.splits import Split, SplitRule, split_subjects
 from brainseg.data.volumes import WholeDataset
 from brainseg.device import threads
 from brainseg.images.volume import Volume
@@ -76,13 +76,21 @@ class PaintedHeads(pl.LightningDataModule):
         self.cache = ArrayCache(cache)
         self.facts: dict[str, Any] = {}
 
+    def check_split(self) -> None:
+        """Refuse a split that the heads cannot fill.
+
+        Raises:
+            DataError: They are too few.
+        """
+        self._split()
+
     def prepare_data(self) -> None:
         sweep_cache(self.cache.folder)
         self._templates()
 
     def setup(self, stage: str) -> None:
         templates = self._templates()
-        self.split = split_subjects({f"head-{k:04d}": "" for k in range(self.n)}, self.rule)
+        self.split = self._split()
         self.templates = {
             part: [templates[int(name[5:])] for name in names] for part, names in self.split.as_dict().items()
         }
@@ -98,6 +106,9 @@ class PaintedHeads(pl.LightningDataModule):
 
     def test_dataloader(self) -> DataLoader[Any]:
         return self._whole("test")
+
+    def _split(self) -> Split:
+        return split_subjects({f"head-{k:04d}": "" for k in range(self.n)}, self.rule)
 
     def _whole(self, part: str) -> DataLoader[Any]:
         painted = [prepared_head(template, k, self.recipe) for k, template in enumerate(self.templates[part])]

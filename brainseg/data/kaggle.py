@@ -162,6 +162,23 @@ class KaggleSlices(pl.LightningDataModule):
         self.cache = ArrayCache(cache)
         self.facts: dict[str, Any] = {}
 
+    def check_split(self) -> None:
+        """Refuse a split that the slices below the root cannot fill, without reading any.
+
+        Raises:
+            DataError: They are too few, or a folder is not there.
+        """
+        folders = self._folders()
+        if self.how == "official":
+            return
+        found = find_slices(folders["Training"], list(self.recipe.classes))
+        targets = np.array([target for _, target in found], dtype=np.int64)
+        places = range(len(found)) if self.limit is None else _some(targets, self.limit, self.seed)
+        subjects = _subjects(self.root / "subjects.csv")
+        names = [found[i][0].relative_to(self.root).as_posix() for i in places]
+        owners = [subjects.get(name, name) for name in names]
+        _members(owners, targets[list(places)], self.rule, by_slices=self.how == "grouped")
+
     def prepare_data(self) -> None:
         sweep_cache(self.cache.folder)
         slices = self._slices()
@@ -241,16 +258,20 @@ class KaggleSlices(pl.LightningDataModule):
             other_bytes=self._plain_batch * slice_bytes,
         )
 
-    def _slices(self) -> dict[str, Slices]:
+    def _folders(self) -> dict[str, Path]:
         folders = slice_folders(self.root)
         if self.how == "official" and "Testing" not in folders:
             raise DataError(
                 f"{self.root} has no folder Testing, on which data.split=official validates and tests; "
                 "set data.split=grouped, or fetch it"
             )
-        slices = {part: self._prepared(folder) for part, folder in folders.items()}
+        return folders
+
+    def _slices(self) -> dict[str, Slices]:
+        slices = {part: self._prepared(folder) for part, folder in self._folders().items()}
         if self.limit is not None:
-            slices["Training"] = _some(slices["Training"], self.limit, self.seed)
+            training = slices["Training"]
+            slices["Training"] = training.at(_some(training.targets, self.limit, self.seed))
         return slices
 
     def _prepared(self, folder: Path) -> Slices:
@@ -280,27 +301,34 @@ class KaggleSlices(pl.LightningDataModule):
         return {"images": np.array(images, dtype=np.uint8).reshape(-1, side, side), "good": np.array(good)}
 
 
-def _some(slices: Slices, n: int, seed: int) -> Slices:
-    """N slices, or all where there are fewer, each class in its proportion."""
+def _some(targets: NDArray[np.int64], n: int, seed: int) -> list[int]:
+    """Places of n slices, or of all where there are fewer, each class in its proportion."""
     rng = np.random.default_rng(seed)
-    place = np.empty(len(slices.targets))
-    for target in np.unique(slices.targets):
-        members = rng.permutation(np.flatnonzero(slices.targets == target))
+    place = np.empty(len(targets))
+    for target in np.unique(targets):
+        members = rng.permutation(np.flatnonzero(targets == target))
         place[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return slices.at(np.argsort(place, kind="stable")[:n].tolist())
+    return sorted(np.argsort(place, kind="stable")[:n].tolist())
 
 
 def _divided(slices: Slices, rule: SplitRule, *, by_slices: bool = False) -> dict[str, Slices]:
     """The parts of a split that keeps a subject's slices together; shares are of subjects, or of slices."""
+    parts = _members(slices.subjects, slices.targets, rule, by_slices=by_slices)
+    return {part: slices.at(places) for part, places in parts.items()}
+
+
+def _members(
+    subjects: Sequence[str], targets: NDArray[np.int64], rule: SplitRule, *, by_slices: bool
+) -> dict[str, list[int]]:
+    """The places of the slices in each part, from the subject and the class of each."""
     members: dict[str, list[int]] = {}
-    for i, subject in enumerate(slices.subjects):
+    for i, subject in enumerate(subjects):
         members.setdefault(subject, []).append(i)
-    strata = {subject: str(slices.targets[places[0]]) for subject, places in members.items()}
+    strata = {subject: str(targets[places[0]]) for subject, places in members.items()}
     sizes = {subject: len(places) for subject, places in members.items()} if by_slices else None
     split = split_subjects(strata, rule, sizes)
     return {
-        part: slices.at([i for subject in chosen for i in members[subject]])
-        for part, chosen in split.as_dict().items()
+        part: [i for subject in chosen for i in members[subject]] for part, chosen in split.as_dict().items()
     }
 
 

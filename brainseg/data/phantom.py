@@ -16,7 +16,8 @@ from brainseg.data.brats import BraTSVolumes
 from brainseg.data.kaggle import KaggleSlices
 from brainseg.data.leftovers import sweep_cohorts
 from brainseg.data.nfbs import NFBSVolumes
-from brainseg.phantom import VERSION, is_whole, keep_cohort
+from brainseg.data.splits import split_subjects
+from brainseg.phantom import VERSION, is_whole, keep_cohort, training_types
 
 LAYOUTS = {"classifier": "kaggle", "skullstripper": "nfbs", "segmenter": "brats"}
 
@@ -77,16 +78,30 @@ class PhantomData(pl.LightningDataModule):
         else:
             self.inner = BraTSVolumes(labels="auto", **settings)
 
+    def check_split(self) -> None:
+        """Refuse a split that the cohort cannot fill, before it is written.
+
+        Raises:
+            ConfigError: The classifier would see no slice of one of its classes.
+            DataError: The subjects are too few.
+        """
+        n = self.cohort["subjects"]
+        if not isinstance(self.inner, KaggleSlices):
+            self.inner.split_of({str(number): "" for number in range(n)})
+            return
+        types = self.cohort["types"] or TUMOR_TYPES
+        _check_classes(self.inner.recipe.classes, types, n)
+        if self.inner.how != "official":
+            training = training_types(types, n, self.cohort["seed"], self.cohort["testing_share"])
+            split_subjects(training, self.inner.rule)
+
     def prepare_data(self) -> None:
         """Write the cohort if it is not there, and prepare its scans.
 
         Raises:
-            ConfigError: The classifier would see no slice of one of its classes.
+            ConfigError, DataError: As of `check_split`.
         """
-        if isinstance(self.inner, KaggleSlices):
-            _check_classes(
-                self.inner.recipe.classes, self.cohort["types"] or TUMOR_TYPES, self.cohort["subjects"]
-            )
+        self.check_split()
         self.write()
         self.inner.prepare_data()
 

@@ -100,6 +100,14 @@ class VolumeData(pl.LightningDataModule):
     def read(self, case: Case) -> tuple[Volume, Volume]:
         """A case's image (C, X, Y, Z) and truth (1, X, Y, Z), on one grid."""
 
+    def check_split(self) -> None:
+        """Refuse a split that the subjects below the root cannot fill, without reading any.
+
+        Raises:
+            DataError: They are too few, or there is no such folder.
+        """
+        self.split_of({subject.id: "" for subject in find_subjects(self.root)})
+
     def prepare_data(self) -> None:
         sweep_cache(self.cache.folder)
         self._prepare()

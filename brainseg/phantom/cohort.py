@@ -143,6 +143,13 @@ def _slices(
     )
 
 
+def training_types(types: Sequence[str], subjects: int, seed: int, testing_share: float) -> dict[str, str]:
+    """The subjects of a kaggle cohort whose slices are in Training, with their tumour types."""
+    order = _in_turn(types, subjects, seed)
+    testing = set(_testing(order, testing_share))
+    return {_slice_subject(number): kind for number, kind in enumerate(order) if number not in testing}
+
+
 def _slice_subject(number: int) -> str:
     return f"phantom_{number:04d}"
 
