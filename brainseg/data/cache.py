@@ -108,7 +108,7 @@ class ArrayCache:
         except (OSError, ImageError) as error:
             raise StorageError(
                 f"{self.folder}: what was prepared cannot be kept there, {_reason(error)} "
-                f"({free_mb(self.folder):.0f} MB free); make room, or set paths.cache=DIR to another folder"
+                f"({free_mb(self.folder):.0f} MB free); {_first_mend(error)}, or set paths.cache=DIR"
             ) from error
 
     def _warn(self, message: str) -> None:
@@ -153,10 +153,20 @@ def _about(path: Path, array: NDArray[Any]) -> dict[str, Any]:
 def _read_mend(error: OSError) -> str:
     if error.errno in (errno.EMFILE, errno.ENFILE):  # every array of every scan stays open
         return "raise the limit of open files, for instance with ulimit -n 65536"
-    return "mend that, or set paths.cache=DIR to another folder"
+    return "mend that, or set paths.cache=DIR"
+
+
+def _first_mend(error: OSError | ImageError) -> str:
+    closed = _cause(error).errno in (errno.EROFS, errno.EACCES, errno.EPERM)
+    return "make it writable" if closed else "make room there"
 
 
 def _reason(error: OSError | ImageError) -> str:
-    """What the system said, also where `writing` has put it in words; NumPy says nothing of a full disk."""
-    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
-    return (getattr(cause, "strerror", None) or "not all of it was taken").lower()
+    """What the system said; NumPy says nothing of a full disk."""
+    return (_cause(error).strerror or "the disk took only a part of it").lower()
+
+
+def _cause(error: OSError | ImageError) -> OSError:
+    """The system's error, also where `writing` has put it in words."""
+    cause = error.__cause__ if isinstance(error, ImageError) else error
+    return cause if isinstance(cause, OSError) else OSError(str(error))

@@ -16,11 +16,11 @@ from brainseg.config import SkullStripperConfig
 from brainseg.config.errors import ConfigError
 from brainseg.config.schema import Intensity
 from brainseg.data.cache import ArrayCache, Arrays
-from brainseg.data.leftovers import sweep_cache
 from brainseg.data.loading import plain_loader, train_loader, worker_count
 from brainseg.data.sampling import Draw, generator_of
 from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
 from brainseg.data.splits import Split, SplitRule, split_subjects
+from brainseg.data.unfinished import sweep_cache
 from brainseg.data.volumes import WholeDataset
 from brainseg.device import threads
 from brainseg.images.volume import Volume

@@ -18,11 +18,11 @@ from brainseg.config import ClassifierConfig
 from brainseg.config.errors import ConfigError, DataError, ImageError
 from brainseg.data.cache import ArrayCache
 from brainseg.data.duplicates import cached_copies, clusters
-from brainseg.data.leftovers import sweep_cache
 from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader, worker_count
 from brainseg.data.sampling import Draw, generator_of
 from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
 from brainseg.data.splits import Split, SplitRule, joined, split_subjects
+from brainseg.data.unfinished import sweep_cache
 from brainseg.images.jpeg import read_slice
 from brainseg.preprocess.slices import network_input, prepare_slice
 

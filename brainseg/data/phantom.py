@@ -14,9 +14,9 @@ from brainseg.config import TUMOR_TYPES
 from brainseg.config.errors import ConfigError, ImageError, StorageError
 from brainseg.data.brats import BraTSVolumes
 from brainseg.data.kaggle import KaggleSlices
-from brainseg.data.leftovers import sweep_cohorts
 from brainseg.data.nfbs import NFBSVolumes
 from brainseg.data.splits import split_subjects
+from brainseg.data.unfinished import sweep_cohorts
 from brainseg.phantom import VERSION, is_whole, keep_cohort, training_types
 
 LAYOUTS = {"classifier": "kaggle", "skullstripper": "nfbs", "segmenter": "brats"}

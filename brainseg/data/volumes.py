@@ -20,11 +20,11 @@ from brainseg.augment import VolumeAugment
 from brainseg.config.errors import ImageError
 from brainseg.config.schema import Intensity, VolumeRecipe
 from brainseg.data.cache import ArrayCache, Arrays
-from brainseg.data.leftovers import sweep_cache
 from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader, worker_count
 from brainseg.data.sampling import Draw, generator_of
 from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
 from brainseg.data.splits import Split, SplitRule, split_subjects
+from brainseg.data.unfinished import sweep_cache
 from brainseg.device import threads
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.images.volume import Volume

@@ -116,14 +116,23 @@ def test_a_remembered_digest_that_is_none_is_computed_again(cache, tmp_path, dig
     assert all(len(memo.read_text()) == 64 for memo in (cache.folder / "digests").iterdir())
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, None])
-def test_a_cache_that_cannot_be_written_is_named_with_its_room_and_the_mend(cache, monkeypatch, code):
+@pytest.mark.parametrize(
+    ("code", "mend"),
+    [
+        (errno.ENOSPC, "make room there"),
+        (errno.EDQUOT, "make room there"),
+        (errno.EROFS, "make it writable"),
+        (errno.EACCES, "make it writable"),
+        (None, "make room there"),
+    ],
+)
+def test_a_cache_that_cannot_be_written_is_named_with_its_room_and_the_mend(cache, monkeypatch, code, mend):
     def fail(*_):
         raise OSError(code, os.strerror(code)) if code else OSError("3000 requested and 0 written")  # NumPy's
 
     monkeypatch.setattr(np, "save", fail)
     with pytest.raises(
-        StorageError, match=r"cache: what was prepared .* MB free\); .*paths\.cache=DIR"
+        StorageError, match=rf"cache: what was prepared .* MB free\); {mend}, or set paths\.cache=DIR"
     ) as told:
         cache.get("key", lambda: ENTRY)
     assert "\n" not in str(told.value)

@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -20,11 +21,17 @@ COHORT = {"layout": "brats", "subjects": 2, "seed": 3, "spacing_mm": 8.0}
 DAY = 24 * 3600
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kept") / "brats"
+    keep_cohort(folder, **COHORT)
+    return folder
+
+
 @pytest.fixture
-def root(tmp_path):
-    """A whole cohort."""
-    keep_cohort(tmp_path / "phantom" / "brats", **COHORT)
-    return tmp_path / "phantom" / "brats"
+def root(kept, tmp_path):
+    """A whole cohort, to be damaged."""
+    return Path(shutil.copytree(kept, tmp_path / "phantom" / "brats"))
 
 
 @pytest.fixture
@@ -183,7 +190,13 @@ def test_half_written_entries_and_files_of_the_cache_go_when_they_are_old(data):
             (folder / name).write_text("half")
     aged(old_entry, 2 * DAY)
     aged(shelf / "abcdef", 2 * DAY)
+    digests = shelf.parent / "digests"
+    digests.mkdir()
+    for name in (f"{'0' * 32}.4711", f".0123abcd.{'0' * 32}", "0" * 31):
+        (digests / name).touch()
+    aged(digests, 2 * DAY)
     data.prepare_data()
+    assert {path.name for path in digests.iterdir() if path.stat().st_mtime < time.time() - DAY} == {"0" * 31}
     assert sorted(path.name for path in shelf.iterdir()) == [".partial-abcd_124", "abcdef"]
     assert sorted(path.name for path in (shelf / "abcdef").iterdir()) == [".keep.npy", "image.npy"]
 

@@ -6,14 +6,16 @@ their process are swept by `brainseg.folders`.
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 OLD_SECONDS = 24 * 3600.0
 COHORT = re.compile(r"\.[0-9a-f]{8}\.(brats|kaggle|nfbs)-[0-9a-f]{10}")  # a cohort that was being written
 ENTRY = re.compile(r"\.partial-[0-9a-z_]{8}")  # an entry of the cache that was being written
-FILE = re.compile(r"\.[0-9a-f]{8}\.[a-z_]+\.(npy|json)")  # a file of an entry
+# A file of an entry, as `files.writing` names it, and a remembered digest, as it and earlier versions do.
+FILE = re.compile(r"\.[0-9a-f]{8}\.[a-z_]+\.(npy|json)")
+DIGEST = re.compile(r"\.[0-9a-f]{8}\.[0-9a-f]{32}|[0-9a-f]{32}\.\d+")
 
 
 def sweep_cohorts(root: Path) -> None:
@@ -27,16 +29,21 @@ def sweep_cache(root: Path) -> None:
     for shelf in root.glob("[0-9a-f][0-9a-f]"):
         for folder in _named(shelf, ENTRY):
             _remove(folder)
-        for file in shelf.glob("[0-9a-f]*/.*"):
-            if FILE.fullmatch(file.name) and _is_old(file):
-                with suppress(OSError):
-                    file.unlink()
+        _remove_files(shelf.glob("[0-9a-f]*/.*"), FILE)
+    _remove_files(root.glob("digests/*"), DIGEST)
 
 
 def _named(parent: Path, name: re.Pattern[str]) -> Iterator[Path]:
     for folder in parent.glob(".*"):
         if name.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():
             yield folder
+
+
+def _remove_files(files: Iterable[Path], name: re.Pattern[str]) -> None:
+    for file in files:
+        if name.fullmatch(file.name) and _is_old(file):
+            with suppress(OSError):
+                file.unlink()
 
 
 def _remove(folder: Path) -> None:
