@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.config.errors import ImageError, StorageError
-from brainseg.files import free_mb, writing
+from brainseg.data.storage import not_kept, reason
+from brainseg.files import writing
 
 Arrays = dict[str, NDArray[Any]]
 # NumPy parses the header of a .npy as Python, and Python 3.11.7, for one, raises SystemError where
@@ -83,7 +84,7 @@ class ArrayCache:
                 temporary.write_text(digest)
         except (OSError, ImageError) as error:  # entries that are there can still be used
             self._warn(
-                f"{self.folder}: cannot remember what scans hold, {_reason(error)}; they are read again"
+                f"{self.folder}: cannot remember what scans hold, {reason(error)}; they are read again"
             )
         return digest
 
@@ -95,7 +96,7 @@ class ArrayCache:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except OSError as error:  # too many open files, for instance: no fault of the entry
-            raise StorageError(f"{entry}: cannot be read, {_reason(error)}; {_read_mend(error)}") from error
+            raise StorageError(f"{entry}: cannot be read, {reason(error)}; {_read_mend(error)}") from error
         except Exception:  # a damaged manifest, or header of NumPy, which is Python, fails in a dozen ways
             return None
         return arrays or None
@@ -106,10 +107,7 @@ class ArrayCache:
             with writing(entry / MANIFEST) as temporary:
                 temporary.write_text(json.dumps(listed))
         except (OSError, ImageError) as error:
-            raise StorageError(
-                f"{self.folder}: what was prepared cannot be kept there, {_reason(error)} "
-                f"({free_mb(self.folder):.0f} MB free); {_first_mend(error)}, or set paths.cache=DIR"
-            ) from error
+            raise not_kept(self.folder, error, "paths.cache") from error
 
     def _warn(self, message: str) -> None:
         if not self._warned:
@@ -154,19 +152,3 @@ def _read_mend(error: OSError) -> str:
     if error.errno in (errno.EMFILE, errno.ENFILE):  # every array of every scan stays open
         return "raise the limit of open files, for instance with ulimit -n 65536"
     return "mend that, or set paths.cache=DIR"
-
-
-def _first_mend(error: OSError | ImageError) -> str:
-    closed = _cause(error).errno in (errno.EROFS, errno.EACCES, errno.EPERM)
-    return "make it writable" if closed else "make room there"
-
-
-def _reason(error: OSError | ImageError) -> str:
-    """What the system said; NumPy says nothing of a full disk."""
-    return (_cause(error).strerror or "the disk took only a part of it").lower()
-
-
-def _cause(error: OSError | ImageError) -> OSError:
-    """The system's error, also where `writing` has put it in words."""
-    cause = error.__cause__ if isinstance(error, ImageError) else error
-    return cause if isinstance(cause, OSError) else OSError(str(error))

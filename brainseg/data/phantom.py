@@ -11,11 +11,12 @@ from rich.progress import Progress
 from torch.utils.data import DataLoader
 
 from brainseg.config import TUMOR_TYPES
-from brainseg.config.errors import ConfigError, ImageError, StorageError
+from brainseg.config.errors import ConfigError, ImageError
 from brainseg.data.brats import BraTSVolumes
 from brainseg.data.kaggle import KaggleSlices
 from brainseg.data.nfbs import NFBSVolumes
 from brainseg.data.splits import split_subjects
+from brainseg.data.storage import not_kept
 from brainseg.data.unfinished import sweep_cohorts
 from brainseg.phantom import VERSION, is_whole, keep_cohort, training_types
 
@@ -119,7 +120,7 @@ class PhantomData(pl.LightningDataModule):
             with Progress(transient=True) as bar:
                 keep_cohort(self.folder, progress=_advance(bar, self.cohort["subjects"]), **settings)
         except (ImageError, OSError) as error:
-            raise StorageError(f"{error}; the folder of cohorts is data.root") from error
+            raise not_kept(self.folder, error, "data.root") from error
 
     def setup(self, stage: str) -> None:
         self.inner.setup(stage)

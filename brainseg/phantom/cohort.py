@@ -7,7 +7,8 @@ from pathlib import Path
 from joblib import Parallel, cpu_count, delayed
 
 from brainseg.config import TUMOR_TYPES
-from brainseg.config.errors import ConfigError, DataError
+from brainseg.config.errors import ConfigError, DataError, ImageError
+from brainseg.files import not_written
 from brainseg.folders import new_folder, sweep
 from brainseg.phantom.contrast import Contrast
 from brainseg.phantom.fields import random_stream
@@ -185,6 +186,10 @@ def _folder_for(root: Path) -> Iterator[Path]:
             yield folder
     except FileExistsError:  # another process was first
         raise refused from None
+    except ImageError as error:  # of a file in a folder that nobody has asked for
+        cause = error.__cause__
+        explained = not_written(root, cause) if isinstance(cause, OSError) else None
+        raise explained or error from cause
 
 
 def _check(

@@ -132,7 +132,7 @@ def test_a_cache_that_cannot_be_written_is_named_with_its_room_and_the_mend(cach
 
     monkeypatch.setattr(np, "save", fail)
     with pytest.raises(
-        StorageError, match=rf"cache: what was prepared .* MB free\); {mend}, or set paths\.cache=DIR"
+        StorageError, match=rf"cache: cannot be written, .* MB free\); {mend}, or set paths\.cache=DIR"
     ) as told:
         cache.get("key", lambda: ENTRY)
     assert "\n" not in str(told.value)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hydra.utils import instantiate
 
-from brainseg.config.errors import DataError, StorageError
+from brainseg.config.errors import DataError, ImageError, StorageError
 from brainseg.phantom import cohort as cohorts
 from brainseg.phantom import is_whole, keep_cohort, write_cohort
 
@@ -148,12 +148,25 @@ def test_a_whole_cohort_is_not_made_twice(root, monkeypatch):
     keep_cohort(root, **COHORT)
 
 
-def test_a_disk_that_is_full_ends_in_one_line_with_the_folder_and_leaves_nothing(data, monkeypatch):
+def fill_up(monkeypatch) -> None:
     def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("brainseg.phantom.writers.nifti.write", full)
-    message = r"brats-\w+: not written, no space left .* MB free.*data\.root"
+    monkeypatch.setattr("nibabel.save", full)
+    monkeypatch.setattr("PIL.Image.Image.save", full)
+
+
+@pytest.mark.parametrize("layout", ["bids", "kaggle"])
+def test_the_command_names_the_folder_that_was_asked_for_when_its_disk_is_full(tmp_path, monkeypatch, layout):
+    fill_up(monkeypatch)
+    with pytest.raises(ImageError, match=rf"^{tmp_path}/c: not written, no space left .* MB free"):
+        write_cohort(tmp_path / "c", **COHORT | {"layout": layout})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_ends_in_one_line_with_the_folder_and_leaves_nothing(data, monkeypatch):
+    fill_up(monkeypatch)
+    message = r"phantom/brats-\w+: cannot be written, no space left .* MB free\); .* or set data\.root=DIR"
     with pytest.raises(StorageError, match=message) as told:
         data.write()
     assert "\n" not in str(told.value)
