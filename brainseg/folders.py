@@ -6,22 +6,16 @@ place where it will be. What a process left that is no longer alive is removed b
 
 import errno
 import os
-import platform
 import re
 import secrets
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
-from brainseg.files import flush_to_disk, not_written
+from brainseg.files import flush_to_disk, host, is_left_behind, not_written
 
 PARTIAL = "partial"
-# For so long a folder of another machine stays, whose processes nobody can ask.
-OLD_SECONDS = 7 * 24 * 3600.0
 _NAME = re.compile(r"\.(?P<kind>[a-z]+)-(?P<name>.+)-(?P<host>[^-]+)-(?P<pid>\d+)-(?P<token>[0-9a-f]{8})")
 _in_use: set[Path] = set()  # of this process
 
@@ -78,7 +72,7 @@ def _explained(target: Path) -> Iterator[None]:
 def beside(target: Path, kind: str) -> Path:
     """A name beside `target` that is not taken, and by which `left_behind` knows whose it is."""
     token = secrets.token_hex(4)
-    return target.parent / f".{kind}-{target.name}-{_host()}-{os.getpid()}-{token}"
+    return target.parent / f".{kind}-{target.name}-{host()}-{os.getpid()}-{token}"
 
 
 @contextmanager
@@ -111,7 +105,7 @@ def left_behind(parent: Path, kind: str) -> list[tuple[Path, str]]:
         named = _NAME.fullmatch(folder.name)
         if not named or named["kind"] != kind or folder.is_symlink() or not folder.is_dir():
             continue
-        if not _is_alive(folder, named["host"], int(named["pid"])):
+        if _is_dead(folder, named["host"], int(named["pid"])):
             found.append((folder, named["name"]))
     return found
 
@@ -123,19 +117,10 @@ def flush(folder: Path) -> None:
             flush_to_disk(path)
 
 
-def _is_alive(folder: Path, host: str, pid: int) -> bool:
-    if host != _host():
-        return _age_seconds(folder) < OLD_SECONDS
-    if pid == os.getpid():
-        return folder.absolute() in _in_use
-    return bool(psutil.pid_exists(pid))
-
-
-def _age_seconds(folder: Path) -> float:
-    try:
-        return time.time() - folder.stat().st_mtime
-    except OSError:  # it has just been moved into place
-        return 0.0
+def _is_dead(folder: Path, made_on: str, pid: int) -> bool:
+    if made_on == host() and pid == os.getpid():
+        return folder.absolute() not in _in_use  # of an earlier process with the same number
+    return is_left_behind(folder, made_on, pid)
 
 
 def _move(folder: Path, target: Path) -> None:
@@ -152,7 +137,3 @@ def _remove(folder: Path) -> None:
     """The only place where a whole folder is removed: its name says that it is a temporary one of ours."""
     assert _NAME.fullmatch(folder.name), folder
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _host() -> str:
-    return re.sub(r"[^A-Za-z0-9.]", "_", platform.node()) or "unnamed"

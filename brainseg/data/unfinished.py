@@ -1,21 +1,22 @@
-"""What a killed process of an earlier version, or a half-written file of any, has left in our own folders.
+"""What killed processes have left in the cache and among the cohorts.
 
-Their names do not say whose they are, so only what has not changed for a day is removed. Folders that name
-their process are swept by `brainseg.folders`.
+Files and folders that name their process are swept when it is dead, by `brainseg.files` and
+`brainseg.folders`. The names of earlier versions do not, so of these only what has not changed for a day is
+removed.
 """
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+
+from brainseg.files import sweep_files
 
 OLD_SECONDS = 24 * 3600.0
 COHORT = re.compile(r"\.[0-9a-f]{8}\.(brats|kaggle|nfbs)-[0-9a-f]{10}")  # a cohort that was being written
 ENTRY = re.compile(r"\.partial-[0-9a-z_]{8}")  # an entry of the cache that was being written
-# A file of an entry, as `files.writing` names it, and a remembered digest, as it and earlier versions do.
-FILE = re.compile(r"\.[0-9a-f]{8}\.[a-z_]+\.(npy|json)")
-DIGEST = re.compile(r"\.[0-9a-f]{8}\.[0-9a-f]{32}|[0-9a-f]{32}\.\d+")
+DIGEST = re.compile(r"[0-9a-f]{32}\.\d+")  # a remembered digest that was being written
 
 
 def sweep_cohorts(root: Path) -> None:
@@ -25,25 +26,28 @@ def sweep_cohorts(root: Path) -> None:
 
 
 def sweep_cache(root: Path) -> None:
-    """Remove entries, and files of entries, of the cache in `root` that were never finished."""
+    """Remove entries, and files of entries, of the cache in `root` that were never finished.
+
+    What may not be removed stays: a cache that is read-only is still of use.
+    """
     for shelf in root.glob("[0-9a-f][0-9a-f]"):
         for folder in _named(shelf, ENTRY):
             _remove(folder)
-        _remove_files(shelf.glob("[0-9a-f]*/.*"), FILE)
-    _remove_files(root.glob("digests/*"), DIGEST)
+        for entry in shelf.glob("[0-9a-f]*"):
+            with suppress(OSError):
+                sweep_files(entry)
+    with suppress(OSError):
+        sweep_files(root / "digests")
+    for file in root.glob("digests/*.*"):
+        if DIGEST.fullmatch(file.name) and _is_old(file):
+            with suppress(OSError):
+                file.unlink()
 
 
 def _named(parent: Path, name: re.Pattern[str]) -> Iterator[Path]:
     for folder in parent.glob(".*"):
         if name.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():
             yield folder
-
-
-def _remove_files(files: Iterable[Path], name: re.Pattern[str]) -> None:
-    for file in files:
-        if name.fullmatch(file.name) and _is_old(file):
-            with suppress(OSError):
-                file.unlink()
 
 
 def _remove(folder: Path) -> None:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from brainseg import folders
+from brainseg import files
 from brainseg.config.errors import ImageError
 from brainseg.folders import left_behind, new_folder, sweep
 
@@ -19,7 +19,7 @@ def dead_pid() -> int:
 
 
 def left_by(parent, pid, *, host=None, name="patient-1"):
-    folder = parent / f".partial-{name}-{host or folders._host()}-{pid}-0123abcd"
+    folder = parent / f".partial-{name}-{host or files.host()}-{pid}-0123abcd"
     folder.mkdir()
     (folder / "half.nii.gz").write_bytes(b"half")
     return folder
@@ -106,7 +106,7 @@ def test_a_link_is_never_followed(tmp_path, dead_pid):
     target = tmp_path / "target"
     target.mkdir()
     (target / "scan.nii.gz").touch()
-    (tmp_path / f".partial-x-{folders._host()}-{dead_pid}-0123abcd").symlink_to(target)
+    (tmp_path / f".partial-x-{files.host()}-{dead_pid}-0123abcd").symlink_to(target)
     assert sweep(tmp_path) == []
     assert (target / "scan.nii.gz").exists()
 

@@ -14,6 +14,7 @@ import pytest
 from hydra.utils import instantiate
 
 from brainseg.config.errors import DataError, ImageError, StorageError
+from brainseg.files import host
 from brainseg.phantom import cohort as cohorts
 from brainseg.phantom import is_whole, keep_cohort, write_cohort
 
@@ -175,11 +176,9 @@ def test_a_disk_that_is_full_ends_in_one_line_with_the_folder_and_leaves_nothing
 
 def test_what_dead_processes_left_goes_and_what_a_live_one_writes_stays(data):
     """Both as today's code names it and as that of earlier versions did, by age alone."""
-    import platform
-
     parent = data.folder.parent
-    dead = parent / f".partial-brats-1-{platform.node()}-{process_that_has_ended()}-01234567"
-    live = parent / f".partial-brats-1-{platform.node()}-{os.getppid()}-01234567"
+    dead = parent / f".partial-brats-1-{host()}-{process_that_has_ended()}-01234567"
+    live = parent / f".partial-brats-1-{host()}-{os.getppid()}-01234567"
     old, young = parent / f".0123abcd.{data.folder.name}", parent / f".4567abcd.{data.folder.name}"
     mine = parent / ".0123abcd.notes"
     for folder in (dead, live, old, young, mine):
@@ -194,24 +193,37 @@ def test_what_dead_processes_left_goes_and_what_a_live_one_writes_stays(data):
     )
 
 
-def test_half_written_entries_and_files_of_the_cache_go_when_they_are_old(data):
+def test_half_written_entries_and_files_of_the_cache_go_when_they_are_old_or_their_process_is_dead(data):
     shelf = Path(data.inner.cache.folder) / "ab"
     old_entry, young_entry = shelf / ".partial-abcd_123", shelf / ".partial-abcd_124"
-    for folder in (old_entry, young_entry, shelf / "abcdef"):
+    entry, digests = shelf / "abcdef", shelf.parent / "digests"
+    dead = f".writing-{host()}-{process_that_has_ended()}-01234567"
+    live = f".writing-{host()}-{os.getppid()}-01234567"
+    for folder in (old_entry, young_entry, entry, digests):
         folder.mkdir(parents=True)
-        for name in ("image.npy", ".0123abcd.image.npy", ".keep.npy"):
+        for name in ("image.npy", f"{dead}.image.npy", f"{live}.image.npy", ".keep.npy", f"{'0' * 32}.4711"):
             (folder / name).write_text("half")
     aged(old_entry, 2 * DAY)
-    aged(shelf / "abcdef", 2 * DAY)
-    digests = shelf.parent / "digests"
-    digests.mkdir()
-    for name in (f"{'0' * 32}.4711", f".0123abcd.{'0' * 32}", "0" * 31):
-        (digests / name).touch()
     aged(digests, 2 * DAY)
     data.prepare_data()
-    assert {path.name for path in digests.iterdir() if path.stat().st_mtime < time.time() - DAY} == {"0" * 31}
-    assert sorted(path.name for path in shelf.iterdir()) == [".partial-abcd_124", "abcdef"]
-    assert sorted(path.name for path in (shelf / "abcdef").iterdir()) == [".keep.npy", "image.npy"]
+    kept = {"image.npy", f"{live}.image.npy", ".keep.npy"}
+    assert {path.name for path in shelf.iterdir()} == {young_entry.name, entry.name}
+    assert {path.name for path in entry.iterdir()} == kept | {f"{'0' * 32}.4711"}
+    assert {path.name for path in digests.iterdir() if path.read_text() == "half"} == kept
+
+
+def test_a_cache_whose_leftovers_may_not_be_removed_is_still_of_use(data, monkeypatch):
+    data.prepare_data()
+    entry = next(Path(data.inner.cache.folder).glob("[0-9a-f][0-9a-f]/*"))
+    leftover = entry / f".writing-{host()}-{process_that_has_ended()}-01234567.image.npy"
+    leftover.write_text("half")
+
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    data.prepare_data()
+    assert leftover.exists()
 
 
 @pytest.mark.slow
