@@ -105,11 +105,16 @@ def not_written(path: Path, error: OSError) -> ImageError | None:
     return None
 
 
+def free_mb(path: str | Path) -> float:
+    """What is free on the disk of a file or folder, which need not be there yet."""
+    path = Path(path).absolute()
+    there = next(place for place in (path, *path.parents) if place.exists())
+    return shutil.disk_usage(there).free / 1e6
+
+
 def _no_room(path: Path, error: OSError) -> str:
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    free_mb = shutil.disk_usage(folder).free / 1e6
     return (
-        f"{path}: not written, {_reason(error)} ({free_mb:.0f} MB free there); "
+        f"{path}: not written, {_reason(error)} ({free_mb(path):.0f} MB free there); "
         "make room or choose another folder, nothing half-written was left"
     )
 

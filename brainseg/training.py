@@ -47,6 +47,7 @@ def train(cfg: DictConfig) -> float:
     )
     started_from = _initialise(cfg, module) if resumed is None else resumed.run.get("started_from")
     data = instantiate(cfg.data, _convert_="object")  # the recipe arrives as its config class
+    data.check_split()  # before any scan is prepared for it
     data.prepare_data()
     data.setup("fit")  # faults in the data show here, before a trainer or a logger exists
     if resumed is not None:

@@ -27,5 +27,9 @@ class DataError(UserError):
     """A data folder does not hold what its reader needs."""
 
 
+class StorageError(UserError):
+    """What we made cannot be kept: a disk is full, or a folder read-only. No input is at fault."""
+
+
 class CheckpointError(UserError):
     """A file is not a checkpoint that this version of brainseg can use."""

@@ -1,6 +1,8 @@
 """Synthetic heads for a skull stripper of any contrast, painted anew for every patch."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,9 @@ from brainseg.config.schema import Intensity
 from brainseg.data.cache import ArrayCache, Arrays
 from brainseg.data.loading import plain_loader, train_loader, worker_count
 from brainseg.data.sampling import Draw, generator_of
-from brainseg.data.splits import SplitRule, split_subjects
+from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
+from brainseg.data.splits import Split, SplitRule, split_subjects
+from brainseg.data.unfinished import sweep_cache
 from brainseg.data.volumes import WholeDataset
 from brainseg.device import threads
 from brainseg.images.volume import Volume
@@ -70,16 +74,26 @@ class PaintedHeads(pl.LightningDataModule):
             )
         self.recipe, self.n, self.seed, self.spacing_mm = recipe, heads, seed, float(spacing_mm[0])
         self.rule = SplitRule(val_share, test_share, None, 0, seed)
-        self.workers = worker_count(workers)
+        worker_count(workers)  # refuses what is no number of them
+        self.workers = workers
         self.cache = ArrayCache(cache)
         self.facts: dict[str, Any] = {}
 
+    def check_split(self) -> None:
+        """Refuse a split that the heads cannot fill.
+
+        Raises:
+            DataError: They are too few.
+        """
+        self._split()
+
     def prepare_data(self) -> None:
+        sweep_cache(self.cache.folder)
         self._templates()
 
     def setup(self, stage: str) -> None:
         templates = self._templates()
-        self.split = split_subjects({f"head-{k:04d}": "" for k in range(self.n)}, self.rule)
+        self.split = self._split()
         self.templates = {
             part: [templates[int(name[5:])] for name in names] for part, names in self.split.as_dict().items()
         }
@@ -89,7 +103,7 @@ class PaintedHeads(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         dataset = PaintedPatches(self.templates["train"], self.recipe, self.seed)
         return train_loader(
-            dataset, len(dataset), self.recipe.batch_size, self.seed, self.workers, self.beginning
+            dataset, len(dataset), self.recipe.batch_size, self.seed, self.loaders, self.beginning
         )
 
     def val_dataloader(self) -> DataLoader[Any]:
@@ -98,9 +112,22 @@ class PaintedHeads(pl.LightningDataModule):
     def test_dataloader(self) -> DataLoader[Any]:
         return self._whole("test")
 
+    def _split(self) -> Split:
+        return split_subjects({f"head-{k:04d}": "" for k in range(self.n)}, self.rule)
+
     def _whole(self, part: str) -> DataLoader[Any]:
         painted = [prepared_head(template, k, self.recipe) for k, template in enumerate(self.templates[part])]
-        return plain_loader(WholeDataset(painted), 1, self.workers)
+        return plain_loader(WholeDataset(painted), 1, self.loaders)
+
+    @cached_property
+    def loaders(self) -> int:
+        """Loader processes of each part; found once, before any of them takes shared memory."""
+        voxel = FLOAT + LONG
+        return fitting_workers(
+            self.workers,
+            train_bytes=self.recipe.batch_size * prod(self.recipe.patch) * voxel,
+            other_bytes=self.templates["train"][0].parts.size * voxel,  # all heads have one grid
+        )
 
     def _templates(self) -> list[Template]:
         with ThreadPoolExecutor(threads()) as pool:

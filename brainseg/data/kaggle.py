@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,9 @@ from brainseg.data.cache import ArrayCache
 from brainseg.data.duplicates import cached_copies, clusters
 from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader, worker_count
 from brainseg.data.sampling import Draw, generator_of
+from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
 from brainseg.data.splits import Split, SplitRule, joined, split_subjects
+from brainseg.data.unfinished import sweep_cache
 from brainseg.images.jpeg import read_slice
 from brainseg.position import START
 from brainseg.preprocess.slices import network_input, prepare_slice
@@ -157,11 +160,30 @@ class KaggleSlices(pl.LightningDataModule):
             raise ConfigError(f"data.limit must be two slices a class or more, got {limit}")
         self.how, self.limit = split, limit
         self.rule = SplitRule(val_share, test_share, folds, fold, seed)
-        self.workers = worker_count(workers)
+        worker_count(workers)  # refuses what is no number of them
+        self.workers = workers
         self.cache = ArrayCache(cache)
         self.facts: dict[str, Any] = {}
 
+    def check_split(self) -> None:
+        """Refuse a split that the slices below the root cannot fill, without reading any.
+
+        Raises:
+            DataError: They are too few, or a folder is not there.
+        """
+        folders = self._folders()
+        if self.how == "official":
+            return
+        found = find_slices(folders["Training"], list(self.recipe.classes))
+        targets = np.array([target for _, target in found], dtype=np.int64)
+        places = range(len(found)) if self.limit is None else _some(targets, self.limit, self.seed)
+        subjects = _subjects(self.root / "subjects.csv")
+        names = [found[i][0].relative_to(self.root).as_posix() for i in places]
+        owners = [subjects.get(name, name) for name in names]
+        _members(owners, targets[list(places)], self.rule, by_slices=self.how == "grouped")
+
     def prepare_data(self) -> None:
+        sweep_cache(self.cache.folder)
         slices = self._slices()
         if self.how == "grouped":
             self._clusters(slices)
@@ -214,7 +236,7 @@ class KaggleSlices(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         dataset = SliceDataset(self.parts["train"], self.recipe, self.seed)
         return train_loader(
-            dataset, len(dataset), self.recipe.batch_size, self.seed, self.workers, self.beginning
+            dataset, len(dataset), self.recipe.batch_size, self.seed, self.loaders, self.beginning
         )
 
     def val_dataloader(self) -> DataLoader[Any]:
@@ -225,18 +247,36 @@ class KaggleSlices(pl.LightningDataModule):
 
     def _plain(self, part: str) -> DataLoader[Any]:
         dataset = SliceDataset(self.parts[part], self.recipe, seed=None)
-        return plain_loader(dataset, max(self.recipe.batch_size, 32), self.workers)
+        return plain_loader(dataset, self._plain_batch, self.loaders)
 
-    def _slices(self) -> dict[str, Slices]:
+    @property
+    def _plain_batch(self) -> int:
+        return max(self.recipe.batch_size, 32)
+
+    @cached_property
+    def loaders(self) -> int:
+        """Loader processes of each part; found once, before any of them takes shared memory."""
+        slice_bytes = 3 * self.recipe.preprocess.size**2 * FLOAT + LONG
+        return fitting_workers(
+            self.workers,
+            train_bytes=self.recipe.batch_size * slice_bytes,
+            other_bytes=self._plain_batch * slice_bytes,
+        )
+
+    def _folders(self) -> dict[str, Path]:
         folders = slice_folders(self.root)
         if self.how == "official" and "Testing" not in folders:
             raise DataError(
                 f"{self.root} has no folder Testing, on which data.split=official validates and tests; "
                 "set data.split=grouped, or fetch it"
             )
-        slices = {part: self._prepared(folder) for part, folder in folders.items()}
+        return folders
+
+    def _slices(self) -> dict[str, Slices]:
+        slices = {part: self._prepared(folder) for part, folder in self._folders().items()}
         if self.limit is not None:
-            slices["Training"] = _some(slices["Training"], self.limit, self.seed)
+            training = slices["Training"]
+            slices["Training"] = training.at(_some(training.targets, self.limit, self.seed))
         return slices
 
     def _prepared(self, folder: Path) -> Slices:
@@ -266,27 +306,34 @@ class KaggleSlices(pl.LightningDataModule):
         return {"images": np.array(images, dtype=np.uint8).reshape(-1, side, side), "good": np.array(good)}
 
 
-def _some(slices: Slices, n: int, seed: int) -> Slices:
-    """N slices, or all where there are fewer, each class in its proportion."""
+def _some(targets: NDArray[np.int64], n: int, seed: int) -> list[int]:
+    """Places of n slices, or of all where there are fewer, each class in its proportion."""
     rng = np.random.default_rng(seed)
-    place = np.empty(len(slices.targets))
-    for target in np.unique(slices.targets):
-        members = rng.permutation(np.flatnonzero(slices.targets == target))
+    place = np.empty(len(targets))
+    for target in np.unique(targets):
+        members = rng.permutation(np.flatnonzero(targets == target))
         place[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return slices.at(np.argsort(place, kind="stable")[:n].tolist())
+    return sorted(np.argsort(place, kind="stable")[:n].tolist())
 
 
 def _divided(slices: Slices, rule: SplitRule, *, by_slices: bool = False) -> dict[str, Slices]:
     """The parts of a split that keeps a subject's slices together; shares are of subjects, or of slices."""
+    parts = _members(slices.subjects, slices.targets, rule, by_slices=by_slices)
+    return {part: slices.at(places) for part, places in parts.items()}
+
+
+def _members(
+    subjects: Sequence[str], targets: NDArray[np.int64], rule: SplitRule, *, by_slices: bool
+) -> dict[str, list[int]]:
+    """The places of the slices in each part, from the subject and the class of each."""
     members: dict[str, list[int]] = {}
-    for i, subject in enumerate(slices.subjects):
+    for i, subject in enumerate(subjects):
         members.setdefault(subject, []).append(i)
-    strata = {subject: str(slices.targets[places[0]]) for subject, places in members.items()}
+    strata = {subject: str(targets[places[0]]) for subject, places in members.items()}
     sizes = {subject: len(places) for subject, places in members.items()} if by_slices else None
     split = split_subjects(strata, rule, sizes)
     return {
-        part: slices.at([i for subject in chosen for i in members[subject]])
-        for part, chosen in split.as_dict().items()
+        part: [i for subject in chosen for i in members[subject]] for part, chosen in split.as_dict().items()
     }
 
 

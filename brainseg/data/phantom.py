@@ -11,11 +11,14 @@ from rich.progress import Progress
 from torch.utils.data import DataLoader
 
 from brainseg.config import TUMOR_TYPES
-from brainseg.config.errors import ConfigError
+from brainseg.config.errors import ConfigError, ImageError
 from brainseg.data.brats import BraTSVolumes
 from brainseg.data.kaggle import KaggleSlices
 from brainseg.data.nfbs import NFBSVolumes
-from brainseg.phantom import VERSION, write_cohort
+from brainseg.data.splits import split_subjects
+from brainseg.data.storage import not_kept
+from brainseg.data.unfinished import sweep_cohorts
+from brainseg.phantom import VERSION, is_whole, keep_cohort, training_types
 from brainseg.position import START
 
 LAYOUTS = {"classifier": "kaggle", "skullstripper": "nfbs", "segmenter": "brats"}
@@ -79,26 +82,48 @@ class PhantomData(pl.LightningDataModule):
         else:
             self.inner = BraTSVolumes(labels="auto", **settings)
 
+    def check_split(self) -> None:
+        """Refuse a split that the cohort cannot fill, before it is written.
+
+        Raises:
+            ConfigError: The classifier would see no slice of one of its classes.
+            DataError: The subjects are too few.
+        """
+        n = self.cohort["subjects"]
+        if not isinstance(self.inner, KaggleSlices):
+            self.inner.split_of({str(number): "" for number in range(n)})
+            return
+        types = self.cohort["types"] or TUMOR_TYPES
+        _check_classes(self.inner.recipe.classes, types, n)
+        if self.inner.how != "official":
+            training = training_types(types, n, self.cohort["seed"], self.cohort["testing_share"])
+            split_subjects(training, self.inner.rule)
+
     def prepare_data(self) -> None:
         """Write the cohort if it is not there, and prepare its scans.
 
         Raises:
-            ConfigError: The classifier would see no slice of one of its classes.
+            ConfigError, DataError: As of `check_split`.
         """
-        if isinstance(self.inner, KaggleSlices):
-            _check_classes(
-                self.inner.recipe.classes, self.cohort["types"] or TUMOR_TYPES, self.cohort["subjects"]
-            )
+        self.check_split()
         self.write()
         self.inner.prepare_data()
 
     def write(self) -> None:
-        """Write the cohort if it is not there."""
-        if self.folder.is_dir():
+        """Write the cohort, or what is missing of it.
+
+        Raises:
+            StorageError: There is no room for it, or its folder may not be written to.
+        """
+        sweep_cohorts(self.folder.parent)
+        if is_whole(self.folder):
             return
-        with Progress(transient=True) as bar:
-            settings = {name: value for name, value in self.cohort.items() if name != "version"}
-            write_cohort(self.folder, progress=_advance(bar, self.cohort["subjects"]), **settings)
+        settings = {name: value for name, value in self.cohort.items() if name != "version"}
+        try:
+            with Progress(transient=True) as bar:
+                keep_cohort(self.folder, progress=_advance(bar, self.cohort["subjects"]), **settings)
+        except (ImageError, OSError) as error:
+            raise not_kept(self.folder, error, "data.root") from error
 
     def setup(self, stage: str) -> None:
         self.inner.setup(stage)

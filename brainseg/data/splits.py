@@ -68,7 +68,7 @@ def split_subjects(
         sizes: What each subject counts for, where the shares are of slices for instance; None: all the same.
 
     Raises:
-        DataError: There are too few subjects for every part that is asked for to get one.
+        DataError: There are too few subjects for every part, and every fold, that is asked for to get one.
     """
     sizes = sizes or dict.fromkeys(strata, 1)
     order = _mixed_order(strata, sizes, rule.seed)
@@ -78,6 +78,7 @@ def split_subjects(
     if rule.folds is None:
         val = rest[: _count(rest, sizes, total * rule.val_share)]
     else:
+        _refuse_too_many_folds(rest, test, rule.folds)
         val = _folds(rest, strata, sizes, rule.folds)[rule.fold]
     chosen = set(val)
     train = [subject for subject in rest if subject not in chosen]
@@ -117,6 +118,16 @@ def joined(owners: Sequence[str], clusters: NDArray[np.int64]) -> list[str]:
     for place, name in enumerate(names):
         first.setdefault(int(component[place]), str(name))
     return [first[int(component[place])] for place in places]
+
+
+def _refuse_too_many_folds(rest: Sequence[str], test: Sequence[str], folds: int) -> None:
+    """At every fold, not only at the first that would be empty: all others would be trained in vain."""
+    if len(rest) < folds:
+        beside = f" beside {len(test)} to test on" if test else ""
+        raise DataError(
+            f"data.folds is {folds}, but there are {len(rest)} subjects{beside}: every fold needs one; "
+            f"set data.folds to {len(rest)} or less, or add subjects"
+        )
 
 
 def _count(order: Sequence[str], sizes: Mapping[str, int], wanted: float) -> int:

@@ -5,6 +5,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,9 @@ from brainseg.config.schema import Intensity, VolumeRecipe
 from brainseg.data.cache import ArrayCache, Arrays
 from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader, worker_count
 from brainseg.data.sampling import Draw, generator_of
+from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
 from brainseg.data.splits import Split, SplitRule, split_subjects
+from brainseg.data.unfinished import sweep_cache
 from brainseg.device import threads
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.images.volume import Volume
@@ -78,7 +82,8 @@ class VolumeData(pl.LightningDataModule):
         super().__init__()
         self.root, self.recipe, self.seed, self.skip_bad = Path(root), recipe, seed, skip_bad
         self.rule = SplitRule(val_share, test_share, folds, fold, seed)
-        self.workers = worker_count(workers)
+        worker_count(workers)  # refuses what is no number of them
+        self.workers = workers
         self.cache = ArrayCache(cache)
         self.facts: dict[str, Any] = {}
 
@@ -98,7 +103,16 @@ class VolumeData(pl.LightningDataModule):
     def read(self, case: Case) -> tuple[Volume, Volume]:
         """A case's image (C, X, Y, Z) and truth (1, X, Y, Z), on one grid."""
 
+    def check_split(self) -> None:
+        """Refuse a split that the subjects below the root cannot fill, without reading any.
+
+        Raises:
+            DataError: They are too few, or there is no such folder.
+        """
+        self.split_of({subject.id: "" for subject in find_subjects(self.root)})
+
     def prepare_data(self) -> None:
+        sweep_cache(self.cache.folder)
         self._prepare()
 
     def setup(self, stage: str) -> None:
@@ -108,14 +122,23 @@ class VolumeData(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         dataset = PatchDataset([self.arrays[name] for name in self.split.train], self.recipe, self.seed)
         return train_loader(
-            dataset, len(dataset), self.recipe.batch_size, self.seed, self.workers, self.beginning
+            dataset, len(dataset), self.recipe.batch_size, self.seed, self.loaders, self.beginning
         )
 
     def val_dataloader(self) -> DataLoader[Any]:
-        return plain_loader(WholeDataset([self.arrays[name] for name in self.split.val]), 1, self.workers)
+        return plain_loader(WholeDataset([self.arrays[name] for name in self.split.val]), 1, self.loaders)
 
     def test_dataloader(self) -> DataLoader[Any]:
-        return plain_loader(WholeDataset([self.arrays[name] for name in self.split.test]), 1, self.workers)
+        return plain_loader(WholeDataset([self.arrays[name] for name in self.split.test]), 1, self.loaders)
+
+    @cached_property
+    def loaders(self) -> int:
+        """Loader processes of each part; found once, before any of them takes shared memory."""
+        channels = next(iter(self.arrays.values()))["image"].shape[0]
+        patch = (channels * FLOAT + LONG) * prod(self.recipe.patch)
+        whole = [self.arrays[name] for name in (*self.split.val, *self.split.test)]
+        largest = max(case["image"].size * FLOAT + case["truth"].size * LONG for case in whole)
+        return fitting_workers(self.workers, train_bytes=self.recipe.batch_size * patch, other_bytes=largest)
 
     def _prepare(self) -> None:
         """Split the usable cases; map their images float16 (C, X, Y, Z) and truths uint8 (X, Y, Z)."""

@@ -1,7 +1,5 @@
 """A cohort of synthetic patients on disk, in the layout of a real data set."""
 
-import secrets
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +7,9 @@ from pathlib import Path
 from joblib import Parallel, cpu_count, delayed
 
 from brainseg.config import TUMOR_TYPES
-from brainseg.config.errors import ConfigError, DataError
+from brainseg.config.errors import ConfigError, DataError, ImageError
+from brainseg.files import not_written
+from brainseg.folders import new_folder, sweep
 from brainseg.phantom.contrast import Contrast
 from brainseg.phantom.fields import random_stream
 from brainseg.phantom.slices import SIDE_AT_1_MM, SliceFolder
@@ -73,7 +73,7 @@ def write_cohort(
         plan = LAYOUTS[layout]
         order = _in_turn(types or plan.types, subjects, seed)
     names = [plan.name(number) for number in range(subjects)]
-    with _new_folder(Path(root)) as folder:
+    with _folder_for(Path(root)) as folder:
         seeds = [_subject_seed(seed, number) for number in range(subjects)]
         made = _made(plan, seeds, order, names, spacing_mm, contrast)
         for number, (own, subject) in enumerate(zip(seeds, made, strict=True)):
@@ -144,6 +144,13 @@ def _slices(
     )
 
 
+def training_types(types: Sequence[str], subjects: int, seed: int, testing_share: float) -> dict[str, str]:
+    """The subjects of a kaggle cohort whose slices are in Training, with their tumour types."""
+    order = _in_turn(types, subjects, seed)
+    testing = set(_testing(order, testing_share))
+    return {_slice_subject(number): kind for number, kind in enumerate(order) if number not in testing}
+
+
 def _slice_subject(number: int) -> str:
     return f"phantom_{number:04d}"
 
@@ -166,21 +173,23 @@ def _testing(order: Sequence[str], share: float) -> list[int]:
 
 
 @contextmanager
-def _new_folder(root: Path) -> Iterator[Path]:
-    """A folder beside `root` to write to, renamed to it at the end and removed on any failure."""
+def _folder_for(root: Path) -> Iterator[Path]:
+    """A folder to write to, which becomes `root` at the end; what killed processes left beside it goes."""
+    refused = DataError(
+        f"{root}: exists and is not empty; a cohort needs a new folder, or remove this one first"
+    )
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise DataError(
-            f"{root}: exists and is not empty; a cohort needs a new folder, or remove this one first"
-        )
-    temporary = root.parent / f".{secrets.token_hex(4)}.{root.name}"
+        raise refused
+    sweep(root.parent)
     try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        if root.exists():
-            root.rmdir()
-        temporary.rename(root)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with new_folder(root) as folder:
+            yield folder
+    except FileExistsError:  # another process was first
+        raise refused from None
+    except ImageError as error:  # of a file in a folder that nobody has asked for
+        cause = error.__cause__
+        explained = not_written(root, cause) if isinstance(cause, OSError) else None
+        raise explained or error from cause
 
 
 def _check(

@@ -188,11 +188,13 @@ def test_the_command_ends_with_that_one_line_and_exit_code_2(tmp_path, override)
 
 
 def _sweep(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a sweep whose jobs print their name instead of training."""
+    """Run a sweep whose jobs print their name instead of training; none of them is built before."""
     return _python(
         "import sys, types; fake = types.ModuleType('brainseg.training');"
         "fake.train = lambda cfg: print('TRAINED', cfg.name) or 0.0;"
-        f"sys.modules['brainseg.training'] = fake; sys.path.insert(0, {str(ROOT)!r});"
+        "sys.modules['brainseg.training'] = fake; no_check = types.ModuleType('brainseg.preflight');"
+        "no_check.preflight = lambda cfg: None; sys.modules['brainseg.preflight'] = no_check;"
+        f"sys.path.insert(0, {str(ROOT)!r});"
         f"import runpy; sys.argv = ['train.py', *{list(arguments)!r}];"
         f"runpy.run_path({str(ROOT / 'train.py')!r}, run_name='__main__')",
         cwd,

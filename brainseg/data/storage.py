@@ -1,0 +1,31 @@
+"""What is said where something that we made cannot be kept."""
+
+import errno
+from pathlib import Path
+
+from brainseg.config.errors import ImageError, StorageError
+from brainseg.files import free_mb
+
+
+def not_kept(folder: Path, error: OSError | ImageError, key: str) -> StorageError:
+    """One line with the folder, the reason, its free space and the mend.
+
+    Args:
+        folder: Where it was to be kept.
+        error: The system's, or what `brainseg.files` has made of it.
+        key: Of the config, which sets the folder.
+    """
+    closed = _cause(error).errno in (errno.EROFS, errno.EACCES, errno.EPERM)
+    mend = "make it writable" if closed else "make room there"
+    why = f"{reason(error)} ({free_mb(folder):.0f} MB free)"
+    return StorageError(f"{folder}: cannot be written, {why}; {mend}, or set {key}=DIR")
+
+
+def reason(error: OSError | ImageError) -> str:
+    """What the system said; NumPy says nothing of a full disk."""
+    return (_cause(error).strerror or "the disk took only a part of it").lower()
+
+
+def _cause(error: OSError | ImageError) -> OSError:
+    cause = error.__cause__ if isinstance(error, ImageError) else error
+    return cause if isinstance(cause, OSError) else OSError(str(error))
