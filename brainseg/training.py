@@ -22,6 +22,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from brainseg.checkpoint import begin_with, load_model, read_checkpoint, store_fitted
 from brainseg.config import ConfigError, chosen, plain, record
+from brainseg.data import data_of
 from brainseg.device import best_device, precision_for
 from brainseg.tasks import TASKS, TaskModule
 
@@ -45,7 +46,7 @@ def train(cfg: DictConfig) -> float:
         scheduler=chosen(cfg, "scheduler"),
     )
     started_from = _initialise(cfg, module) if resumed is None else resumed.get("started_from")
-    data = instantiate(cfg.data, _convert_="object")  # the recipe arrives as its config class
+    data = data_of(plain(cfg.data), module.config)
     data.prepare_data()
     data.setup("fit")  # faults in the data show here, before a trainer or a logger exists
     module.provenance = record(cfg) | {

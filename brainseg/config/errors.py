@@ -27,5 +27,9 @@ class DataError(UserError):
     """A data folder does not hold what its reader needs."""
 
 
+class UnreadableError(DataError, ValueError):
+    """A file of plain values, JSON or YAML, does not hold what it should."""
+
+
 class CheckpointError(UserError):
     """A file is not a checkpoint that this version of brainseg can use."""

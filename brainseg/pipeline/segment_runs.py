@@ -144,7 +144,7 @@ def _settings(run: VolumeRun, checkpoint: str) -> dict[str, str]:
         "output": str(recipe.output),
         "loss": str(recipe.loss),
         "optimizer, schedule": f"{recipe.optimizer}, {recipe.scheduler}",
-        "epochs": str(run.config.trainer.max_epochs),
+        "epochs": str(run.config["trainer"]["max_epochs"]),
         "patches of each scan an epoch": str(recipe.patches_per_volume),
         "patch, voxels": " ".join(map(str, recipe.patch)),
         "batch size": str(recipe.batch_size),

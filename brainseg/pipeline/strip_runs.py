@@ -105,7 +105,7 @@ def _scored(run: VolumeRun, name: str, checkpoint: str, patches: int) -> Strippe
             "parameters": f"{sum(p.numel() for p in run.model.net.parameters()):,}",
             "loss": str(recipe.loss),
             "schedule": str(recipe.scheduler),
-            "epochs": str(run.config.trainer.max_epochs),
+            "epochs": str(run.config["trainer"]["max_epochs"]),
             "patches of each head an epoch": str(recipe.patches_per_volume),
             "batch size": str(recipe.batch_size),
             "voxels, mm": " ".join(f"{s:g}" for s in recipe.preprocess.spacing_mm or []) or "the scan's own",

@@ -4,19 +4,28 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
-import yaml
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from brainseg.config.errors import UserError
+from brainseg.plain_files import read_yaml
 from brainseg.reporting.report_grid import Cell
-from brainseg.reporting.runs import Run, State, cell_of, read_config, read_run, settings_of
+from brainseg.reporting.runs import Run, State, cell_of, read_cell_config, read_run, settings_of
+from brainseg.run_config import CONFIG, require
 
 Job = tuple[str, ...]  # its overrides, as in its .hydra/overrides.yaml
 CELL_KEYS = ("classifier.backbone", "classifier.loss", "classifier.optimizer")
+# What is read of Hydra's own section.
+_NEEDED: dict[str, type | tuple[type, ...]] = {
+    "hydra.sweeper._target_": str,
+    "hydra.sweeper.params": (dict, NoneType),
+    "hydra.launcher._target_": str,
+    "hydra.overrides.task": list,
+}
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,12 @@ def _multirun(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{path} is not there; give the folder of a sweep (train.py -m ...), as below outputs/sweeps"
         )
-    return read_config(path)
+    config = read_cell_config(path)
+    require(config, path, _NEEDED)
+    words = config["hydra"]["overrides"]["task"]
+    if not all(isinstance(word, str) for word in words):
+        raise UserError(f"{path}: hydra.overrides.task does not name the sweep's overrides; restore the file")
+    return config
 
 
 def _wanted(config: dict[str, Any]) -> list[Job] | None:
@@ -97,19 +111,26 @@ def _found(folder: Path) -> tuple[dict[Job, Run], list[str]]:
     """The runs below a folder by their overrides, and what is wrong with those left out."""
     runs: dict[Job, Run] = {}
     remarks = []
-    for config in sorted(folder.glob("**/.hydra/config.yaml")):
+    for config in sorted(folder.glob(f"**/{CONFIG}")):
         try:
             run = read_run(config.parent.parent)
-            job = tuple(str(item) for item in yaml.safe_load((config.parent / "overrides.yaml").read_text()))
+            job = _overrides(config.parent / "overrides.yaml")
         except UserError as error:
             remarks.append(str(error))
-        except (OSError, TypeError, yaml.YAMLError) as error:
+        except OSError as error:
             remarks.append(f"{config.parent}: overrides.yaml cannot be read ({type(error).__name__})")
         else:
             if job in runs:
                 remarks.append(f"{run.folder} and {runs[job].folder} ran the same job; the former counts")
             runs[job] = run
     return runs, remarks
+
+
+def _overrides(path: Path) -> Job:
+    found = read_yaml(path, list)
+    if not all(isinstance(item, str) for item in found):
+        raise UserError(f"{path}: does not name the job's overrides")
+    return tuple(found)
 
 
 def _cell_and_seed(job: Job, config: dict[str, Any]) -> tuple[Cell, int]:
@@ -151,4 +172,4 @@ def _failed_where_passed(runs: list[Run]) -> list[Run]:
 
 def _started(run: Run) -> float:
     assert run.folder is not None
-    return (run.folder / ".hydra" / "config.yaml").stat().st_mtime
+    return (run.folder / CONFIG).stat().st_mtime
