@@ -55,18 +55,18 @@ def read_yaml(path: Path, kind: type = dict) -> Any:
     return _checked(path, value, kind)
 
 
-def excess_of(value: Any) -> str | None:
-    """What of plain values goes beyond the limits, in words; None if nothing does.
+def excess_of(value: Any, most: int = MOST_VALUES) -> str | None:
+    """What of plain values goes beyond `DEEPEST` levels and so many values, in words; None if nothing does.
 
     A value that is referred to many times counts as often: whatever walks through it meets it so often. This
     walk needs neither recursion nor more time than the limits allow.
     """
     level, n = [value], 0
     for _ in range(DEEPEST):
-        level = list(islice((inner for outer in level for inner in _inside(outer)), MOST_VALUES - n + 1))
+        level = list(islice((inner for outer in level for inner in _inside(outer)), most - n + 1))
         n += len(level)
-        if n > MOST_VALUES:
-            return f"it has more than {MOST_VALUES} values"
+        if n > most:
+            return f"it has more than {most} values"
         if not level:
             return None
     return f"its values lie in more than {DEEPEST} levels"

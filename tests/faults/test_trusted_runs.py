@@ -6,14 +6,17 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from omegaconf import OmegaConf
 from typer.testing import CliRunner
 
+from brainseg.checkpoint import load_model, read_checkpoint
 from brainseg.cli import app
 from brainseg.config.errors import UserError
 from brainseg.reporting.grid import write_grid_report
 from brainseg.reporting.slice_report import write_classifier_report
+from brainseg.training import train
 
 TASKS = {"segmentation": "segmenter", "skullstrip": "skullstripper"}
 
@@ -76,6 +79,24 @@ def test_a_report_builds_nothing_inside_a_value(run, payload, report, key, tmp_p
     folder = run(TASKS[report], **{key: {"_target_": "payload_of_a_test.go"}})
     done = reported(report, folder, tmp_path / "page")
     assert done.exit_code == 0 or in_one_line(done)
+    assert not payload.exists()
+
+
+@pytest.mark.parametrize("key", ["resume", "start_from"])
+def test_a_training_that_goes_on_builds_no_class_that_the_checkpoint_names(key, trained, payload, tmp_path):
+    cfg, checkpoint = trained("skullstripper")
+    stored = read_checkpoint(checkpoint)
+    for part in ("loss", "optimizer", "scheduler"):
+        stored["hyper_parameters"][part] = {"_target_": "payload_of_a_test.go"}
+    stored["datamodule_hyper_parameters"] = {"_target_": "payload_of_a_test.go"}
+    torch.save(stored, tmp_path / "strange.ckpt")
+    load_model(tmp_path / "strange.ckpt")
+    changed = cfg.copy()
+    changed[key], changed.paths.run = str(tmp_path / "strange.ckpt"), str(tmp_path / "run")
+    changed.trainer.max_epochs = 2  # one more is trained
+    train(changed)
+    hyper_parameters = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["hyper_parameters"]
+    assert hyper_parameters["loss"]["_target_"].startswith("brainseg.losses.")
     assert not payload.exists()
 
 
