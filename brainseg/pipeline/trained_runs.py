@@ -3,17 +3,19 @@
 A run may come from elsewhere: its config names our own data only, and nothing in it is instantiated.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from brainseg.checkpoint import load_model
 from brainseg.config import UserError
+from brainseg.config.errors import CheckpointError
 from brainseg.config.schema import Blend, Flips, WindowConfig
 from brainseg.data import PhantomData, data_of
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.device import best_device
+from brainseg.pipeline.members import missing_folds
 from brainseg.run_config import CONFIG, SPLIT, read_run_config, read_split, require
 
 # As conf/predict.yaml has it.
@@ -49,6 +51,40 @@ def runs_below(folder: Path, task: str) -> list[Path]:
     if not runs:
         raise UserError(f"{folder}: no run of model={task} there, or its .hydra folder is gone")
     return runs
+
+
+def open_runs(
+    folders: Sequence[Path], task: str, checkpoint: str, device: str, advice: str
+) -> tuple[list[VolumeRun], list[str]]:
+    """The runs in these folders, and a sentence for each whose checkpoint is not there or cannot be used.
+
+    Args:
+        folders: Runs, or sweeps of them.
+        task: The models'.
+        checkpoint: "best" or "last".
+        device: As predict.py has it.
+        advice: What to do where a run's data keeps no scans.
+
+    Raises:
+        UserError: A folder has no run, no run has its checkpoint, or something else of one is gone.
+    """
+    runs: list[VolumeRun] = []
+    left_out: dict[Path, str] = {}
+    for found in dict.fromkeys(found for folder in folders for found in runs_below(folder, task)):
+        try:
+            runs.append(open_run(found, task, checkpoint, device, advice))
+        except CheckpointError as error:
+            left_out[found] = str(error)
+    if not runs:
+        raise UserError("; ".join(dict.fromkeys(left_out.values())))
+    said = [f"{run} is left out: {fault}" for run, fault in left_out.items()]
+    return runs, [*said, *(one for folder in folders for one in _folds_missing(folder, runs, left_out))]
+
+
+def _folds_missing(folder: Path, runs: Sequence[VolumeRun], left_out: Iterable[Path]) -> Iterator[str]:
+    records = [run.model.provenance for run in runs if run.folder.is_relative_to(folder)]
+    failed = [read_run_config(run / CONFIG) for run in left_out if run.is_relative_to(folder)]
+    return missing_folds(folder, records, failed)
 
 
 def open_run(folder: Path, task: str, checkpoint: str, device: str, advice: str) -> VolumeRun:
