@@ -3,21 +3,25 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
+from math import prod
 from pathlib import Path
 from types import NoneType
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from brainseg.config.errors import UserError
-from brainseg.plain_files import read_yaml
 from brainseg.reporting.report_grid import Cell
 from brainseg.reporting.runs import Run, State, cell_of, read_cell_config, read_run, settings_of
 from brainseg.run_config import CONFIG, require
+from brainseg.run_overrides import OVERRIDES, read_overrides
 
 Job = tuple[str, ...]  # its overrides, as in its .hydra/overrides.yaml
+MOST_JOBS = 10_000
 CELL_KEYS = ("classifier.backbone", "classifier.loss", "classifier.optimizer")
 # What is read of Hydra's own section.
 _NEEDED: dict[str, type | tuple[type, ...]] = {
@@ -101,10 +105,18 @@ def _wanted(config: dict[str, Any]) -> list[Job] | None:
     params = [f"{key}={value}" for key, value in (sweeper["params"] or {}).items()]
     try:
         overrides = OverridesParser.create().parse_overrides([*params, *config["hydra"]["overrides"]["task"]])
+        _refuse_endless(overrides)
         batches = BasicSweeper.split_arguments(overrides, max_batch_size=None)
     except HydraException as error:
         raise UserError(f"the sweep's overrides cannot be read: {error}") from error
     return [tuple(job) for batch in batches for job in batch]
+
+
+def _refuse_endless(overrides: Sequence[Override]) -> None:
+    """Three words can ask for more jobs than fit in memory: range(0,1000000000)."""
+    swept = [one.sweep_string_iterator() for one in overrides if one.is_sweep_override()]
+    if prod(len(list(islice(values, MOST_JOBS + 1))) for values in swept) > MOST_JOBS:
+        raise UserError(f"the sweep asks for more than {MOST_JOBS} jobs; give the folder of a smaller one")
 
 
 def _found(folder: Path) -> tuple[dict[Job, Run], list[str]]:
@@ -114,7 +126,7 @@ def _found(folder: Path) -> tuple[dict[Job, Run], list[str]]:
     for config in sorted(folder.glob(f"**/{CONFIG}")):
         try:
             run = read_run(config.parent.parent)
-            job = _overrides(config.parent / "overrides.yaml")
+            job = tuple(read_overrides(config.parent.parent / OVERRIDES))
         except UserError as error:
             remarks.append(str(error))
         except OSError as error:
@@ -124,13 +136,6 @@ def _found(folder: Path) -> tuple[dict[Job, Run], list[str]]:
                 remarks.append(f"{run.folder} and {runs[job].folder} ran the same job; the former counts")
             runs[job] = run
     return runs, remarks
-
-
-def _overrides(path: Path) -> Job:
-    found = read_yaml(path, list)
-    if not all(isinstance(item, str) for item in found):
-        raise UserError(f"{path}: does not name the job's overrides")
-    return tuple(found)
 
 
 def _cell_and_seed(job: Job, config: dict[str, Any]) -> tuple[Cell, int]:
