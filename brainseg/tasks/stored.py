@@ -36,7 +36,7 @@ def structure_fault(stored: Mapping[str, Any]) -> str | None:
     for name, part, most in (("brainseg", about, _MOST), ("hyper_parameters", settings, _MOST_SETTINGS)):
         if fault := _plain_fault(part, most):
             return f"has no plain values under '{name}': {fault}"
-    return _config_fault(settings["config"])
+    return None
 
 
 def record_fault(run: Mapping[str, Any]) -> str | None:
@@ -108,14 +108,6 @@ def _strange(value: Any) -> Iterator[str]:
         yield f"a text has more than {_LONGEST} characters"
     elif isinstance(value, int) and abs(value) > _LARGEST:
         yield f"a number has more than {len(str(_LARGEST))} digits"
-
-
-def _config_fault(value: Any) -> str | None:
-    """A config is whole: OmegaConf would look up what ${...} says, in the environment for instance."""
-    if isinstance(value, str) and ("${" in value or value == "???"):
-        return f"has {_short(value)} in its config, where the value itself must stand"
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else []
-    return next((fault for inner in inside if (fault := _config_fault(inner))), None)
 
 
 def _segmenter_fault(fitted: Mapping[str, Any]) -> str | None:

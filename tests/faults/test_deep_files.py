@@ -4,9 +4,12 @@ import json
 
 import pytest
 import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 from typer.testing import CliRunner
 
 from brainseg.cli import app
+from brainseg.config import check_predict, conf_dir, plain, register_schemas
 from brainseg.config.errors import DataError, UnreadableError, UserError
 from brainseg.images.bids import is_derivative
 from brainseg.images.layouts import find_subjects
@@ -44,6 +47,21 @@ def test_the_commands_on_a_result_end_in_a_line(tmp_path, command, text):
     done = CliRunner().invoke(app, [command, str(written(tmp_path / "bad", "result.json", text))])
     assert done.exit_code in (1, 2), done.exception
     assert "result.json" in done.stderr
+
+
+@pytest.mark.parametrize("settings", ["${oc.env:SECRET_OF_A_TEST}", ["${oc.env:SECRET_OF_A_TEST}"], 3, None])
+@pytest.mark.parametrize("key", ["labels", "input", "segmenter", "window"])
+def test_what_a_result_says_of_its_settings_is_not_looked_up(tmp_path, key, settings, monkeypatch):
+    monkeypatch.setenv("SECRET_OF_A_TEST", "hunter2")
+    register_schemas()
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
+        options = OmegaConf.structured(check_predict(compose("predict", ["input=x", "output=y"])))
+    result = {"subject": "x", "settings": {"values": {**plain(options), key: settings}}}
+    written(tmp_path / "a", "result.json", json.dumps(result))
+    done = CliRunner().invoke(app, ["reproduce", str(tmp_path / "a")])
+    assert done.exit_code == 2, done.exception
+    assert "hunter2" not in done.output + done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("text", [*DEEP, *OTHER])
