@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from brainseg.checkpoint_file import load_checkpoint, write_checkpoint
 from brainseg.config import plain
-from brainseg.config.errors import CheckpointError, ConfigError
+from brainseg.config.errors import CheckpointError
 from brainseg.tasks import TASKS, TaskModule
 from brainseg.tasks.base import FORMAT, flush_subnormals
+from brainseg.tasks.stored import fitted_fault, record_fault, structure_fault, weights_fault
 
 __all__ = ["CheckpointError", "begin_with", "load_model", "read_checkpoint", "store_fitted"]
 
@@ -67,15 +67,31 @@ def load_model(
     about = stored["brainseg"]
     if task is not None and about["task"] != task:
         raise CheckpointError(f"{path} is a checkpoint of a {about['task']}, where a {task} is needed")
-    try:
-        module = TASKS[about["task"]](config=_completed(stored["hyper_parameters"]["config"], about["task"]))
-        weights = stored["state_dict"].items()  # of the loss too, which is not rebuilt here
-        module.net.load_state_dict({key[4:]: value for key, value in weights if key.startswith("net.")})
-    except (KeyError, RuntimeError, ConfigError, OmegaConfBaseException) as error:
-        raise CheckpointError(f"{path} does not fit this brainseg: {str(error).splitlines()[0]}") from error
+    run, fitted = about["run"], about.get("fitted", {})
+    if fault := record_fault(run) or fitted_fault(about["task"], fitted):
+        raise CheckpointError(f"{path} cannot be used: it is a checkpoint which {fault}")
+    module = _rebuilt(path, stored)
     flush_subnormals(module.net.state_dict().values())
-    module.provenance, module.fitted = about["run"], about.get("fitted", {})
+    module.provenance, module.fitted = run, fitted
     return module.eval().to(device)
+
+
+def _rebuilt(path: str | Path, stored: dict[str, Any]) -> TaskModule:
+    """The module with its weights, once a plan of it, which takes no memory, has been compared with them."""
+    task, weights = stored["brainseg"]["task"], stored["state_dict"]  # of the loss too, which is not rebuilt
+    net = {key[4:]: value for key, value in weights.items() if str(key).startswith("net.")}
+    config = _completed(stored["hyper_parameters"]["config"], task)
+    try:
+        with torch.device("meta"):
+            planned = TASKS[task](config=config).net.state_dict()
+        fault = weights_fault(net, planned)
+    except Exception as error:  # whatever stands there instead of a config
+        raise CheckpointError(f"{path} does not fit this brainseg: {_first_line(error)}") from error
+    if fault:
+        raise CheckpointError(f"{path} cannot be used: it is a checkpoint which {fault}")
+    module = TASKS[task](config=config)
+    module.net.load_state_dict(net)
+    return module
 
 
 def begin_with(module: TaskModule, path: str | Path) -> tuple[dict[str, Any], list[str]]:
@@ -122,10 +138,15 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         raise CheckpointError(f"{path} is no readable checkpoint: {_first_line(error)}") from error
     about = stored.get("brainseg") if isinstance(stored, dict) else None
-    if about is None:
+    if not isinstance(about, dict):
         raise CheckpointError(f"{path} is a checkpoint, but not of brainseg: it has no 'brainseg' entry")
-    if about["format"] > FORMAT:
-        raise CheckpointError(f"{path} has format {about['format']}; this brainseg reads up to {FORMAT}")
+    version, task = about.get("format"), about.get("task")
+    if type(version) is not int or not 1 <= version <= FORMAT:
+        raise CheckpointError(f"{path} has format {version!s:.40}; this brainseg reads up to {FORMAT}")
+    if not isinstance(task, str) or task not in TASKS:
+        raise CheckpointError(f"{path} is a checkpoint of no task of brainseg's, {', '.join(TASKS)}")
+    if fault := structure_fault(stored):
+        raise CheckpointError(f"{path} cannot be used: it is a checkpoint which {fault}")
     return dict(stored)
 
 

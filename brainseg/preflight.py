@@ -2,13 +2,11 @@
 
 import json
 from functools import lru_cache
-from typing import Any
 
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from brainseg.config import UserError, chosen, plain
+from brainseg.config import chosen, plain
+from brainseg.data import data_of
 from brainseg.tasks import TASKS
 
 
@@ -20,13 +18,7 @@ def preflight(cfg: DictConfig) -> None:
         DataError: data.root is not there, or has too few subjects.
     """
     _build(cfg.task, json.dumps([plain(cfg[cfg.task]), chosen(cfg, "loss")]))
-    try:
-        data: Any = instantiate(cfg.data, _convert_="object")
-    except InstantiationException as error:
-        if isinstance(error.__cause__, UserError):
-            raise error.__cause__ from None
-        raise
-    data.check_split()
+    data_of(plain(cfg.data), OmegaConf.to_object(cfg[cfg.task])).check_split()
 
 
 @lru_cache

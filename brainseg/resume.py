@@ -18,10 +18,11 @@ from brainseg.config import ConfigError, record
 from brainseg.config.errors import CheckpointError, DataError
 from brainseg.data.splits import Split
 from brainseg.files import writing
+from brainseg.plain_files import read_json
 from brainseg.position import Position, position_in
+from brainseg.run_overrides import OVERRIDES, read_overrides, refuse_unsafe
 
 LAST = Path("checkpoints") / "last.ckpt"
-_OVERRIDES = Path(".hydra") / "overrides.yaml"
 # What may differ in a run that goes on: nothing learnt depends on it, or it is seen to elsewhere.
 _FREE = ("name", "start_from", "trainer", "data.root", "data.workers", "data.cache", "data.skip_bad")
 
@@ -96,9 +97,10 @@ def resumed_arguments(arguments: Sequence[str]) -> list[str]:
     run, checkpoint = _run_and_checkpoint(Path(resume))
     if run is None:
         return list(arguments)
-    recorded = {_key(one): one for one in _recorded(run)}
+    recorded = {_key(one): one for one in read_overrides(run / OVERRIDES)}
     _refuse_other_model(resume, recorded, given)
     before = [one for key, one in recorded.items() if key not in given]
+    refuse_unsafe(run / OVERRIDES, before)
     beside = [one for one in arguments if _key(one) != "resume"]
     # Hydra itself would write over the folder's record before the new values are accepted.
     own = {"resume": checkpoint, "hydra.run.dir": run, "hydra.output_subdir": None, "hydra.mode": "RUN"}
@@ -109,11 +111,11 @@ def keep_command_line(cfg: DictConfig) -> None:
     """Keep what a resumed run is made of from here on in its folder, once it was accepted."""
     if cfg.resume is None or not HydraConfig.initialized():
         return
-    folder = Path(HydraConfig.get().runtime.output_dir) / _OVERRIDES.parent
+    folder = Path(HydraConfig.get().runtime.output_dir) / OVERRIDES.parent
     if not folder.is_dir():
         return
     overrides = [one for one in HydraConfig.get().overrides.task if _key(one) != "resume"]
-    with writing(folder / _OVERRIDES.name) as temporary:
+    with writing(folder / OVERRIDES.name) as temporary:
         temporary.write_text(yaml.safe_dump(overrides), encoding="utf-8")
     with writing(folder / "config.yaml") as temporary:
         temporary.write_text(OmegaConf.to_yaml(cfg), encoding="utf-8")
@@ -123,15 +125,15 @@ def _run_and_checkpoint(path: Path) -> tuple[Path | None, Path]:
     """A run's folder, None where the checkpoint lies in none, and the checkpoint."""
     checkpoint = path / LAST if path.is_dir() else path
     run = checkpoint.parent.parent
-    if path.is_dir() and not (run / _OVERRIDES).is_file():
+    if path.is_dir() and not (run / OVERRIDES).is_file():
         raise CheckpointError(
-            f"{path} is no run's folder: it has no {_OVERRIDES}; give the run or a checkpoint"
+            f"{path} is no run's folder: it has no {OVERRIDES}; give the run or a checkpoint"
         )
     if path.is_dir() and not checkpoint.is_file():
         raise CheckpointError(
             f"{checkpoint}: no such checkpoint; the run was stopped before its first one, so begin it anew"
         )
-    return (run if (run / _OVERRIDES).is_file() else None), checkpoint
+    return (run if (run / OVERRIDES).is_file() else None), checkpoint
 
 
 def _refuse_other_model(resume: str, recorded: Mapping[str, str], given: Mapping[str, str]) -> None:
@@ -139,19 +141,6 @@ def _refuse_other_model(resume: str, recorded: Mapping[str, str], given: Mapping
     ours = _value(given["model"]) if "model" in given else theirs
     if theirs != ours:
         raise ConfigError(f"resume={resume} is a run of model={theirs}, not {ours}")
-
-
-def _recorded(run: Path) -> list[str]:
-    path = run / _OVERRIDES
-    try:
-        overrides = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read ({type(error).__name__})") from error
-    if not isinstance(overrides, list) or not all(isinstance(one, str) for one in overrides):
-        raise ConfigError(
-            f"{path}: is no list of key=value; give the run's whole command with resume={run / LAST}"
-        )
-    return overrides
 
 
 def _key(argument: str) -> str:
@@ -215,9 +204,9 @@ def _differing(theirs: Mapping[str, Any], ours: Mapping[str, Any], within: str =
 def _changes(checkpoint: Path, split: Split) -> str:
     """What is other than in the run's split.json, where that can be read."""
     try:
-        before = json.loads((checkpoint.parent.parent / "split.json").read_text(encoding="utf-8"))
+        before = read_json(checkpoint.parent.parent / "split.json")
         known = {name for part in before.values() for name in part}
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, DataError, TypeError):
         return ""
     now = {name for part in split.as_dict().values() for name in part}
     said = [

@@ -22,6 +22,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from brainseg.callbacks import CheckpointFiles, MetricsCSV
 from brainseg.checkpoint import begin_with, load_model, store_fitted
 from brainseg.config import ConfigError, chosen, plain, record
+from brainseg.data import data_of
 from brainseg.device import best_device, precision_for
 from brainseg.resume import keep_command_line, resumed_run, split_hash
 from brainseg.tasks import TASKS, TaskModule
@@ -46,7 +47,7 @@ def train(cfg: DictConfig) -> float:
         scheduler=chosen(cfg, "scheduler"),
     )
     started_from = _initialise(cfg, module) if resumed is None else resumed.run.get("started_from")
-    data = instantiate(cfg.data, _convert_="object")  # the recipe arrives as its config class
+    data = data_of(plain(cfg.data), module.config)
     data.check_split()  # before any scan is prepared for it
     data.prepare_data()
     data.setup("fit")  # faults in the data show here, before a trainer or a logger exists

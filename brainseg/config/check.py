@@ -1,6 +1,7 @@
 """From the composed config to checked, plain values; from Hydra's errors to one line."""
 
 import difflib
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from hydra.errors import HydraException, MissingConfigException
@@ -40,11 +41,28 @@ def check_predict(cfg: DictConfig) -> PredictConfig:
 
 
 def as_section(schema: type[Section], values: dict[str, Any]) -> Section:
-    """Plain values, for instance out of a checkpoint, as a checked config class."""
+    """Plain values, for instance out of a checkpoint, as a checked config class.
+
+    Raises:
+        ConfigError: A value is out of bounds, or refers to something else: OmegaConf would look up what
+            ${...} says, in the environment of whoever reads the file.
+    """
+    for text in _texts(values):
+        if "${" in text:
+            raise ConfigError(f"{text[:100]} refers to something else, where the value itself must stand")
     section: Section = OmegaConf.to_object(  # type: ignore[assignment]
         OmegaConf.merge(OmegaConf.structured(schema), values)
     )
     return section
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts in plain values, at all depths."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else []
+    for inner in inside:
+        yield from _texts(inner)
+    if isinstance(value, str):
+        yield value
 
 
 def plain(node: Any) -> Any:

@@ -31,5 +31,9 @@ class StorageError(UserError):
     """What we made cannot be kept: a disk is full, or a folder read-only. No input is at fault."""
 
 
+class UnreadableError(DataError, ValueError):
+    """A file of plain values, JSON or YAML, does not hold what it should."""
+
+
 class CheckpointError(UserError):
     """A file is not a checkpoint that this version of brainseg can use."""

@@ -10,6 +10,7 @@ before it.
 from dataclasses import dataclass
 from enum import Enum
 from itertools import combinations
+from math import inf, prod
 from typing import Any, Optional
 
 from hydra.core.config_store import ConfigStore
@@ -21,6 +22,12 @@ SEQUENCES = ("t1", "t1ce", "t2", "flair")
 ANY = "any"  # whichever sequence there is, for a skull stripper that knows them all
 OTSU = "otsu"  # in the place of a skull stripper's checkpoint
 TUMOR_TYPES = ("glioma", "meningioma", "notumor", "pituitary")  # the order of the classifier's logits
+# Far beyond what any model needs. A config from elsewhere, in a checkpoint for instance, asks for no more.
+MOST_LEVELS, MOST_CHANNELS = 10, 4096
+MOST_VOXELS = 2**25  # of a patch: a cube of 322
+MOST_PIXELS = 4096  # along a side of a slice
+SPACING_MM = (0.1, 50.0)
+MOST_MARGIN_MM = 500
 
 
 class Choice(Enum):
@@ -172,8 +179,13 @@ class Register(Choice):
     rigid = "rigid"  # each sequence is moved onto the first one's head: patients move between scans
 
 
+def _at_most(key: str, value: float, high: float) -> None:
+    if not value <= high:  # NaN is not
+        raise ConfigError(f"{key} must be at most {high}, got {value}")
+
+
 def _at_least(key: str, value: float, low: float) -> None:
-    if value < low:
+    if not value >= low:
         raise ConfigError(f"{key} must be at least {low}, got {value}")
 
 
@@ -188,8 +200,15 @@ def _share(key: str, value: float) -> None:
 
 
 def _three_positive(key: str, values: list[Any]) -> None:
-    if len(values) != 3 or min(values) <= 0:
-        raise ConfigError(f"{key} takes three positive numbers, one per axis (R, A, S), got {list(values)}")
+    if len(values) != 3 or not all(0 < value < inf for value in values):
+        raise ConfigError(
+            f"{key} takes three positive numbers, one per axis (R, A, S), got {_first_of(values)}"
+        )
+
+
+def _first_of(values: list[Any]) -> str:
+    """The first ones of a list, for a message."""
+    return f"{list(values)}" if len(values) <= 12 else f"{list(values[:12])} and {len(values) - 12} more"
 
 
 def _known(key: str, values: list[str], known: tuple[str, ...]) -> None:
@@ -198,8 +217,18 @@ def _known(key: str, values: list[str], known: tuple[str, ...]) -> None:
         raise ConfigError(f"{key} takes distinct names out of {list(known)}, got {list(values)}")
 
 
+def _channels_fit(channels: list[int]) -> None:
+    if len(channels) > MOST_LEVELS or not all(1 <= width <= MOST_CHANNELS for width in channels):
+        raise ConfigError(
+            f"channels takes at most {MOST_LEVELS} levels of 1 to {MOST_CHANNELS} feature maps, "
+            f"got {_first_of(channels)}"
+        )
+
+
 def _patch_fits(patch: list[int], channels: list[int]) -> None:
     _three_positive("patch", patch)
+    if prod(patch) > MOST_VOXELS:
+        raise ConfigError(f"patch takes at most {MOST_VOXELS} voxels, got {list(patch)}")
     halvings = len(channels) - 1
     if any(side % 2**halvings for side in patch):
         raise ConfigError(
@@ -219,6 +248,7 @@ class SlicePreprocess:
 
     def __post_init__(self) -> None:
         _at_least("preprocess.size", self.size, 32)
+        _at_most("preprocess.size", self.size, MOST_PIXELS)
 
 
 @dataclass
@@ -235,6 +265,11 @@ class VolumePreprocess:
             _known("preprocess.modalities", self.modalities, SEQUENCES)
         if self.spacing_mm is not None:
             _three_positive("preprocess.spacing_mm", self.spacing_mm)
+            if not all(SPACING_MM[0] <= side <= SPACING_MM[1] for side in self.spacing_mm):
+                raise ConfigError(
+                    f"preprocess.spacing_mm takes {SPACING_MM[0]} to {SPACING_MM[1]} mm along each axis, "
+                    f"got {list(self.spacing_mm)}"
+                )
 
 
 @dataclass
@@ -322,6 +357,7 @@ class ClassifierConfig(Recipe):
         _within("dropout", self.dropout, 0, 1)
         _within("drop_path", self.drop_path, 0, 1)
         _at_least("margin_mm", self.margin_mm, 0)
+        _at_most("margin_mm", self.margin_mm, MOST_MARGIN_MM)
         if self.pretrained and self.preprocess.normalise is Normalise.caffe:
             raise ConfigError(
                 "pretrained is true, but preprocess.normalise=caffe feeds values of another size than timm's "
@@ -351,6 +387,7 @@ class VolumeRecipe(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _channels_fit(self.channels)
         _patch_fits(self.patch, self.channels)
         _at_least("patches_per_volume", self.patches_per_volume, 1)
         for rate in self.dropout if isinstance(self.dropout, list) else [self.dropout]:
@@ -395,6 +432,7 @@ class SegmenterConfig(VolumeRecipe):
         super().__post_init__()
         _known("preprocess.modalities", self.preprocess.modalities, SEQUENCES)
         _at_least("margin_mm", self.margin_mm, 0)
+        _at_most("margin_mm", self.margin_mm, MOST_MARGIN_MM)
         _share("subset_share", self.subset_share)
         if (self.loss in REGION_LOSSES) != (self.output is SegmenterOutput.regions):
             fitting = [str(loss) for loss in SegmentationLoss if (loss in REGION_LOSSES) == self._has_regions]

@@ -3,13 +3,14 @@
 Source: the Brain Imaging Data Structure, 1.10, appendix "Entities" for their order.
 """
 
-import json
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from brainseg.config.errors import UnreadableError
 from brainseg.images import nifti
+from brainseg.plain_files import read_json
 
 DESCRIPTION = "dataset_description.json"
 SUFFIXES = {"t1": "T1w", "t1ce": "T1w", "t2": "T2w", "flair": "FLAIR"}  # t1ce is told by ce-
@@ -70,7 +71,6 @@ def is_root(folder: Path, folders: list[str]) -> bool:
 def is_derivative(folder: Path) -> bool:
     """Whether a folder's description says that programs made what is in it."""
     try:
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return bool(read_json(folder / DESCRIPTION).get("DatasetType") == "derivative")
+    except (OSError, UnreadableError):
         return False
-    return isinstance(description, dict) and description.get("DatasetType") == "derivative"

@@ -34,7 +34,6 @@ its anat/, or a file.
 | derivatives/, sourcedata/   | left out unless the start is there; code/ and other derivatives, too         |
 """
 
-import json
 import logging
 import os
 import re
@@ -48,12 +47,13 @@ from typing import Any
 import numpy as np
 
 from brainseg.config import SEQUENCES
-from brainseg.config.errors import DataError, GeometryError, ImageError
+from brainseg.config.errors import DataError, GeometryError, ImageError, UnreadableError
 from brainseg.images import bids, nifti
 from brainseg.images.dicom import is_dicom
 from brainseg.images.dicom_series import find_studies
 from brainseg.images.reading import Source, read
 from brainseg.images.volume import Volume
+from brainseg.plain_files import read_json
 
 ALIASES: dict[str, str] = {
     **dict.fromkeys(("t1", "t1w", "t1n"), "t1"),
@@ -452,9 +452,11 @@ def _msd(folder: Path) -> Iterator[Subject]:
 def _msd_channels(description: Path) -> dict[str, int]:
     """Sequence to channel, by the names in `dataset.json`: {"modality": {"0": "FLAIR", "1": "T1w", ...}}."""
     try:
-        modality = json.loads(description.read_text(encoding="utf-8"))["modality"]
+        modality = read_json(description)["modality"]
         named = {int(channel): str(name) for channel, name in modality.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except UnreadableError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f'{description}: has no "modality" list that names the channels ({error!r})'
         ) from error

@@ -13,6 +13,7 @@ from brainseg.files import writing
 from brainseg.images import bids
 from brainseg.images.layouts import natural
 from brainseg.pipeline.table import findings_of
+from brainseg.plain_files import read_json
 from brainseg.reporting.canvas import spoken
 
 ABBREVIATIONS = {
@@ -77,7 +78,7 @@ def write_tables(root: Path) -> None:
     sessions: dict[str, list[dict[str, Any]]] = {}
     for path in sorted((root / "results").glob("*.json"), key=lambda path: natural(path.stem)):
         label = label_of(path.stem)
-        findings = findings_of(json.loads(path.read_text(encoding="utf-8")))
+        findings = findings_of(read_json(path))
         participant = f"sub-{label.subject}"
         rows.setdefault(participant, {"participant_id": participant})
         if label.session is None:
@@ -97,7 +98,7 @@ def _merge_table(path: Path, rows: list[dict[str, Any]], key: str) -> None:
     theirs = [{key: name, **row} for name, row in added.items() if row]
     write_table(path, [*ours, *theirs])
     described = path.with_suffix(".json")
-    known = json.loads(described.read_text(encoding="utf-8")) if described.exists() else {}
+    known = read_json(described) if described.exists() else {}
     columns = [name for name in COLUMNS if any(name in row for row in rows)]
     meaning = {name: {"Description": COLUMNS[name]} for name in columns}
     for name in columns:

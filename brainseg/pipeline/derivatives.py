@@ -16,7 +16,6 @@ these sums a later run tells its own files from those that someone has put or ch
 touched. Source: BIDS 1.10, "Derivatives".
 """
 
-import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from brainseg.config.errors import DataError
+from brainseg.config.errors import DataError, UnreadableError
 from brainseg.images import bids
 from brainseg.images.layouts import natural
 from brainseg.pipeline.bids_images import Naming, fill_anat, fill_figures
@@ -39,6 +38,7 @@ from brainseg.pipeline.provenance import (
     result_folders,
     sha256,
 )
+from brainseg.plain_files import read_json
 from brainseg.reporting.index_page import reasons_of
 
 NAME, BIDS_VERSION = "brainseg", "1.10.0"
@@ -146,9 +146,11 @@ def _labels(root: Path, ids: Iterable[str]) -> dict[str, Label]:
 
 def _subject_in(path: Path) -> str:
     try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["subject"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); put it back, or give another folder") from error
+        return str(read_json(path)["subject"])
+    except UnreadableError as error:
+        raise DataError(f"{error}; put it back, or give another folder") from error
+    except KeyError as error:
+        raise DataError(f"{path}: names no subject; put it back, or give another folder") from error
 
 
 def _refuse_other_data(root: Path) -> None:
@@ -169,9 +171,9 @@ def _refuse_other_data(root: Path) -> None:
 def _description(root: Path) -> dict[str, Any]:
     path = root / bids.DESCRIPTION
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except ValueError as error:
-        raise DataError(f"{path}: cannot be read ({error}); mend it, or give another folder") from error
+        found: dict[str, Any] = read_json(path) if path.exists() else {}
+    except UnreadableError as error:
+        raise DataError(f"{error}; mend it, or give another folder") from error
     return found
 
 

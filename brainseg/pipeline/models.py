@@ -14,6 +14,7 @@ from brainseg.config.schema import Stage
 from brainseg.device import best_device
 from brainseg.images.labels import CONVENTIONS, Convention
 from brainseg.nets import folded
+from brainseg.pipeline.members import BEST, missing_members
 from brainseg.pipeline.provenance import sha256
 from brainseg.pipeline.stages import Otsu
 from brainseg.tasks import Ensemble, Segmenter, TaskModule
@@ -69,11 +70,9 @@ def checkpoints_of(given: Any) -> list[Path]:
     path = Path(given)
     if not path.is_dir():
         return [path]
-    found = sorted(path.glob("**/checkpoints/best.ckpt"))
+    found = sorted(path.glob(f"**/{BEST}"))
     if not found:
-        raise CheckpointError(
-            f"{path} holds no run with checkpoints/best.ckpt; give a run, a sweep or a file"
-        )
+        raise CheckpointError(f"{path} holds no run with {BEST}; give a run, a sweep or a file")
     return found
 
 
@@ -110,6 +109,15 @@ def _examples(run: dict[str, Any]) -> dict[str, Any]:
         "examples": facts.get("train_slices", facts.get("train_subjects")),
         "data": what + ("synthetic heads" if "phantom" in facts else Path(str(data.get("root"))).name),
     } | ({"before": _examples(before)} if before else {})
+
+
+def remarks_of(options: PredictConfig, models: Models) -> list[str]:
+    """What a person should know of the models: which members of the segmenter are not there."""
+    segmenter = models.get(Stage.segment)
+    if not isinstance(segmenter, Ensemble):
+        return []
+    files = checkpoints_of(options.segmenter)
+    return missing_members(options.segmenter, dict(zip(files, segmenter.members, strict=True)))
 
 
 def convention_of(options: PredictConfig, models: Models) -> Convention:

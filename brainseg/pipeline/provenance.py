@@ -18,9 +18,10 @@ from omegaconf import OmegaConf
 
 import brainseg
 from brainseg.config import OTSU, PredictConfig, plain
-from brainseg.config.errors import DataError
+from brainseg.config.errors import DataError, UnreadableError
 from brainseg.device import cpu_name
 from brainseg.images.reading import Source
+from brainseg.plain_files import read_json
 
 SUMS = "SHA256SUMS"
 RESULT = "result.json"
@@ -112,9 +113,11 @@ def read_result(folder: Path) -> dict[str, Any]:
         DataError: It is not there, or no longer what was written.
     """
     try:
-        result: dict[str, Any] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        result: dict[str, Any] = read_json(folder / RESULT)
+    except OSError as error:
         raise DataError(f"{folder / RESULT}: cannot be read ({error}); predict the subject again") from error
+    except UnreadableError as error:
+        raise DataError(f"{error}; predict the subject again") from error
     return result
 
 
@@ -127,7 +130,7 @@ def all_results(output: Path) -> list[dict[str, Any]]:
     for folder in (path.parent for path in sorted(output.glob(f"*/{RESULT}"))):
         try:
             result = read_result(folder)
-            if not isinstance(result, dict) or {"subject", "verdict"} - set(result):
+            if {"subject", "verdict"} - set(result):
                 raise DataError(f"{folder / RESULT}: cannot be read (it names no subject and verdict)")
         except DataError as error:
             result = {"subject": folder.name, "verdict": UNREADABLE, "error": str(error)}

@@ -4,9 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
-from brainseg.config import PredictConfig
+from brainseg.config import PredictConfig, as_section
 from brainseg.config.errors import DataError
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.pipeline.provenance import RESULT, SUMS, read_result, sha256
@@ -24,7 +22,8 @@ def reproduce(folder: Path) -> list[str]:
         UserError: Inputs or models are not there any more, or result.json cannot be read.
     """
     result = read_result(folder)
-    options, subject = _options(result, folder), _subject(result, folder)
+    options = _options(result, folder)
+    subject = _subject(result, folder, options)
     with tempfile.TemporaryDirectory() as place:
         predict_or_name(subject, job_of(options), Path(place))
         return list(_differences(folder, Path(place) / subject.id))
@@ -33,18 +32,18 @@ def reproduce(folder: Path) -> list[str]:
 def _options(result: dict[str, Any], folder: Path) -> PredictConfig:
     try:
         values = result["settings"]["values"]
-        options: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(PredictConfig), values))
+        return as_section(PredictConfig, values)
     except Exception as error:  # whatever stands there instead of settings
-        raise DataError(f"{folder / RESULT}: its settings cannot be used ({error})") from error
-    return options  # type: ignore[no-any-return]
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{folder / RESULT}: its settings cannot be used ({said})") from error
 
 
-def _subject(result: dict[str, Any], folder: Path) -> Subject:
-    values = result["settings"]["values"]
-    for subject in find_subjects(Path(values["input"]), values["sequence"]):
-        if subject.id == result["subject"]:
+def _subject(result: dict[str, Any], folder: Path, options: PredictConfig) -> Subject:
+    name = result.get("subject")
+    for subject in find_subjects(Path(options.input), options.sequence):
+        if subject.id == name:
             return subject
-    raise DataError(f"{values['input']}: holds no {result['subject']} any more, which {folder} was made of")
+    raise DataError(f"{options.input}: holds no {name} any more, which {folder} was made of")
 
 
 def _differences(before: Path, now: Path) -> Any:

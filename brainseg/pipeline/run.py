@@ -16,7 +16,7 @@ from brainseg.pipeline import outputs, provenance
 from brainseg.pipeline.derivatives import refuse_unfit, write_derivatives
 from brainseg.pipeline.forecast import forecast
 from brainseg.pipeline.gates import Level
-from brainseg.pipeline.models import convention_of, described, load_models
+from brainseg.pipeline.models import convention_of, described, load_models, remarks_of
 from brainseg.pipeline.subject import NOT_JUDGED, Job, inputs_of, predict_subject
 from brainseg.pipeline.table import write_volumes
 from brainseg.reporting.index_page import INDEX, reasons_of, write_index_page
@@ -66,8 +66,11 @@ def run(options: PredictConfig) -> int:
 def job_of(options: PredictConfig) -> Job:
     """The models loaded, and what is the same for all subjects."""
     models = load_models(options)
-    files = described(options, models)
-    return Job(options, models, convention_of(options, models), files, provenance.settings_of(options))
+    files, remarks = described(options, models), remarks_of(options, models)
+    for remark in remarks:
+        log.warning("%s", remark)
+    settings = provenance.settings_of(options)
+    return Job(options, models, convention_of(options, models), files, settings, remarks)
 
 
 def _done_before(subjects: list[Subject], job: Job, output: Path) -> dict[str, dict[str, Any]]:

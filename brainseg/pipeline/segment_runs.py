@@ -17,7 +17,7 @@ from brainseg.images.volume import Volume, to_ras
 from brainseg.metrics import PROTOCOLS, score_case
 from brainseg.pipeline.scans import Scans, brain_if_stripped
 from brainseg.pipeline.stages import segment
-from brainseg.pipeline.trained_runs import WINDOW, VolumeRun, named_apart, open_run, runs_below
+from brainseg.pipeline.trained_runs import WINDOW, VolumeRun, named_apart, open_runs
 from brainseg.preprocess.volumes import report_box
 from brainseg.reporting.curves import Curves, read_curves
 from brainseg.reporting.segment_page import SegmenterScores, summary_of, write_segment_page
@@ -48,19 +48,18 @@ def write_segment_report(
         device: As predict.py has it.
 
     Raises:
-        UserError: There is no such run, or its data is gone.
+        UserError: There is no such run, or its data is gone. Where only some have no checkpoint that can be
+            used, the report is of the others and says which.
     """
-    runs = [
-        open_run(found, "segmenter", checkpoint, device, ADVICE)
-        for folder in folders
-        for found in runs_below(folder, "segmenter")
-    ]
+    runs, missing = open_runs(folders, "segmenter", checkpoint, device, ADVICE)
     scored = [_scored(run, name, checkpoint) for run, name in zip(runs, named_apart(runs), strict=True)]
     folder = folders[0] / "report" if output is None else output
-    page = write_segment_page(folder, scored, _which_scans(runs, checkpoint), folds=_are_folds(runs))
+    about = _which_scans(runs, checkpoint)
+    page = write_segment_page(folder, scored, about, folds=_are_folds(runs), missing=missing)
+    content = [*(_plain(one) for one in scored), *({"missing": one} for one in missing)]
     with writing(folder / "segmentation.json") as temporary:
-        temporary.write_text(json.dumps([_plain(one) for one in scored], indent=1) + "\n")
-    return SegmentSummary(tuple(_line(one) for one in scored), page)
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+    return SegmentSummary((*(_line(one) for one in scored), *missing), page)
 
 
 def _are_folds(runs: Sequence[VolumeRun]) -> bool:
@@ -144,7 +143,7 @@ def _settings(run: VolumeRun, checkpoint: str) -> dict[str, str]:
         "output": str(recipe.output),
         "loss": str(recipe.loss),
         "optimizer, schedule": f"{recipe.optimizer}, {recipe.scheduler}",
-        "epochs": str(run.config.trainer.max_epochs),
+        "epochs": str(run.config["trainer"]["max_epochs"]),
         "patches of each scan an epoch": str(recipe.patches_per_volume),
         "patch, voxels": " ".join(map(str, recipe.patch)),
         "batch size": str(recipe.batch_size),

@@ -18,7 +18,7 @@ from brainseg.metrics import brain_scores, soft_dice, soft_iou
 from brainseg.pipeline.evaluation import SCORES, median_interval
 from brainseg.pipeline.scans import Scans
 from brainseg.pipeline.stages import Otsu, sequences_of, strip
-from brainseg.pipeline.trained_runs import WINDOW, VolumeRun, named_apart, open_run, runs_below
+from brainseg.pipeline.trained_runs import WINDOW, VolumeRun, named_apart, open_runs
 from brainseg.reporting.strip_page import (
     OTSU_NAME,
     OtsuCase,
@@ -54,22 +54,20 @@ def write_strip_report(
         device: As predict.py has it.
 
     Raises:
-        UserError: There is no such run, its data is gone, or the runs were judged by different heads.
+        UserError: There is no such run, its data is gone, or the runs were judged by different heads. Where
+            only some have no checkpoint that can be used, the report is of the others and says which.
     """
-    runs = [
-        open_run(found, "skullstripper", checkpoint, device, ADVICE)
-        for folder in folders
-        for found in runs_below(folder, "skullstripper")
-    ]
+    runs, missing = open_runs(folders, "skullstripper", checkpoint, device, ADVICE)
     _refuse_different_heads(runs)
     names = named_apart(runs)
     scored = [_scored(run, name, checkpoint, patches) for run, name in zip(runs, names, strict=True)]
     otsu, figure_1 = _baseline(runs[0])
     folder = folders[0] / "report" if output is None else output
-    page = write_strip_page(folder, scored, otsu, figure_1, _which_heads(runs[0], checkpoint))
+    page = write_strip_page(folder, scored, otsu, figure_1, _which_heads(runs[0], checkpoint), missing)
+    content = [*(asdict(one) for one in (*scored, otsu)), *({"missing": one} for one in missing)]
     with writing(folder / "skullstrip.json") as temporary:
-        temporary.write_text(json.dumps([asdict(one) for one in (*scored, otsu)], indent=1) + "\n")
-    return StripSummary(tuple(_line(one) for one in (*scored, otsu)), page)
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+    return StripSummary((*(_line(one) for one in (*scored, otsu)), *missing), page)
 
 
 def _refuse_different_heads(runs: Sequence[VolumeRun]) -> None:
@@ -105,7 +103,7 @@ def _scored(run: VolumeRun, name: str, checkpoint: str, patches: int) -> Strippe
             "parameters": f"{sum(p.numel() for p in run.model.net.parameters()):,}",
             "loss": str(recipe.loss),
             "schedule": str(recipe.scheduler),
-            "epochs": str(run.config.trainer.max_epochs),
+            "epochs": str(run.config["trainer"]["max_epochs"]),
             "patches of each head an epoch": str(recipe.patches_per_volume),
             "batch size": str(recipe.batch_size),
             "voxels, mm": " ".join(f"{s:g}" for s in recipe.preprocess.spacing_mm or []) or "the scan's own",

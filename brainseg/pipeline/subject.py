@@ -77,6 +77,7 @@ class Job:
     convention: Convention  # of the label maps
     files: dict[str, Any]  # each model's file and its sha256, by the model's name
     settings: dict[str, Any]  # their values, and a hash of those that the result depends on
+    remarks: list[str] = field(default_factory=list)  # of the models: a warning in each result
 
 
 def predict_subject(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
@@ -273,7 +274,7 @@ def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[s
         "segmentation": found.tumor.about if found.tumor else None,
         "stages": [str(s) for s in job.options.pipeline.stages if str(s) in meter.seconds],
         "left_out": found.left_out,
-        "warnings": warnings_of(found.scans),
+        "warnings": job.remarks + warnings_of(found.scans),
         "gates": [finding.as_dict() for finding in found.gates],
         "grid": {
             "reference": found.scans.reference,

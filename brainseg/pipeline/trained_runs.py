@@ -1,22 +1,22 @@
-"""Runs of train.py opened again: their config, a checkpoint, and the scans that each is judged by."""
+"""Runs of train.py opened again: their config, a checkpoint, and the scans that each is judged by.
 
-import json
-from collections.abc import Sequence
+A run may come from elsewhere: its config names our own data only, and nothing in it is instantiated.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
 from brainseg.checkpoint import load_model
 from brainseg.config import UserError
+from brainseg.config.errors import CheckpointError
 from brainseg.config.schema import Blend, Flips, WindowConfig
-from brainseg.data import PhantomData
+from brainseg.data import PhantomData, data_of
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.device import best_device
+from brainseg.pipeline.members import missing_folds
+from brainseg.run_config import CONFIG, SPLIT, read_run_config, read_split, require
 
 # As conf/predict.yaml has it.
 WINDOW = WindowConfig(overlap=0.5, blend=Blend.gaussian, batch_size=2, flips=Flips.none)
@@ -27,7 +27,7 @@ class VolumeRun:
     """A run of a model of volumes, with its scans."""
 
     folder: Path
-    config: DictConfig
+    config: Mapping[str, Any]
     model: Any  # of the task
     data: VolumeData
     part: str  # test, or val where there is no test part
@@ -35,7 +35,7 @@ class VolumeRun:
 
     @property
     def name(self) -> str:
-        return str(self.config.name)
+        return str(self.config["name"])
 
 
 def runs_below(folder: Path, task: str) -> list[Path]:
@@ -46,22 +46,45 @@ def runs_below(folder: Path, task: str) -> list[Path]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give runs of model={task}, or a sweep of them")
-    found = sorted(path.parent.parent for path in folder.glob("**/.hydra/config.yaml"))
-    runs = [path for path in found if config_of(path).get("task") == task]
+    found = sorted(path.parent.parent for path in folder.glob(f"**/{CONFIG}"))
+    runs = [path for path in found if read_run_config(path / CONFIG).get("task") == task]
     if not runs:
         raise UserError(f"{folder}: no run of model={task} there, or its .hydra folder is gone")
     return runs
 
 
-def config_of(folder: Path) -> DictConfig:
-    path = folder / ".hydra" / "config.yaml"
-    try:
-        config = OmegaConf.load(path)
-    except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"{path}: cannot be read ({type(error).__name__})") from error
-    if not isinstance(config, DictConfig):
-        raise UserError(f"{path}: is no config of a run")
-    return config
+def open_runs(
+    folders: Sequence[Path], task: str, checkpoint: str, device: str, advice: str
+) -> tuple[list[VolumeRun], list[str]]:
+    """The runs in these folders, and a sentence for each whose checkpoint is not there or cannot be used.
+
+    Args:
+        folders: Runs, or sweeps of them.
+        task: The models'.
+        checkpoint: "best" or "last".
+        device: As predict.py has it.
+        advice: What to do where a run's data keeps no scans.
+
+    Raises:
+        UserError: A folder has no run, no run has its checkpoint, or something else of one is gone.
+    """
+    runs: list[VolumeRun] = []
+    left_out: dict[Path, str] = {}
+    for found in dict.fromkeys(found for folder in folders for found in runs_below(folder, task)):
+        try:
+            runs.append(open_run(found, task, checkpoint, device, advice))
+        except CheckpointError as error:
+            left_out[found] = str(error)
+    if not runs:
+        raise UserError("; ".join(dict.fromkeys(left_out.values())))
+    said = [f"{run} is left out: {fault}" for run, fault in left_out.items()]
+    return runs, [*said, *(one for folder in folders for one in _folds_missing(folder, runs, left_out))]
+
+
+def _folds_missing(folder: Path, runs: Sequence[VolumeRun], left_out: Iterable[Path]) -> Iterator[str]:
+    records = [run.model.provenance for run in runs if run.folder.is_relative_to(folder)]
+    failed = [read_run_config(run / CONFIG) for run in left_out if run.is_relative_to(folder)]
+    return missing_folds(folder, records, failed)
 
 
 def open_run(folder: Path, task: str, checkpoint: str, device: str, advice: str) -> VolumeRun:
@@ -77,20 +100,24 @@ def open_run(folder: Path, task: str, checkpoint: str, device: str, advice: str)
     Raises:
         UserError: Something of it is gone, or the scans have changed since.
     """
-    config = config_of(folder)
+    path = folder / CONFIG
+    config = read_run_config(path)
+    require(config, path, {"name": str, "trainer.max_epochs": int, "data": dict})
     model = load_model(folder / "checkpoints" / f"{checkpoint}.ckpt", best_device(device), task=task)
-    config[task] = model.config  # the run's own, with what has come since then filled in
-    data = instantiate(config.data, _convert_="object")
+    data = _data_of(path, config["data"], model.config)  # the run's own, with what has come since filled in
+    split = _split_of(folder)
     if isinstance(data, PhantomData):
-        data.write()
+        _write_again(path, data, split)
         data = data.inner
     if not isinstance(data, VolumeData):
         raise UserError(f"{folder}: learnt from {type(data).__name__}, which keeps no scans; {advice}")
     data.setup("fit")
     part = "test" if data.split.test else "val"
-    _refuse_other_split(folder, data, part)
-    ids = set(getattr(data.split, part))
-    return VolumeRun(folder, config, model, data, part, [case for case in data.cases() if case.id in ids])
+    if split[part] != sorted(getattr(data.split, part)):
+        raise UserError(
+            f"{folder / SPLIT} names other {part} scans than {data.root} has now; restore that folder"
+        )
+    return VolumeRun(folder, config, model, data, part, [c for c in data.cases() if c.id in split[part]])
 
 
 def named_apart(runs: Sequence[VolumeRun]) -> list[str]:
@@ -102,10 +129,28 @@ def named_apart(runs: Sequence[VolumeRun]) -> list[str]:
     ]
 
 
-def _refuse_other_split(folder: Path, data: VolumeData, part: str) -> None:
-    """Scans that have come or gone since the training move others to another part."""
-    path = folder / "split.json"
+def _data_of(path: Path, section: Mapping[str, Any], recipe: Any) -> Any:
+    try:
+        return data_of(section, recipe)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def _split_of(folder: Path) -> dict[str, list[str]]:
+    """The scans of each part, sorted. Scans that come or go after a training move others to another part."""
+    path = folder / SPLIT
     if not path.is_file():
         raise UserError(f"{path} is not there, so which scans the run has not seen is not known")
-    if sorted(json.loads(path.read_text())[part]) != sorted(getattr(data.split, part)):
-        raise UserError(f"{path} names other {part} scans than {data.root} has now; restore that folder")
+    return {name: sorted(ids) for name, ids in read_split(path).items()}
+
+
+def _write_again(path: Path, data: PhantomData, split: Mapping[str, Sequence[str]]) -> None:
+    """The run's synthetic heads, where they are gone.
+
+    Raises:
+        UserError: The config asks for more than the run had: one from elsewhere could fill the disk.
+    """
+    asked, named = data.cohort["subjects"], sum(map(len, split.values()))
+    if asked != named and not data.folder.is_dir():
+        raise UserError(f"{path}: data.subjects is {asked}, but {SPLIT} names {named}; restore both")
+    data.write()

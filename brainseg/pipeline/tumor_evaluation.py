@@ -21,6 +21,7 @@ from brainseg.metrics import confusion_matrix, score_case
 from brainseg.metrics.lesions import LesionScores
 from brainseg.metrics.summary import Summary, summarised
 from brainseg.pipeline.evaluation import are_files, read_pair
+from brainseg.plain_files import read_json
 
 ENDINGS = ("_tumor_labels", "_seg", "-seg", "_dseg")  # of a label map's name, after the subject's
 
@@ -225,8 +226,8 @@ def _said_beside(guess: Path) -> Convention | None:
     if not path.is_file():
         return None
     try:
-        return CONVENTIONS[json.loads(path.read_text())["label_convention"]["name"]]
-    except (ValueError, KeyError, TypeError) as error:
+        return CONVENTIONS[read_json(path)["label_convention"]["name"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise LabelError(f"{path}: does not say what the labels beside it mean; set --labels") from error
 
 

@@ -1,29 +1,46 @@
 """What one run of the classifier left in its folder."""
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from brainseg.config.errors import UserError
 from brainseg.metrics import confusion_matrix
+from brainseg.plain_files import read_json
 from brainseg.reporting.curves import Curves, best_epoch, read_curves
 from brainseg.reporting.report_grid import Cell
+from brainseg.run_config import CONFIG, SPLIT, read_run_config, read_split, require
 
 COLLAPSE_MARGIN = 0.02  # above the largest class's share; up to there naming it always is as good
 _NO_CLASS = {"file", "part", "truth"}  # the columns of predictions.csv that are no probability
 IMAGES = {"KaggleSlices": "Kaggle slices", "PhantomData": "phantoms (synthetic heads)"}
+# What is read of every config, and what of those of a grid.
+_NEEDED: dict[str, type | tuple[type, ...]] = {
+    "seed": int,
+    "test": bool,
+    "trainer.max_epochs": int,
+    "classifier.backbone": str,
+    "data._target_": str,
+}
+_NEEDED_OF_CELL: dict[str, type | tuple[type, ...]] = {
+    "classifier.loss": str,
+    "classifier.optimizer": str,
+    "classifier.head": str,
+    "classifier.batch_size": int,
+    "classifier.pretrained": bool,
+    "classifier.weights": (str, NoneType),
+    "classifier.preprocess.size": int,
+    "classifier.preprocess.normalise": str,
+}
 
 
 class State(StrEnum):
@@ -144,9 +161,9 @@ def read_run(folder: Path) -> Run:
     Raises:
         UserError: Its config cannot be read, or it is no run of the classifier.
     """
-    config = read_config(folder / ".hydra" / "config.yaml")
+    config = read_cell_config(folder / CONFIG)
     faults: list[str] = []
-    split = _kept(faults, _json, folder / "split.json") or {}
+    split = _kept(faults, read_split, folder / SPLIT) or {}
     curves, wrong = _curves(folder / "metrics.csv")
     epochs = int(config["trainer"]["max_epochs"])
     validated = max(curves.get("val/accuracy", {}), default=-1) + 1
@@ -202,22 +219,23 @@ def _slices(split: Mapping[str, Any]) -> dict[str, str]:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """A config of the classifier as Hydra stored it, with the interpolations of its section filled in.
+    """A config of the classifier as Hydra stored it, with its references filled in.
 
     Raises:
         UserError: It cannot be read, or is of another model.
     """
-    try:
-        stored: Any = OmegaConf.load(path)
-        config: Any = OmegaConf.to_container(stored, resolve=False)
-        if not isinstance(config, dict) or config.get("task") != "classifier":
-            raise UserError(f"{path}: is no config of model=classifier")
-        # Not the whole: what the run's own Hydra filled in cannot be filled in here.
-        config["classifier"] = OmegaConf.to_container(stored["classifier"], resolve=True)
-        config["trainer"]["max_epochs"] = stored["trainer"]["max_epochs"]
-        return config
-    except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"{path}: cannot be read ({type(error).__name__})") from error
+    config = read_run_config(path)
+    if config.get("task") != "classifier":
+        raise UserError(f"{path}: is no config of model=classifier")
+    require(config, path, _NEEDED)
+    return config
+
+
+def read_cell_config(path: Path) -> dict[str, Any]:
+    """The same, with all that `cell_of` and `settings_of` read."""
+    config = read_config(path)
+    require(config, path, _NEEDED_OF_CELL)
+    return config
 
 
 def _kept(faults: list[str], read: Any, path: Path) -> Any:
@@ -233,13 +251,9 @@ def _kept(faults: list[str], read: Any, path: Path) -> Any:
     return None
 
 
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def _scored(path: Path) -> str:
     """Part and accuracy, which is a number or has its interval beside it."""
-    scores = _json(path)
+    scores = read_json(path)
     try:
         accuracy = scores["accuracy"]
         value = accuracy["value"] if isinstance(accuracy, dict) else accuracy

@@ -54,7 +54,9 @@ class SegmenterScores:
     pictures: Sequence[Preview] = ()
 
 
-def write_segment_page(folder: Path, runs: Sequence[SegmenterScores], scans: str, *, folds: bool) -> Path:
+def write_segment_page(
+    folder: Path, runs: Sequence[SegmenterScores], scans: str, *, folds: bool, missing: Sequence[str] = ()
+) -> Path:
     """Write segmentation.html and segmentation.md.
 
     Args:
@@ -62,10 +64,11 @@ def write_segment_page(folder: Path, runs: Sequence[SegmenterScores], scans: str
         runs: At least one.
         scans: One sentence that says which scans they were judged by.
         folds: Each scan was kept from one run only, so that all runs make up one judgement.
+        missing: A sentence for each run that should be here and is not.
     """
     together = [_pooled(runs)] if folds else []
     sections = [
-        Section(paragraphs=[scans]),
+        Section(warning="; ".join(missing), paragraphs=[scans]),
         _table_6([*runs, *together]),
         _protocols([*runs, *together]),
         *([_crop(runs)] if any(run.cut_off for run in runs) else []),

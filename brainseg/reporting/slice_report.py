@@ -1,20 +1,23 @@
 """`brainseg report classifier`: what a run of the classifier is worth, and on which split."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
 
 from brainseg.config.errors import UserError
+from brainseg.metrics.classification import OVERALL, PER_CLASS
+from brainseg.plain_files import read_json
 from brainseg.reporting.confusion import confusion_figure
 from brainseg.reporting.curves import curves_figure
 from brainseg.reporting.page import inline_figure
 from brainseg.reporting.probabilities import reliability_figure, roc_figure
 from brainseg.reporting.runs import Predictions, read_config, read_predictions, trained_curves
 from brainseg.reporting.sections import NOTHING, Entry, Picture, Section, Table, table_of, write_report
+from brainseg.run_config import CONFIG, at, require
 
 SPLITS = {
     "random": "slices are drawn one by one, so copies of a slice stand on both sides",
@@ -23,6 +26,11 @@ SPLITS = {
 }
 PARTS = {"test": "test part", "val": "validation part"}
 SUREST = 20  # mistakes that are listed
+_NEEDED: dict[str, type | tuple[type, ...]] = {
+    "data.split": str,
+    "classifier.monitor": str,
+    "classifier.monitor_mode": str,
+}
 
 
 @dataclass(frozen=True)
@@ -86,11 +94,28 @@ def _read(folder: Path) -> ScoredRun:
     path = folder / "scores.json"
     if not path.is_file():
         raise UserError(f"{folder}: has no scores.json, so it is no run of the classifier that went through")
-    try:
-        scores = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
-    return ScoredRun(folder, read_config(folder / ".hydra" / "config.yaml"), scores)
+    config = read_config(folder / CONFIG)
+    require(config, folder / CONFIG, _NEEDED)
+    scores = read_json(path)
+    _check_scores(scores, path)
+    return ScoredRun(folder, config, scores)
+
+
+def _check_scores(scores: Mapping[str, Any], path: Path) -> None:
+    """Refuse what `write_scores` has not written.
+
+    Raises:
+        UserError: The message names what is missing, or is something else.
+    """
+    require(scores, path, {"part": str, "n": int, "subjects": int, "temperature": float, "classes": dict})
+    if scores["part"] not in PARTS:
+        raise UserError(f"{path}: part is {scores['part'][:60]}, but must be one of {', '.join(PARTS)}")
+    require(scores, path, {f"classes.{name}.n": int for name in scores["classes"]})
+    overall = [*OVERALL, "uncalibrated.calibration_error"]
+    for key in [*overall, *(f"classes.{name}.{score}" for name in scores["classes"] for score in PER_CLASS)]:
+        require(scores, path, {key: (dict, NoneType)})
+        if isinstance(at(scores, key), dict):
+            require(scores, path, {f"{key}.{end}": (float, int) for end in ("value", "low", "high")})
 
 
 def _beside(run: ScoredRun) -> dict[str, ScoredRun]:

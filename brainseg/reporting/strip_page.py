@@ -88,6 +88,7 @@ def write_strip_page(
     otsu: StripperScores,
     figure_1: Sequence[OtsuCase],
     heads: str,
+    missing: Sequence[str] = (),
 ) -> Path:
     """Write skullstrip.html and skullstrip.md.
 
@@ -97,9 +98,10 @@ def write_strip_page(
         otsu: The baseline on the same heads.
         figure_1: Heads on which the baseline is good and bad.
         heads: One sentence that says which heads they are.
+        missing: A sentence for each run that should be here and is not.
     """
     sections = [
-        Section(paragraphs=[heads]),
+        Section(warning="; ".join(missing), paragraphs=[heads]),
         _patches(runs),
         _heads([*runs, otsu]),
         settings_section([(run.name, run.settings) for run in runs]),

@@ -44,7 +44,13 @@ class Ensemble:
         self.subsets = first.subsets
         self.has_regions = first.has_regions
         fitted = [member.fitted for member in self.members]
-        self.cleaning: Cleaning = best_rule(pooled_rules(fitted))
+        rules = pooled_rules(fitted)
+        if len({len(scores) for scores in rules.values()}) > 1:
+            raise CheckpointError(
+                f"{list(members)[-1]} cannot answer together with {next(iter(members))}: their cleaning was "
+                "scored by different rules; give models of one experiment, or one of them alone"
+            )
+        self.cleaning: Cleaning = best_rule(rules)
         self.temperatures = {region: _mean_temperature(fitted, region) for region in REGIONS}
 
     @property

@@ -3,20 +3,33 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
+from math import prod
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
-import yaml
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from brainseg.config.errors import UserError
 from brainseg.reporting.report_grid import Cell
-from brainseg.reporting.runs import Run, State, cell_of, read_config, read_run, settings_of
+from brainseg.reporting.runs import Run, State, cell_of, read_cell_config, read_run, settings_of
+from brainseg.run_config import CONFIG, require
+from brainseg.run_overrides import OVERRIDES, read_overrides
 
 Job = tuple[str, ...]  # its overrides, as in its .hydra/overrides.yaml
+MOST_JOBS = 10_000
 CELL_KEYS = ("classifier.backbone", "classifier.loss", "classifier.optimizer")
+# What is read of Hydra's own section.
+_NEEDED: dict[str, type | tuple[type, ...]] = {
+    "hydra.sweeper._target_": str,
+    "hydra.sweeper.params": (dict, NoneType),
+    "hydra.launcher._target_": str,
+    "hydra.overrides.task": list,
+}
 
 
 @dataclass(frozen=True)
@@ -76,7 +89,12 @@ def _multirun(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{path} is not there; give the folder of a sweep (train.py -m ...), as below outputs/sweeps"
         )
-    return read_config(path)
+    config = read_cell_config(path)
+    require(config, path, _NEEDED)
+    words = config["hydra"]["overrides"]["task"]
+    if not all(isinstance(word, str) for word in words):
+        raise UserError(f"{path}: hydra.overrides.task does not name the sweep's overrides; restore the file")
+    return config
 
 
 def _wanted(config: dict[str, Any]) -> list[Job] | None:
@@ -87,23 +105,31 @@ def _wanted(config: dict[str, Any]) -> list[Job] | None:
     params = [f"{key}={value}" for key, value in (sweeper["params"] or {}).items()]
     try:
         overrides = OverridesParser.create().parse_overrides([*params, *config["hydra"]["overrides"]["task"]])
+        _refuse_endless(overrides)
         batches = BasicSweeper.split_arguments(overrides, max_batch_size=None)
     except HydraException as error:
         raise UserError(f"the sweep's overrides cannot be read: {error}") from error
     return [tuple(job) for batch in batches for job in batch]
 
 
+def _refuse_endless(overrides: Sequence[Override]) -> None:
+    """Three words can ask for more jobs than fit in memory: range(0,1000000000)."""
+    swept = [one.sweep_string_iterator() for one in overrides if one.is_sweep_override()]
+    if prod(len(list(islice(values, MOST_JOBS + 1))) for values in swept) > MOST_JOBS:
+        raise UserError(f"the sweep asks for more than {MOST_JOBS} jobs; give the folder of a smaller one")
+
+
 def _found(folder: Path) -> tuple[dict[Job, Run], list[str]]:
     """The runs below a folder by their overrides, and what is wrong with those left out."""
     runs: dict[Job, Run] = {}
     remarks = []
-    for config in sorted(folder.glob("**/.hydra/config.yaml")):
+    for config in sorted(folder.glob(f"**/{CONFIG}")):
         try:
             run = read_run(config.parent.parent)
-            job = tuple(str(item) for item in yaml.safe_load((config.parent / "overrides.yaml").read_text()))
+            job = tuple(read_overrides(config.parent.parent / OVERRIDES))
         except UserError as error:
             remarks.append(str(error))
-        except (OSError, TypeError, yaml.YAMLError) as error:
+        except OSError as error:
             remarks.append(f"{config.parent}: overrides.yaml cannot be read ({type(error).__name__})")
         else:
             if job in runs:
@@ -151,4 +177,4 @@ def _failed_where_passed(runs: list[Run]) -> list[Run]:
 
 def _started(run: Run) -> float:
     assert run.folder is not None
-    return (run.folder / ".hydra" / "config.yaml").stat().st_mtime
+    return (run.folder / CONFIG).stat().st_mtime

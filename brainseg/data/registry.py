@@ -1,0 +1,88 @@
+"""Data modules by the names that a config gives them: ours, built from plain values, and nothing else.
+
+A run's config may come from elsewhere, and whoever instantiates what its `_target_` says runs what it says.
+"""
+
+from collections.abc import Mapping
+from types import NoneType
+from typing import Any
+
+import pytorch_lightning as pl
+
+from brainseg.config.errors import ConfigError
+from brainseg.data.brats import BraTSVolumes
+from brainseg.data.heads import PaintedHeads
+from brainseg.data.kaggle import KaggleSlices
+from brainseg.data.nfbs import NFBSVolumes
+from brainseg.data.phantom import PhantomData
+
+_OURS: dict[str, type[pl.LightningDataModule]] = {
+    f"brainseg.data.{one.__name__}": one
+    for one in (BraTSVolumes, KaggleSlices, NFBSVolumes, PaintedHeads, PhantomData)
+}
+_NUMBER = (int, float)
+# What each setting may be; within which bounds is said by the class that has it.
+_KINDS: dict[str, tuple[type, ...]] = {
+    "root": (str,),
+    "task": (str,),
+    "contrast": (str,),
+    "split": (str,),
+    "labels": (str,),
+    "cache": (str,),
+    "subjects": (int,),
+    "slices_per_subject": (int,),
+    "heads": (int,),
+    "spacing_mm": _NUMBER,
+    "val_share": _NUMBER,
+    "test_share": _NUMBER,
+    "seed": (int,),
+    "fold": (int,),
+    "folds": (int, NoneType),
+    "limit": (int, NoneType),
+    "workers": (int, str),
+    "skip_bad": (bool,),
+    "types": (list, NoneType),
+}
+
+
+def data_of(section: Mapping[str, Any], recipe: Any) -> Any:
+    """The data module that the section `data` of a config describes.
+
+    Args:
+        section: Plain values, with the class under `_target_`.
+        recipe: The task's section as its class; whatever the section has under that name is not looked at.
+
+    Raises:
+        ConfigError: The class is none of ours, or a setting is missing, unknown or of another kind.
+    """
+    settings = {name: value for name, value in section.items() if name not in ("_target_", "recipe")}
+    made = _class_of(section.get("_target_"))
+    for name, value in settings.items():
+        _check(name, value)
+    try:
+        return made(recipe=recipe, **settings)
+    except (TypeError, KeyError, AttributeError) as error:  # a setting, or the recipe, is of another class
+        raise ConfigError(f"data does not fit {made.__name__}: {error}") from error
+
+
+def _class_of(target: Any) -> type[pl.LightningDataModule]:
+    if not isinstance(target, str) or target not in _OURS:
+        raise ConfigError(
+            f"data._target_ is {str(target)[:100]}, which is not built: it is none of brainseg's data, "
+            f"{', '.join(sorted(_OURS))}"
+        )
+    return _OURS[target]
+
+
+def _check(name: str, value: Any) -> None:
+    if name not in _KINDS:
+        raise ConfigError(f"data.{str(name)[:100]} is no setting of data; leave it out")
+    strings = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if type(value) not in _KINDS[name] or (isinstance(value, list) and not strings):
+        kinds = " or ".join(kind.__name__.replace("NoneType", "null") for kind in _KINDS[name])
+        raise ConfigError(f"data.{name} is {str(value)[:100]}, but must be {kinds}")
+    if isinstance(value, str) and "${" in value:
+        raise ConfigError(
+            f"data.{name} is {value[:100]}, which is not filled in: only references to other keys, "
+            "BRAINSEG_DATA and BRAINSEG_CACHE are; write the value itself"
+        )
