@@ -71,6 +71,6 @@ def is_derivative(folder: Path) -> bool:
     """Whether a folder's description says that programs made what is in it."""
     try:
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(description, dict) and description.get("DatasetType") == "derivative"

@@ -454,7 +454,7 @@ def _msd_channels(description: Path) -> dict[str, int]:
     try:
         modality = json.loads(description.read_text(encoding="utf-8"))["modality"]
         named = {int(channel): str(name) for channel, name in modality.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(
             f'{description}: has no "modality" list that names the channels ({error!r})'
         ) from error

@@ -47,8 +47,8 @@ def refuse_no_head(shape: Sequence[int], spacing_mm: Sequence[float], where: obj
     if max(field_mm) > MOST_FIELD_MM:
         raise GeometryError(
             f"{where}: the header says that {by(shape)} voxels of {sizes} mm were scanned, a field of view "
-            f"of {by(field_mm)} mm, where a scanner has {MOST_FIELD_MM:g} mm at most; correct the voxel size in "
-            "the header, or export it again"
+            f"of {by(field_mm)} mm, where a scanner has {MOST_FIELD_MM:g} mm at most; correct the voxel size "
+            "in the header, or export it again"
         )
 
 
