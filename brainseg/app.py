@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from brainseg.config import UserError, check, check_predict, conf_dir, explain, register_schemas
 from brainseg.config.errors import USAGE_ERROR
+from brainseg.terminal import say
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
@@ -80,5 +81,5 @@ def _mendable(error: Exception) -> UserError | None:
 
 
 def _said(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    say(f"error: {message}", error=True)
     return USAGE_ERROR

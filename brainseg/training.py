@@ -24,8 +24,9 @@ from brainseg.checkpoint import begin_with, load_model, read_checkpoint, store_f
 from brainseg.config import ConfigError, chosen, plain, record
 from brainseg.device import best_device, precision_for
 from brainseg.tasks import TASKS, TaskModule
+from brainseg.terminal import say
 
-_say = rank_zero_only(print)  # of several processes one speaks
+_say = rank_zero_only(say)  # of several processes one speaks
 PACKAGES = ("torch", "pytorch-lightning", "monai", "timm", "numpy", "nibabel")
 
 
@@ -108,7 +109,7 @@ def _score(trainer: pl.Trainer, module: TaskModule, data: Any, checkpoint: str) 
         _say("no test part (data.test_share is 0): the scores below are of the validation part")
         trainer.validate(module, data, ckpt_path=checkpoint, weights_only=True)
     best = os.path.relpath(checkpoint)
-    _say(f"best checkpoint: {best}\npredict with it: python predict.py input=PATH {module.task}={best}")
+    _say(f"best checkpoint: {best}", f"predict with it: python predict.py input=PATH {module.task}={best}")
 
 
 def _trainer_settings(cfg: DictConfig) -> dict[str, Any]:
@@ -144,7 +145,7 @@ def _resumed_run(cfg: DictConfig) -> dict[str, Any]:
     if about["task"] != cfg.task:
         raise ConfigError(f"resume={cfg.resume} is a run of model={about['task']}, not {cfg.task}")
     if stored["hyper_parameters"]["config"]["epochs"] != cfg[cfg.task].epochs:
-        print(
+        say(
             f"resuming with {cfg.task}.epochs={cfg[cfg.task].epochs}; the checkpoint's run had "
             f"{stored['hyper_parameters']['config']['epochs']}, so its schedule is not continued exactly"
         )

@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from brainseg.config.check import check
 from brainseg.config.errors import USAGE_ERROR, ConfigError
+from brainseg.terminal import say
 
 
 class CheckSweep(Callback):
@@ -36,5 +37,5 @@ class CheckSweep(Callback):
                     return  # Hydra composes the jobs next, and says this itself
                 except ConfigError as error:
                     # Hydra makes a warning of a callback's exception, but lets it exit.
-                    print(f"error: {error} (in the job {' '.join(job)}; none was started)", file=sys.stderr)
+                    say(f"error: {error} (in the job {' '.join(job)}; none was started)", error=True)
                     sys.exit(USAGE_ERROR)

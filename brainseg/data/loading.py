@@ -7,6 +7,7 @@ from torch.utils.data import DataLoader, Dataset
 from brainseg.config.errors import ConfigError, DataError
 from brainseg.data.sampling import EpochSampler
 from brainseg.device import threads
+from brainseg.terminal import say
 
 
 def worker_count(workers: int | str) -> int:
@@ -52,4 +53,4 @@ def refuse_if_bad(problems: dict[str, str], total: int, what: str, skip: bool) -
             f"{len(problems)} of {total} {what} cannot be used: {shown}{more}; "
             f"mend or remove them, or leave them out with data.skip_bad=true"
         )
-    print(f"left out {len(problems)} of {total} {what}, as data.skip_bad=true says: {shown}{more}")
+    say(f"left out {len(problems)} of {total} {what}, as data.skip_bad=true says: {shown}{more}")
