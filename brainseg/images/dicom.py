@@ -11,9 +11,7 @@ What a regular grid cannot say is refused by name: slices missing, doubled or sh
 # (nibabel and SimpleITK are partly untyped)
 
 import math
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.config.errors import GeometryError, ImageError
-from brainseg.images.dicom_pixels import refuse_wrong_pixels
+from brainseg.images.dicom_pixels import quietly, refuse_wrong_pixels
 from brainseg.images.limits import by, refuse_no_head, refuse_too_many
 from brainseg.images.nifti import refuse_useless
 from brainseg.images.volume import Grid, Volume
@@ -127,7 +125,7 @@ def read_header(path: Path, keywords: Sequence[str]) -> dict[str, Any]:
     """
     import pydicom
 
-    with _quietly():
+    with quietly():
         try:
             _refuse_bomb(path)
             dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(keywords))
@@ -423,21 +421,6 @@ def _refuse_bomb(path: Path) -> None:
             f"{path}: is packed ({DeflatedExplicitVRLittleEndian.name}) and may unpack to more than "
             f"{_MOST_BYTES / 1e6:.0f} MB; unpack it, e.g. with dcmconv +te, or fetch it again"
         )
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Values that break a rule of DICOM's are no news here, and a warning would print what they hold."""
-    from pydicom import config
-
-    before = config.settings.reading_validation_mode
-    config.settings.reading_validation_mode = config.IGNORE
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        config.settings.reading_validation_mode = before
 
 
 def _unreadable(path: Path, error: OSError) -> ImageError:

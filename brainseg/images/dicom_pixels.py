@@ -8,6 +8,9 @@ large picture makes it, whatever Rows and Columns say.
 # (pydicom is partly untyped)
 
 import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from brainseg.config.errors import ImageError
 
 _UNDEFINED = 0xFFFFFFFF  # the length of pixels that are compressed, in pieces
 _SIZE_IN_JPEG_2000 = b"\xff\x4f\xff\x51"  # start of codestream, and SIZ
+_LARGE = 1024  # bytes
 _JPEG = b"\xff\xd8"
 _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15 but tables; SOF55 of JPEG-LS
 
@@ -25,32 +29,88 @@ def refuse_wrong_pixels(path: Path, n_rows: int, n_columns: int) -> None:
     Raises:
         ImageError: They are, or there are none.
     """
-    dataset = _dataset(path)
-    bits = dataset.get("BitsAllocated")
-    if "PixelData" not in dataset or not isinstance(bits, int) or bits < 1:
-        raise ImageError(f"{path}: holds no pixels, or does not say how large they are; export it again")
+    with quietly():
+        _refuse_wrong(path, n_rows, n_columns)
+
+
+def _refuse_wrong(path: Path, n_rows: int, n_columns: int) -> None:
+    dataset, size = _dataset(path), path.stat().st_size
+    _refuse_unclear(dataset, path)
     element = dataset.get_item("PixelData", keep_deferred=True)
     if element.length == _UNDEFINED:
         _refuse_other_size(_frames(dataset), path, n_rows, n_columns)
-        return
-    there = min(element.length, path.stat().st_size - element.value_tell)
+    else:
+        there = min(element.length, _bytes_there(element, size))
+        _refuse_other_length(max(there, 0), path, n_rows, n_columns, dataset.BitsAllocated)
+    if tag := _cut_short(dataset, size):
+        raise ImageError(
+            f"{path}: its element {tag} claims more bytes than the file has, probably cut off in a copy, or "
+            "something was written behind its end; fetch it again"
+        )
+
+
+def _refuse_unclear(dataset: Any, path: Path) -> None:
+    """Refuse a file that does not say how its pixels are stored."""
+    if "PixelData" not in dataset or "TransferSyntaxUID" not in dataset.file_meta:
+        raise ImageError(f"{path}: holds no pixels, or does not say how they are stored; export it again")
+    allocated = dataset.get("BitsAllocated")
+    stored, high = dataset.get("BitsStored", allocated), dataset.get("HighBit", 0)
+    numbers = all(isinstance(bits, int) for bits in (allocated, stored, high))
+    if not (numbers and 1 <= stored <= allocated and high < allocated):
+        raise ImageError(
+            f"{path}: its pixels have {stored} bits, up to bit {high}, of {allocated}, which makes no sense; "
+            "export it again"
+        )
+
+
+def _refuse_other_length(there: int, path: Path, n_rows: int, n_columns: int, bits: int) -> None:
     needed, row = (math.ceil(n * n_columns * bits / 8) for n in (n_rows, 1))
     if not needed <= there < needed + max(row, 2):  # an odd number of bytes is padded
         raise ImageError(
             f"{path}: {n_rows} rows x {n_columns} columns of {bits} bits are {needed} bytes, but its pixels "
-            f"are {max(there, 0)} bytes, probably cut off in a copy; fetch it again"
+            f"are {there} bytes, probably cut off in a copy; fetch it again"
         )
+
+
+def _cut_short(dataset: Any, size: int) -> str:
+    """The first element that claims more than is there, which GDCM would make room for; nothing if none does.
+
+    Args:
+        dataset: As it was read, or an item within it.
+        size: Of the file, in bytes.
+    """
+    from pydicom.dataelem import RawDataElement
+
+    for element in list(dataset.values()):  # as they were read, not yet decoded
+        if not isinstance(element, RawDataElement):  # decoded, so it was there
+            continue
+        if element.length not in (_UNDEFINED, 0) and element.length > _bytes_there(element, size):
+            return str(element.tag)
+        if element.VR == "SQ" and (within := _cut_short_in(dataset[element.tag].value, size)):
+            return within
+    return ""
+
+
+def _bytes_there(element: Any, size: int) -> int:
+    """Of an element's value: what was read of it, or what the file has from its beginning on."""
+    return size - int(element.value_tell) if element.value is None else len(element.value)
+
+
+def _cut_short_in(items: Any, size: int) -> str:
+    return next((tag for item in items if (tag := _cut_short(item, size))), "")
 
 
 def _dataset(path: Path) -> Any:
-    """Only what is needed, with pixels that are not compressed left in the file."""
+    """All elements, with what is needed decoded; large ones left in the file unless it is packed."""
     import pydicom
+    from pydicom.filereader import read_file_meta_info
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
 
     try:
-        dataset = pydicom.dcmread(
-            path, defer_size=256, specific_tags=["BitsAllocated", "NumberOfFrames", "PixelData"]
-        )
-        dataset.get("BitsAllocated")  # decoded on first use
+        packed = read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
+        dataset = pydicom.dcmread(path, defer_size=None if packed else _LARGE)
+        for name in ("BitsAllocated", "BitsStored", "HighBit"):
+            dataset.get(name)  # decoded on first use
     except Exception as error:  # pydicom meets broken bytes with many types
         raise ImageError(f"{path}: the DICOM header is damaged ({error}); fetch it again") from error
     return dataset
@@ -97,3 +157,18 @@ def _size_in_jpeg(codestream: bytes) -> tuple[int, int] | None:
             return rows, columns
         at += 2 + length
     return None
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Values that break a rule of DICOM's are no news here, and a warning would print what they hold."""
+    from pydicom import config
+
+    before = config.settings.reading_validation_mode
+    config.settings.reading_validation_mode = config.IGNORE
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        config.settings.reading_validation_mode = before

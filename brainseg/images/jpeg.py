@@ -46,13 +46,11 @@ def opened(path: Path) -> Iterator[Image.Image]:
         ImageError: It is no image, larger than any slice, or damaged.
     """
     try:
-        with _LOCK, warnings.catch_warnings():  # warnings are the same for all threads
-            warnings.simplefilter(
-                "ignore"
-            )  # of sizes, where our limit is lower, and of tags that nobody needs
-            image = Image.open(path, formats=FORMATS)
-        with image:
+        with _opened_quietly(path) as image:
             _refuse_large(image.width, image.height, path)
+            if image.format == "PNG":
+                image.verify()  # the checksums, which decoding does not look at; the image is then used up
+        with _opened_quietly(path) as image:
             yield image
     except ImageError:
         raise
@@ -65,6 +63,12 @@ def opened(path: Path) -> Iterator[Image.Image]:
     except Exception as error:  # PIL meets broken bytes with many types
         said = " ".join(str(error).split())
         raise ImageError(f"{path}: the image is damaged ({said}); fetch it again") from error
+
+
+def _opened_quietly(path: Path) -> Image.Image:
+    with _LOCK, warnings.catch_warnings():  # warnings are the same for all threads
+        warnings.simplefilter("ignore")  # of sizes, where our limit is lower, and of tags
+        return Image.open(path, formats=FORMATS)
 
 
 def _refuse_large(width: int, height: int, path: Path) -> None:

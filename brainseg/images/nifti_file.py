@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from brainseg.config.errors import ImageError
 from brainseg.images.limits import refuse_too_many
 
-MOST_BYTES = 2**32  # of a file, unpacked
+MOST_BYTES = 2**31  # of voxels, and before them, unpacked
 _LONGEST_HEADER = 540  # bytes: NIfTI-2
 _PIECE = 2**22  # bytes
 _EXTENSION_FLAG = 4  # bytes between the header and what follows it
@@ -73,7 +73,7 @@ class NiftiFile:
         data = np.empty(math.prod(self.shape[:3]), dtype=np.float32)  # pages come as they are filled
         size, volumes = data.size * self.dtype.itemsize, math.prod(self.shape[3:])
         end = self.start + volumes * size
-        if end > MOST_BYTES:
+        if max(volumes * size, self.start) > MOST_BYTES:
             raise ImageError(
                 f"{self.path}: the header claims {end} bytes, more than a file may have ({MOST_BYTES}); "
                 "export it again, or split it into single volumes"
