@@ -19,6 +19,10 @@ from brainseg.config.errors import ImageError
 _UNDEFINED = 0xFFFFFFFF  # the length of pixels that are compressed, in pieces
 _SIZE_IN_JPEG_2000 = b"\xff\x4f\xff\x51"  # start of codestream, and SIZ
 _LARGE = 1024  # bytes
+_ABOUT_PIXELS = (
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
+    *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PixelData"),
+)
 _JPEG = b"\xff\xd8"
 _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15 but tables; SOF55 of JPEG-LS
 
@@ -42,19 +46,24 @@ def _refuse_wrong(path: Path, n_rows: int, n_columns: int) -> None:
     else:
         there = min(element.length, _bytes_there(element, size))
         _refuse_other_length(max(there, 0), path, n_rows, n_columns, dataset.BitsAllocated)
-    if tag := _cut_short(dataset, size):
+    if tag := _cut_short(dataset.file_meta, size) or _cut_short(dataset, size):
         raise ImageError(
-            f"{path}: its element {tag} claims more bytes than the file has, probably cut off in a copy, or "
-            "something was written behind its end; fetch it again"
+            f"{path}: its element {tag} is of no type that DICOM has, or claims more bytes than the file "
+            "has; fetch it again"
         )
 
 
 def _refuse_unclear(dataset: Any, path: Path) -> None:
     """Refuse a file that does not say how its pixels are stored."""
-    if "PixelData" not in dataset or "TransferSyntaxUID" not in dataset.file_meta:
-        raise ImageError(f"{path}: holds no pixels, or does not say how they are stored; export it again")
-    allocated = dataset.get("BitsAllocated")
-    stored, high = dataset.get("BitsStored", allocated), dataset.get("HighBit", 0)
+    missing = [name for name in _ABOUT_PIXELS if name not in dataset]
+    syntax = dataset.file_meta.get("TransferSyntaxUID", "")
+    if not (syntax and (syntax.is_private or syntax.type == "Transfer Syntax")):
+        missing.append("TransferSyntaxUID")
+    if missing:
+        raise ImageError(
+            f"{path}: its header has no usable {missing[0]}, so its pixels cannot be read; export it again"
+        )
+    allocated, stored, high = (dataset.get(name) for name in _ABOUT_PIXELS[:3])
     numbers = all(isinstance(bits, int) for bits in (allocated, stored, high))
     if not (numbers and 1 <= stored <= allocated and high < allocated):
         raise ImageError(
@@ -73,18 +82,23 @@ def _refuse_other_length(there: int, path: Path, n_rows: int, n_columns: int, bi
 
 
 def _cut_short(dataset: Any, size: int) -> str:
-    """The first element that claims more than is there, which GDCM would make room for; nothing if none does.
+    """The first element that claims more than is there, or is of no type; nothing if none is so.
+
+    GDCM makes room for what an element claims, and takes the bytes behind an unknown type for a length.
 
     Args:
         dataset: As it was read, or an item within it.
         size: Of the file, in bytes.
     """
     from pydicom.dataelem import RawDataElement
+    from pydicom.valuerep import VR
 
     for element in list(dataset.values()):  # as they were read, not yet decoded
         if not isinstance(element, RawDataElement):  # decoded, so it was there
             continue
-        if element.length not in (_UNDEFINED, 0) and element.length > _bytes_there(element, size):
+        is_known = element.VR is None or element.VR in VR.__members__  # None: by the dictionary
+        is_short = element.length not in (_UNDEFINED, 0) and element.length > _bytes_there(element, size)
+        if is_short or not is_known:
             return str(element.tag)
         if element.VR == "SQ" and (within := _cut_short_in(dataset[element.tag].value, size)):
             return within
@@ -109,7 +123,7 @@ def _dataset(path: Path) -> Any:
     try:
         packed = read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
         dataset = pydicom.dcmread(path, defer_size=None if packed else _LARGE)
-        for name in ("BitsAllocated", "BitsStored", "HighBit"):
+        for name in _ABOUT_PIXELS[:-1]:
             dataset.get(name)  # decoded on first use
     except Exception as error:  # pydicom meets broken bytes with many types
         raise ImageError(f"{path}: the DICOM header is damaged ({error}); fetch it again") from error

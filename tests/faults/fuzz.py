@@ -314,7 +314,7 @@ def _bomb(path: Path, draw: Draw) -> None:
     content = bytearray(gzip.decompress(path.read_bytes())[:352])
     header = nib.Nifti1Header(bytes(content[:348]))
     if draw.integers(2):
-        header["dim"][1:4] = [500, 500, 2000]
+        header["dim"][1:4] = [500, 500, 1000]
         header["datatype"], header["bitpix"] = 64, 64
         header["srow_x"], header["srow_y"], header["srow_z"] = np.diag([0.5, 0.5, 0.1, 0])[:3]
     zeros = gzip.compress(bytes(2**26), 6)  # members behind one another unpack as one file
