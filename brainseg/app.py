@@ -19,6 +19,7 @@ from brainseg.config import UserError, check, check_predict, conf_dir, explain, 
 from brainseg.config.errors import USAGE_ERROR
 from brainseg.leftovers import remove_if_unused
 from brainseg.signals import asked_to_stop, heed
+from brainseg.terminal import say
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
@@ -73,13 +74,13 @@ def _end_stopped(error: BaseException, *, single: bool) -> None:
 def _say_how_to_go_on() -> None:
     run = Path(HydraConfig.get().runtime.output_dir)
     if (run / "checkpoints" / "last.ckpt").is_file():
-        print(f"go on with python train.py resume={shlex.quote(os.path.relpath(run))}", file=sys.stderr)
+        say(f"go on with python train.py resume={shlex.quote(os.path.relpath(run))}", error=True)
 
 
 def _say_where_the_sweep_ends() -> None:
     hydra_cfg = HydraConfig.get()
     place = f"job {hydra_cfg.job.num} of {hydra_cfg.sweep.dir}"
-    print(f"the sweep ends with {place}; the jobs after it were not started", file=sys.stderr)
+    say(f"the sweep ends with {place}; the jobs after it were not started", error=True)
 
 
 def _train_or_go_on() -> None:
@@ -125,5 +126,5 @@ def _mendable(error: Exception) -> UserError | None:
 
 
 def _said(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    say(f"error: {message}", error=True)
     return USAGE_ERROR

@@ -12,11 +12,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
 from brainseg.config.errors import USAGE_ERROR, UserError
+from brainseg.terminal import cell, console, say
 
 # What to do with a cohort that was just written: {root} is its folder.
 NEXT_COMMAND = {
@@ -78,7 +78,7 @@ class OneLineErrors(TyperGroup):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            typer.echo(f"error: {error}", err=True)
+            say(f"error: {error}", error=True)
             raise typer.Exit(USAGE_ERROR) from None
 
 
@@ -101,7 +101,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from brainseg.doctor import brainseg_version
 
-        typer.echo(f"brainseg {brainseg_version()}")
+        say(f"brainseg {brainseg_version()}")
         raise typer.Exit
 
 
@@ -125,10 +125,10 @@ def doctor(
     findings = examine(data, outputs)
     table = Table.grid(padding=(0, 2))
     for finding in findings:
-        mark = "[green]ok[/]" if finding.ok else "[bold red]no[/]"
-        table.add_row(mark, finding.name, escape(finding.value))
+        mark = cell("ok", "green") if finding.ok else cell("no", "bold red")
+        table.add_row(mark, finding.name, cell(finding.value))
         if not finding.ok and finding.mend:
-            table.add_row("", "", f"[yellow]mend: {escape(finding.mend)}[/]")
+            table.add_row("", "", cell(f"mend: {finding.mend}", "yellow"))
     _console().print(table)
     raise typer.Exit(0 if is_healthy(findings) else 1)
 
@@ -162,8 +162,8 @@ def phantom(
         )
     files = [file for file in folder.rglob("*") if file.is_file()]
     size_mb = sum(file.stat().st_size for file in files) / 2**20
-    typer.echo(f"{folder}: {len(ids)} subjects in {layout} layout, {len(files)} files, {size_mb:.0f} MiB")
-    typer.echo("next: " + NEXT_COMMAND[layout].format(root=shlex.quote(str(folder))))
+    say(f"{folder}: {len(ids)} subjects in {layout} layout, {len(files)} files, {size_mb:.0f} MiB")
+    say("next: " + NEXT_COMMAND[layout].format(root=shlex.quote(str(folder))))
 
 
 @app.command(**PASS_THROUGH)
@@ -227,7 +227,7 @@ def audit(
     findings = audit_slices(*_slices_of(overrides or []))
     folder = output or Path("outputs") / "audit" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     page = write_audit(findings, folder)
-    typer.echo("\n".join([*summary(findings), f"page: {page}", f"all pairs: {page.with_name('audit.json')}"]))
+    say(*summary(findings), f"page: {page}", f"all pairs: {page.with_name('audit.json')}")
 
 
 def _slices_of(overrides: list[str]) -> Any:
@@ -276,7 +276,7 @@ def evaluate(
     else:
         faults = _evaluate_tumors(truth, guess, protocol.value, labels, output)
     for fault in faults:
-        typer.echo(fault, err=True)
+        say(fault, error=True)
     if faults:
         raise typer.Exit(min(len(faults), 100))
 
@@ -288,7 +288,7 @@ def _evaluate_brains(truth: Path, guess: Path, output: Path | None) -> list[str]
     table = Table("scan", *(name.replace("_", " ") for name in SCORES))
     for mask in found.masks:
         values = [f"{mask.scores[name]:.3f}" for name in SCORES] if mask.scores else [""] * len(SCORES)
-        table.add_row(escape(mask.name), *values)
+        table.add_row(cell(mask.name), *values)
     if found.medians:
         intervals = [f"{m:.3f}\n{low:.3f} to {high:.3f}" for m, low, high in found.medians.values()]
         table.add_section()
@@ -310,7 +310,7 @@ def _evaluate_tumors(truth: Path, guess: Path, protocol: str, labels: str, outpu
         table.add_row(name.replace("_", " "), str(one.n), f"{one.mean:.3f}", *spread, quartiles)
     _console().print(table)
     for suspicion in found.suspicions:
-        typer.echo(f"look at this: {suspicion}")
+        say(f"look at this: {suspicion}")
     if output is not None:
         write_tumor_evaluation(found, output)
     return [f"{case.name}: {case.fault}" for case in found.faults]
@@ -326,10 +326,10 @@ def verify(
     folders = result_folders(folder)
     problems = [problem for one in folders for problem in changes(one)]
     for problem in problems:
-        typer.echo(problem, err=True)
+        say(problem, error=True)
     if problems:
         raise typer.Exit(1)
-    typer.echo(f"{folder}: nothing has changed in {len(folders)} results, their inputs and models")
+    say(f"{folder}: nothing has changed in {len(folders)} results, their inputs and models")
 
 
 @app.command()
@@ -344,7 +344,7 @@ def reproduce(
     for one in result_folders(folder):
         found = differences(one)
         differing += bool(found)
-        typer.echo("\n".join(f"{one.name}: {line}" for line in found) or f"{one.name}: the same, bit for bit")
+        say(*[f"{one.name}: {line}" for line in found or ["the same, bit for bit"]])
     if differing:
         raise typer.Exit(1)
 
@@ -358,7 +358,7 @@ def bids(
     from brainseg.pipeline.derivatives import write_derivatives
 
     written = write_derivatives(results, folder)
-    typer.echo("\n".join(written.lines()))
+    say(*written.lines())
     if not written.subjects:
         raise typer.Exit(1)
 
@@ -372,7 +372,7 @@ def view(
     from brainseg.reporting.serve import server_of
 
     server, address = server_of(folder, port)
-    typer.echo(f"{address}\nCtrl+C ends it")
+    say(address, "Ctrl+C ends it")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # here it is the way to end, with exit code 0
     try:
         server.serve_forever()
@@ -402,7 +402,7 @@ def report_grid(
     from brainseg.reporting.grid import write_grid_report
 
     summary = write_grid_report(folder, output, cell, failure)
-    typer.echo(f"{folder}: {summary.jobs}\n{summary.best}\npage: {summary.page}")
+    say(f"{folder}: {summary.jobs}", summary.best, f"page: {summary.page}")
 
 
 @report.command("classifier")
@@ -416,7 +416,7 @@ def report_classifier(
     from brainseg.reporting.slice_report import write_classifier_report
 
     summary = write_classifier_report(folder, output)
-    typer.echo("\n".join([*summary.lines, f"page: {summary.page}"]))
+    say(*summary.lines, f"page: {summary.page}")
 
 
 @report.command("skullstrip")
@@ -436,7 +436,7 @@ def report_skullstrip(
     from brainseg.pipeline.strip_runs import write_strip_report
 
     summary = write_strip_report(folders, output, checkpoint.value, patches, device)
-    typer.echo("\n".join([*summary.lines, f"page: {summary.page}"]))
+    say(*summary.lines, f"page: {summary.page}")
 
 
 @report.command("segmentation")
@@ -455,9 +455,9 @@ def report_segmentation(
     from brainseg.pipeline.segment_runs import write_segment_report
 
     summary = write_segment_report(folders, output, checkpoint.value, device)
-    typer.echo("\n".join([*summary.lines, f"page: {summary.page}"]))
+    say(*summary.lines, f"page: {summary.page}")
 
 
 def _console() -> Console:
     # A line is cut or wrapped for a terminal only: in a file, or read by a program, it stays whole.
-    return Console() if sys.stdout.isatty() else Console(width=10_000)
+    return console() if sys.stdout.isatty() else console(width=10_000)

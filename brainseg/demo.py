@@ -26,6 +26,7 @@ from brainseg.phantom.damage import damage
 from brainseg.pipeline.run import SOME_FAILED, SOME_TO_REVIEW
 from brainseg.reporting.index_page import INDEX
 from brainseg.reporting.subject_page import PAGE
+from brainseg.terminal import cell, console, say
 
 TASKS = ("skullstripper", "segmenter", "classifier")
 PATIENTS_SEED = 1000  # far from the cohorts' own, so that no model has seen these heads
@@ -47,9 +48,9 @@ def demo(folder: Path, patients: int = 10, spacing_mm: float = 2.0) -> None:
     Raises:
         UserError: A step failed; its own output above says why.
     """
-    console, start = Console(), time.monotonic()
-    checkpoints = {task: _trained(task, folder, console) for task in TASKS}
-    console.rule("unseen patients")
+    screen, start = console(), time.monotonic()
+    checkpoints = {task: _trained(task, folder, screen) for task in TASKS}
+    screen.rule("unseen patients")
     cohort = folder / "patients"
     shutil.rmtree(cohort, ignore_errors=True)  # of an earlier demo, perhaps of another number of patients
     write_cohort(cohort, layout="bids", subjects=patients, seed=PATIENTS_SEED, spacing_mm=spacing_mm)
@@ -59,8 +60,8 @@ def demo(folder: Path, patients: int = 10, spacing_mm: float = 2.0) -> None:
     settings = [*models, f"vote.healthy_at={HEALTHY_AT}", f"vote.offsets_mm={OFFSETS_MM}"]
     places = [f"output={predictions}", f"hydra.run.dir={folder}/log"]
     _command("predict", f"input={cohort}", *settings, *places, ends_with=(0, SOME_TO_REVIEW))
-    _print_scores(_scores(cohort, predictions), console)
-    console.rule(f"the last of them, {DAMAGE}")
+    _print_scores(_scores(cohort, predictions), screen)
+    screen.rule(f"the last of them, {DAMAGE}")
     damaged = _damaged(cohort, folder / "damaged")
     # That the command ends as it does says that the damage was caught.
     _command("predict", f"input={damaged}", *settings, *places, ends_with=(SOME_TO_REVIEW, SOME_FAILED))
@@ -69,11 +70,9 @@ def demo(folder: Path, patients: int = 10, spacing_mm: float = 2.0) -> None:
         "the same, damaged and caught": predictions / damaged.name / PAGE,
         "all of them": predictions / INDEX,
     }
-    console.print("pages, for a browser:")
-    for what, page in pages.items():
-        console.print(f"  {page}  ({what})", soft_wrap=True)
-    console.print(f"training curves: curves.png and panels/ in {folder}/<model>", soft_wrap=True)
-    console.print(f"the demo took {(time.monotonic() - start) / 60:.1f} minutes")
+    say("pages, for a browser:", *(f"  {page}  ({what})" for what, page in pages.items()))
+    say(f"training curves: curves.png and panels/ in {folder}/<model>")
+    say(f"the demo took {(time.monotonic() - start) / 60:.1f} minutes")
 
 
 def _damaged(cohort: Path, folder: Path) -> Path:
@@ -89,16 +88,16 @@ def _damaged(cohort: Path, folder: Path) -> Path:
     return copy
 
 
-def _trained(task: str, folder: Path, console: Console) -> Path:
+def _trained(task: str, folder: Path, screen: Console) -> Path:
     run = folder / task
     checkpoint = run / "checkpoints" / "last.ckpt"
-    console.rule(f"training the {task}")
+    screen.rule(f"training the {task}")
     _command("train", f"experiment=demo_{task}", f"hydra.run.dir={run}", ends_with=(0,))
     return checkpoint
 
 
 def _command(*arguments: str, ends_with: tuple[int, ...]) -> None:
-    print("$ brainseg", *arguments, flush=True)
+    say(" ".join(["$ brainseg", *arguments]))
     done = subprocess.run([sys.executable, "-m", "brainseg", *arguments], check=False)
     if done.returncode not in ends_with:
         raise UserError(f"the demo stopped: brainseg {arguments[0]} ended with exit code {done.returncode}")
@@ -141,17 +140,16 @@ def _region_scores(
     return scores
 
 
-def _print_scores(rows: list[dict[str, Any]], console: Console) -> None:
+def _print_scores(rows: list[dict[str, Any]], screen: Console) -> None:
     table = Table(title="patients that no model has seen", caption=CAPTION, caption_justify="left")
     for name in ("patient", "truth", "verdict", "strip", "ET", "TC", "WT", "false ml"):
         table.add_column(name, justify="left" if name in ("patient", "truth", "verdict") else "right")
     for row in rows:
         colour = "green" if row["verdict"] == row["truth"] else "red"
-        verdict = f"[{colour}]{row['verdict']}[/{colour}]"
         table.add_row(
-            row["subject"],
-            row["truth"],
-            verdict,
+            cell(row["subject"]),
+            cell(row["truth"]),
+            cell(row["verdict"], colour),
             *(_cell(row[name], 3) for name in DICES),
             _cell(row["false_ml"], 1),
         )
@@ -164,14 +162,14 @@ def _print_scores(rows: list[dict[str, Any]], console: Console) -> None:
         *(_cell(_mean(rows, name), 3) for name in DICES),
         _cell(_mean(rows, "false_ml"), 1),
     )
-    console.print(table)
+    screen.print(table)
     cost = Table(title="what a patient costs")
     for name in ("stage", "seconds, mean", "peak memory, MB"):
         cost.add_column(name, justify="left" if name == "stage" else "right")
     for stage in rows[0]["seconds"]:
         seconds = mean(row["seconds"][stage] for row in rows)
         cost.add_row(stage, f"{seconds:.2f}", f"{max(row['mb'][stage] for row in rows):.0f}")
-    console.print(cost)
+    screen.print(cost)
 
 
 def _mean(rows: list[dict[str, Any]], name: str) -> float | None:

@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from brainseg.config import UserError, check
 from brainseg.config.errors import USAGE_ERROR
+from brainseg.terminal import say
 
 Job = tuple[str, ...]  # its overrides
 
@@ -53,5 +54,5 @@ def _refuse_bad(jobs: dict[Job, DictConfig], checked: Callable[[DictConfig], Non
             checked(cfg)
         except UserError as error:
             # Hydra makes a warning of a callback's exception, but lets it exit.
-            print(f"error: {error} (in the job {' '.join(job)}; none was started)", file=sys.stderr)
+            say(f"error: {error} (in the job {' '.join(job)}; none was started)", error=True)
             sys.exit(USAGE_ERROR)

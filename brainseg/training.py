@@ -26,8 +26,9 @@ from brainseg.data import data_of
 from brainseg.device import best_device, precision_for
 from brainseg.resume import keep_command_line, resumed_run, split_hash
 from brainseg.tasks import TASKS, TaskModule
+from brainseg.terminal import say
 
-_say = rank_zero_only(print)  # of several processes one speaks
+_say = rank_zero_only(say)  # of several processes one speaks
 PACKAGES = ("torch", "pytorch-lightning", "monai", "timm", "numpy", "nibabel")
 
 
@@ -123,7 +124,7 @@ def _score(trainer: pl.Trainer, module: TaskModule, data: Any, checkpoint: str) 
         _say("no test part (data.test_share is 0): the scores below are of the validation part")
         trainer.validate(module, data, ckpt_path=checkpoint, weights_only=True)
     best = os.path.relpath(checkpoint)
-    _say(f"best checkpoint: {best}\npredict with it: python predict.py input=PATH {module.task}={best}")
+    _say(f"best checkpoint: {best}", f"predict with it: python predict.py input=PATH {module.task}={best}")
 
 
 def _trainer_settings(cfg: DictConfig) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import TQDMProgressBar
 
+from brainseg.terminal import say
+
 
 class Progress(TQDMProgressBar):
     """A bar in a terminal; one plain line for each epoch in a log file.
@@ -67,7 +69,7 @@ class Progress(TQDMProgressBar):
             seconds = time.monotonic() - self._epoch_began
             speed = f"{self._batches / max(self._train_seconds, 1e-6):.3g} it/s"
             shown = [f"{name} {value}" for name, value in self.get_metrics(trainer, pl_module).items()]
-            print("  ".join([_epoch(trainer), *shown, f"{seconds:.1f} s, {speed}"]), flush=True)
+            say("  ".join([_epoch(trainer), *shown, f"{seconds:.1f} s, {speed}"]))
 
     def get_metrics(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule

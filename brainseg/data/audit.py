@@ -8,14 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
-
 from brainseg.config.errors import ImageError
 from brainseg.data.cache import ArrayCache
 from brainseg.data.duplicates import Copy, cached_copies, clusters
 from brainseg.data.kaggle import find_slices, slice_folders
 from brainseg.device import threads
-from brainseg.images.jpeg import read_slice
+from brainseg.images.jpeg import opened, read_slice
 
 UNREADABLE = "unreadable"
 
@@ -164,9 +162,9 @@ def audit_slices(root: Path, classes: Sequence[str], cache: ArrayCache) -> Findi
 
 def _examined(root: Path, path: Path, part: str, label: str) -> SliceFile:
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             size, mode = f"{image.width} x {image.height}", image.mode
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
+    except ImageError:
         size = mode = UNREADABLE
     try:
         read_slice(path)

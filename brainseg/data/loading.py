@@ -9,6 +9,7 @@ from brainseg.data.sampling import EpochSampler
 from brainseg.device import threads
 from brainseg.position import START, Position
 from brainseg.signals import leave_stopping_to_parent
+from brainseg.terminal import say
 
 
 def worker_count(workers: int | str) -> int:
@@ -77,4 +78,4 @@ def refuse_if_bad(problems: dict[str, str], total: int, what: str, skip: bool) -
             f"{len(problems)} of {total} {what} cannot be used: {shown}{more}; "
             f"mend or remove them, or leave them out with data.skip_bad=true"
         )
-    print(f"left out {len(problems)} of {total} {what}, as data.skip_bad=true says: {shown}{more}")
+    say(f"left out {len(problems)} of {total} {what}, as data.skip_bad=true says: {shown}{more}")

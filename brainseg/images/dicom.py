@@ -10,9 +10,8 @@ What a regular grid cannot say is refused by name: slices missing, doubled or sh
 # mypy: allow-untyped-calls
 # (nibabel and SimpleITK are partly untyped)
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.config.errors import GeometryError, ImageError
+from brainseg.images.dicom_pixels import quietly, refuse_wrong_pixels
+from brainseg.images.limits import by, refuse_no_head, refuse_too_many
 from brainseg.images.nifti import refuse_useless
 from brainseg.images.volume import Grid, Volume
 
@@ -34,8 +35,11 @@ _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 # Headers give positions and cosines as decimal text, often rounded to some digits.
 _COSINE_TOLERANCE = 1e-3
 _STEP_TOLERANCE = 0.05  # of the distance between slices
+_NUMBERS = {"DS", "IS", "FD", "FL", "US", "SS", "UL", "SL"}  # DICOM's types of them
 _OFF_GRID_MM = 0.25  # between a slice and its place on the regular grid, along the normal or sideways
 _SAME_PLACE_MM = 0.01
+_MOST_BYTES = 2**30  # that a packed file may unpack to
+_DEFLATES_AT_MOST = 1032  # times, by the format: 258 bytes for each 2 bits
 
 
 @dataclass(frozen=True)
@@ -121,9 +125,12 @@ def read_header(path: Path, keywords: Sequence[str]) -> dict[str, Any]:
     """
     import pydicom
 
-    with _quietly():
+    with quietly():
         try:
+            _refuse_bomb(path)
             dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(keywords))
+        except ImageError:
+            raise
         except OSError as error:
             raise _unreadable(path, error) from error
         except Exception as error:  # pydicom meets broken bytes with many types
@@ -153,13 +160,17 @@ def read(series: Series) -> Volume:
     planes.sort(key=lambda plane: float(plane.position_mm @ normal))
     _refuse_mixed(planes, series)
     _refuse_irregular(planes, series)
+    _refuse_large(planes, series)
+    for plane in planes:
+        refuse_wrong_pixels(plane.path, plane.n_rows, plane.n_columns)
     data_ZYX = _pixels(planes)
     data = np.ascontiguousarray(data_ZYX[:, ::-1].transpose(2, 1, 0))
     refuse_useless(data, series)
     return Volume(data[None], _grid(planes, data))
 
 
-def _grid(planes: list[_Plane], data_XYZ: NDArray[np.float32]) -> Grid:
+def _affine(planes: list[_Plane]) -> NDArray[np.float64]:
+    """(4, 4), voxel index to world coordinates in mm, right-anterior-superior positive."""
     first, last = planes[0], planes[-1]
     between_rows, between_columns = first.spacing_mm
     step_mm = float((last.position_mm - first.position_mm) @ first.normal) / (len(planes) - 1)
@@ -169,6 +180,11 @@ def _grid(planes: list[_Plane], data_XYZ: NDArray[np.float32]) -> Grid:
     affine[:3, 1] = _LPS_TO_RAS @ -down
     affine[:3, 2] = _LPS_TO_RAS @ (first.normal * step_mm)
     affine[:3, 3] = _LPS_TO_RAS @ (first.position_mm + down * (first.n_rows - 1))
+    return affine
+
+
+def _grid(planes: list[_Plane], data_XYZ: NDArray[np.float32]) -> Grid:
+    affine = _affine(planes)
     header = nib.Nifti1Header()
     header.set_data_shape(data_XYZ.shape)
     header.set_data_dtype(_stored_dtype(data_XYZ))
@@ -206,6 +222,12 @@ def _pixels(planes: list[_Plane]) -> NDArray[np.float32]:
         raise _pixel_fault(planes, error) from error
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(loud)
+    wanted = (len(planes), planes[0].n_rows, planes[0].n_columns)
+    if pixels.shape != wanted:
+        raise ImageError(
+            f"{planes[0].path.parent}: its slices hold {by(pixels.shape)} pixels, where their headers say "
+            f"{by(wanted)}; fetch them again"
+        )
     return np.asarray(pixels, dtype=np.float32)
 
 
@@ -242,10 +264,8 @@ def _plane_of(path: Path) -> _Plane:
         raise ImageError(
             f"{path}: pixels are {kind}, where greyscale (MONOCHROME2) is needed; export it anew"
         )
-    if int(header.get("NumberOfFrames", 1)) > 1:
-        raise ImageError(
-            f"{path}: holds {header['NumberOfFrames']} frames; convert multi-frame DICOM with dcm2niix first"
-        )
+    if (frames := frames_of(header)) > 1:
+        raise ImageError(f"{path}: holds {frames:g} frames; convert multi-frame DICOM with dcm2niix first")
     along_row, along_column = orientation[:3], orientation[3:]
     lengths = np.array(
         [np.linalg.norm(along_row), np.linalg.norm(along_column), 1 + along_row @ along_column]
@@ -267,6 +287,11 @@ def _plane_of(path: Path) -> _Plane:
         uid=str(header.get("SOPInstanceUID", "")),
         echo_ms=float(echo) if isinstance(echo, int | float) else None,
     )
+
+
+def frames_of(header: Mapping[str, Any]) -> float:
+    """How many pictures a file holds, by its header."""
+    return float(np.max(header.get("NumberOfFrames", 1)))
 
 
 def _numbers(header: dict[str, Any], keyword: str, count: int, path: Path) -> NDArray[np.float64]:
@@ -304,6 +329,16 @@ def _mixed(series: Series, what: str) -> GeometryError:
     return GeometryError(
         f"{series} holds slices that do not make one volume: {what}; move those of one kind to another folder"
     )
+
+
+def _refuse_large(planes: list[_Plane], series: Series) -> None:
+    first = planes[0]
+    shape = (first.n_columns, first.n_rows, len(planes))
+    if min(shape) < 1:
+        raise ImageError(f"{series}: its headers say {by(shape)} pixels; export it again")
+    refuse_too_many(shape, f"{series}: its headers claim", "export it again")
+    grid = Grid(shape, _affine(planes))
+    refuse_no_head(grid.shape, grid.spacing_mm, series)
 
 
 def _refuse_irregular(planes: list[_Plane], series: Series) -> None:
@@ -356,32 +391,36 @@ def _uneven(
 
 
 def _plain(dataset: Any, keyword: str) -> Any:
-    """A value as Python's own type; None where it is absent or nonsense."""
+    """A value as Python's own type, a number where DICOM has one; None where it is absent or nonsense."""
+    from pydicom.datadict import dictionary_VR
+
     try:
         element = dataset[keyword]
         value = [element.value] if element.VM <= 1 else list(element.value)
-        if element.VR in ("DS", "IS", "FD", "FL", "US", "SS", "UL", "SL"):
+        if dictionary_VR(keyword) in _NUMBERS:
             value = [int(v) if isinstance(v, int) else float(v) for v in value]
         else:
             value = [str(v).strip() for v in value if v is not None]
-    except (KeyError, ValueError, TypeError, OverflowError, NotImplementedError):
+    except Exception:  # pydicom decodes on first use, and meets broken bytes with many types
+        return None
+    if any(isinstance(v, float) and not math.isfinite(v) for v in value):
         return None
     return value[0] if len(value) == 1 else value
 
 
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Values that break a rule of DICOM's are no news here, and a warning would print what they hold."""
-    from pydicom import config
+def _refuse_bomb(path: Path) -> None:
+    """Refuse a file that is packed as a whole and unpacks to more than any slice has."""
+    from pydicom.filereader import read_file_meta_info
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-    before = config.settings.reading_validation_mode
-    config.settings.reading_validation_mode = config.IGNORE
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        config.settings.reading_validation_mode = before
+    if read_file_meta_info(path).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        return
+    # From the first byte on, as what stands before the packed part is short; pydicom unpacks that part whole.
+    if path.stat().st_size * _DEFLATES_AT_MOST > _MOST_BYTES:
+        raise ImageError(
+            f"{path}: is packed ({DeflatedExplicitVRLittleEndian.name}) and may unpack to more than "
+            f"{_MOST_BYTES / 1e6:.0f} MB; unpack it, e.g. with dcmconv +te, or fetch it again"
+        )
 
 
 def _unreadable(path: Path, error: OSError) -> ImageError:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from brainseg.config import SEQUENCES
 from brainseg.config.errors import DataError, ImageError
-from brainseg.images.dicom import Series, read_header
+from brainseg.images.dicom import Series, frames_of, read_header
 from brainseg.images.dicom_naming import HEADER, Header, Named, has_agent, image_type, named
 
 LEAST_SLICES = 10  # of a head: at 10 mm a brain has more, and localisers have fewer
@@ -181,7 +181,7 @@ def _useless(headers: list[dict[str, Any]]) -> str:
         return "is spectroscopy"
     if kind.startswith(_CAPTURE) or first.get("SamplesPerPixel", 1) != 1:
         return "is a screen capture"
-    if kind in _ENHANCED or int(first.get("NumberOfFrames", 1)) > 1:
+    if kind in _ENHANCED or frames_of(first) > 1:
         return "is enhanced MR, many slices in one file; convert it with dcm2niix and give the NIfTI file"
     if any("ImagePositionPatient" not in one or "ImageOrientationPatient" not in one for one in headers):
         return "does not say where its slices lie (ImagePositionPatient, ImageOrientationPatient)"
@@ -195,7 +195,7 @@ def _places(headers: list[dict[str, Any]]) -> tuple[NDArray[np.float64], bool]:
     try:
         turns = np.array([one["ImageOrientationPatient"] for one in headers], np.float64).reshape(-1, 2, 3)
         positions = np.array([one["ImagePositionPatient"] for one in headers], np.float64).reshape(-1, 3)
-    except ValueError:  # not six numbers and three, which reading will name
+    except (ValueError, TypeError):  # not six numbers and three, which reading will name
         return np.arange(2.0), False
     places = np.unique(np.round(positions @ np.cross(turns[0, 0], turns[0, 1]), 2))
     if len(places) < len(headers):

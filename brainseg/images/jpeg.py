@@ -1,6 +1,10 @@
 """Single slices in everyday image formats (JPEG, PNG, ...) as grey uint8."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -9,6 +13,9 @@ from PIL import Image, UnidentifiedImageError
 
 from brainseg.config.errors import ImageError
 
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")  # none that starts a program
+MOST_PIXELS = 2**25  # 5792 x 5792: more than a film that was scanned has
+_LOCK = Lock()
 _DEEP = {"I", "F", "I;16", "I;16B", "I;16L"}  # more than 8 bits a pixel
 
 
@@ -19,21 +26,57 @@ def read_slice(path: str | Path) -> NDArray[np.uint8]:
     `grey_uint8`.
 
     Raises:
-        ImageError: The file is missing, no image, cut off, or all of one value.
+        ImageError: The file is missing, no image, cut off, larger than any slice, or all of one value.
     """
     path = Path(path)
     if not path.is_file():
         raise ImageError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; give a JPEG or PNG")
-    try:
-        with Image.open(path) as image:
-            grey = grey_uint8(_pixels(image))
-    except UnidentifiedImageError as error:
-        raise ImageError(f"{path}: is not an image that can be read; give a JPEG or PNG") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{path}: the image is damaged ({error}); fetch it again") from error
+    with opened(path) as image:
+        grey = grey_uint8(_pixels(image))
     if grey.min() == grey.max():
         raise ImageError(f"{path}: all pixels are {grey.flat[0]}; an empty slice, leave it out")
     return grey
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """An image file of a slice's size, its pixels not yet decoded; faults met within are named as the file's.
+
+    Raises:
+        ImageError: It is no image, larger than any slice, or damaged.
+    """
+    try:
+        with _opened_quietly(path) as image:
+            _refuse_large(image.width, image.height, path)
+            if image.format == "PNG":
+                image.verify()  # the checksums, which decoding does not look at; the image is then used up
+        with _opened_quietly(path) as image:
+            yield image
+    except ImageError:
+        raise
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{path}: is not an image that can be read; give a JPEG or PNG") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(
+            f"{path}: claims more pixels than any slice has ({error}); export it again"
+        ) from error
+    except Exception as error:  # PIL meets broken bytes with many types
+        said = " ".join(str(error).split())
+        raise ImageError(f"{path}: the image is damaged ({said}); fetch it again") from error
+
+
+def _opened_quietly(path: Path) -> Image.Image:
+    with _LOCK, warnings.catch_warnings():  # warnings are the same for all threads
+        warnings.simplefilter("ignore")  # of sizes, where our limit is lower, and of tags
+        return Image.open(path, formats=FORMATS)
+
+
+def _refuse_large(width: int, height: int, path: Path) -> None:
+    if width * height > MOST_PIXELS:
+        raise ImageError(
+            f"{path}: claims {width} x {height} pixels, more than any slice has (at most "
+            f"{MOST_PIXELS / 1e6:.0f} million); export it again"
+        )
 
 
 def grey_uint8(image: NDArray[Any]) -> NDArray[np.uint8]:

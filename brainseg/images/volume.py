@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from brainseg.config.errors import GeometryError
+from brainseg.images.limits import by, refuse_too_many
 
 Spacing = tuple[float, float, float]
 Shape = tuple[int, int, int]
@@ -63,7 +64,7 @@ class Grid:
         Grids are the same when their shapes are equal and no corner lies further apart than the tolerance.
         """
         if self.shape != other.shape:
-            return f"shape {_by(self.shape)} against {_by(other.shape)}"
+            return f"shape {by(self.shape)} against {by(other.shape)}"
         apart_mm = float(np.linalg.norm(self.corners_mm() - other.corners_mm(), axis=1).max())
         if apart_mm <= tolerance_mm:
             return None
@@ -90,7 +91,7 @@ class Volume:
     def __post_init__(self) -> None:
         if self.data.ndim != 4 or self.data.shape[1:] != self.grid.shape:
             raise GeometryError(
-                f"an array {_by(self.data.shape)} does not lie on a grid {_by(self.grid.shape)}; "
+                f"an array {by(self.data.shape)} does not lie on a grid {by(self.grid.shape)}; "
                 "a volume is (C, X, Y, Z)"
             )
 
@@ -131,16 +132,27 @@ def resample_to(volume: Volume, grid: Grid, *, nearest: bool) -> Volume:
         grid: Where values are wanted.
         nearest: Take the nearest voxel, as labels need; otherwise interpolate linearly, without
             smoothing first.
+
+    Raises:
+        ImageError: The other grid is larger than any of a head.
     """
     if volume.grid.difference(grid, tolerance_mm=1e-4) is None:
         return Volume(volume.data, grid)
+    refuse_too_many(
+        grid.shape,
+        f"a scan of voxels of {_mm(volume.grid.spacing_mm)} would be resampled to",
+        "resample it to larger voxels first",
+    )
     matrix = np.linalg.inv(volume.grid.affine) @ grid.affine  # wanted voxel -> stored voxel
     # "constant" gives 0 at index -1e-15; the grid modes look half a voxel further, which also forgives
     # rounding.
     inside = _sample(np.ones(volume.grid.shape, np.uint8), matrix, grid.shape, 0, "grid-constant")
     mode = "grid-constant" if nearest else "nearest"
-    channels = [_sample(c, matrix, grid.shape, 0 if nearest else 1, mode) * inside for c in volume.data]
-    return Volume(np.stack(channels).astype(volume.data.dtype, copy=False), grid)
+    channels = np.empty((len(volume.data), *grid.shape), dtype=volume.data.dtype)
+    for channel, out in zip(volume.data, channels, strict=True):
+        sampled = _sample(channel, matrix, grid.shape, 0 if nearest else 1, mode)
+        np.multiply(sampled, inside, out=out, casting="unsafe")
+    return Volume(channels, grid)
 
 
 def _sample(image: NDArray[Any], matrix: NDArray[Any], shape: Shape, order: int, mode: str) -> NDArray[Any]:
@@ -155,10 +167,6 @@ def _reoriented(data: NDArray[Any], turns: NDArray[Any]) -> NDArray[Any]:
     flips = tuple(slice(None, None, -1 if flip < 0 else 1) for _, flip in turns)
     order = np.argsort(turns[:, 0])
     return data[(slice(None), *flips)].transpose(0, *(int(axis) + 1 for axis in order))
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(n) for n in shape)
 
 
 def _mm(spacing_mm: Spacing) -> str:

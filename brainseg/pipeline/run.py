@@ -5,7 +5,6 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
@@ -21,6 +20,7 @@ from brainseg.pipeline.subject import NOT_JUDGED, Job, inputs_of, predict_subjec
 from brainseg.pipeline.table import write_volumes
 from brainseg.reporting.index_page import INDEX, reasons_of, write_index_page
 from brainseg.reporting.subject_page import PAGE, write_subject_page
+from brainseg.terminal import cell, console, say
 
 SOME_TO_REVIEW, SOME_FAILED = 3, 4  # exit codes
 COLOURS = {"pass": "green", "review": "yellow", "fail": "red", NOT_JUDGED: "dim"}
@@ -54,9 +54,9 @@ def run(options: PredictConfig) -> int:
         write_index_page(output, everything)
     _print_summary([results[subject.id] for subject in subjects], len(done), output)
     if options.derivatives is not None:
-        print("\n".join(write_derivatives(output, Path(options.derivatives)).lines()))
+        say(*write_derivatives(output, Path(options.derivatives)).lines())
     if options.page:
-        Console().print(f"pages: {output / INDEX}", soft_wrap=True, markup=False, highlight=False)
+        say(f"pages: {output / INDEX}")
     verdicts = {result["verdict"] for result in results.values()}
     return (
         SOME_FAILED if str(Level.fail) in verdicts else SOME_TO_REVIEW if str(Level.review) in verdicts else 0
@@ -159,7 +159,7 @@ def _forecast(subjects: list[Subject], job: Job) -> None:
     if len(subjects) > 1:
         minutes, mb = len(subjects) * one.seconds / 60, len(subjects) * one.disk_mb
         said += f"; {len(subjects)} subjects like it {minutes:.1f} minutes and {mb:.0f} MB"
-    Console().print(said, soft_wrap=True, markup=False, highlight=False)
+    say(said)
 
 
 def _print_summary(results: list[dict[str, Any]], done: int, output: Path) -> None:
@@ -170,20 +170,19 @@ def _print_summary(results: list[dict[str, Any]], done: int, output: Path) -> No
             remarks.setdefault(remark, []).append(result["subject"])
         tumor_type, volumes = result.get("tumor_type"), result.get("volumes_ml", {})
         table.add_row(
-            result["subject"],
-            f"[{COLOURS[result['verdict']]}]{result['verdict']}[/]",
-            tumor_type["verdict"] if tumor_type else "-",
+            cell(result["subject"]),
+            cell(result["verdict"], COLOURS[result["verdict"]]),
+            cell(tumor_type["verdict"] if tumor_type else "-"),
             f"{volumes['brain']:.0f}" if "brain" in volumes else "-",
             f"{volumes['whole_tumor']:.1f}" if "whole_tumor" in volumes else "-",
             f"{sum(result.get('seconds', {}).values()):.1f}",
         )
-    console = Console()
-    console.print(table)
+    console().print(table)
     for remark, subjects in remarks.items():
-        console.print(f"{_listed(subjects)}: {remark}", soft_wrap=True, markup=False)
+        say(f"{_listed(subjects)}: {remark}")
     if done:
-        console.print(f"{done} of them were done before, from the same scans, models and settings")
-    console.print(f"results in {output}, a folder for each subject", soft_wrap=True)
+        say(f"{done} of them were done before, from the same scans, models and settings")
+    say(f"results in {output}, a folder for each subject")
 
 
 def _remarks(result: dict[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from brainseg.config import VolumePreprocess
 from brainseg.config.errors import ConfigError, GeometryError, ImageError
 from brainseg.config.schema import Crop, Intensity
+from brainseg.images.limits import by, refuse_too_many
 from brainseg.images.margin import Box, box_of
 from brainseg.images.volume import Grid, Volume, ras_grid, to_ras
 from brainseg.preprocess import resample
@@ -225,9 +226,18 @@ def _cropped(grid: Grid, box: Box) -> Grid:
 
 
 def _spaced(grid: Grid, spacing_mm: list[float]) -> Grid:
-    """A grid of another voxel size from the same corner, over at least the same field of view."""
+    """A grid of another voxel size from the same corner, over at least the same field of view.
+
+    Raises:
+        ImageError: It would be larger than any of a head.
+    """
     ratio = np.divide(spacing_mm, grid.spacing_mm)
     ratio[np.abs(ratio - 1) < _SAME_SPACING] = 1
+    refuse_too_many(
+        np.divide(grid.shape, ratio).tolist(),
+        f"a scan of voxels of {by(grid.spacing_mm)} mm, resampled to {by(spacing_mm)} mm, would have",
+        "correct the voxel size in the header, or set a larger spacing_mm",
+    )
     x, y, z = (int(np.ceil(n / r - 0.01)) for n, r in zip(grid.shape, ratio, strict=True))
     step = np.diag([*ratio, 1])
     step[:3, 3] = (ratio - 1) / 2  # the first voxel's centre, such that its corner stays

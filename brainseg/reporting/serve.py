@@ -1,5 +1,6 @@
 """Results shown in a browser of this machine, and of no other."""
 
+import os
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -44,10 +45,18 @@ class _Handler(SimpleHTTPRequestHandler):
         # A page from elsewhere may have its own name point here, to read what it must not.
         if (self.headers.get("Host") or "").rsplit(":", 1)[0] not in (HOST, "localhost"):
             return self.send_error(HTTPStatus.FORBIDDEN)
-        root = Path(self.directory).resolve()
-        if not Path(self.translate_path(self.path)).resolve().is_relative_to(root):  # a link that leads out
+        if not self._is_within():
             return self.send_error(HTTPStatus.NOT_FOUND)
         return super().send_head()
+
+    def _is_within(self) -> bool:
+        """Whether what is asked for may be a file of the folder: a link may lead out, a name may be none."""
+        try:
+            asked = Path(self.translate_path(self.path))
+            os.lstat(asked)  # refuses what no file can be called, e.g. with a zero byte or too long
+            return asked.resolve().is_relative_to(Path(self.directory).resolve())
+        except (OSError, ValueError, RuntimeError):  # the last is of links in a ring
+            return False
 
     def list_directory(self, path: Any) -> Any:
         self.send_error(HTTPStatus.NOT_FOUND)

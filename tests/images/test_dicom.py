@@ -246,7 +246,7 @@ def test_headers_that_place_nothing(values, match, array, write_dicom, tmp_path)
 def test_a_file_cut_off_in_a_copy_is_named(array, write_dicom, tmp_path):
     files = write_dicom(tmp_path, array, UPRIGHT)
     files[7].write_bytes(files[7].read_bytes()[:-20])
-    refused(files, ImageError, rf"{files[7].name}: its pixels cannot be read \(\d+ bytes\), probably cut off")
+    refused(files, ImageError, rf"{files[7].name}: .*, but its pixels are 106 bytes, probably cut off")
     files[7].unlink()
     refused(files, ImageError, rf"{files[7].name}: no such file")
 
