@@ -30,23 +30,29 @@ def writing(path: str | Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        _flush_to_disk(temporary)
+        flush_to_disk(temporary)
         os.replace(temporary, path)
     except OSError as error:
-        # Only faults of the place written to are explained; one of what the caller read inside stays its own.
-        if error.errno in _NO_ROOM:
-            raise ImageError(_no_room(path, error)) from error
-        if error.errno in _NO_ENTRY:
-            raise ImageError(f"{path}: cannot be written, {_reason(error)}; choose another folder") from error
+        if explained := not_written(path, error):
+            raise explained from error
         raise
     finally:
         with suppress(OSError):  # it is gone after a success, and may never have been made
             temporary.unlink()
 
 
-def _flush_to_disk(path: Path) -> None:
+def flush_to_disk(path: Path) -> None:
     with open(path, "rb") as file:
         os.fsync(file.fileno())
+
+
+def not_written(path: Path, error: OSError) -> ImageError | None:
+    """Why the place of `path` could not be written to; None for a fault of anything else."""
+    if error.errno in _NO_ROOM:
+        return ImageError(_no_room(path, error))
+    if error.errno in _NO_ENTRY:
+        return ImageError(f"{path}: cannot be written, {_reason(error)}; choose another folder")
+    return None
 
 
 def _no_room(path: Path, error: OSError) -> str:
