@@ -325,14 +325,15 @@ def test_a_full_disk_leaves_no_half_written_result(options, patients, tmp_path, 
 
     monkeypatch.setattr("brainseg.pipeline.outputs.write", full)
     assert run(options(patients / "sub-001", "classifier=null", "segmenter=null")) == 4
-    names = [path.name for path in (tmp_path / "out").rglob("*")]
+    names = [path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*")]
     assert sorted(names) == [
         "SHA256SUMS",
-        "result.json",
         "sub-001",
+        "sub-001/SHA256SUMS",
+        "sub-001/result.json",
         "volumes.csv",
     ]
-    assert "No space left on device" in result_of(tmp_path / "out", "sub-001")["error"]
+    assert "no space left on device" in result_of(tmp_path / "out", "sub-001")["error"]
 
 
 def test_a_single_file_without_a_sequence_in_its_name_needs_to_be_told(options, patients, tmp_path):
