@@ -19,13 +19,13 @@ from brainseg.pipeline.gates.contradictions import Evidence, contradictions
 from brainseg.pipeline.gates.judge import judge_brain, judge_contrast, judge_scans, judge_tumor, judge_type
 from brainseg.pipeline.gates.tumor import TumorShape, shape_of_tumor
 from brainseg.pipeline.meter import Meter
+from brainseg.pipeline.missing import Plan, incomplete, plan_of
 from brainseg.pipeline.models import MODEL_OF, Models
 from brainseg.pipeline.scans import (
     Scans,
     brain_if_stripped,
     brought,
     read_scans,
-    refuse_without,
     registered,
     warnings_of,
 )
@@ -36,7 +36,6 @@ from brainseg.pipeline.stages import (
     sequences_of,
     strip,
     strip_mirrored,
-    usable_sequences,
 )
 from brainseg.pipeline.tumor_type import TumorType, classify, with_tumor
 from brainseg.preprocess.registration import Registration
@@ -61,6 +60,7 @@ class Findings:
     tumor: Segmentation | None = None
     shape: TumorShape | None = None  # of the outline, where it is judged
     left_out: dict[str, str] = field(default_factory=dict)  # stage: why
+    missing: dict[Stage, str] = field(default_factory=dict)  # those that could not be done, of these
     gates: list[Finding] = field(default_factory=list)
 
     @property
@@ -87,10 +87,7 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
     """
     meter, models, options = Meter(), job.models, job.options
     with meter.measure("read"):
-        scans = read_scans(subject, *_wanted(subject, models, options), options.pipeline.align)
-        brain = brain_if_stripped(scans.images[scans.reference])
-        if brain is None and Stage.strip in models:
-            refuse_without(subject, sequences_of(models[Stage.strip]))
+        scans, brain, plan = _read(subject, models, options)
     if options.pipeline.register is Register.rigid:
         with meter.measure("register"):
             scans = registered(scans)
@@ -103,12 +100,15 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
             break
         if reason := _why_left_out(stage, found, models, options):
             found.left_out[str(stage)] = reason
+        elif reason := plan.missing.get(stage):
+            found.missing[stage] = found.left_out[str(stage)] = reason
         else:
             with meter.measure(str(stage)):
                 _advance(stage, found, models[stage], options)
         if options.gates is not None:
             with meter.measure("judge"):
                 _judge(stage, found, models, options)
+    found.gates = [*incomplete(found.missing), *found.gates]
     if found.level is not Level.fail:
         if options.gates is not None:
             with meter.measure("judge"):
@@ -128,15 +128,16 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
     return result
 
 
-def _wanted(subject: Subject, models: Models, options: PredictConfig) -> tuple[list[str], str | None]:
-    """The sequences needed whether the scan is stripped or not, and the one whose grid the results get."""
-    segmenter, needed = models.get(Stage.segment), []
-    if isinstance(segmenter, Ensemble):
-        needed = list(usable_sequences(segmenter, subject.images, f"{subject.folder}: {subject.id}"))
-    if options.vote.sequence and Stage.classify in models:
-        needed.append(options.vote.sequence)
-    heads = sequences_of(models[Stage.strip]) if Stage.strip in models else []
-    return list(dict.fromkeys(needed)), next(iter([*heads, *needed]), None)
+def _read(
+    subject: Subject, models: Models, options: PredictConfig
+) -> tuple[Scans, NDArray[np.bool_] | None, Plan]:
+    """The sequences, the brain mask of a scan that came without skull, and what can be done with them."""
+    plan = plan_of(subject, models, options)
+    scans = read_scans(subject, plan.first, options.pipeline.align)
+    brain = brain_if_stripped(scans.images[scans.reference])
+    plan = plan.of_head(models) if brain is None else plan.of_stripped()
+    plan.refuse_nothing(subject)
+    return scans, brain, plan
 
 
 def _why_left_out(stage: Stage, found: Findings, models: Models, options: PredictConfig) -> str | None:
@@ -264,7 +265,7 @@ def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[s
     return {
         "subject": subject.id,
         "status": "failed" if found.level is Level.fail else "done",
-        "verdict": NOT_JUDGED if job.options.gates is None else str(found.level),
+        "verdict": NOT_JUDGED if job.options.gates is None and not found.gates else str(found.level),
         **_error(found),
         "tumor_type": found.tumor_type and _type_result(found.tumor_type, job.options.vote.healthy_at),
         "volumes_ml": volumes,

@@ -158,7 +158,7 @@ def test_gates_judge_what_lies_on_each_other_after_registration(predicted):
 def scans(patient) -> Scans:
     """T1 and the T2 that was registered to it."""
     (subject,) = find_subjects(patient.folder)
-    every = read_scans(subject, [], None, Align.resample)
+    every = read_scans(subject, None, Align.resample)
     return registered(Scans({name: every.images[name] for name in ("t1", "t2")}, "t1", []))
 
 
