@@ -616,6 +616,7 @@ class GatesConfig:
     white_over_gray: Optional[SequenceLimits] = MISSING
     plane_agreement: Optional[Limits] = MISSING
     type_entropy: Optional[Limits] = MISSING
+    type_share: Optional[Limits] = MISSING
     tumor_ml: Optional[Limits] = MISSING
     tumor_pieces: Optional[Limits] = MISSING
     tumor_outside: Optional[Limits] = MISSING

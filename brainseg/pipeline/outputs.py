@@ -85,7 +85,7 @@ def write_montage(folder: Path, name: str, title: str, note: str, scene: Scene) 
 def write_vote(folder: Path, name: str, vote: TumorType) -> Path:
     """The picture's place is given back."""
     loudest, png = vote.loudest, folder / f"{name}_vote.png"
-    title = f"{name}: {vote.verdict} on {vote.sequence}"
+    title = f"{name}: {vote.said} on {vote.sequence}"
     draw_vote(
         vote.slices,
         loudest.number,

@@ -23,6 +23,7 @@ from brainseg.pipeline.replacing import known_files, recover
 from brainseg.pipeline.subject import NOT_JUDGED, Job, inputs_of, predict_subject
 from brainseg.reporting.index_page import INDEX, reasons_of
 from brainseg.reporting.subject_page import PAGE, write_subject_page
+from brainseg.reporting.type_words import type_with_means
 
 SOME_TO_REVIEW, SOME_FAILED = 3, 4  # exit codes
 COLOURS = {"pass": "green", "review": "yellow", "fail": "red", NOT_JUDGED: "dim"}
@@ -176,7 +177,7 @@ def _print_summary(results: list[dict[str, Any]], done: int, output: Path) -> No
         table.add_row(
             result["subject"],
             f"[{COLOURS[result['verdict']]}]{result['verdict']}[/]",
-            tumor_type["verdict"] if tumor_type else "-",
+            type_with_means(tumor_type["verdict"], tumor_type["probabilities"]) if tumor_type else "-",
             f"{volumes['brain']:.0f}" if "brain" in volumes else "-",
             f"{volumes['whole_tumor']:.1f}" if "whole_tumor" in volumes else "-",
             f"{sum(result.get('seconds', {}).values()):.1f}",

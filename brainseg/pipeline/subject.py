@@ -41,6 +41,7 @@ from brainseg.pipeline.tumor_type import TumorType, classify, with_tumor
 from brainseg.preprocess.registration import Registration
 from brainseg.reporting.montage import Scene
 from brainseg.reporting.subject_page import PAGE, write_subject_page
+from brainseg.reporting.type_words import is_undecided
 from brainseg.reporting.viewer import volumes_of
 from brainseg.tasks import Ensemble
 
@@ -184,7 +185,8 @@ def _judge(stage: Stage, found: Findings, models: Models, options: PredictConfig
             mirrored = strip_mirrored(scans, models[stage], options.window)
         found.gates += judge_brain(found.brain, raw, mirrored, scans.grid, limits)
     elif stage is Stage.classify and found.tumor_type is not None:
-        found.gates += judge_type(found.tumor_type.probabilities, found.tumor_type.agreement, limits)
+        vote = found.tumor_type
+        found.gates += judge_type(vote.verdict, vote.probabilities, vote.agreement, limits)
     elif stage is Stage.segment and found.tumor is not None:
         found.shape = _shape(found)
         found.gates += judge_tumor(found.shape, limits)
@@ -247,7 +249,7 @@ def _write(subject: Subject, found: Findings, job: Job, folder: Path) -> None:
 
 def _draw(subject: Subject, found: Findings, scene: Scene, folder: Path) -> dict[str, Path]:
     vote = found.tumor_type
-    title, note = (subject.id, "") if vote is None else (f"{subject.id}: {vote.verdict}", vote.reason)
+    title, note = (subject.id, "") if vote is None else (f"{subject.id}: {vote.said}", vote.reason)
     if found.level is Level.fail:
         title, note = f"{subject.id}: failed", _error(found)["error"]
     pictures = {"montage": outputs.write_montage(folder, subject.id, title, note, scene)}
@@ -267,7 +269,7 @@ def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[s
         "status": "failed" if found.level is Level.fail else "done",
         "verdict": NOT_JUDGED if job.options.gates is None and not found.gates else str(found.level),
         **_error(found),
-        "tumor_type": found.tumor_type and _type_result(found.tumor_type, job.options.vote.healthy_at),
+        "tumor_type": found.tumor_type and _type_result(found.tumor_type),
         "volumes_ml": volumes,
         "diameters_mm": {} if found.tumor is None else _diameters(found.tumor, found.scans),
         "label_convention": {"name": convention.name, "values": _values(convention)} if found.tumor else None,
@@ -340,12 +342,13 @@ def _error(found: Findings) -> dict[str, str]:
     return {"error": " ".join(failed)} if failed else {}
 
 
-def _type_result(found: TumorType, healthy_at: float) -> dict[str, Any]:
+def _type_result(found: TumorType) -> dict[str, Any]:
     loudest, share = found.slices[found.loudest.number], found.loudest.heat_in_tumor
     return {
         "verdict": found.verdict,
         "probabilities": found.probabilities,
-        "healthy_at": healthy_at,
+        "undecided": is_undecided(found.verdict, found.probabilities),
+        "healthy_at": found.healthy_at,
         "sequence": found.sequence,
         "agreement": round(found.agreement, 3),
         "planes": {plane: said.verdict for plane, said in found.planes.items()},
