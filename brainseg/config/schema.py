@@ -586,6 +586,7 @@ class ContradictionsConfig:
 class GatesConfig:
     """What every measure may be; null: not looked at. What each means: brainseg/pipeline/gates/words.py."""
 
+    synthetic_only: Optional[Limits] = MISSING
     lowest_intensity: Optional[Limits] = MISSING
     negative_share: Optional[Limits] = MISSING
     grey_levels: Optional[Limits] = MISSING

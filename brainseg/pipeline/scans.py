@@ -9,6 +9,7 @@ from brainseg.config.errors import GeometryError
 from brainseg.config.schema import Align
 from brainseg.images.layouts import Subject
 from brainseg.images.reading import read
+from brainseg.images.synthetic import is_synthetic
 from brainseg.images.volume import Grid, Volume, resample_to
 from brainseg.inference import fill_holes, largest_component
 from brainseg.preprocess.registration import Registration, register_rigidly
@@ -38,6 +39,11 @@ class Scans:
     @property
     def grid(self) -> Grid:
         return self.images[self.reference].grid
+
+    @property
+    def are_synthetic(self) -> bool:
+        """Whether all are marked as phantoms."""
+        return all(is_synthetic(volume.grid) for volume in self.images.values())
 
     def placed(self, sequence: str) -> Volume:
         """A sequence's own voxels, where they lie in the world of the reference."""

@@ -17,6 +17,7 @@ from brainseg.pipeline import outputs, provenance
 from brainseg.pipeline.gates import Finding, Level, worst
 from brainseg.pipeline.gates.contradictions import Evidence, contradictions
 from brainseg.pipeline.gates.judge import judge_brain, judge_contrast, judge_scans, judge_tumor, judge_type
+from brainseg.pipeline.gates.origin import figures_of, judge_origin
 from brainseg.pipeline.gates.tumor import TumorShape, shape_of_tumor
 from brainseg.pipeline.meter import Meter
 from brainseg.pipeline.missing import Plan, incomplete, plan_of
@@ -96,6 +97,7 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
     if options.gates is not None:
         with meter.measure("judge"):
             found.gates += judge_scans({name: scans.placed(name) for name in scans.images}, options.gates)
+    asked: list[Stage] = []
     for stage in options.pipeline.stages:
         if found.level is Level.fail:
             break
@@ -104,12 +106,15 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
         elif reason := plan.missing.get(stage):
             found.missing[stage] = found.left_out[str(stage)] = reason
         else:
+            asked.append(stage)
             with meter.measure(str(stage)):
                 _advance(stage, found, models[stage], options)
         if options.gates is not None:
             with meter.measure("judge"):
                 _judge(stage, found, models, options)
     found.gates = [*incomplete(found.missing), *found.gates]
+    if not found.scans.are_synthetic:
+        _judge_models(found, {MODEL_OF[stage]: job.files[MODEL_OF[stage]] for stage in asked}, options)
     if found.level is not Level.fail:
         if options.gates is not None:
             with meter.measure("judge"):
@@ -190,6 +195,13 @@ def _judge(stage: Stage, found: Findings, models: Models, options: PredictConfig
     elif stage is Stage.segment and found.tumor is not None:
         found.shape = _shape(found)
         found.gates += judge_tumor(found.shape, limits)
+
+
+def _judge_models(found: Findings, asked: dict[str, Any], options: PredictConfig) -> None:
+    """What the models that looked at a real scan have known of such; before all other reasons."""
+    found.scans.warnings.extend(figures_of(asked))
+    if options.gates is not None and asked:
+        found.gates = [*judge_origin(asked, options.gates), *found.gates]
 
 
 def _judge_contrast(found: Findings, limits: GatesConfig) -> None:
@@ -278,6 +290,7 @@ def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[s
         "left_out": found.left_out,
         "warnings": warnings_of(found.scans),
         "gates": [finding.as_dict() for finding in found.gates],
+        "synthetic": found.scans.are_synthetic,
         "grid": {
             "reference": found.scans.reference,
             "shape": list(grid.shape),

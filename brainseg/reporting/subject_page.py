@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from brainseg.images.labels import CLASSES, REGIONS
 from brainseg.reporting.canvas import CLASS_COLORS, spoken
+from brainseg.reporting.model_words import model_in_words
 from brainseg.reporting.page import inline_file, template_text, write_page
 from brainseg.reporting.type_words import is_undecided, means_in_words, type_in_words
 from brainseg.reporting.viewer import niivue
@@ -119,18 +120,6 @@ def _learnt(result: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     """What each model learnt from, a sentence; alike members of an ensemble are said once."""
     for name, entry in result["models"].items():
         members = entry if isinstance(entry, list) else [entry]
-        sentences = dict.fromkeys(_sentence(member) for member in members)
+        sentences = dict.fromkeys(model_in_words(member) for member in members)
         several = f"{len(members)} models, of which each " if len(members) > 1 else ""
         yield name, several + "; ".join(sentences)
-
-
-def _sentence(member: Mapping[str, Any]) -> str:
-    if "method" in member:
-        return f"{member['method']}: a method that learns nothing"
-    about = member["learnt_from"]
-    sentence = (
-        f"learnt from {about['examples']} {about['data']} ({', '.join(about['sequences']) or 'slices'})"
-    )
-    while about := about.get("before"):
-        sentence += f", before that from {about['examples']} {about['data']}"
-    return sentence

@@ -1,6 +1,7 @@
 """What the value of each gate means, a phrase for the reader."""
 
 WORDS = {
+    "synthetic_only": "{:g} of the models learnt from synthetic heads only, unmeasured on real scans",
     "lowest_intensity": "the lowest value is {:g}, and below -500 it is a CT",
     "negative_share": "{:.1%} of the values are negative, as in a scan that was normalised or has overflown",
     "grey_levels": "the head has {:g} different values",
