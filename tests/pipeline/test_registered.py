@@ -54,7 +54,8 @@ def job(options, patient):
         quick = ("skullstripper=a", "segmenter=null", "classifier=null", "montage=false")
         chosen = options(patient.folder, *quick, *overrides)
         models = {Stage.strip: knows(patient.t1)}
-        return Job(dataclasses.replace(chosen, window=WINDOW), models, CONVENTIONS["brats-2023"], {}, {})
+        files = {"skullstripper": {"method": "a stand-in"}}
+        return Job(dataclasses.replace(chosen, window=WINDOW), models, CONVENTIONS["brats-2023"], files, {})
 
     return _job
 
