@@ -321,10 +321,13 @@ def verify(
     folder: Annotated[Path, typer.Argument(help="What predict.py wrote: one subject's folder, or all.")],
 ) -> None:
     """Name each file of a result, its inputs and models that has changed since; exit code 1 if one has."""
+    from brainseg.pipeline.batch import batch_changes
     from brainseg.pipeline.provenance import changes, result_folders
 
     folders = result_folders(folder)
     problems = [problem for one in folders for problem in changes(one)]
+    if folders != [folder]:
+        problems += batch_changes(folder)
     for problem in problems:
         say(problem, error=True)
     if problems:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -17,12 +18,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from brainseg.config.errors import UserError
+from brainseg.config.errors import DataError, UserError
 from brainseg.images.labels import CLASSES, REGIONS
 from brainseg.images.nifti import read_labels
 from brainseg.metrics import dice
 from brainseg.phantom import write_cohort
 from brainseg.phantom.damage import damage
+from brainseg.pipeline.provenance import SUMS, read_sums, sha256, subject_folders, write_sums_of
+from brainseg.pipeline.replacing import known_files, remove_ours
 from brainseg.pipeline.run import SOME_FAILED, SOME_TO_REVIEW
 from brainseg.reporting.index_page import INDEX
 from brainseg.reporting.subject_page import PAGE
@@ -52,13 +55,14 @@ def demo(folder: Path, patients: int = 10, spacing_mm: float = 2.0) -> None:
     checkpoints = {task: _trained(task, folder, screen) for task in TASKS}
     screen.rule("unseen patients")
     cohort = folder / "patients"
-    shutil.rmtree(cohort, ignore_errors=True)  # of an earlier demo, perhaps of another number of patients
-    write_cohort(cohort, layout="bids", subjects=patients, seed=PATIENTS_SEED, spacing_mm=spacing_mm)
+    clear(cohort)  # of an earlier demo, perhaps of another number of patients
+    ids = write_cohort(cohort, layout="bids", subjects=patients, seed=PATIENTS_SEED, spacing_mm=spacing_mm)
+    _list_files(cohort)
     models = [f"{task}={path}" for task, path in checkpoints.items()]
     predictions = folder / "predictions"
-    shutil.rmtree(predictions, ignore_errors=True)
+    _forget_others(predictions, ids)
     settings = [*models, f"vote.healthy_at={HEALTHY_AT}", f"vote.offsets_mm={OFFSETS_MM}"]
-    places = [f"output={predictions}", f"hydra.run.dir={folder}/log"]
+    places = [f"output={predictions}", "overwrite=true", f"hydra.run.dir={folder}/log"]
     _command("predict", f"input={cohort}", *settings, *places, ends_with=(0, SOME_TO_REVIEW))
     _print_scores(_scores(cohort, predictions), screen)
     screen.rule(f"the last of them, {DAMAGE}")
@@ -77,7 +81,7 @@ def demo(folder: Path, patients: int = 10, spacing_mm: float = 2.0) -> None:
 
 def _damaged(cohort: Path, folder: Path) -> Path:
     """A copy of the cohort's last patient whose scans were spoilt, under a name that says so."""
-    shutil.rmtree(folder, ignore_errors=True)
+    clear(folder)
     patient = sorted(cohort.glob("sub-*"))[-1]
     copy = folder / (patient.name + DAMAGED)
     for file in (patient / "anat").iterdir():
@@ -85,7 +89,42 @@ def _damaged(cohort: Path, folder: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, target)
     damage(copy, DAMAGE)
+    _list_files(folder)
     return copy
+
+
+def clear(folder: Path) -> None:
+    """Remove what an earlier demo has written into a folder, by the list of its files there.
+
+    Raises:
+        DataError: Something else is in it, which stays.
+    """
+    if not folder.exists():
+        return
+    listed = read_sums(folder) if (folder / SUMS).is_file() else {}
+    for name, digest in listed.items():
+        path = folder / name
+        within = path.resolve().is_relative_to(folder.resolve())
+        if within and path.is_file() and sha256(path) == digest:
+            path.unlink()
+    left = sorted(path for path in folder.rglob("*") if not path.is_dir() and path != folder / SUMS)
+    if left:
+        raise DataError(f"{left[0]}: is not what a demo wrote there; move it away, or give another --folder")
+    (folder / SUMS).unlink(missing_ok=True)
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir()
+
+
+def _list_files(folder: Path) -> None:
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != SUMS]
+    write_sums_of(folder, [path.relative_to(folder).as_posix() for path in files])
+
+
+def _forget_others(predictions: Path, ids: Sequence[str]) -> None:
+    """Remove the results of patients that an earlier demo had and this one has not."""
+    for folder in subject_folders(predictions):
+        if folder.name not in ids:
+            remove_ours(folder, known_files(folder))
 
 
 def _trained(task: str, folder: Path, screen: Console) -> Path:

@@ -54,7 +54,9 @@ def temporary_folder(target: Path) -> Iterator[Path]:
         except FileExistsError:  # the target has been there: the caller's to judge
             raise
         except OSError as error:
-            if explained := not_written(target, error):
+            # Only faults of the place written to are explained; one of what the caller read stays its own.
+            of_ours = error.filename is None or str(error.filename).startswith(str(folder))
+            if of_ours and (explained := not_written(target, error)):
                 raise explained from error
             raise
         finally:

@@ -625,6 +625,7 @@ class ContradictionsConfig:
 class GatesConfig:
     """What every measure may be; null: not looked at. What each means: brainseg/pipeline/gates/words.py."""
 
+    synthetic_only: Optional[Limits] = MISSING
     lowest_intensity: Optional[Limits] = MISSING
     negative_share: Optional[Limits] = MISSING
     grey_levels: Optional[Limits] = MISSING
@@ -655,6 +656,7 @@ class GatesConfig:
     white_over_gray: Optional[SequenceLimits] = MISSING
     plane_agreement: Optional[Limits] = MISSING
     type_entropy: Optional[Limits] = MISSING
+    type_share: Optional[Limits] = MISSING
     tumor_ml: Optional[Limits] = MISSING
     tumor_pieces: Optional[Limits] = MISSING
     tumor_outside: Optional[Limits] = MISSING

@@ -18,6 +18,7 @@ from brainseg.config.errors import GeometryError, ImageError, LabelError
 from brainseg.files import writing
 from brainseg.images.limits import by, refuse_no_head
 from brainseg.images.nifti_file import opened
+from brainseg.images.synthetic import SYNTHETIC, is_synthetic
 from brainseg.images.volume import Grid, Volume
 
 EXTENSIONS = (".nii", ".nii.gz")
@@ -99,18 +100,19 @@ def read_grid(path: str | Path) -> Grid:
         return _grid(file.header, path)
 
 
-def write(path: str | Path, array: NDArray[Any], grid: Grid) -> None:
+def write(path: str | Path, array: NDArray[Any], grid: Grid, *, synthetic: bool = False) -> None:
     """An array on a grid as NIfTI, whole or not at all.
 
     The file carries the shape, affine, q-form and s-form with their codes, and the unit that the grid
-    was read with; slope 1 and intercept 0. Nothing else of the scan's header is kept: its free text may
-    name the patient.
+    was read with; slope 1 and intercept 0. Nothing else of the scan's header is kept, as its free text may
+    name the patient, but the mark of a phantom.
 
     Args:
         path: Ends with .nii or .nii.gz.
         array: (X, Y, Z), or (K, X, Y, Z), which becomes four-dimensional with K last. The dtype is kept; bool
             becomes uint8.
         grid: Where the voxels lie. One without a header is written as scanner coordinates in mm.
+        synthetic: Mark the file as that of a phantom, for `is_synthetic`.
 
     Raises:
         GeometryError: The array is not of the grid's shape.
@@ -127,6 +129,8 @@ def write(path: str | Path, array: NDArray[Any], grid: Grid) -> None:
         array = np.moveaxis(array, 0, -1)  # (K, X, Y, Z) -> (X, Y, Z, K)
     try:
         header = _header(grid, array)
+        if synthetic or is_synthetic(grid):
+            header["descrip"] = SYNTHETIC
         image = nib.Nifti1Image(array, header.get_best_affine(), header, dtype=array.dtype)
     except HeaderDataError as error:
         raise ImageError(f"{path}: NIfTI has no {array.dtype}; convert the array, e.g. to float32") from error

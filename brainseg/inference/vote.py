@@ -1,6 +1,6 @@
 """The slices that vote on a volume's tumour type, and how their votes are counted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,11 @@ def display_slice(volume: NDArray[Any], plane: str, index: int) -> NDArray[Any]:
     # Both axes left grow towards right, anterior or superior.
     across_up: NDArray[Any] = np.moveaxis(volume, PLANES[plane], 0)[index]
     return across_up.T[::-1, ::-1]
+
+
+def likeliest(probabilities: Mapping[str, float]) -> str:
+    """The class with the largest mean, which need not be the verdict."""
+    return max(probabilities, key=lambda name: probabilities[name])
 
 
 @dataclass(frozen=True)

@@ -91,20 +91,24 @@ def _grid(
     return Grid((shape[0], shape[1], shape[2]), affine)
 
 
+def _write(path: Path, array: NDArray[Any], grid: Grid) -> None:
+    nifti.write(path, array, grid, synthetic=True)
+
+
 def _write_brats(root: Path, subject: PhantomSubject, seed: int, margin_mm: float) -> None:
     folder, kept = root / subject.id, cut_out(subject, seed, margin_mm)
     for name, image in subject.images.items():
-        nifti.write(folder / f"{subject.id}_{name}.nii.gz", as_stored(image * kept), subject.grid)
+        _write(folder / f"{subject.id}_{name}.nii.gz", as_stored(image * kept), subject.grid)
     labels = from_classes(subject.labels, CONVENTIONS["brats-2018"])
-    nifti.write(folder / f"{subject.id}_seg.nii.gz", labels, subject.grid)
+    _write(folder / f"{subject.id}_seg.nii.gz", labels, subject.grid)
 
 
 def _write_msd(root: Path, subject: PhantomSubject, seed: int, margin_mm: float) -> None:
     kept = cut_out(subject, seed, margin_mm)
     channels = np.stack([as_stored(subject.images[name] * kept) for name in _MSD_CHANNELS])
-    nifti.write(root / "imagesTr" / f"{subject.id}.nii.gz", channels, subject.grid)
+    _write(root / "imagesTr" / f"{subject.id}.nii.gz", channels, subject.grid)
     labels = from_classes(subject.labels, CONVENTIONS["msd-task01"])
-    nifti.write(root / "labelsTr" / f"{subject.id}.nii.gz", labels, subject.grid)
+    _write(root / "labelsTr" / f"{subject.id}.nii.gz", labels, subject.grid)
 
 
 _MSD_CHANNELS = {"flair": "FLAIR", "t1": "T1w", "t1ce": "t1gd", "t2": "T2w"}
@@ -136,9 +140,9 @@ def _finish_msd(root: Path, subjects: Sequence[tuple[str, str]]) -> None:
 def _write_nfbs(root: Path, subject: PhantomSubject, seed: int, margin_mm: float) -> None:
     stem = root / subject.id / f"sub-{subject.id}_ses-NFB3_T1w"
     scan = as_stored(subject.images["t1"])
-    nifti.write(stem.with_name(stem.name + ".nii.gz"), scan, subject.grid)
-    nifti.write(stem.with_name(stem.name + "_brain.nii.gz"), scan * subject.brain, subject.grid)
-    nifti.write(stem.with_name(stem.name + "_brainmask.nii.gz"), subject.brain, subject.grid)
+    _write(stem.with_name(stem.name + ".nii.gz"), scan, subject.grid)
+    _write(stem.with_name(stem.name + "_brain.nii.gz"), scan * subject.brain, subject.grid)
+    _write(stem.with_name(stem.name + "_brainmask.nii.gz"), subject.brain, subject.grid)
 
 
 def _nfbs_pose(seed: int) -> Pose:
@@ -154,15 +158,15 @@ def _write_bids(root: Path, subject: PhantomSubject, seed: int, margin_mm: float
     folder = root / subject.id / "anat"
     for name, image in subject.images.items():
         path = folder / f"{subject.id}_{_BIDS_SUFFIX[name]}.nii.gz"
-        nifti.write(path, as_stored(image), subject.grid)
+        _write(path, as_stored(image), subject.grid)
         sidecar = {"Modality": "MR", "Manufacturer": "none: a phantom made by brainseg"}
         if name == "t1ce":
             sidecar["ContrastBolusIngredient"] = "GADOLINIUM"
         _write_json(path.with_name(path.name.removesuffix(".nii.gz") + ".json"), sidecar)
     truth = root / "derivatives" / "truth" / subject.id / "anat"
-    nifti.write(truth / f"{subject.id}_desc-brain_mask.nii.gz", subject.brain, subject.grid)
+    _write(truth / f"{subject.id}_desc-brain_mask.nii.gz", subject.brain, subject.grid)
     labels = from_classes(subject.labels, CONVENTIONS["brats-2023"])
-    nifti.write(truth / f"{subject.id}_dseg.nii.gz", labels, subject.grid)
+    _write(truth / f"{subject.id}_dseg.nii.gz", labels, subject.grid)
 
 
 def _finish_bids(root: Path, subjects: Sequence[tuple[str, str]]) -> None:

@@ -27,8 +27,12 @@ ABBREVIATIONS = {
 # Of participants.tsv and sessions.tsv, with what they are; a volume is in ml.
 COLUMNS = {
     "verdict": "What the gates say of the result: pass, review, or not judged",
-    "type": "Tumour type of the most slices, by the classifier",
-    "probability": "Its mean probability over the slices, from 0 to 1",
+    "type": "By the classifier: notumor where its mean probability over the slices is at least healthy_at "
+    "(results/*.json, tumor_type), else the tumour type with the largest mean, even where that of notumor "
+    "is larger",
+    "probability": "The type's mean probability over the slices, from 0 to 1",
+    "notumor_probability": "The same of notumor",
+    "undecided": "yes where another class, mostly notumor, has a larger mean than the type",
     **{
         f"{name}_ml": f"Volume of the {spoken(name)}"
         for name in ("brain", *ABBREVIATIONS)

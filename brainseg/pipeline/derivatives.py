@@ -17,7 +17,6 @@ touched. Source: BIDS 1.10, "Derivatives".
 """
 
 import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +27,6 @@ from brainseg.images import bids
 from brainseg.images.layouts import natural
 from brainseg.pipeline.bids_images import Naming, fill_anat, fill_figures
 from brainseg.pipeline.bids_tables import Label, filled, label_of, write_json, write_tables, write_text
-from brainseg.pipeline.outputs import folder_for
 from brainseg.pipeline.provenance import (
     RESULT,
     SUMS,
@@ -37,7 +35,9 @@ from brainseg.pipeline.provenance import (
     read_result,
     result_folders,
     sha256,
+    subject_folders,
 )
+from brainseg.pipeline.replacing import Known, recover, remove_ours, replacement
 from brainseg.plain_files import read_json
 from brainseg.reporting.index_page import reasons_of
 
@@ -82,7 +82,7 @@ def refuse_unfit(root: Path, ids: Iterable[str], results: Path) -> None:
         DataError: The folder holds something else, or ids that would not be distinct labels in BIDS.
     """
     _refuse_other_data(root)
-    there = [path.parent.name for path in results.glob(f"*/{RESULT}")]
+    there = [folder.name for folder in subject_folders(results)]
     _refuse_foreign(root, _labels(root, dict.fromkeys([*ids, *there])).values())
 
 
@@ -216,12 +216,22 @@ def _remove(root: Path, label: Label) -> None:
     if not (root / "results" / f"{label.name}.json").exists():
         return
     for folder in _folders(root, label):
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.is_dir():
+            remove_ours(folder, _known(root, label, folder.name))
     (root / "results" / f"{label.name}.json").unlink()
     _write_sums(root, {one for one in _sums(root) if not _is_of(root, label, one[0])})
     for folder in (root / label.folder, root / f"sub-{label.subject}"):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+
+
+def _known(root: Path, label: Label, part: str) -> Known:
+    """The files that we wrote into a part of a subject's folder."""
+    known: dict[str, set[str]] = {}
+    for name, digest in _sums(root):
+        if (root / name).parent == root / label.folder / part:
+            known.setdefault(Path(name).name, set()).add(digest)
+    return known
 
 
 def _is_of(root: Path, label: Label, name: str) -> bool:
@@ -233,11 +243,16 @@ def _write_subject(
 ) -> None:
     """The images and pictures of a subject, each folder whole, and its result."""
     naming = Naming(label, result, links)
+
+    def known_in(old: Path, part: str) -> Known:
+        return _known(root, label, part)
+
+    recover(root / label.folder, known_in)
     before = _sums(root)
     others = {one for one in before if not _is_of(root, label, one[0])}
     now: set[tuple[str, str]] = set()
     for part, fill in (("anat", fill_anat), ("figures", fill_figures)):
-        with folder_for(root / label.folder, part) as folder:
+        with replacement(root / label.folder / part, known_in) as folder:
             fill(folder, results, naming)
             place = label.folder / part
             now |= {(str(place / path.name), sha256(path)) for path in folder.iterdir()}

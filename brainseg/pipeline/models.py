@@ -77,7 +77,10 @@ def checkpoints_of(given: Any) -> list[Path]:
 
 
 def described(options: PredictConfig, models: Mapping[Stage, Any]) -> dict[str, Any]:
-    """For result.json, by the model's name: file, sha256 and what it learnt from, or a list, or a method."""
+    """For result.json, by the model's name: file, sha256, what it learnt from and how it was measured.
+
+    A list of such for an ensemble, and for what learns nothing its method.
+    """
     about: dict[str, Any] = {}
     for stage, model in models.items():
         given = getattr(options, MODEL_OF[stage])
@@ -86,7 +89,12 @@ def described(options: PredictConfig, models: Mapping[Stage, Any]) -> dict[str, 
             continue
         members = model.members if isinstance(model, Ensemble) else [model]
         files = [
-            {"file": os.path.abspath(path), "sha256": sha256(path), "learnt_from": _learnt_from(member)}
+            {
+                "file": os.path.abspath(path),
+                "sha256": sha256(path),
+                "learnt_from": _learnt_from(member),
+                "measured": measured_on_real(member, path),
+            }
             for path, member in zip(checkpoints_of(given), members, strict=True)
         ]
         about[MODEL_OF[stage]] = files[0] if len(files) == 1 else files
@@ -100,6 +108,30 @@ def _learnt_from(model: TaskModule) -> dict[str, Any]:
     return {**_examples(model.provenance), "sequences": sequences}
 
 
+def measured_on_real(model: TaskModule, path: Path) -> list[dict[str, Any]]:
+    """How the model did on real scans, where its checkpoint says so: `facts.measured` of its run.
+
+    A list of {"data": "IXI", "scans": 20, "score": "brain Dice", "value": 0.957}.
+
+    Raises:
+        CheckpointError: It says so in another form.
+    """
+    found = model.provenance.get("facts", {}).get("measured", [])
+    kinds = {"data": str, "scans": int, "score": str, "value": int | float}
+    if not isinstance(found, list) or not all(_is_of_kinds(one, kinds) for one in found):
+        raise CheckpointError(
+            f"{path}: facts.measured is {found!r:.80}; it must be a list of data, scans, score and value, "
+            "such as {'data': 'IXI', 'scans': 20, 'score': 'brain Dice', 'value': 0.957}"
+        )
+    return found
+
+
+def _is_of_kinds(one: Any, kinds: dict[str, Any]) -> bool:
+    if not isinstance(one, dict) or set(one) != set(kinds):
+        return False
+    return all(isinstance(one[name], kind) for name, kind in kinds.items()) and one["scans"] > 0
+
+
 def _examples(run: dict[str, Any]) -> dict[str, Any]:
     """Of a run, and under "before" of the one whose weights it started from."""
     facts, data = run.get("facts", {}), run.get("data", {})
@@ -108,6 +140,7 @@ def _examples(run: dict[str, Any]) -> dict[str, Any]:
     return {
         "examples": facts.get("train_slices", facts.get("train_subjects")),
         "data": what + ("synthetic heads" if "phantom" in facts else Path(str(data.get("root"))).name),
+        "synthetic": "phantom" in facts,
     } | ({"before": _examples(before)} if before else {})
 
 

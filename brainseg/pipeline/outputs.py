@@ -1,8 +1,6 @@
 """What a prediction leaves on disk: images on the scan's own grid, result.json, a montage."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from brainseg.config.errors import DataError
 from brainseg.images.labels import Convention, from_classes
 from brainseg.images.nifti import write
 from brainseg.images.volume import Volume, ras_grid, resample_to, to_ras
+from brainseg.pipeline.places import is_plain
 from brainseg.pipeline.provenance import RESULT, write_sums
+from brainseg.pipeline.replacing import known_files, replacement
 from brainseg.pipeline.scans import Scans
 from brainseg.pipeline.stages import Segmentation, Strip
 from brainseg.pipeline.tumor_type import TumorType
@@ -24,18 +25,14 @@ from brainseg.reporting.vote import draw_vote
 
 @contextmanager
 def folder_for(output: Path, name: str) -> Iterator[Path]:
-    """A new folder `output/name`, complete or not there at all: it is moved into place at the end."""
-    output.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".partial-{name}-", dir=output))
-    try:
-        yield partial
-        final = output / name
-        if final.exists():
-            shutil.rmtree(final)
-        partial.chmod(0o755)
-        partial.rename(final)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    """A new folder `output/name`, complete or not there at all: it is moved into place at the end.
+
+    Of an earlier one only the files that its SHA256SUMS names are removed, and only as they were written.
+    """
+    if not is_plain(name):
+        raise DataError(f"{name!r} cannot name a folder in {output}; give the scans names of their own")
+    with replacement(output / name, known_files) as folder:
+        yield folder
 
 
 def write_brain(folder: Path, name: str, scans: Scans, strip: Strip | None, mask: NDArray[np.bool_]) -> None:
@@ -88,7 +85,7 @@ def write_montage(folder: Path, name: str, title: str, note: str, scene: Scene) 
 def write_vote(folder: Path, name: str, vote: TumorType) -> Path:
     """The picture's place is given back."""
     loudest, png = vote.loudest, folder / f"{name}_vote.png"
-    title = f"{name}: {vote.verdict} on {vote.sequence}"
+    title = f"{name}: {vote.said} on {vote.sequence}"
     draw_vote(
         vote.slices,
         loudest.number,

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,7 @@ import brainseg
 from brainseg.config import OTSU, PredictConfig, plain
 from brainseg.config.errors import DataError, UnreadableError
 from brainseg.device import cpu_name
+from brainseg.files import writing
 from brainseg.images.reading import Source
 from brainseg.plain_files import read_json
 
@@ -90,8 +91,27 @@ def versions() -> dict[str, str]:
 
 def write_sums(folder: Path) -> None:
     """Of all files in a finished folder."""
-    lines = [f"{sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir()) if path.name != SUMS]
-    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+    write_sums_of(folder, [path.name for path in folder.iterdir() if path.name != SUMS])
+
+
+def write_sums_of(folder: Path, names: Iterable[str]) -> None:
+    """Of these files, named from the folder on."""
+    lines = [f"{sha256(folder / name)}  {name}\n" for name in sorted(names)]
+    with writing(folder / SUMS) as temporary:
+        temporary.write_text("".join(lines), encoding="utf-8")
+
+
+def read_sums(folder: Path) -> dict[str, str]:
+    """The sha256 of each file that the folder's SHA256SUMS names.
+
+    Raises:
+        DataError: It is not there, or no longer what was written.
+    """
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+        return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder / SUMS}: cannot be read ({error})") from error
 
 
 def result_folders(folder: Path) -> list[Path]:
@@ -100,10 +120,15 @@ def result_folders(folder: Path) -> list[Path]:
     Raises:
         DataError: There is no result.
     """
-    found = [folder] if (folder / RESULT).is_file() else sorted(p.parent for p in folder.glob(f"*/{RESULT}"))
+    found = [folder] if (folder / RESULT).is_file() else subject_folders(folder)
     if not found:
         raise DataError(f"{folder}: holds no {RESULT}; give a folder that predict.py wrote")
     return found
+
+
+def subject_folders(output: Path) -> list[Path]:
+    """Those with a result; hidden ones are unfinished, of a run that goes on beside or was killed."""
+    return sorted(path.parent for path in output.glob(f"*/{RESULT}") if not path.parent.name.startswith("."))
 
 
 def read_result(folder: Path) -> dict[str, Any]:
@@ -127,7 +152,7 @@ def all_results(output: Path) -> list[dict[str, Any]]:
     One that cannot be read is there with its folder's name, the verdict UNREADABLE and the reason.
     """
     found = []
-    for folder in (path.parent for path in sorted(output.glob(f"*/{RESULT}"))):
+    for folder in subject_folders(output):
         try:
             result = read_result(folder)
             if {"subject", "verdict"} - set(result):
@@ -140,41 +165,43 @@ def all_results(output: Path) -> list[dict[str, Any]]:
 
 def changes(folder: Path) -> list[str]:
     """Every file of a result, of its inputs and of its models that is not what it was, a line each."""
-    problems = list(_changed_here(folder))
+    problems = [*changed_files(folder), *foreign_files(folder)]
     try:
         result = read_result(folder)
         known = dict(_files_of(result))
     except (DataError, KeyError, TypeError, AttributeError) as error:
         return [*problems, f"{folder / RESULT}: does not name its inputs and models ({error})"]
     for path, digest in known.items():
-        if not path.is_file():
-            problems.append(f"{path}: is not there any more")
-        elif sha256(path) != digest:
-            problems.append(f"{path}: has changed since it was used")
+        if what := _change(path, digest):
+            problems.append(f"{path}: {what}" + (" since it was used" if what == "has changed" else ""))
     return problems
 
 
 def changed_files(folder: Path) -> list[str]:
-    """Every file of a result that is not what it was, a line each; inputs and models are not read."""
-    return list(_changed_here(folder))
-
-
-def _changed_here(folder: Path) -> Iterator[str]:
-    sums = folder / SUMS
+    """Every file that a folder's SHA256SUMS names and that is not what it was, a line each."""
     try:
-        lines = sums.read_text(encoding="utf-8").splitlines()
-        known = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
-    except (OSError, ValueError) as error:
-        yield f"{sums}: cannot be read ({error})"
-        return
-    there = {path.name for path in folder.iterdir()} - {SUMS}
-    for name in sorted(set(known) | there):
-        if name not in there:
-            yield f"{folder / name}: is not there any more"
-        elif name not in known:
-            yield f"{folder / name}: is not of this result"
-        elif sha256(folder / name) != known[name]:
-            yield f"{folder / name}: has changed"
+        known = read_sums(folder)
+    except DataError as error:
+        return [str(error)]
+    return [
+        f"{folder / name}: {what}" for name in sorted(known) if (what := _change(folder / name, known[name]))
+    ]
+
+
+def foreign_files(folder: Path) -> list[str]:
+    """What someone has put beside the files of a subject's result, a line each."""
+    try:
+        known = read_sums(folder)
+    except DataError:  # which `changed_files` says
+        return []
+    names = sorted(path.name for path in folder.iterdir() if path.name not in {SUMS, *known})
+    return [f"{folder / name}: is not of this result" for name in names]
+
+
+def _change(path: Path, digest: str) -> str | None:
+    if not path.is_file():
+        return "is not there any more"
+    return "has changed" if sha256(path) != digest else None
 
 
 def _files_of(result: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:

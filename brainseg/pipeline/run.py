@@ -12,14 +12,17 @@ from brainseg.config import PredictConfig, UserError
 from brainseg.config.errors import DataError
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.pipeline import outputs, provenance
+from brainseg.pipeline.batch import write_batch
 from brainseg.pipeline.derivatives import refuse_unfit, write_derivatives
 from brainseg.pipeline.forecast import forecast
 from brainseg.pipeline.gates import Level
 from brainseg.pipeline.models import convention_of, described, load_models, remarks_of
+from brainseg.pipeline.places import refuse_unfit_derivatives, refuse_unfit_ids, refuse_unfit_output
+from brainseg.pipeline.replacing import known_files, recover
 from brainseg.pipeline.subject import NOT_JUDGED, Job, inputs_of, predict_subject
-from brainseg.pipeline.table import write_volumes
-from brainseg.reporting.index_page import INDEX, reasons_of, write_index_page
+from brainseg.reporting.index_page import INDEX, reasons_of
 from brainseg.reporting.subject_page import PAGE, write_subject_page
+from brainseg.reporting.type_words import type_with_means
 from brainseg.terminal import cell, console, say
 
 SOME_TO_REVIEW, SOME_FAILED = 3, 4  # exit codes
@@ -37,10 +40,10 @@ def run(options: PredictConfig) -> int:
     Raises:
         UserError: Nothing could start: no scan, no model, a checkpoint of another task, results in the way.
     """
-    subjects = find_subjects(Path(options.input), options.sequence)
-    if options.derivatives is not None:
-        refuse_unfit(Path(options.derivatives), [one.id for one in subjects], Path(options.output))
-    output, job = Path(options.output), job_of(options)
+    subjects, output = find_subjects(Path(options.input), options.sequence), Path(options.output)
+    recover(output, known_files)
+    _refuse_places(subjects, options)
+    job = job_of(options)
     done = {} if options.overwrite else _done_before(subjects, job, output)
     left = [subject for subject in subjects if subject.id not in done]
     if options.forecast and left:
@@ -48,10 +51,7 @@ def run(options: PredictConfig) -> int:
     results: dict[str, dict[str, Any]] = dict(done)
     for subject in track(left, "predicting", transient=True, disable=len(left) < 2):
         results[subject.id] = predict_or_name(subject, job, output)
-    everything = provenance.all_results(output)
-    write_volumes(output, everything)
-    if options.page:
-        write_index_page(output, everything)
+    write_batch(output, page=options.page)
     _print_summary([results[subject.id] for subject in subjects], len(done), output)
     if options.derivatives is not None:
         say(*write_derivatives(output, Path(options.derivatives)).lines())
@@ -61,6 +61,17 @@ def run(options: PredictConfig) -> int:
     return (
         SOME_FAILED if str(Level.fail) in verdicts else SOME_TO_REVIEW if str(Level.review) in verdicts else 0
     )
+
+
+def _refuse_places(subjects: list[Subject], options: PredictConfig) -> None:
+    """Before any work: no scan lies where something is written, and nothing of others is in the way."""
+    output = Path(options.output)
+    refuse_unfit_output(output, subjects)
+    refuse_unfit_ids(output, subjects)
+    if options.derivatives is not None:
+        root = Path(options.derivatives)
+        refuse_unfit_derivatives(root, output, subjects)
+        refuse_unfit(root, [one.id for one in subjects], output)
 
 
 def job_of(options: PredictConfig) -> Job:
@@ -84,15 +95,12 @@ def _done_before(subjects: list[Subject], job: Job, output: Path) -> dict[str, d
     done, in_the_way = {}, []
     for subject in subjects:
         folder = output / subject.id
-        if not folder.exists():
-            continue
         if not (folder / provenance.RESULT).is_file():
-            in_the_way.append(subject.id)
             continue
         result = provenance.read_result(folder)
         if result.get("status") == "failed":
             continue
-        if _is_of(result, subject, job) and not provenance.changes(folder):
+        if _is_of(result, subject, job) and not provenance.changed_files(folder):
             done[subject.id] = result
         else:
             in_the_way.append(subject.id)
@@ -172,7 +180,7 @@ def _print_summary(results: list[dict[str, Any]], done: int, output: Path) -> No
         table.add_row(
             cell(result["subject"]),
             cell(result["verdict"], COLOURS[result["verdict"]]),
-            cell(tumor_type["verdict"] if tumor_type else "-"),
+            cell(type_with_means(tumor_type["verdict"], tumor_type["probabilities"]) if tumor_type else "-"),
             f"{volumes['brain']:.0f}" if "brain" in volumes else "-",
             f"{volumes['whole_tumor']:.1f}" if "whole_tumor" in volumes else "-",
             f"{sum(result.get('seconds', {}).values()):.1f}",

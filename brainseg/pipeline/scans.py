@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from brainseg.config.errors import GeometryError, ImageError
+from brainseg.config.errors import GeometryError
 from brainseg.config.schema import Align
 from brainseg.images.layouts import Subject
 from brainseg.images.reading import read
+from brainseg.images.synthetic import is_synthetic
 from brainseg.images.volume import Grid, Volume, resample_to
 from brainseg.inference import fill_holes, largest_component
 from brainseg.preprocess.registration import Registration, register_rigidly
@@ -39,6 +40,11 @@ class Scans:
     def grid(self) -> Grid:
         return self.images[self.reference].grid
 
+    @property
+    def are_synthetic(self) -> bool:
+        """Whether all are marked as phantoms."""
+        return all(is_synthetic(volume.grid) for volume in self.images.values())
+
     def placed(self, sequence: str) -> Volume:
         """A sequence's own voxels, where they lie in the world of the reference."""
         volume, moved = self.images[sequence], self.registrations.get(sequence)
@@ -61,20 +67,18 @@ class Scans:
         return self._resampled[sequence]
 
 
-def read_scans(subject: Subject, needed: list[str], first: str | None, align: Align) -> Scans:
+def read_scans(subject: Subject, first: str | None, align: Align) -> Scans:
     """All sequences of a subject.
 
     Args:
         subject: From `find_subjects`.
-        needed: The sequences that the models take.
         first: The sequence whose grid the results get, if the subject has it, else the first that it has.
         align: Whether sequences on other grids may be resampled.
 
     Raises:
-        ImageError: A needed sequence is missing, or a file cannot be used.
+        ImageError: A file cannot be used.
         GeometryError: Grids differ and `align` is refuse, or they lie apart in the world.
     """
-    refuse_without(subject, needed)
     images = {name: read(source) for name, source in subject.images.items()}
     reference = first if first in images else next(iter(images))
     scans = Scans(images, reference, list(subject.warnings))
@@ -131,16 +135,6 @@ def warnings_of(scans: Scans) -> list[str]:
         for name, difference in by_header.items()
         if difference
     ] + scans.warnings
-
-
-def refuse_without(subject: Subject, needed: list[str]) -> None:
-    """Name the needed sequences that the subject does not have."""
-    missing = [name for name in needed if name not in subject.images]
-    if missing:
-        raise ImageError(
-            f"{subject.folder}: {subject.id} has {', '.join(subject.images)} but the models need "
-            f"{', '.join(missing)} too; add the file, or leave out the stage that needs it"
-        )
 
 
 def brain_if_stripped(volume: Volume) -> NDArray[np.bool_] | None:

@@ -17,15 +17,16 @@ from brainseg.pipeline import outputs, provenance
 from brainseg.pipeline.gates import Finding, Level, worst
 from brainseg.pipeline.gates.contradictions import Evidence, contradictions
 from brainseg.pipeline.gates.judge import judge_brain, judge_contrast, judge_scans, judge_tumor, judge_type
+from brainseg.pipeline.gates.origin import figures_of, judge_origin
 from brainseg.pipeline.gates.tumor import TumorShape, shape_of_tumor
 from brainseg.pipeline.meter import Meter
+from brainseg.pipeline.missing import Plan, incomplete, plan_of
 from brainseg.pipeline.models import MODEL_OF, Models
 from brainseg.pipeline.scans import (
     Scans,
     brain_if_stripped,
     brought,
     read_scans,
-    refuse_without,
     registered,
     warnings_of,
 )
@@ -36,12 +37,12 @@ from brainseg.pipeline.stages import (
     sequences_of,
     strip,
     strip_mirrored,
-    usable_sequences,
 )
 from brainseg.pipeline.tumor_type import TumorType, classify, with_tumor
 from brainseg.preprocess.registration import Registration
 from brainseg.reporting.montage import Scene
 from brainseg.reporting.subject_page import PAGE, write_subject_page
+from brainseg.reporting.type_words import is_undecided
 from brainseg.reporting.viewer import volumes_of
 from brainseg.tasks import Ensemble
 
@@ -61,6 +62,7 @@ class Findings:
     tumor: Segmentation | None = None
     shape: TumorShape | None = None  # of the outline, where it is judged
     left_out: dict[str, str] = field(default_factory=dict)  # stage: why
+    missing: dict[Stage, str] = field(default_factory=dict)  # those that could not be done, of these
     gates: list[Finding] = field(default_factory=list)
 
     @property
@@ -88,10 +90,7 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
     """
     meter, models, options = Meter(), job.models, job.options
     with meter.measure("read"):
-        scans = read_scans(subject, *_wanted(subject, models, options), options.pipeline.align)
-        brain = brain_if_stripped(scans.images[scans.reference])
-        if brain is None and Stage.strip in models:
-            refuse_without(subject, sequences_of(models[Stage.strip]))
+        scans, brain, plan = _read(subject, models, options)
     if options.pipeline.register is Register.rigid:
         with meter.measure("register"):
             scans = registered(scans)
@@ -99,17 +98,24 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
     if options.gates is not None:
         with meter.measure("judge"):
             found.gates += judge_scans({name: scans.placed(name) for name in scans.images}, options.gates)
+    asked: list[Stage] = []
     for stage in options.pipeline.stages:
         if found.level is Level.fail:
             break
         if reason := _why_left_out(stage, found, models, options):
             found.left_out[str(stage)] = reason
+        elif reason := plan.missing.get(stage):
+            found.missing[stage] = found.left_out[str(stage)] = reason
         else:
+            asked.append(stage)
             with meter.measure(str(stage)):
                 _advance(stage, found, models[stage], options)
         if options.gates is not None:
             with meter.measure("judge"):
                 _judge(stage, found, models, options)
+    found.gates = [*incomplete(found.missing), *found.gates]
+    if not found.scans.are_synthetic:
+        _judge_models(found, {MODEL_OF[stage]: job.files[MODEL_OF[stage]] for stage in asked}, options)
     if found.level is not Level.fail:
         if options.gates is not None:
             with meter.measure("judge"):
@@ -129,15 +135,16 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
     return result
 
 
-def _wanted(subject: Subject, models: Models, options: PredictConfig) -> tuple[list[str], str | None]:
-    """The sequences needed whether the scan is stripped or not, and the one whose grid the results get."""
-    segmenter, needed = models.get(Stage.segment), []
-    if isinstance(segmenter, Ensemble):
-        needed = list(usable_sequences(segmenter, subject.images, f"{subject.folder}: {subject.id}"))
-    if options.vote.sequence and Stage.classify in models:
-        needed.append(options.vote.sequence)
-    heads = sequences_of(models[Stage.strip]) if Stage.strip in models else []
-    return list(dict.fromkeys(needed)), next(iter([*heads, *needed]), None)
+def _read(
+    subject: Subject, models: Models, options: PredictConfig
+) -> tuple[Scans, NDArray[np.bool_] | None, Plan]:
+    """The sequences, the brain mask of a scan that came without skull, and what can be done with them."""
+    plan = plan_of(subject, models, options)
+    scans = read_scans(subject, plan.first, options.pipeline.align)
+    brain = brain_if_stripped(scans.images[scans.reference])
+    plan = plan.of_head(models) if brain is None else plan.of_stripped()
+    plan.refuse_nothing(subject)
+    return scans, brain, plan
 
 
 def _why_left_out(stage: Stage, found: Findings, models: Models, options: PredictConfig) -> str | None:
@@ -184,10 +191,18 @@ def _judge(stage: Stage, found: Findings, models: Models, options: PredictConfig
             mirrored = strip_mirrored(scans, models[stage], options.window)
         found.gates += judge_brain(found.brain, raw, mirrored, scans.grid, limits)
     elif stage is Stage.classify and found.tumor_type is not None:
-        found.gates += judge_type(found.tumor_type.probabilities, found.tumor_type.agreement, limits)
+        vote = found.tumor_type
+        found.gates += judge_type(vote.verdict, vote.probabilities, vote.agreement, limits)
     elif stage is Stage.segment and found.tumor is not None:
         found.shape = _shape(found)
         found.gates += judge_tumor(found.shape, limits)
+
+
+def _judge_models(found: Findings, asked: dict[str, Any], options: PredictConfig) -> None:
+    """What the models that looked at a real scan have known of such; before all other reasons."""
+    found.scans.warnings.extend(figures_of(asked))
+    if options.gates is not None and asked:
+        found.gates = [*judge_origin(asked, options.gates), *found.gates]
 
 
 def _judge_contrast(found: Findings, limits: GatesConfig) -> None:
@@ -247,7 +262,7 @@ def _write(subject: Subject, found: Findings, job: Job, folder: Path) -> None:
 
 def _draw(subject: Subject, found: Findings, scene: Scene, folder: Path) -> dict[str, Path]:
     vote = found.tumor_type
-    title, note = (subject.id, "") if vote is None else (f"{subject.id}: {vote.verdict}", vote.reason)
+    title, note = (subject.id, "") if vote is None else (f"{subject.id}: {vote.said}", vote.reason)
     if found.level is Level.fail:
         title, note = f"{subject.id}: failed", _error(found)["error"]
     pictures = {"montage": outputs.write_montage(folder, subject.id, title, note, scene)}
@@ -265,9 +280,9 @@ def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[s
     return {
         "subject": subject.id,
         "status": "failed" if found.level is Level.fail else "done",
-        "verdict": NOT_JUDGED if job.options.gates is None else str(found.level),
+        "verdict": NOT_JUDGED if job.options.gates is None and not found.gates else str(found.level),
         **_error(found),
-        "tumor_type": found.tumor_type and _type_result(found.tumor_type, job.options.vote.healthy_at),
+        "tumor_type": found.tumor_type and _type_result(found.tumor_type),
         "volumes_ml": volumes,
         "diameters_mm": {} if found.tumor is None else _diameters(found.tumor, found.scans),
         "label_convention": {"name": convention.name, "values": _values(convention)} if found.tumor else None,
@@ -276,6 +291,7 @@ def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[s
         "left_out": found.left_out,
         "warnings": job.remarks + warnings_of(found.scans),
         "gates": [finding.as_dict() for finding in found.gates],
+        "synthetic": found.scans.are_synthetic,
         "grid": {
             "reference": found.scans.reference,
             "shape": list(grid.shape),
@@ -340,12 +356,13 @@ def _error(found: Findings) -> dict[str, str]:
     return {"error": " ".join(failed)} if failed else {}
 
 
-def _type_result(found: TumorType, healthy_at: float) -> dict[str, Any]:
+def _type_result(found: TumorType) -> dict[str, Any]:
     loudest, share = found.slices[found.loudest.number], found.loudest.heat_in_tumor
     return {
         "verdict": found.verdict,
         "probabilities": found.probabilities,
-        "healthy_at": healthy_at,
+        "undecided": is_undecided(found.verdict, found.probabilities),
+        "healthy_at": found.healthy_at,
         "sequence": found.sequence,
         "agreement": round(found.agreement, 3),
         "planes": {plane: said.verdict for plane, said in found.planes.items()},

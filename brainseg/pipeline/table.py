@@ -7,7 +7,9 @@ from typing import Any
 
 from brainseg.files import writing
 from brainseg.images.layouts import natural
+from brainseg.inference import HEALTHY
 from brainseg.reporting.index_page import reasons_of
+from brainseg.reporting.type_words import is_undecided
 
 VOLUMES = "volumes.csv"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would calculate, from a file's name perhaps
@@ -25,15 +27,24 @@ def write_volumes(output: Path, results: Iterable[Mapping[str, Any]]) -> None:
 
 
 def findings_of(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Verdict, type, its probability and the volumes of a result, by column."""
-    tumor_type = result.get("tumor_type")
-    kind = tumor_type["verdict"] if tumor_type else ""
+    """Verdict, type, how sure that is, and the volumes of a result, by column."""
     return {
         "verdict": result["verdict"],
-        "type": kind,
-        "probability": tumor_type["probabilities"][kind] if tumor_type else "",
+        **_type_of(result.get("tumor_type")),
         "brain_ml": "",  # always the first of the volumes
         **{f"{name}_ml": ml for name, ml in result.get("volumes_ml", {}).items()},
+    }
+
+
+def _type_of(found: Mapping[str, Any] | None) -> dict[str, Any]:
+    if not found:
+        return dict.fromkeys(("type", "probability", "notumor_probability", "undecided"), "")
+    verdict, probabilities = found["verdict"], found["probabilities"]
+    return {
+        "type": verdict,
+        "probability": probabilities[verdict],
+        "notumor_probability": probabilities[HEALTHY],
+        "undecided": "yes" if is_undecided(verdict, probabilities) else "no",
     }
 
 

@@ -15,7 +15,6 @@ from brainseg.images.jpeg import grey_uint8
 from brainseg.images.margin import with_margin
 from brainseg.images.volume import Grid, Volume, resample_to, to_ras
 from brainseg.inference import (
-    HEALTHY,
     Verdict,
     VoteSlice,
     combine_votes,
@@ -27,6 +26,7 @@ from brainseg.inference import (
 from brainseg.pipeline.scans import Scans
 from brainseg.preprocess.noise import noise_share, smoothed
 from brainseg.preprocess.slices import Box, framed, network_input, prepare_slice, slice_box
+from brainseg.reporting.type_words import means_in_words, type_in_words
 from brainseg.tasks import Classifier
 
 VOTE_ORDER = ("t1ce", "flair", "t2", "t1")
@@ -64,6 +64,7 @@ class TumorType:
     """The vote of a volume's slices."""
 
     verdict: str
+    healthy_at: float  # mean of notumor from which it is the verdict
     sequence: str
     probabilities: dict[str, float]  # mean over the slices
     slices: list[dict[str, Any]]  # plane, voxel, offset and probabilities of each
@@ -81,9 +82,13 @@ class TumorType:
     @property
     def reason(self) -> str:
         """The means that explain it: a tumour of 0.1 is the verdict where notumor misses its threshold."""
-        named = dict.fromkeys([self.verdict, HEALTHY])
-        means = ", ".join(f"{name} {self.probabilities[name]:.2f}" for name in named)
+        means = means_in_words(self.verdict, self.probabilities, self.healthy_at)
         return f"mean of {len(self.slices)} slices: {means}"
+
+    @property
+    def said(self) -> str:
+        """For titles: no type is named that is less likely than another class."""
+        return type_in_words(self.verdict, self.probabilities)
 
 
 def classify(scans: Scans, brain: NDArray[np.bool_] | None, model: Classifier, vote: VoteConfig) -> TumorType:
@@ -121,6 +126,7 @@ def classify(scans: Scans, brain: NDArray[np.bool_] | None, model: Classifier, v
         loudest = replace(loudest, brain=mask > 0)
     return TumorType(
         verdict=together.verdict,
+        healthy_at=vote.healthy_at,
         sequence=sequence,
         probabilities=_rounded(together.probabilities),
         slices=_votes(cuts, probabilities, classes),

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from brainseg.reporting.page import write_page
 from brainseg.reporting.sections import NOTHING
 from brainseg.reporting.subject_page import PAGE
+from brainseg.reporting.type_words import type_with_means
 
 INDEX = "index.html"
 WORST_FIRST = ("fail", "unreadable", "review", "not judged", "pass")
@@ -33,7 +34,7 @@ def _row(result: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "subject": result["subject"],
         "link": f"{quote(result['subject'])}/{PAGE}" if (folder / result["subject"] / PAGE).is_file() else "",
         "verdict": result["verdict"],
-        "type": found["verdict"] if found else NOTHING,
+        "type": type_with_means(found["verdict"], found["probabilities"]) if found else NOTHING,
         "tumor": f"{volumes['whole_tumor']:.1f}" if "whole_tumor" in volumes else NOTHING,
         "brain": f"{volumes['brain']:.0f}" if "brain" in volumes else NOTHING,
         "said": reasons_of(result),

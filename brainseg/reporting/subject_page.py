@@ -10,7 +10,9 @@ from markupsafe import Markup
 
 from brainseg.images.labels import CLASSES, REGIONS
 from brainseg.reporting.canvas import CLASS_COLORS, spoken
+from brainseg.reporting.model_words import model_in_words
 from brainseg.reporting.page import inline_file, template_text, write_page
+from brainseg.reporting.type_words import is_undecided, means_in_words, type_in_words
 from brainseg.reporting.viewer import niivue
 
 PAGE = "report.html"
@@ -53,6 +55,7 @@ def write_subject_page(
         left_out={LEFT_OUT[stage]: why for stage, why in result.get("left_out", {}).items()},
         parts=list(_parts(result)),
         learnt=list(_learnt(result)),
+        undecided=_undecided(result["tumor_type"]),
         volumes=volumes and {**volumes, **_names_and_colors()},
         pictures={name: inline_file(picture) for name, picture in pictures.items()},
         niivue=volumes and niivue(),
@@ -78,10 +81,9 @@ def _names_and_colors() -> dict[str, Any]:
 def _facts(result: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
     """What stands at the top: name, value, and small print."""
     if found := result.get("tumor_type"):
-        named = "no tumour" if found["verdict"] == "notumor" else found["verdict"]
-        means = {name: found["probabilities"][name] for name in (found["verdict"], "notumor")}
-        said = ", ".join(f"{name} {mean:.2f}" for name, mean in means.items())
-        yield "tumour type", named, f"mean of {len(found['slices'])} slices: {said}"
+        vote = found["verdict"], found["probabilities"]
+        said = means_in_words(*vote, found["healthy_at"])
+        yield "tumour type", type_in_words(*vote), f"mean of {len(found['slices'])} slices: {said}"
     volumes = result.get("volumes_ml", {})
     if "whole_tumor" in volumes:
         longest = result["diameters_mm"]["whole_tumor"]
@@ -89,6 +91,13 @@ def _facts(result: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
         yield "tumour", f"{volumes['whole_tumor']:.1f} ml", said
     if "brain" in volumes:
         yield "brain", f"{volumes['brain']:.0f} ml", "inside the mask"
+
+
+def _undecided(found: Mapping[str, Any] | None) -> str | None:
+    """Between what the model cannot decide; None where it can."""
+    if not found or not is_undecided(found["verdict"], found["probabilities"]):
+        return None
+    return means_in_words(found["verdict"], found["probabilities"], found["healthy_at"])
 
 
 def _parts(result: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
@@ -111,18 +120,6 @@ def _learnt(result: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     """What each model learnt from, a sentence; alike members of an ensemble are said once."""
     for name, entry in result["models"].items():
         members = entry if isinstance(entry, list) else [entry]
-        sentences = dict.fromkeys(_sentence(member) for member in members)
+        sentences = dict.fromkeys(model_in_words(member) for member in members)
         several = f"{len(members)} models, of which each " if len(members) > 1 else ""
         yield name, several + "; ".join(sentences)
-
-
-def _sentence(member: Mapping[str, Any]) -> str:
-    if "method" in member:
-        return f"{member['method']}: a method that learns nothing"
-    about = member["learnt_from"]
-    sentence = (
-        f"learnt from {about['examples']} {about['data']} ({', '.join(about['sequences']) or 'slices'})"
-    )
-    while about := about.get("before"):
-        sentence += f", before that from {about['examples']} {about['data']}"
-    return sentence

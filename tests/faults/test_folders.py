@@ -115,3 +115,22 @@ def test_what_is_left_behind_says_which_folder_it_was_to_be(tmp_path, dead_pid):
     folder = left_by(tmp_path, dead_pid, name="sub-01_ses-2")
     assert left_behind(tmp_path, "partial") == [(folder, "sub-01_ses-2")]
     assert left_behind(tmp_path / "missing", "partial") == []
+
+
+def test_a_fault_of_what_is_read_while_a_folder_is_filled_is_not_blamed_on_it(tmp_path):
+    def fill() -> None:
+        with new_folder(tmp_path / "one"):
+            raise PermissionError(13, "Permission denied", str(tmp_path / "scan.nii.gz"))
+
+    with pytest.raises(PermissionError, match=r"scan\.nii\.gz"):
+        fill()
+
+
+def test_a_full_disk_is_said_with_the_folder(tmp_path):
+    def fill() -> None:
+        with new_folder(tmp_path / "one"):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(ImageError, match=r"one: not written, no space left.*make room"):
+        fill()
+    assert list(tmp_path.iterdir()) == []

@@ -267,7 +267,7 @@ def test_a_folder_of_something_else_is_refused_before_anything_is_predicted(opti
     ):
         run(options(patients, f"derivatives={root}"))
     assert not (tmp_path / "out").exists()
-    with pytest.raises(DataError, match=r"sub-001: holds anat and is no data set"):
+    with pytest.raises(DataError, match=r"derivatives=.*sub-001: holds the scan .*sub-001_T1w"):
         run(options(patients, f"derivatives={patients / 'sub-001'}"))
 
 

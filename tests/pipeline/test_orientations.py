@@ -97,7 +97,7 @@ def predicted(options, tmp_path):
             ),
             {Stage.strip: stripper(), Stage.segment: segmenter()},
             CONVENTIONS["brats-2023"],
-            {},
+            {name: {"method": "a stand-in"} for name in ("skullstripper", "segmenter")},
             {},
         )
         output = tmp_path / "out" / folder.parent.name

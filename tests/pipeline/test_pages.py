@@ -89,7 +89,7 @@ def test_a_name_is_only_a_name(made):
 def test_what_could_not_be_read_has_a_page_that_says_so(made):
     text = (made / "broken" / "report.html").read_text()
     assert "Failed: this subject was stopped" in text
-    assert "broken has t1 but lacks t1ce" in text
+    assert "broken_t1.nii.gz: is not a NIfTI image" in text
     assert 'id="planes"' not in text
 
 

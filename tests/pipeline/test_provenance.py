@@ -64,8 +64,8 @@ def test_missing_and_foreign_files_are_named(made):
     mask = made / "sub-001_brain_mask.nii.gz"
     mask.rename(made / "other.nii.gz")
     assert changes(made) == [
-        f"{made / 'other.nii.gz'}: is not of this result",
         f"{mask}: is not there any more",
+        f"{made / 'other.nii.gz'}: is not of this result",
     ]
 
 

@@ -54,7 +54,8 @@ def job(options, patient):
         quick = ("skullstripper=a", "segmenter=null", "classifier=null", "montage=false")
         chosen = options(patient.folder, *quick, *overrides)
         models = {Stage.strip: knows(patient.t1)}
-        return Job(dataclasses.replace(chosen, window=WINDOW), models, CONVENTIONS["brats-2023"], {}, {})
+        files = {"skullstripper": {"method": "a stand-in"}}
+        return Job(dataclasses.replace(chosen, window=WINDOW), models, CONVENTIONS["brats-2023"], files, {})
 
     return _job
 
@@ -158,7 +159,7 @@ def test_gates_judge_what_lies_on_each_other_after_registration(predicted):
 def scans(patient) -> Scans:
     """T1 and the T2 that was registered to it."""
     (subject,) = find_subjects(patient.folder)
-    every = read_scans(subject, [], None, Align.resample)
+    every = read_scans(subject, None, Align.resample)
     return registered(Scans({name: every.images[name] for name in ("t1", "t2")}, "t1", []))
 
 

@@ -44,12 +44,13 @@ def test_all_subjects_in_natural_order_with_every_volume_that_any_of_them_has(pu
     put("p2", verdict="review", gates=gates, volumes_ml={"brain": 900.0, "whole_tumor": 30.5, "edema": 10.0})
     put("p1", verdict="fail", volumes_ml={}, error="p1_t1.nii: no such file, check the path")
     write_volumes(tmp_path, all_results(tmp_path))
-    header = "subject,verdict,type,probability,brain_ml,whole_tumor_ml,edema_ml,reasons"
+    header = "subject,verdict,type,probability,notumor_probability,undecided,"
+    header += "brain_ml,whole_tumor_ml,edema_ml,reasons"
     assert (tmp_path / VOLUMES).read_text().splitlines() == [
         header,
-        'p1,fail,,,,,,"p1_t1.nii: no such file, check the path"',
-        "p2,review,,,900.0,30.5,10.0,The brain is small. | Noise.",
-        "p10,pass,glioma,0.91,1400.0,,,",
+        'p1,fail,,,,,,,,"p1_t1.nii: no such file, check the path"',
+        "p2,review,,,,,900.0,30.5,10.0,The brain is small. | Noise.",
+        "p10,pass,glioma,0.91,0.09,no,1400.0,,,",
     ]
 
 

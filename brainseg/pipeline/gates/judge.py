@@ -11,6 +11,7 @@ from scipy import stats
 
 from brainseg.config.schema import GatesConfig
 from brainseg.images.volume import Grid, Spacing, Volume, to_ras
+from brainseg.inference import HEALTHY
 from brainseg.metrics import dice
 from brainseg.pipeline.gates import atlas, brain, scan
 from brainseg.pipeline.gates.finding import Finding, findings
@@ -125,16 +126,23 @@ def _coarse(array: NDArray[Any], grid: Grid) -> tuple[NDArray[np.float32], Spaci
     return scan.coarse(upright.data[0].astype(np.float32), upright.grid.spacing_mm)
 
 
-def judge_type(probabilities: Mapping[str, float], agreement: float, limits: GatesConfig) -> list[Finding]:
+def judge_type(
+    verdict: str, probabilities: Mapping[str, float], agreement: float, limits: GatesConfig
+) -> list[Finding]:
     """How sure the vote on the tumour type is.
 
     Args:
+        verdict: The type.
         probabilities: Of each type.
         agreement: Share of the planes that say the same alone.
         limits: Of all gates.
     """
     entropy = float(stats.entropy(list(probabilities.values()))) / np.log(len(probabilities))
-    return findings({"plane_agreement": agreement, "type_entropy": entropy}, limits)
+    measured = {"plane_agreement": agreement, "type_entropy": entropy}
+    if verdict != HEALTHY and probabilities[HEALTHY] > probabilities[verdict]:
+        tumours = sum(probabilities.values()) - probabilities[HEALTHY]
+        measured["type_share"] = probabilities[verdict] / tumours if tumours > 0 else 0.0
+    return findings(measured, limits)
 
 
 def judge_tumor(shape: TumorShape, limits: GatesConfig) -> list[Finding]:

@@ -1,6 +1,7 @@
 """What the value of each gate means, a phrase for the reader."""
 
 WORDS = {
+    "synthetic_only": "{:g} of the models learnt from synthetic heads only, unmeasured on real scans",
     "lowest_intensity": "the lowest value is {:g}, and below -500 it is a CT",
     "negative_share": "{:.1%} of the values are negative, as in a scan that was normalised or has overflown",
     "grey_levels": "the head has {:g} different values",
@@ -31,6 +32,7 @@ WORDS = {
     "white_over_gray": "white matter is brighter than grey by {:.2f} standard deviations",
     "plane_agreement": "{:.0%} of the planes alone say the tumour type that all say together",
     "type_entropy": "the tumour type is open to {:.0%}, where 100% is a guess (entropy)",
+    "type_share": "notumor is likelier than the tumour type, which has {:.0%} of all that is not notumor",
     "tumor_ml": "the tumour holds {:.1f} ml",
     "tumor_pieces": "the tumour lies in {:g} pieces",
     "tumor_outside": "{:.1%} of the tumour lies outside the brain mask",
