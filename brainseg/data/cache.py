@@ -44,8 +44,8 @@ class ArrayCache:
         self.folder = Path(folder)
         self._warned = False
 
-    def get(self, key: str, make: Callable[[], Arrays]) -> Arrays:
-        """The arrays under `key`, memory-mapped; made and stored where there is no whole entry.
+    def get(self, key: str, make: Callable[[], Arrays], *, anew: bool = False) -> Arrays:
+        """The arrays under `key`, memory-mapped; made and stored where there is no whole entry, or `anew`.
 
         Who writes into one changes what this process sees, never the entry.
 
@@ -53,7 +53,7 @@ class ArrayCache:
             StorageError: They cannot be kept, or not be read back.
         """
         entry = self.folder / key[:2] / key
-        arrays = self._opened(entry)
+        arrays = None if anew else self._opened(entry)
         if arrays is None:
             self._store(entry, make())
             arrays = self._opened(entry)

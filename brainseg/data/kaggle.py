@@ -285,10 +285,14 @@ class KaggleSlices(pl.LightningDataModule):
         names = [path.relative_to(self.root).as_posix() for path in paths]
         key = self.cache.key(paths, slices=self.recipe.preprocess, names=names)
         arrays = self.cache.get(key, lambda: self._make(paths))
+        problems = _faults(paths, arrays["good"])
+        if not all(problems.values()):  # too many files were open, for instance: no fault of the slice
+            arrays = self.cache.get(key, lambda: self._make(paths), anew=True)
+            problems = _faults(paths, arrays["good"])
         good = arrays["good"]
         targets = np.array([target for _, target in found], dtype=np.int64)
-        problems = {names[i]: _fault(paths[i]) for i in np.flatnonzero(~good)}
-        refuse_if_bad(problems, len(paths), "slices", self.skip_bad)
+        told = {names[i]: fault or "could not be read a moment ago" for i, fault in problems.items()}
+        refuse_if_bad(told, len(paths), "slices", self.skip_bad)
         kept = [name for name, ok in zip(names, good, strict=True) if ok]
         subjects = _subjects(self.root / "subjects.csv")
         owners = [subjects.get(name, name) for name in kept]
@@ -369,12 +373,17 @@ class SliceDataset(Dataset[tuple[torch.Tensor, int]]):
         return [(x, int(self.slices.targets[index])) for x, index in zip(inputs, indices, strict=True)]
 
 
-def _fault(path: Path) -> str:
+def _faults(paths: Sequence[Path], good: NDArray[np.bool_]) -> dict[int, str | None]:
+    """What is wrong with each slice that was not good; None where it can be read by now."""
+    return {i: _fault(path) for i, path in enumerate(paths) if not good[i]}
+
+
+def _fault(path: Path) -> str | None:
     try:
         read_slice(path)
     except ImageError as error:
         return str(error)
-    return "it could not be read before"
+    return None
 
 
 def _subjects(path: Path) -> dict[str, str]:

@@ -212,3 +212,27 @@ def test_scans_of_a_damaged_cache_are_prepared_as_they_were(segmenter):
     segmenter.prepare_data()
     assert before.keys() == segmenter.arrays.keys()
     assert all(np.array_equal(segmenter.arrays[name]["image"], before[name]) for name in before)
+
+
+def test_a_slice_that_could_not_be_read_for_a_while_is_not_left_out_for_ever(composed, tmp_path, monkeypatch):
+    """Nothing that the cache keeps says that a slice is bad when it can be read."""
+    from hydra.utils import instantiate
+
+    from brainseg.config.errors import ImageError
+    from brainseg.data import kaggle
+
+    write_cohort(tmp_path / "set", layout="kaggle", subjects=4, seed=1, spacing_mm=8.0, slices_per_subject=3)
+    about = ["data=kaggle", "data.split=random", "data.skip_bad=true", "classifier.preprocess.size=32"]
+    data = instantiate(composed(*about, f"data.root={tmp_path}/set").data, _convert_="object")
+    read = kaggle.read_slice
+
+    def fail_for_one(path):
+        if path.name == "Tr-gl_0001.jpg":
+            raise ImageError(f"{path}: too many open files")
+        return read(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(kaggle, "read_slice", fail_for_one)
+        data.prepare_data()
+        assert "Training/glioma/Tr-gl_0001.jpg" not in data._slices()["Training"].names
+    assert "Training/glioma/Tr-gl_0001.jpg" in data._slices()["Training"].names
