@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from brainseg.config import UserError, check, check_predict, conf_dir, explain, register_schemas
 from brainseg.config.errors import USAGE_ERROR
+from brainseg.files import not_written
 from brainseg.leftovers import remove_if_unused
 from brainseg.signals import asked_to_stop, heed
 from brainseg.terminal import say
@@ -54,7 +55,7 @@ def _ending_in_one_line() -> Iterator[None]:
     except BaseException as error:
         if asked_to_stop():
             _end_stopped(error, single=single)
-        elif single and isinstance(error, UserError | HydraException | OmegaConfBaseException):
+        elif single and isinstance(error, UserError | HydraException | OmegaConfBaseException | OSError):
             remove_if_unused()
             if (mendable := _mendable(error)) is not None:
                 sys.exit(_said(str(mendable)))
@@ -109,20 +110,33 @@ def _one_line_errors(main: Callable[[], Any]) -> None:
     register_schemas()
     try:
         main()
-    except (UserError, InstantiationException) as error:
+    except (HydraException, OmegaConfBaseException) as error:
+        if not isinstance(error, InstantiationException):
+            sys.exit(_said(explain(error)))
         if (mendable := _mendable(error)) is None:
             raise
         sys.exit(_said(str(mendable)))
-    except (HydraException, OmegaConfBaseException) as error:
-        sys.exit(_said(explain(error)))
+    except (UserError, OSError) as error:
+        if (mendable := _mendable(error)) is None:
+            raise
+        sys.exit(_said(str(mendable)))
 
 
 def _mendable(error: Exception) -> UserError | None:
-    """The user's error itself, or the one that Hydra wrapped while it built an object."""
+    """The user's error itself, the one that Hydra wrapped while it built an object, or a full disk's."""
     for candidate in (error, error.__cause__):
         if isinstance(candidate, UserError):
             return candidate
-    return None
+    return _not_written(error) if isinstance(error, OSError) else None
+
+
+def _not_written(error: OSError) -> UserError | None:
+    """The line for a file that a library could not write, whose name the system does not always tell."""
+    if error.filename is not None or HydraConfig.initialized():
+        return not_written(Path(error.filename or HydraConfig.get().runtime.output_dir), error)
+    if not_written(Path.cwd(), error) is None:
+        return None
+    return UserError(f"a file could not be written, {error.strerror}; make room or choose another folder")
 
 
 def _said(message: str) -> int:

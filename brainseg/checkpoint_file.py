@@ -29,10 +29,22 @@ def write_checkpoint(content: dict[str, Any], path: str | Path) -> None:
     """
     path = Path(path)
     with writing(path) as temporary:
-        torch.save(content, temporary)
+        _save(content, temporary)
         digest = _sha256(temporary)
         _write_sums(path, [digest, *_sums(path)])
     _write_sums(path, [digest])
+
+
+def _save(content: dict[str, Any], path: Path) -> None:
+    try:
+        with path.open("wb") as file:
+            torch.save(content, file)
+    except (
+        RuntimeError
+    ) as error:  # PyTorch says "unexpected pos" of a full disk, after the system's own error
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def load_checkpoint(path: str | Path) -> Any:

@@ -12,7 +12,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from brainseg.config import UserError, check
+from brainseg.config import ConfigError, UserError, check
 from brainseg.config.errors import USAGE_ERROR
 from brainseg.terminal import say
 
@@ -35,6 +35,8 @@ class CheckSweep(Callback):
         except (HydraException, OmegaConfBaseException):
             return  # Hydra composes the jobs next, and says this itself
         _refuse_bad(jobs, check)
+        if config.hydra.launcher._target_.endswith(".BasicLauncher"):
+            _refuse_bad(jobs, _refuse_several_processes)
         from brainseg.preflight import preflight  # loads torch, so only once the values are known to be good
 
         _refuse_bad(jobs, preflight)
@@ -46,6 +48,16 @@ def _composed(config: DictConfig) -> dict[Job, DictConfig]:
     loader = GlobalHydra.instance().config_loader()
     batches = BasicSweeper.split_arguments(overrides, max_batch_size=None)
     return {tuple(job): loader.load_sweep_config(config, list(job)) for batch in batches for job in batch}
+
+
+def _refuse_several_processes(cfg: DictConfig) -> None:
+    """Lightning would begin the other processes of a job with the command of the whole sweep."""
+    trainer = cfg.trainer
+    if str(trainer.strategy).startswith("ddp") and trainer.devices not in (1, "1"):
+        raise ConfigError(
+            f"trainer.strategy is {trainer.strategy} and trainer.devices {trainer.devices}, but the jobs of a "
+            "sweep run one after the other in one process; set trainer.devices=1, or train each by a command"
+        )
 
 
 def _refuse_bad(jobs: dict[Job, DictConfig], checked: Callable[[DictConfig], None]) -> None:
