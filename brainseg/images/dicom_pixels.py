@@ -33,8 +33,13 @@ def refuse_wrong_pixels(path: Path, n_rows: int, n_columns: int) -> None:
     Raises:
         ImageError: They are, or there are none.
     """
-    with quietly():
-        _refuse_wrong(path, n_rows, n_columns)
+    try:
+        with quietly():
+            _refuse_wrong(path, n_rows, n_columns)
+    except ImageError:
+        raise
+    except Exception as error:  # pydicom meets broken bytes with many types
+        raise ImageError(f"{path}: the DICOM header is damaged ({error}); fetch it again") from error
 
 
 def _refuse_wrong(path: Path, n_rows: int, n_columns: int) -> None:
@@ -120,13 +125,10 @@ def _dataset(path: Path) -> Any:
     from pydicom.filereader import read_file_meta_info
     from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-    try:
-        packed = read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
-        dataset = pydicom.dcmread(path, defer_size=None if packed else _LARGE)
-        for name in _ABOUT_PIXELS[:-1]:
-            dataset.get(name)  # decoded on first use
-    except Exception as error:  # pydicom meets broken bytes with many types
-        raise ImageError(f"{path}: the DICOM header is damaged ({error}); fetch it again") from error
+    packed = read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
+    dataset = pydicom.dcmread(path, defer_size=None if packed else _LARGE)
+    for name in _ABOUT_PIXELS[:-1]:
+        dataset.get(name)  # decoded on first use
     return dataset
 
 

@@ -95,6 +95,15 @@ def test_something_behind_the_last_element_that_claims_gigabytes_is_refused(seri
     )
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_sequence_of_noise_never_ends_in_a_traceback(seed, series):
+    noise = np.random.default_rng(seed).bytes(64)
+    items = b"\xfe\xff\x00\xe0" + (56).to_bytes(4, "little") + noise[:56] if seed % 2 else noise
+    element = b"\xe1\x7f\x10\x10SQ\0\0" + len(items).to_bytes(4, "little") + items
+    series[3].write_bytes(series[3].read_bytes() + element)
+    refused(series, series[3].name)
+
+
 def test_a_file_that_does_not_say_how_its_pixels_are_stored_is_refused(series):
     meta = b"\x02\x00\x10\x00UI"  # (0002,0010)
     content = series[0].read_bytes()
