@@ -55,8 +55,8 @@ def _refuse_several_processes(cfg: DictConfig) -> None:
     trainer = cfg.trainer
     if str(trainer.strategy).startswith("ddp") and trainer.devices not in (1, "1"):
         raise ConfigError(
-            f"trainer.strategy is {trainer.strategy} and trainer.devices {trainer.devices}, but the jobs of a "
-            "sweep run one after the other in one process; set trainer.devices=1, or train each by a command"
+            f"trainer.strategy is {trainer.strategy} and trainer.devices {trainer.devices}, but the jobs of "
+            "a sweep run one after the other in one process; set trainer.devices=1, or train each alone"
         )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from brainseg.config.errors import ConfigError, DataError, GeometryError, ImageError
+from brainseg.config.errors import ConfigError, GeometryError, ImageError
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.images.labels import CONVENTIONS, Convention, detect, to_classes
 from brainseg.images.layouts import Subject, load_subject
@@ -26,6 +26,8 @@ class BraTSVolumes(VolumeData):
         settings: As for VolumeData.
     """
 
+    where_from = WHERE_FROM
+
     def __init__(self, labels: str, **settings: Any) -> None:
         super().__init__(**settings)
         if labels != "auto" and labels not in CONVENTIONS:
@@ -33,8 +35,6 @@ class BraTSVolumes(VolumeData):
         self.labels = labels
 
     def cases(self) -> list[Case]:
-        if not self.root.exists():
-            raise DataError(f"{self.root}: no such folder; {WHERE_FROM}")
         self.subjects = self.found_subjects()
         self.convention = self._convention()
         self.facts["label_convention"] = self.convention.name

@@ -3,7 +3,7 @@
 from typing import Any
 
 from brainseg.config import ANY
-from brainseg.config.errors import ConfigError, DataError, GeometryError, ImageError
+from brainseg.config.errors import ConfigError, GeometryError, ImageError
 from brainseg.data.splits import Split, original_split
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.images.layouts import Subject
@@ -25,6 +25,8 @@ class NFBSVolumes(VolumeData):
         settings: As `VolumeData` has them.
     """
 
+    where_from = WHERE_FROM
+
     def __init__(self, split: str = "random", **settings: Any) -> None:
         super().__init__(**settings)
         if split not in ("random", "original"):
@@ -39,8 +41,6 @@ class NFBSVolumes(VolumeData):
         return original_split(list(strata)) if self.how == "original" else super().split_of(strata)
 
     def cases(self) -> list[Case]:
-        if not self.root.exists():
-            raise DataError(f"{self.root}: no such folder; {WHERE_FROM}")
         self.subjects = self.found_subjects()
         return [Case(name, self._files(subject)) for name, subject in self.subjects.items()]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytorch_lightning as pl
@@ -17,7 +17,7 @@ from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
 from brainseg.augment import VolumeAugment
-from brainseg.config.errors import ImageError
+from brainseg.config.errors import DataError, ImageError
 from brainseg.config.schema import Intensity, VolumeRecipe
 from brainseg.data.cache import ArrayCache, Arrays
 from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader, worker_count
@@ -64,6 +64,7 @@ class VolumeData(pl.LightningDataModule):
         skip_bad: Leave unusable cases out, named, instead of refusing to start.
     """
 
+    where_from: ClassVar[str]  # who has no such data reads where to get it
     beginning = START  # where the first training batches are from
 
     def __init__(
@@ -93,7 +94,7 @@ class VolumeData(pl.LightningDataModule):
 
     def found_subjects(self) -> dict[str, Subject]:
         """The subjects below the root, by their ids; what was chosen among their files is said."""
-        subjects = find_subjects(self.root)
+        subjects = self._subjects()
         for subject in subjects:
             for remark in subject.warnings:
                 log.warning("%s: %s", subject.id, remark)
@@ -109,7 +110,12 @@ class VolumeData(pl.LightningDataModule):
         Raises:
             DataError: They are too few, or there is no such folder.
         """
-        self.split_of({subject.id: "" for subject in find_subjects(self.root)})
+        self.split_of({subject.id: "" for subject in self._subjects()})
+
+    def _subjects(self) -> list[Subject]:
+        if not self.root.exists():
+            raise DataError(f"{self.root}: no such folder; {self.where_from}")
+        return find_subjects(self.root)
 
     def prepare_data(self) -> None:
         sweep_cache(self.cache.folder)

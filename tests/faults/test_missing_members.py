@@ -5,12 +5,12 @@ import logging
 import shutil
 
 import pytest
-import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from typer.testing import CliRunner
 
 from brainseg.checkpoint import read_checkpoint
+from brainseg.checkpoint_file import write_checkpoint
 from brainseg.cli import app
 from brainseg.config import check_predict, conf_dir, register_schemas
 from brainseg.pipeline import run as predict
@@ -81,7 +81,7 @@ def test_a_fold_without_a_folder_is_said_by_its_number(sweep, warnings_of):
 def test_a_fold_whose_training_was_stopped_before_its_end_is_said(sweep, warnings_of):
     stored = read_checkpoint(sweep / "1" / BEST)
     stored["brainseg"]["fitted"] = {}
-    torch.save(stored, sweep / "1" / BEST)
+    write_checkpoint(stored, sweep / "1" / BEST)
     assert warnings_of(sweep, "page=false") == [
         f"{sweep / '1' / BEST} was not fitted to its validation scans: did its training end?"
     ]

@@ -148,11 +148,12 @@ def test_a_field_of_view_wider_than_any_scanner_is_refused(scan, tmp_path):
 
 
 def test_resampling_is_refused_where_the_new_grid_would_not_fit_in_memory():
-    volume = Volume(np.random.default_rng(0).random((1, 4, 5, 6), np.float32), Grid((4, 5, 6), np.eye(4)))
-    wanted = VolumePreprocess(["t1"], [0.001, 1.0, 1.0])
+    coarse = Grid((4, 5, 6), np.diag([100.0, 100.0, 100.0, 1.0]))
+    volume = Volume(np.random.default_rng(0).random((1, 4, 5, 6), np.float32), coarse)
+    wanted = VolumePreprocess(["t1"], [0.1, 50.0, 50.0])
     assert peak_mb(prepare_volume, volume, wanted) < 10
     with pytest.raises(
-        ImageError, match=r"of 1 x 1 x 1 mm, resampled to 0.001 x 1 x 1 mm, would have 4000 x 5 "
+        ImageError, match=r"of 100 x 100 x 100 mm, resampled to 0.1 x 50 x 50 mm, would have 4000 x 10 "
     ):
         prepare_volume(volume, wanted)
     giant = Grid((1400, 1400, 1400), np.eye(4))

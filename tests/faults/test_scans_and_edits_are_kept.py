@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import brainseg
-from brainseg import demo, folders
+from brainseg import demo, files, folders
 from brainseg.config.errors import DataError
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.pipeline import outputs, run
@@ -214,7 +214,7 @@ def test_what_a_killed_run_left_is_swept_up_at_the_next(scans, predict_options, 
     dead = subprocess.Popen([sys.executable, "-S", "-c", ""])
     dead.wait()
     (tmp_path / "out").mkdir()
-    left = tmp_path / "out" / f".partial-A-{folders._host()}-{dead.pid}-0123abcd"
+    left = tmp_path / "out" / f".partial-A-{files.host()}-{dead.pid}-0123abcd"
     left.mkdir()
     (left / RESULT).write_text("{}")
     assert run(predict_options(scans / "A")) == 0
