@@ -20,6 +20,10 @@ class Position:
     epochs: int
     batches: int
 
+    def __str__(self) -> str:
+        within = f" and {self.batches} batches of the next" if self.batches else ""
+        return f"{self.epochs} epochs are done{within}"
+
 
 START = Position(0, 0)
 

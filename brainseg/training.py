@@ -56,6 +56,7 @@ def train(cfg: DictConfig) -> float:
         resumed.refuse_other_subjects(data.split)
         data.beginning = resumed.position
         keep_command_line(cfg)
+        _say(f"going on with {cfg.resume}: {resumed.position}")
     module.provenance = record(cfg) | {
         "facts": data.facts,
         "split": split_hash(data.split),
@@ -144,6 +145,7 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
     # Scoring a checkpoint needs no weights but the averaged ones, which are where it looks for weights.
     warnings.filterwarnings("ignore", message=".*WeightAveraging callback, but loading a checkpoint outside")
+    warnings.filterwarnings("ignore", message=".*is smaller than the logging interval")
     warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.* is deprecated")
     warnings.filterwarnings("ignore", message=".*does not have many workers which may be a bottleneck")
 

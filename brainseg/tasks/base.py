@@ -76,6 +76,10 @@ class TaskModule(pl.LightningModule):
         self._loss_sum = self._loss_sum + loss.detach().float() * n
         self._samples += n
 
+    def on_train_start(self) -> None:
+        if type(self).fit_to_validation is not TaskModule.fit_to_validation:
+            self.fitted = {}  # of the weights that a run goes on from, and of none that come
+
     def on_train_epoch_start(self) -> None:
         self._loss_sum, self._samples = 0.0, 0
 
