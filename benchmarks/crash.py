@@ -1,7 +1,7 @@
 """What is lost or silently wrong when files are damaged and trainings killed, counted over many of them.
 
 python benchmarks/crash.py files [--n 1000] [--seed 0] [--folder DIR]
-python benchmarks/crash.py kills [--n 500] [--seed 0] [--folder DIR]
+python benchmarks/crash.py kills [--n 500] [--seed 0] [--folder DIR] [--setting KEY=VALUE]
 
 files    Small scans and slices of a phantom are damaged by chance, found, read and prepared as prediction
          does it, in this one process. tests/faults/fuzz.py says what counts as the same, refused,
@@ -54,6 +54,7 @@ def main() -> None:
     kills.add_argument("--n", type=int, default=500)
     kills.add_argument("--seed", type=int, default=0)
     kills.add_argument("--folder", type=Path, default=None, help="where they train, else a temporary one")
+    kills.add_argument("--setting", action="append", default=[], help="of all, e.g. trainer.accelerator=gpu")
     kills.set_defaults(run=_kills)
     given = options.parse_args()
     sys.exit(given.run(given))
@@ -88,7 +89,7 @@ def _kills(given: argparse.Namespace) -> int:
     draw = random.Random(given.seed)
     with tempfile.TemporaryDirectory(dir=given.folder, prefix="killed_", ignore_cleanup_errors=True) as place:
         kinds = {
-            name: kills.Trainings(Path(place) / str(n), *settings)
+            name: kills.Trainings(Path(place) / str(n), *settings, *given.setting)
             for n, (name, settings) in enumerate(KINDS.items())
         }
         results: dict[str, list[Any]] = {name: [] for name in kinds}

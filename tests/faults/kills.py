@@ -134,7 +134,6 @@ class Trainings:
 
     def _load(self) -> None:
         """Import all that a training does, so that no child has to."""
-        import wandb  # noqa: F401  (Lightning's loggers do)
 
     def _forked(self, command: list[str], run: Path, kill: Kill) -> int:
         sys.stdout.flush()
