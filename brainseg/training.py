@@ -24,6 +24,7 @@ from brainseg.checkpoint import begin_with, load_model, store_fitted
 from brainseg.config import ConfigError, chosen, plain, record
 from brainseg.data import data_of
 from brainseg.device import best_device, precision_for
+from brainseg.files import sweep_files, writing
 from brainseg.resume import keep_command_line, resumed_run, split_hash
 from brainseg.tasks import TASKS, TaskModule
 from brainseg.terminal import say
@@ -65,7 +66,7 @@ def train(cfg: DictConfig) -> float:
         "started_from": started_from,
     }
     if cfg.paths.run is not None:
-        _write_json(Path(cfg.paths.run) / "split.json", data.split.as_dict())
+        _prepare_folder(Path(cfg.paths.run), data)
     return _run(cfg, module, data)
 
 
@@ -191,6 +192,10 @@ def _commit() -> str | None:
     return done.stdout.strip() or None
 
 
-def _write_json(path: Path, values: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(values, indent=1) + "\n")
+@rank_zero_only
+def _prepare_folder(run: Path, data: Any) -> None:
+    """Remove what a killed process left half-written in the folder, and write which subject is where."""
+    for folder in (run, *(path for path in run.glob("*") if path.is_dir())):
+        sweep_files(folder)
+    with writing(run / "split.json") as temporary:
+        temporary.write_text(json.dumps(data.split.as_dict(), indent=1) + "\n")

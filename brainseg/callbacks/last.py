@@ -10,7 +10,6 @@ from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from brainseg.callbacks.metrics_csv import MetricsCSV
-from brainseg.files import sweep_files
 from brainseg.position import Position, position_in, settle
 from brainseg.signals import Stopped, heed, note_no_longer, note_only
 
@@ -36,10 +35,6 @@ class Last(pl.Callback):
         self.every_minutes = every_minutes
         self._written: Position | None = None
         self._written_at = 0.0
-
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        if trainer.is_global_zero:
-            sweep_files(self.path.parent)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._written, self._written_at = _position(trainer), time.monotonic()
