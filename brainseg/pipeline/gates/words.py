@@ -32,7 +32,7 @@ WORDS = {
     "white_over_gray": "white matter is brighter than grey by {:.2f} standard deviations",
     "plane_agreement": "{:.0%} of the planes alone say the tumour type that all say together",
     "type_entropy": "the tumour type is open to {:.0%}, where 100% is a guess (entropy)",
-    "type_share": "notumor is likelier than the tumour type, which has {:.0%} of all that is not notumor",
+    "type_share": "notumor is likelier than the tumour type, which has {:.0%} of what all tumour types have",
     "tumor_ml": "the tumour holds {:.1f} ml",
     "tumor_pieces": "the tumour lies in {:g} pieces",
     "tumor_outside": "{:.1%} of the tumour lies outside the brain mask",
