@@ -4,7 +4,7 @@ python benchmarks/unchanged.py record FILE.json [--demo outputs/demo]
 python benchmarks/unchanged.py compare BEFORE.json AFTER.json
 
 For a change of structure that is to change no result: recorded before and after, on one machine, with as
-many threads. Recorded are, by the commands alone, so that moved modules do not matter: the weights and metrics
+many threads. Recorded are, by the commands alone, so that moved modules do not matter: weights and metrics
 of four steps of training of each task; masks, label maps, probabilities, volumes, types and gates of
 predictions; brain masks and tumours evaluated, the latter by three protocols; and a BIDS export. With --demo
 the predictions are of the demo's ten patients by its models, else of two by the models just trained.
