@@ -15,6 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from brainseg.arguments import quoted_paths
 from brainseg.config import UserError, check, check_predict, conf_dir, explain, register_schemas
 from brainseg.config.errors import USAGE_ERROR
 from brainseg.files import not_written
@@ -75,7 +76,8 @@ def _end_stopped(error: BaseException, *, single: bool) -> None:
 def _say_how_to_go_on() -> None:
     run = Path(HydraConfig.get().runtime.output_dir)
     if (run / "checkpoints" / "last.ckpt").is_file():
-        say(f"go on with python train.py resume={shlex.quote(os.path.relpath(run))}", error=True)
+        resume = shlex.quote(f"resume={os.path.relpath(run)}")
+        say(f"go on with python train.py {resume}", error=True)
 
 
 def _say_where_the_sweep_ends() -> None:
@@ -85,7 +87,7 @@ def _say_where_the_sweep_ends() -> None:
 
 
 def _train_or_go_on() -> None:
-    if any(one.startswith("resume=") for one in sys.argv[1:]):
+    if any(one.lstrip("+").startswith("resume=") for one in sys.argv[1:]):
         from brainseg.resume import resumed_arguments
 
         sys.argv[1:] = resumed_arguments(sys.argv[1:])
@@ -107,6 +109,7 @@ def predict_main() -> None:
 
 def _one_line_errors(main: Callable[[], Any]) -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing and exiting
+    sys.argv[1:] = quoted_paths(sys.argv[1:])
     register_schemas()
     try:
         main()

@@ -1,6 +1,7 @@
 """Reading a checkpoint back: the weights and everything needed to use them."""
 
 import pickle
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     try:
         stored = load_checkpoint(path)
     except pickle.UnpicklingError as error:
+        if not _is_pickled(path):
+            raise CheckpointError(f"{path} is no checkpoint: it begins with {_beginning(path)}") from error
         raise CheckpointError(
             f"{path} was not opened: it holds more than plain data, which could run code "
             f"({_first_line(error)}); only checkpoints written by brainseg are read"
@@ -148,6 +151,16 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if fault := structure_fault(stored):
         raise CheckpointError(f"{path} cannot be used: it is a checkpoint which {fault}")
     return dict(stored)
+
+
+def _is_pickled(path: Path) -> bool:
+    """Whether it is a zip archive or a pickle, in which PyTorch has found what it does not unpack."""
+    return zipfile.is_zipfile(path) or _beginning(path).startswith(r"b'\x80")
+
+
+def _beginning(path: Path) -> str:
+    with path.open("rb") as file:
+        return str(file.read(24))
 
 
 def store_fitted(path: str | Path, fitted: dict[str, Any]) -> None:

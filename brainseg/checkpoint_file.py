@@ -18,7 +18,7 @@ from brainseg.config.errors import CheckpointError
 from brainseg.files import writing
 
 SUM = ".sha256"  # behind the name of the checkpoint
-_SUM_LINE = re.compile(r"[0-9a-f]{64}  .+")
+_SUM_LINE = re.compile(r"([0-9a-fA-F]{64})(\s.*)?")  # of sha256sum, or of another tool that is like it
 
 
 def write_checkpoint(content: dict[str, Any], path: str | Path) -> None:
@@ -107,8 +107,8 @@ def _sums(path: Path) -> list[str]:
     file = _sum_file(path)
     if not file.is_file():
         return []
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    return [line[:64] for line in lines if _SUM_LINE.fullmatch(line)]
+    lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    return [found[1].lower() for line in lines if (found := _SUM_LINE.fullmatch(line.strip()))]
 
 
 def _write_sums(path: Path, sums: list[str]) -> None:

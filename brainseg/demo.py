@@ -131,7 +131,7 @@ def _trained(task: str, folder: Path, screen: Console) -> Path:
     run = folder / task
     checkpoint = run / "checkpoints" / "last.ckpt"
     screen.rule(f"training the {task}")
-    _command("train", f"experiment=demo_{task}", f"hydra.run.dir={run}", ends_with=(0,))
+    _command("train", f"experiment=demo_{task}", f"hydra.run.dir={run}", "overwrite=true", ends_with=(0,))
     return checkpoint
 
 

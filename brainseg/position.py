@@ -22,7 +22,7 @@ class Position:
 
     def __str__(self) -> str:
         within = f" and {self.batches} batches of the next" if self.batches else ""
-        return f"{self.epochs} epochs are done{within}"
+        return f"{self.epochs} epoch{'s' * (self.epochs != 1)} done{within}"
 
 
 START = Position(0, 0)

@@ -13,6 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from brainseg.arguments import quoted
 from brainseg.checkpoint import read_checkpoint
 from brainseg.config import ConfigError, record
 from brainseg.config.errors import CheckpointError, DataError
@@ -24,7 +25,13 @@ from brainseg.run_overrides import OVERRIDES, read_overrides, refuse_unsafe
 
 LAST = Path("checkpoints") / "last.ckpt"
 # What may differ in a run that goes on: nothing learnt depends on it, or it is seen to elsewhere.
-_FREE = ("name", "start_from", "trainer", "data.root", "data.workers", "data.cache", "data.skip_bad")
+_FREE = {
+    *("name", "start_from", "data.root", "data.workers", "data.cache", "data.skip_bad"),
+    *(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy", "precision")),
+    *(f"trainer.{name}" for name in ("max_epochs", "max_time", "checkpoint_minutes", "log_every_n_steps")),
+    *(f"trainer.{name}" for name in ("default_root_dir", "deterministic", "enable_model_summary")),
+    *(f"trainer.{name}" for name in ("limit_test_batches", "num_sanity_val_steps", "_target_")),
+}
 
 
 @dataclass(frozen=True)
@@ -101,10 +108,12 @@ def resumed_arguments(arguments: Sequence[str]) -> list[str]:
     _refuse_other_model(resume, recorded, given)
     before = [one for key, one in recorded.items() if key not in given]
     refuse_unsafe(run / OVERRIDES, before)
-    beside = [one for one in arguments if _key(one) != "resume"]
+    options = [one for one in arguments if _key(one) == one]  # and what belongs to them: --cfg job
+    beside = [one for key, one in given.items() if key not in ("resume", one)]
     # Hydra itself would write over the folder's record before the new values are accepted.
     own = {"resume": checkpoint, "hydra.run.dir": run, "hydra.output_subdir": None, "hydra.mode": "RUN"}
-    return [*before, *beside, *(f"{key}={_quoted(value)}" for key, value in own.items())]
+    own_overrides = [f"{key}={'null' if value is None else quoted(str(value))}" for key, value in own.items()]
+    return [*options, *before, *beside, *own_overrides]
 
 
 def keep_command_line(cfg: DictConfig) -> None:
@@ -154,13 +163,6 @@ def _key(argument: str) -> str:
 
 def _value(argument: str) -> Any:
     return OverridesParser.create().parse_override(argument).value()
-
-
-def _quoted(value: Any) -> str:
-    if value is None:
-        return "null"
-    text = str(value).replace("'", r"\'")
-    return f"'{text}'"
 
 
 def _refuse_other_config(cfg: DictConfig, task: str, run: Mapping[str, Any]) -> None:

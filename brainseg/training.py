@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import platform
+import shlex
 import subprocess
 import warnings
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ from typing import Any
 import pytorch_lightning as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from pytorch_lightning.callbacks import LambdaCallback
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
@@ -26,6 +28,7 @@ from brainseg.data import data_of
 from brainseg.device import best_device, precision_for
 from brainseg.files import sweep_files, writing
 from brainseg.resume import keep_command_line, resumed_run, split_hash
+from brainseg.run_lock import only_training_in
 from brainseg.tasks import TASKS, TaskModule
 from brainseg.terminal import say
 
@@ -40,6 +43,25 @@ def train(cfg: DictConfig) -> float:
         The best value of the monitored metric, for sweepers that optimise.
     """
     _quieten()
+    if cfg.paths.run is None or os.environ.get("LOCAL_RANK", "0") != "0":
+        return _train(cfg)
+    run = Path(cfg.paths.run)
+    with only_training_in(run):
+        _refuse_to_replace(cfg, run)
+        return _train(cfg)
+
+
+def _refuse_to_replace(cfg: DictConfig, run: Path) -> None:
+    """A new run replaces the checkpoints of an earlier one in its folder only where it is told to."""
+    last = run / "checkpoints" / "last.ckpt"
+    if cfg.resume is None and not cfg.overwrite and last.is_file():
+        raise ConfigError(
+            f"{run} holds a run already; go on with it by resume={run}, replace it by overwrite=true, or "
+            "give another hydra.run.dir"
+        )
+
+
+def _train(cfg: DictConfig) -> float:
     resumed = None if cfg.resume is None else resumed_run(cfg)
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     module = TASKS[cfg.task](
@@ -56,7 +78,6 @@ def train(cfg: DictConfig) -> float:
     if resumed is not None:
         resumed.refuse_other_subjects(data.split)
         data.beginning = resumed.position
-        keep_command_line(cfg)
         _say(f"going on with {cfg.resume}: {resumed.position}")
     module.provenance = record(cfg) | {
         "facts": data.facts,
@@ -89,8 +110,12 @@ def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> f
     with _opened_loggers(cfg) as loggers:
         settings = _trainer_settings(cfg)
         _introduce(module, data, settings)
+        accepted = LambdaCallback(on_train_start=lambda *_: keep_command_line(cfg))
         trainer = instantiate(
-            settings, callbacks=list(callbacks.values()), logger=loggers, plugins=[CheckpointFiles()]
+            settings,
+            callbacks=[*callbacks.values(), accepted],
+            logger=loggers,
+            plugins=[CheckpointFiles()],
         )
         trainer.fit(module, data, ckpt_path=cfg.resume, weights_only=True)
         best, last = callbacks["best"], callbacks["last"].path
@@ -126,7 +151,8 @@ def _score(trainer: pl.Trainer, module: TaskModule, data: Any, checkpoint: str) 
         _say("no test part (data.test_share is 0): the scores below are of the validation part")
         trainer.validate(module, data, ckpt_path=checkpoint, weights_only=True)
     best = os.path.relpath(checkpoint)
-    _say(f"best checkpoint: {best}", f"predict with it: python predict.py input=PATH {module.task}={best}")
+    given = shlex.quote(f"{module.task}={best}")
+    _say(f"best checkpoint: {best}", f"predict with it: python predict.py input=PATH {given}")
 
 
 def _trainer_settings(cfg: DictConfig) -> dict[str, Any]:
@@ -166,7 +192,14 @@ def _opened_loggers(cfg: DictConfig) -> Iterator[list[Logger]]:
     """
     loggers = [instantiate(node) for node in plain(cfg.logger).values()]
     for logger in loggers:
-        logger.log_hyperparams(record(cfg))
+        try:
+            logger.log_hyperparams(record(cfg))
+        except Exception as error:
+            if isinstance(logger, WandbLogger):  # no account here, for instance
+                raise ConfigError(
+                    f"logger=wandb: {str(error).splitlines()[0]}; WANDB_MODE=offline needs no account"
+                ) from error
+            raise
         if isinstance(logger, MetricsCSV) and cfg.resume is None:
             logger.keep(0)  # of a run that was killed in this folder before its first checkpoint
     failed = True

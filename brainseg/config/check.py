@@ -13,6 +13,7 @@ from brainseg.config.schema import PredictConfig
 
 Section = TypeVar("Section")
 _SECTIONS = ("classifier", "skullstripper", "segmenter")
+_THAT_LEARN = ("last", "best", "average")  # callbacks on which depends what is kept of a training
 
 
 def check(cfg: DictConfig) -> None:
@@ -92,7 +93,14 @@ def record(cfg: DictConfig) -> dict[str, Any]:
         **{kind: chosen(cfg, kind) for kind in ("loss", "optimizer", "scheduler")},
         "data": data,
         "trainer": plain(cfg.trainer),
+        "callbacks": {name: _without_places(plain(cfg.callbacks.get(name))) for name in _THAT_LEARN},
     }
+
+
+def _without_places(settings: Any) -> Any:
+    """A callback's settings but for how often it writes, and to where: a run may be moved."""
+    free = ("dirpath", "folder", "every_minutes")
+    return settings and {key: value for key, value in settings.items() if key not in free}
 
 
 def explain(error: HydraException | OmegaConfBaseException) -> str:

@@ -519,6 +519,7 @@ class TrainConfig:
     tags: list[str] = MISSING
     seed: int = MISSING
     resume: Optional[str] = MISSING
+    overwrite: bool = MISSING
     start_from: Optional[str] = MISSING  # of the same task and network; resume, where given, goes before it
     test: bool = MISSING
     paths: Paths = MISSING

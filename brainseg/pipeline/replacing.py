@@ -44,14 +44,20 @@ def replacement(target: Path, known_in: KnownIn) -> Iterator[Path]:
 
 
 def known_files(folder: Path, name: str = "") -> Known:
-    """Of a subject's folder, by its SHA256SUMS; nothing, where these cannot be read."""
+    """Of a subject's folder, by its SHA256SUMS; nothing, where these cannot be read or were made anew.
+
+    The sums beside the subjects' folders say what each list was when predict.py wrote it.
+    """
     try:
-        return {
-            **{name: {digest} for name, digest in read_sums(folder).items()},
-            SUMS: {sha256(folder / SUMS)},
-        }
-    except DataError:
+        sums, own = read_sums(folder), sha256(folder / SUMS)
+    except (DataError, OSError):
         return {}
+    subject = name or folder.name
+    try:
+        written = read_sums(folder.parent).get(f"{subject}/{SUMS}", own)
+    except DataError:  # a run that was killed before its end has written none
+        written = own
+    return {**{file: {digest} for file, digest in sums.items()}, SUMS: {own}} if written == own else {}
 
 
 def recover(parent: Path, known_in: KnownIn) -> None:

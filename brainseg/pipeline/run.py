@@ -108,7 +108,8 @@ def _done_before(subjects: list[Subject], job: Job, output: Path) -> dict[str, d
         more = " and others" if len(in_the_way) > 3 else ""
         raise DataError(
             f"{output} already has results of {', '.join(in_the_way[:3])}{more}, from other scans, models, "
-            "settings or code; set overwrite=true to replace them, or another output="
+            "settings or code, or with edited files; set overwrite=true to replace them (what you edited is "
+            "kept as edited-NAME), or another output="
         )
     return done
 

@@ -152,3 +152,21 @@ def test_removing_a_checkpoint_removes_its_sum_and_nothing_else(tmp_path):
     write_checkpoint(content(1), tmp_path / "best.ckpt")
     checkpoint_file.remove_checkpoint(tmp_path / "last.ckpt")
     assert {path.name for path in tmp_path.iterdir()} == {"best.ckpt", "best.ckpt.sha256"}
+
+
+@pytest.mark.parametrize(
+    "form", ["{sum}", "{sum} *last.ckpt", "{upper}  last.ckpt", "\ufeff{sum}  last.ckpt\r"]
+)
+def test_a_sum_of_another_tool_is_read_too(tmp_path, form):
+    write_checkpoint(content(1), tmp_path / "last.ckpt")
+    digest = hashlib.sha256((tmp_path / "last.ckpt").read_bytes()).hexdigest()
+    text = form.format(sum=digest, upper=digest.upper())
+    (tmp_path / "last.ckpt.sha256").write_text(text + "\n", encoding="utf-8")
+    assert load_checkpoint(tmp_path / "last.ckpt")["value"] == 1
+
+
+@pytest.mark.parametrize("beginning", ["version https://git-lfs.github.com/spec/v1", "<!DOCTYPE html>"])
+def test_a_file_that_is_no_checkpoint_is_not_accused_of_code(tmp_path, beginning):
+    (tmp_path / "best.ckpt").write_text(beginning + " and more")
+    with pytest.raises(CheckpointError, match=rf"is no checkpoint: it begins with b'{beginning[:10]}"):
+        load_model(tmp_path / "best.ckpt")

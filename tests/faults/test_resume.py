@@ -1,5 +1,8 @@
 """A run that is resumed ends as one that was never stopped, in every bit and every row."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 import yaml
@@ -9,6 +12,7 @@ from brainseg.config.errors import CheckpointError, DataError
 from brainseg.phantom import write_cohort
 from brainseg.position import Position, position_in
 from brainseg.resume import resumed_arguments, resumed_run
+from brainseg.run_lock import only_training_in
 
 MEAN = "segmenter.ema=0.8"
 STOPS = {
@@ -73,7 +77,7 @@ def test_a_run_killed_before_it_learnt_from_its_validation_part_does_so_when_res
 @pytest.fixture(scope="module")
 def finished(runs):
     """The last checkpoint of a run of three epochs on one_cycle."""
-    runs.train("finished", "trainer.limit_train_batches=1")
+    runs.train("finished")
     return runs.last("finished")
 
 
@@ -100,8 +104,8 @@ def test_a_schedule_without_an_end_goes_on_for_more_epochs(runs, straight, diffe
 def test_other_steps_than_the_schedule_was_laid_out_for_are_refused(runs):
     runs.train("fewer", "trainer.max_epochs=1")
     resume = f"resume={runs.last('fewer')}"
-    with pytest.raises(ConfigError, match=r"one_cycle was laid out for 18 steps and this training has 9"):
-        runs.train("fewer", resume, "trainer.accumulate_grad_batches=2")
+    with pytest.raises(ConfigError, match=r"one_cycle was laid out for 18 steps and this training has 30"):
+        runs.train("fewer", resume, "trainer.max_epochs=5")
 
 
 @pytest.mark.parametrize(
@@ -119,6 +123,10 @@ def test_other_steps_than_the_schedule_was_laid_out_for_are_refused(runs):
         ("data.val_share=0.5", "data.val_share=0.25, not 0.5"),
         ("data.folds=4", "data.folds=None, not 4"),
         ("data.subjects=9", "data.subjects=8, not 9"),
+        ("trainer.gradient_clip_val=1", "trainer.gradient_clip_val=None, not 1"),
+        ("trainer.accumulate_grad_batches=2", "trainer.accumulate_grad_batches=1, not 2"),
+        ("callbacks.best.monitor=train/loss", "callbacks.best.monitor=val/dice/mean, not train/loss"),
+        ("callbacks.last=null", "callbacks.last={.*}, not None"),
     ],
 )
 def test_a_changed_setting_is_refused_by_name(runs, finished, change, said):
@@ -163,6 +171,37 @@ def test_time_that_was_up_is_counted_anew_and_no_batch_is_left_out(runs, straigh
         for name in end:
             del end[name]["step"]
     assert not differing(expected, found)
+
+
+def test_a_new_run_replaces_no_other_run_unless_it_is_told_to(runs):
+    runs.train("taken", "trainer.limit_train_batches=1")
+    before = runs.last("taken").read_bytes()
+    with pytest.raises(
+        ConfigError, match=r"taken holds a run already; go on with it by resume=.*overwrite=true"
+    ):
+        runs.train("taken", "seed=7")
+    assert runs.last("taken").read_bytes() == before
+    runs.train("taken", "seed=7", "trainer.limit_train_batches=1", "overwrite=true")
+    assert runs.last("taken").read_bytes() != before
+
+
+def test_two_processes_never_train_in_one_folder(tmp_path):
+    hold = f"from brainseg.run_lock import *; l = only_training_in(Path({str(tmp_path)!r})); l.__enter__()"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{hold}; print('held', flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(
+            ConfigError, match=rf"process {other.pid} on .* trains there already; wait for it"
+        ):
+            only_training_in(tmp_path).__enter__()
+        other.kill()
+    with only_training_in(tmp_path):  # a killed one holds nothing
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 def recorded(folder, *overrides, checkpoint=True):
