@@ -118,12 +118,13 @@ def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> f
             plugins=[CheckpointFiles()],
         )
         trainer.fit(module, data, ckpt_path=cfg.resume, weights_only=True)
-        best, last = callbacks["best"], callbacks["last"].path
-        kept = [Path(path) for path in (best.best_model_path, last) if path and Path(path).is_file()]
-        _fit_to_validation(trainer, module, data, kept)
-        if cfg.test and best.best_model_path:
-            _score(trainer, module, data, best.best_model_path)
-    return float(best.best_model_score) if best.best_model_score is not None else float("nan")
+        best, last = callbacks.get("best"), callbacks.get("last")  # null where a user wants none
+        chosen_best = best.best_model_path if best else ""
+        paths = [chosen_best, last.path if last else ""]
+        _fit_to_validation(trainer, module, data, [Path(path) for path in paths if Path(path).is_file()])
+        if cfg.test and chosen_best:
+            _score(trainer, module, data, chosen_best)
+    return float("nan") if best is None or best.best_model_score is None else float(best.best_model_score)
 
 
 @rank_zero_only

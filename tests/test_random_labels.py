@@ -46,6 +46,7 @@ def test_random_labels_give_chance_where_copies_stay_together_and_far_more_where
                 "menu.optimizer.adamw.lr=5e-3",
                 "callbacks.panels=null",
                 "test=false",
+                "overwrite=true",
             )
         )
         last = read_curves(tmp_path / "metrics.csv")["val/accuracy"]  # the best epoch would be chance's own
