@@ -25,8 +25,16 @@ STOPS = {
 }
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("stop", STOPS)
+WITH_WORKERS = (
+    "SIGTERM between two batches",
+    "SIGTERM while an epoch is validated",
+    "killed between two batches",
+)
+
+
+@pytest.mark.parametrize(
+    ("stop", "workers"), [*((stop, 0) for stop in STOPS), *((stop, 2) for stop in WITH_WORKERS)]
+)
 def test_a_stopped_run_goes_on_as_if_it_had_never_been_stopped(
     runs, straight, stop_at, differing, stopped, stop, workers, request
 ):
@@ -202,6 +210,12 @@ def test_two_processes_never_train_in_one_folder(tmp_path):
     with only_training_in(tmp_path):  # a killed one holds nothing
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_may_keep_neither_its_best_nor_its_last_checkpoint(runs):
+    runs.train("bare", "callbacks.best=null", "callbacks.last=null", "trainer.limit_train_batches=1")
+    assert (runs.root / "bare" / "metrics.csv").is_file()
+    assert not runs.last("bare").exists()  # Lightning keeps one of its own
 
 
 def recorded(folder, *overrides, checkpoint=True):
