@@ -49,6 +49,11 @@ class Grid:
         return float(x), float(y), float(z)
 
     @property
+    def voxel_ml(self) -> float:
+        """Volume of a voxel; less than the product of its sides where the axes are not at right angles."""
+        return abs(float(np.linalg.det(self.affine[:3, :3]))) / 1000
+
+    @property
     def orientation(self) -> str:
         """Which way each axis runs, e.g. "LPS"; of an oblique scan, the nearest."""
         return "".join(str(code) for code in nib.aff2axcodes(self.affine))

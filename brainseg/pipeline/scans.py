@@ -145,7 +145,7 @@ def brain_if_stripped(volume: Volume) -> NDArray[np.bool_] | None:
     filled = volume.data[0] != 0
     if filled.mean() > 1 - LEAST_EMPTY_SHARE:
         return None
-    ml = filled.sum() * float(np.prod(volume.grid.spacing_mm)) / 1000
+    ml = filled.sum() * volume.grid.voxel_ml
     if ml > LARGEST_BRAIN_ML:
         return None
     return np.asarray(fill_holes(largest_component(filled)), dtype=bool)

@@ -54,8 +54,7 @@ class Segmentation:
     sequences: tuple[str, ...]
     about: dict[str, Any] = field(default_factory=dict)
 
-    def volumes_ml(self, spacing_mm: tuple[float, float, float]) -> dict[str, float]:
-        voxel_ml = float(np.prod(spacing_mm)) / 1000
+    def volumes_ml(self, voxel_ml: float) -> dict[str, float]:
         parts = {region: np.isin(self.classes, members) for region, members in REGIONS.items()}
         parts |= {
             name: self.classes == index for index, name in enumerate(CLASSES) if index and name not in parts

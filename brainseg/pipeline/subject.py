@@ -273,10 +273,11 @@ def _draw(subject: Subject, found: Findings, scene: Scene, folder: Path) -> dict
 
 def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[str, Any]:
     grid, convention = found.scans.grid, job.convention
-    voxel_ml = float(np.prod(grid.spacing_mm)) / 1000
-    volumes = {} if found.brain is None else {"brain": round(float(found.brain.sum()) * voxel_ml, 1)}
+    volumes = {}
+    if found.brain is not None:
+        volumes["brain"] = round(float(found.brain.sum()) * grid.voxel_ml, 1)
     if found.tumor is not None:
-        volumes |= found.tumor.volumes_ml(grid.spacing_mm)
+        volumes |= found.tumor.volumes_ml(grid.voxel_ml)
     return {
         "subject": subject.id,
         "status": "failed" if found.level is Level.fail else "done",

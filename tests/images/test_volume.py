@@ -124,3 +124,11 @@ def test_a_hundredth_of_a_millimetre_is_no_difference_unless_asked():
 def test_an_array_off_its_grid_is_refused():
     with pytest.raises(GeometryError, match=r"1 x 2 x 2 x 2 does not lie on a grid 10 x 10 x 10"):
         Volume(np.zeros((1, 2, 2, 2)), grid())
+
+
+def test_the_volume_of_a_voxel_is_that_of_the_box_that_its_axes_span():
+    straight, sheared = np.diag([2.0, 3.0, 4.0, 1.0]), np.diag([2.0, 3.0, 4.0, 1.0])
+    sheared[0, 1] = 1.5  # base 2, height 3 and depth 4, though the second side is longer than 3
+    for affine in (straight, sheared, straight[[1, 0, 2, 3]]):
+        assert Grid((5, 5, 5), affine).voxel_ml == pytest.approx(0.024)
+    assert np.prod(Grid((5, 5, 5), sheared).spacing_mm) > 26

@@ -79,7 +79,7 @@ def judge_brain(
     right, front, up = brain.sides_mm(whole, spacing_mm)
     cut, below = brain.cut_cm2(whole, spacing_mm)
     measured = {
-        "brain_ml": float(whole.sum() * np.prod(spacing_mm) / 1000),
+        "brain_ml": float(whole.sum()) * grid.voxel_ml,
         "brain_pieces": brain.pieces_share(raw),
         "brain_holes": brain.holes_share(raw),
         "brain_right_mm": right,
