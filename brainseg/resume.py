@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from brainseg.arguments import quoted
+from brainseg.arguments import PATHS, quoted
 from brainseg.checkpoint import read_checkpoint
 from brainseg.config import ConfigError, record
 from brainseg.config.errors import CheckpointError, DataError
 from brainseg.data.splits import Split
 from brainseg.files import writing
-from brainseg.plain_files import read_json
+from brainseg.plain_files import read_json, read_yaml
 from brainseg.position import Position, position_in
 from brainseg.run_overrides import OVERRIDES, read_overrides, refuse_unsafe
 
@@ -108,6 +109,7 @@ def resumed_arguments(arguments: Sequence[str]) -> list[str]:
     _refuse_other_model(resume, recorded, given)
     before = [one for key, one in recorded.items() if key not in given]
     refuse_unsafe(run / OVERRIDES, before)
+    before = [_from_where_it_began(one, _began_in(run)) for one in before]
     options = [one for one in arguments if _key(one) == one]  # and what belongs to them: --cfg job
     beside = [one for key, one in given.items() if key not in ("resume", one)]
     # Hydra itself would write over the folder's record before the new values are accepted.
@@ -143,6 +145,23 @@ def _run_and_checkpoint(path: Path) -> tuple[Path | None, Path]:
             f"{checkpoint}: no such checkpoint; the run was stopped before its first one, so begin it anew"
         )
     return (run if (run / OVERRIDES).is_file() else None), checkpoint
+
+
+def _began_in(run: Path) -> str:
+    """The folder in which the run's command was given; this one, where that is not known."""
+    try:
+        return str(read_yaml(run / ".hydra" / "hydra.yaml")["hydra"]["runtime"]["cwd"])
+    except (OSError, DataError, KeyError, TypeError):
+        return os.getcwd()
+
+
+def _from_where_it_began(override: str, folder: str) -> str:
+    """A relative path as it was meant, where the run goes on from another folder."""
+    key = _key(override)
+    if key not in PATHS or os.path.realpath(folder) == os.getcwd():
+        return override
+    value = _value(override)
+    return f"{key}={quoted(os.path.join(folder, value))}" if isinstance(value, str) else override
 
 
 def _refuse_other_model(resume: str, recorded: Mapping[str, str], given: Mapping[str, str]) -> None:

@@ -243,6 +243,16 @@ def test_a_run_brings_its_whole_command_line_along_and_what_is_given_goes_over_i
     ]
 
 
+def test_relative_paths_of_a_run_are_meant_from_where_it_was_begun(tmp_path):
+    run = recorded(tmp_path / "run", "model=segmenter", "data.root=coh ort", "name=x")
+    (run / ".hydra" / "hydra.yaml").write_text("hydra: {runtime: {cwd: /begun/here}}")
+    assert resumed_arguments([f"resume={run}"])[:3] == [
+        "model=segmenter",
+        "data.root='/begun/here/coh ort'",
+        "name=x",
+    ]
+
+
 def test_a_run_s_checkpoint_stands_for_the_run(tmp_path):
     run = recorded(tmp_path / "run", "model=segmenter")
     by_file = resumed_arguments([f"resume={run / 'checkpoints' / 'last.ckpt'}"])
