@@ -41,7 +41,7 @@ NETS = {
         "segmenter.preprocess.spacing_mm=[5,5,5]",
     ),
 }
-# Of result.json, what was computed.
+# The keys of result.json that were computed.
 COMPUTED = ("verdict", "tumor_type", "volumes_ml", "diameters_mm", "label_convention", "segmentation")
 
 

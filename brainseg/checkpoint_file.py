@@ -6,7 +6,6 @@ a checkpoint that can be read. Of a checkpoint without that file, the checksums 
 compared.
 """
 
-import hashlib
 import re
 import zipfile
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import torch
 
 from brainseg.config.errors import CheckpointError
-from brainseg.files import writing
+from brainseg.files import sha256, writing
 
 SUM = ".sha256"  # behind the name of the checkpoint
 _SUM_LINE = re.compile(r"([0-9a-fA-F]{64})(\s.*)?")  # of sha256sum, or of another tool that is like it
@@ -30,7 +29,7 @@ def write_checkpoint(content: dict[str, Any], path: str | Path) -> None:
     path = Path(path)
     with writing(path) as temporary:
         _save(content, temporary)
-        digest = _sha256(temporary)
+        digest = sha256(temporary)
         _write_sums(path, [digest, *_sums(path)])
     _write_sums(path, [digest])
 
@@ -79,7 +78,7 @@ def refuse_changed(path: Path) -> None:
             f"{sums}: holds no sha256, so whether {path.name} has changed is not known; remove {sums.name} "
             "to go by the checksums within the checkpoint"
         )
-    elif _sha256(path) not in known:
+    elif sha256(path) not in known:
         raise CheckpointError(
             f"{path} has changed since it was written: its sha256 is not the one in {sums}; copy it again "
             "from where it came, together with that file"
@@ -119,8 +118,3 @@ def _write_sums(path: Path, sums: list[str]) -> None:
 
 def _sum_file(path: Path) -> Path:
     return path.with_name(path.name + SUM)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all."""
 
 import errno
+import hashlib
 import os
 import platform
 import re
@@ -79,6 +80,12 @@ def is_left_behind(path: Path, made_on: str, pid: int) -> bool:
 def host() -> str:
     """This machine's name, as it stands in the names of temporary files and folders."""
     return re.sub(r"[^A-Za-z0-9.]", "_", platform.node()) or "unnamed"
+
+
+def sha256(path: Path) -> str:
+    """The sha256 of a file's content, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def flush_to_disk(path: Path) -> None:

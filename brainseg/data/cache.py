@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from brainseg.config.errors import ImageError, StorageError
 from brainseg.data.storage import not_kept, reason
-from brainseg.files import writing
+from brainseg.files import sha256, writing
 
 Arrays = dict[str, NDArray[Any]]
 # NumPy parses the header of a .npy as Python, and Python 3.11.7, for one, raises SystemError where
@@ -77,8 +77,7 @@ class ArrayCache:
         memo = self.folder / "digests" / hashlib.sha256(about.encode()).hexdigest()[:32]
         if remembered := _remembered(memo):
             return remembered
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256(path)
         try:
             with writing(memo) as temporary:
                 temporary.write_text(digest)

@@ -51,7 +51,7 @@ def _needed(workers: int, pair: int) -> int:
 
 
 def _processes() -> int:
-    """Of a training on several devices, as if they were all on this machine."""
+    """How many processes a training has, as if all its devices were on this machine."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 

@@ -111,7 +111,7 @@ def _cut_short(dataset: Any, size: int) -> str:
 
 
 def _bytes_there(element: Any, size: int) -> int:
-    """Of an element's value: what was read of it, or what the file has from its beginning on."""
+    """How many bytes an element's value has: as it was read, or as the file has them from there on."""
     return size - int(element.value_tell) if element.value is None else len(element.value)
 
 

@@ -19,7 +19,7 @@ GATE = "incomplete"  # in result.json
 
 @dataclass(frozen=True)
 class Plan:
-    """Of each stage that has a model, the sequences that it takes, or why it cannot be done.
+    """The sequences that each stage with a model takes, or why it cannot be done.
 
     The list is empty where any sequence will do.
     """

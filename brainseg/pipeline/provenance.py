@@ -20,7 +20,7 @@ import brainseg
 from brainseg.config import OTSU, PredictConfig, plain
 from brainseg.config.errors import DataError, UnreadableError
 from brainseg.device import cpu_name
-from brainseg.files import writing
+from brainseg.files import sha256, writing
 from brainseg.images.reading import Source
 from brainseg.plain_files import read_json
 
@@ -31,11 +31,6 @@ PACKAGES = ("brainseg", "torch", "monai", "numpy", "scipy", "nibabel", "simpleit
 # Settings that change nothing in it.
 NOT_OF_THE_RESULT = ("input", "output", "derivatives", "overwrite", "forecast")
 PATHS = ("input", "output", "derivatives", "skullstripper", "classifier", "segmenter")  # among the settings
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def input_of(source: Source) -> dict[str, Any]:
@@ -95,7 +90,7 @@ def write_sums(folder: Path) -> None:
 
 
 def write_sums_of(folder: Path, names: Iterable[str]) -> None:
-    """Of these files, named from the folder on."""
+    """Write the sums of these files, named from the folder on."""
     lines = [f"{sha256(folder / name)}  {name}\n" for name in sorted(names)]
     with writing(folder / SUMS) as temporary:
         temporary.write_text("".join(lines), encoding="utf-8")

@@ -44,7 +44,7 @@ def replacement(target: Path, known_in: KnownIn) -> Iterator[Path]:
 
 
 def known_files(folder: Path, name: str = "") -> Known:
-    """Of a subject's folder, by its SHA256SUMS; nothing, where these cannot be read or were made anew.
+    """Our files in a subject's folder, by its SHA256SUMS; none, where these cannot be read or were made anew.
 
     The sums beside the subjects' folders say what each list was when predict.py wrote it.
     """

@@ -45,7 +45,7 @@ def _is_unmeasured(member: Mapping[str, Any]) -> bool:
 
 
 def _is_of_synthetic(member: Mapping[str, Any]) -> bool:
-    """Of a model that learns, whether all that it learnt from is; also what it learnt from before that."""
+    """Whether all that a model has learnt from is synthetic, in the run before its own too."""
     about = member.get("learnt_from")
     if about is None:
         return False
