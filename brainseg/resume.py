@@ -109,7 +109,8 @@ def resumed_arguments(arguments: Sequence[str]) -> list[str]:
     _refuse_other_model(resume, recorded, given)
     before = [one for key, one in recorded.items() if key not in given]
     refuse_unsafe(run / OVERRIDES, before)
-    before = [_from_where_it_began(one, _began_in(run)) for one in before]
+    began_in = _began_in(run)
+    before = [_from_where_it_began(one, began_in) for one in before]
     options = [one for one in arguments if _key(one) == one]  # and what belongs to them: --cfg job
     beside = [one for key, one in given.items() if key not in ("resume", one)]
     # Hydra itself would write over the folder's record before the new values are accepted.
