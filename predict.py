@@ -3,10 +3,10 @@
 python predict.py input=PATH skullstripper=A.ckpt classifier=B.ckpt segmenter=C.ckpt [key=value ...]
 """
 
-from brainseg.process import command
+from brainseg.system.process import command
 
 if __name__ == "__main__":
     with command():
-        from brainseg.app import predict_main
+        from brainseg.commands.main import predict_main
 
         predict_main()

@@ -17,9 +17,8 @@ from hydra import compose, initialize_config_dir
 from brainseg.config import check_predict, conf_dir, register_schemas
 from brainseg.images.layouts import find_subjects
 from brainseg.phantom import write_cohort
-from brainseg.pipeline import run
-from brainseg.pipeline.forecast import forecast
-from brainseg.pipeline.run import SOME_FAILED, job_of
+from brainseg.prediction.forecast import forecast
+from brainseg.prediction.run import SOME_FAILED, job_of, run
 
 SPACINGS_MM = (1.0, 1.5, 2.0, 3.0)
 

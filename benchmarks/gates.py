@@ -27,7 +27,7 @@ from brainseg.images.nifti import read_labels
 from brainseg.metrics import dice
 from brainseg.phantom import write_cohort
 from brainseg.phantom.damage import DAMAGES, damage
-from brainseg.pipeline import run
+from brainseg.prediction.run import run
 
 SEED = 91000  # far from the cohorts' own, and from those that were looked at (52000, 61000, 70000, 84000)
 FAULTS = ("type", "brain", "tumour cut off", "tumour")

@@ -148,10 +148,10 @@ def _serve(name: str, checkpoint: Path, threads: int, pipe: Connection) -> None:
 
 
 def _ours(checkpoint: Path) -> tuple[Callable[[Volume], Classes], list[str]]:
-    from brainseg.pipeline.models import load_ensemble
-    from brainseg.pipeline.scans import Scans, brain_if_stripped
-    from brainseg.pipeline.stages import segment
-    from brainseg.pipeline.trained_runs import WINDOW
+    from brainseg.prediction.models import load_ensemble
+    from brainseg.prediction.scans import Scans, brain_if_stripped
+    from brainseg.prediction.stages import segment
+    from brainseg.study.trained_runs import WINDOW
 
     model = load_ensemble(checkpoint, torch.device("cpu"))
     model.config = replace(model.config, preprocess=replace(model.config.preprocess, crop=Crop.nonzero))

@@ -102,9 +102,9 @@ def _serve(name: str, threads: int, pipe: Connection) -> None:
 def _ours(checkpoint: str) -> Callable[[Path], Mask]:
     from brainseg.checkpoint import load_model
     from brainseg.images import nifti
-    from brainseg.pipeline.scans import Scans
-    from brainseg.pipeline.stages import strip
-    from brainseg.pipeline.trained_runs import WINDOW
+    from brainseg.prediction.scans import Scans
+    from brainseg.prediction.stages import strip
+    from brainseg.study.trained_runs import WINDOW
     from brainseg.tasks import SkullStripper
 
     model = load_model(checkpoint, task="skullstripper")

@@ -1,12 +1,12 @@
 """`python -m brainseg`, the same as `brainseg`."""
 
-from brainseg.process import command
+from brainseg.system.process import command
 
 
 def main() -> None:
     """The `brainseg` command, guarded before its imports begin."""
     with command():
-        from brainseg.cli import app
+        from brainseg.commands.cli import app
 
         app(prog_name="brainseg")
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from brainseg.checkpoint_file import load_checkpoint, write_checkpoint
 from brainseg.config import plain
 from brainseg.config.errors import CheckpointError
+from brainseg.runs.checkpoint_file import load_checkpoint, write_checkpoint
 from brainseg.tasks import TASKS, TaskModule
 from brainseg.tasks.base import FORMAT, flush_subnormals
 from brainseg.tasks.stored import fitted_fault, record_fault, structure_fault, weights_fault

@@ -9,7 +9,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from brainseg.config import register_schemas
+from brainseg.config import PredictConfig, check_predict, conf_dir, register_schemas
+from brainseg.phantom import write_cohort
 
 ROOT = Path(__file__).resolve().parent.parent
 CONF = ROOT / "conf"
@@ -68,7 +69,7 @@ def tiny() -> Callable[[str], list[str]]:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, tiny) -> Callable[[str], tuple[DictConfig, Path]]:
     """The config and best checkpoint of a tiny model of each task, trained when first asked for."""
-    from brainseg.training import train
+    from brainseg.training.train import train
 
     register_schemas()
     root = tmp_path_factory.mktemp("trained")
@@ -151,3 +152,33 @@ def write_dicom() -> Callable[..., list[Path]]:
         return paths
 
     return _write
+
+
+STAGES = ("skullstripper", "classifier", "segmenter")
+
+
+@pytest.fixture(scope="session")
+def patients(tmp_path_factory) -> Path:
+    """Two unseen whole heads with four sequences, one with a glioma."""
+    folder = tmp_path_factory.mktemp("patients") / "bids"
+    write_cohort(folder, layout="bids", subjects=2, seed=77, spacing_mm=4.0, types=["glioma", "notumor"])
+    return folder
+
+
+@pytest.fixture
+def options(trained, tmp_path) -> Callable[..., PredictConfig]:
+    """The options of `python predict.py input=... <overrides>` with tiny models; a stage may be null."""
+
+    def _options(source: Path, *overrides: str, output: Path | None = None) -> PredictConfig:
+        register_schemas()
+        given = {override.split("=")[0] for override in overrides}
+        if "gates" not in given:
+            overrides = ("gates=none", *overrides)  # tiny models find no brains
+        if "page" not in given:
+            overrides = ("page=false", *overrides)  # test_pages.py looks at them
+        models = [f"{task}={trained(task)[1]}" for task in STAGES if task not in given]
+        fixed = [f"input={source}", f"output={output or tmp_path / 'out'}", "device=cpu"]
+        with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
+            return check_predict(compose("predict", [*fixed, *models, *overrides]))
+
+    return _options

@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 
 from brainseg.checkpoint import read_checkpoint
 from brainseg.config import ConfigError, conf_dir, register_schemas
-from brainseg.training import train
+from brainseg.training.train import train
 
 
 @pytest.fixture

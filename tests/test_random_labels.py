@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from brainseg.config import TUMOR_TYPES
 from brainseg.reporting.curves import read_curves
-from brainseg.training import train
+from brainseg.training.train import train
 
 ORIGINALS, EPOCHS = 120, 20
 CHANGES = ("flip", "rotate_degrees", "scale", "shift", "contrast", "brightness", "noise")

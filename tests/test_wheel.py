@@ -22,8 +22,8 @@ def test_a_wheel_holds_the_whole_configuration_and_finds_it(tmp_path):
     assert {path.relative_to(packed) for path in packed.rglob("*.yaml")} == files
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); sys.argv = ['train', '--cfg', 'job'];"
-        "import brainseg.app; from brainseg.config import conf_dir; print(conf_dir());"
-        "brainseg.app.train_main()"
+        "import brainseg.commands.main; from brainseg.config import conf_dir; print(conf_dir());"
+        "brainseg.commands.main.train_main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True

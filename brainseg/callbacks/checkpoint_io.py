@@ -1,11 +1,11 @@
-"""How Lightning writes and reads checkpoints: through `brainseg.checkpoint_file`."""
+"""How Lightning writes and reads checkpoints: through `brainseg.runs.checkpoint_file`."""
 
 from collections.abc import Callable
 from typing import Any
 
 from pytorch_lightning.plugins.io import CheckpointIO
 
-from brainseg.checkpoint_file import load_checkpoint, remove_checkpoint, write_checkpoint
+from brainseg.runs.checkpoint_file import load_checkpoint, remove_checkpoint, write_checkpoint
 
 
 class CheckpointFiles(CheckpointIO):

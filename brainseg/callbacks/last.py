@@ -10,8 +10,8 @@ from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from brainseg.callbacks.metrics_csv import MetricsCSV
-from brainseg.position import Position, position_in, settle
-from brainseg.signals import Stopped, heed, note_no_longer, note_only
+from brainseg.runs.position import Position, position_in, settle
+from brainseg.system.signals import Stopped, heed, note_no_longer, note_only
 
 log = logging.getLogger("brainseg")
 _Stop = Stopped | SIGTERMException

@@ -8,7 +8,7 @@ from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 from pytorch_lightning.utilities import rank_zero_only
 
-from brainseg.files import writing
+from brainseg.files.atomic import writing
 
 
 class MetricsCSV(CSVLogger):

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import TQDMProgressBar
 
-from brainseg.terminal import say
+from brainseg.system.terminal import say
 
 
 class Progress(TQDMProgressBar):

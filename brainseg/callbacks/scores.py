@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pytorch_lightning.loggers import WandbLogger
 
 from brainseg.callbacks.once import WarnOnce
-from brainseg.files import writing
+from brainseg.files.atomic import writing
 from brainseg.inference import calibrated
 from brainseg.metrics import classification_scores, confusion_matrix
 from brainseg.reporting.confusion import draw_confusion

@@ -9,7 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from brainseg.callbacks.last import last_checkpoint
-from brainseg.signals import asked_to_stop, take_over
+from brainseg.system.signals import asked_to_stop, take_over
 
 log = logging.getLogger("brainseg")
 

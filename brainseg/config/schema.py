@@ -624,7 +624,7 @@ class ContradictionsConfig:
 
 @dataclass
 class GatesConfig:
-    """What every measure may be; null: not looked at. What each means: brainseg/pipeline/gates/words.py."""
+    """What every measure may be; null: not looked at. What each means: brainseg/gates/words.py."""
 
     synthetic_only: Optional[Limits] = MISSING
     lowest_intensity: Optional[Limits] = MISSING

@@ -12,8 +12,8 @@ from brainseg.config.errors import ImageError
 from brainseg.data.cache import ArrayCache
 from brainseg.data.duplicates import Copy, cached_copies, clusters
 from brainseg.data.kaggle import find_slices, slice_folders
-from brainseg.device import threads
 from brainseg.images.jpeg import opened, read_slice
+from brainseg.system.device import threads
 
 UNREADABLE = "unreadable"
 

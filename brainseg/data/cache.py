@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from brainseg.config.errors import ImageError, StorageError
 from brainseg.data.storage import not_kept, reason
-from brainseg.files import sha256, writing
+from brainseg.files.atomic import sha256, writing
 
 Arrays = dict[str, NDArray[Any]]
 # NumPy parses the header of a .npy as Python, and Python 3.11.7, for one, raises SystemError where

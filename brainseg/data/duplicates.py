@@ -39,8 +39,8 @@ from brainseg.data.alignment import (
     whole_frame,
 )
 from brainseg.data.cache import ArrayCache, Arrays
-from brainseg.device import threads
 from brainseg.images.jpeg import read_slice
+from brainseg.system.device import threads
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")

@@ -22,12 +22,12 @@ from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
 from brainseg.data.splits import Split, SplitRule, split_subjects
 from brainseg.data.unfinished import sweep_cache
 from brainseg.data.volumes import WholeDataset
-from brainseg.device import threads
 from brainseg.images.volume import Volume
 from brainseg.phantom.painting import paint
 from brainseg.phantom.templates import VERSION, Template, grid_of, make_template
-from brainseg.position import START
 from brainseg.preprocess.volumes import prepare_labels, prepare_volume
+from brainseg.runs.position import START
+from brainseg.system.device import threads
 
 
 class PaintedHeads(pl.LightningDataModule):

@@ -24,8 +24,8 @@ from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
 from brainseg.data.splits import Split, SplitRule, joined, split_subjects
 from brainseg.data.unfinished import sweep_cache
 from brainseg.images.jpeg import read_slice
-from brainseg.position import START
 from brainseg.preprocess.slices import network_input, prepare_slice
+from brainseg.runs.position import START
 
 # As in masoudnickparvar/brain-tumor-mri-dataset, and in sartajbhuvaji/brain-tumor-classification-mri.
 FOLDERS = {

@@ -6,10 +6,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from brainseg.config.errors import ConfigError, DataError
 from brainseg.data.sampling import EpochSampler
-from brainseg.device import threads
-from brainseg.position import START, Position
-from brainseg.signals import leave_stopping_to_parent
-from brainseg.terminal import say
+from brainseg.runs.position import START, Position
+from brainseg.system.device import threads
+from brainseg.system.signals import leave_stopping_to_parent
+from brainseg.system.terminal import say
 
 
 def worker_count(workers: int | str) -> int:

@@ -19,7 +19,7 @@ from brainseg.data.splits import split_subjects
 from brainseg.data.storage import not_kept
 from brainseg.data.unfinished import sweep_cohorts
 from brainseg.phantom import VERSION, is_whole, keep_cohort, training_types
-from brainseg.position import START
+from brainseg.runs.position import START
 
 LAYOUTS = {"classifier": "kaggle", "skullstripper": "nfbs", "segmenter": "brats"}
 

@@ -4,7 +4,7 @@ import errno
 from pathlib import Path
 
 from brainseg.config.errors import ImageError, StorageError
-from brainseg.files import free_mb
+from brainseg.files.atomic import free_mb
 
 
 def not_kept(folder: Path, error: OSError | ImageError, key: str) -> StorageError:
@@ -12,7 +12,7 @@ def not_kept(folder: Path, error: OSError | ImageError, key: str) -> StorageErro
 
     Args:
         folder: Where it was to be kept.
-        error: The system's, or what `brainseg.files` has made of it.
+        error: The system's, or what `brainseg.files.atomic` has made of it.
         key: Of the config, which sets the folder.
     """
     closed = _cause(error).errno in (errno.EROFS, errno.EACCES, errno.EPERM)

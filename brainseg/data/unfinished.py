@@ -1,8 +1,8 @@
 """What killed processes have left in the cache and among the cohorts.
 
-Files and folders that name their process are swept when it is dead, by `brainseg.files` and
-`brainseg.folders`. The names of earlier versions do not, so of these only what has not changed for a day is
-removed.
+Files and folders that name their process are swept when it is dead, by `brainseg.files.atomic` and
+`brainseg.files.folders`. The names of earlier versions do not, so only those that have not changed for a day
+are removed.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from brainseg.files import sweep_files
+from brainseg.files.atomic import sweep_files
 
 OLD_SECONDS = 24 * 3600.0
 COHORT = re.compile(r"\.[0-9a-f]{8}\.(brats|kaggle|nfbs)-[0-9a-f]{10}")  # a cohort that was being written

@@ -25,12 +25,12 @@ from brainseg.data.sampling import Draw, generator_of
 from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
 from brainseg.data.splits import Split, SplitRule, split_subjects
 from brainseg.data.unfinished import sweep_cache
-from brainseg.device import threads
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.images.volume import Volume
-from brainseg.position import START
 from brainseg.preprocess.landmarks import PERCENTILES, head_percentiles, learn_landmarks
 from brainseg.preprocess.volumes import prepare_labels, prepare_volume
+from brainseg.runs.position import START
+from brainseg.system.device import threads
 
 log = logging.getLogger("brainseg")
 

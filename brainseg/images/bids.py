@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from brainseg.config.errors import UnreadableError
+from brainseg.files.plain import read_json
 from brainseg.images import nifti
-from brainseg.plain_files import read_json
 
 DESCRIPTION = "dataset_description.json"
 SUFFIXES = {"t1": "T1w", "t1ce": "T1w", "t2": "T2w", "flair": "FLAIR"}  # t1ce is told by ce-

@@ -48,12 +48,12 @@ import numpy as np
 
 from brainseg.config import SEQUENCES
 from brainseg.config.errors import DataError, GeometryError, ImageError, UnreadableError
+from brainseg.files.plain import read_json
 from brainseg.images import bids, nifti
 from brainseg.images.dicom import is_dicom
 from brainseg.images.dicom_series import find_studies
 from brainseg.images.reading import Source, read
 from brainseg.images.volume import Volume
-from brainseg.plain_files import read_json
 
 ALIASES: dict[str, str] = {
     **dict.fromkeys(("t1", "t1w", "t1n"), "t1"),

@@ -15,7 +15,7 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from brainseg.config.errors import GeometryError, ImageError, LabelError
-from brainseg.files import writing
+from brainseg.files.atomic import writing
 from brainseg.images.limits import by, refuse_no_head
 from brainseg.images.nifti_file import opened
 from brainseg.images.synthetic import SYNTHETIC, is_synthetic

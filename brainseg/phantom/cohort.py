@@ -8,8 +8,8 @@ from joblib import Parallel, cpu_count, delayed
 
 from brainseg.config import TUMOR_TYPES
 from brainseg.config.errors import ConfigError, DataError, ImageError
-from brainseg.files import not_written
-from brainseg.folders import new_folder, sweep
+from brainseg.files.atomic import not_written
+from brainseg.files.folders import new_folder, sweep
 from brainseg.phantom.contrast import Contrast
 from brainseg.phantom.fields import random_stream
 from brainseg.phantom.slices import SIDE_AT_1_MM, SliceFolder

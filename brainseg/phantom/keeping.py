@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from brainseg.files import writing
-from brainseg.folders import sweep, temporary_folder
+from brainseg.files.atomic import writing
+from brainseg.files.folders import sweep, temporary_folder
 from brainseg.phantom.cohort import write_cohort
 
 MANIFEST = ".cohort.json"  # the size of each file; hidden, so that no reader takes it for data

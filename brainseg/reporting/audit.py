@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from brainseg.data.audit import Findings
 from brainseg.data.duplicates import Copy
-from brainseg.files import writing
+from brainseg.files.atomic import writing
 from brainseg.images.jpeg import read_slice
 from brainseg.reporting.page import inline_slice, write_page
 

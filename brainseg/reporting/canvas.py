@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from brainseg.files import writing
+from brainseg.files.atomic import writing
 
 # One colour for a class in every picture: from Okabe and Ito's palette, told apart with any colour vision,
 # and made a little lighter for grey images.

@@ -9,7 +9,8 @@ from urllib.parse import quote
 from brainseg.reporting.page import write_page
 from brainseg.reporting.sections import NOTHING
 from brainseg.reporting.subject_page import PAGE
-from brainseg.reporting.type_words import type_with_means
+from brainseg.results.reasons import reasons_of
+from brainseg.results.type_words import type_with_means
 
 INDEX = "index.html"
 WORST_FIRST = ("fail", "unreadable", "review", "not judged", "pass")
@@ -20,12 +21,6 @@ def write_index_page(folder: Path, results: Sequence[Mapping[str, Any]]) -> None
     ordered = sorted(results, key=lambda result: WORST_FIRST.index(result["verdict"]))
     counts = Counter(result["verdict"] for result in ordered)
     write_page(folder / INDEX, "index", results=[_row(result, folder) for result in ordered], counts=counts)
-
-
-def reasons_of(result: Mapping[str, Any]) -> list[str]:
-    """Why a result did not pass: the sentences of its gates, or else its error."""
-    wrong = [gate["sentence"] for gate in result.get("gates", []) if gate["level"] != "pass"]
-    return wrong or ([result["error"]] if "error" in result else [])
 
 
 def _row(result: Mapping[str, Any], folder: Path) -> dict[str, Any]:

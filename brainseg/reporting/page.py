@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from brainseg.files import writing
+from brainseg.files.atomic import writing
 
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("brainseg.reporting"),

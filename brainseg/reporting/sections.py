@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from brainseg.files import writing
+from brainseg.files.atomic import writing
 from brainseg.reporting.page import write_page
 from brainseg.reporting.tables import markdown_table
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from brainseg.gates.model_words import model_in_words
 from brainseg.images.labels import CLASSES, REGIONS
 from brainseg.reporting.canvas import CLASS_COLORS, spoken
-from brainseg.reporting.model_words import model_in_words
 from brainseg.reporting.page import inline_file, template_text, write_page
-from brainseg.reporting.type_words import is_undecided, means_in_words, type_in_words
 from brainseg.reporting.viewer import niivue
+from brainseg.results.type_words import is_undecided, means_in_words, type_in_words
 
 PAGE = "report.html"
 HEADLINES = {

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from brainseg.files.plain import excess_of
 from brainseg.images.labels import CONVENTIONS, REGIONS
 from brainseg.inference import Cleaning
-from brainseg.plain_files import excess_of
 from brainseg.preprocess.landmarks import PERCENTILES
 
 _PLAIN = (bool, int, float, str, type(None))

@@ -6,7 +6,7 @@ import signal
 import pytest
 import pytorch_lightning as pl
 
-from brainseg.signals import stoppable
+from brainseg.system.signals import stoppable
 
 SAYS = {signal.SIGINT: "Ctrl+C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
 

@@ -5,7 +5,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brainseg.arguments import quoted, quoted_paths
+from brainseg.config.arguments import quoted, quoted_paths
 
 
 @given(st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"])))

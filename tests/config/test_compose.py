@@ -169,7 +169,7 @@ def test_composing_and_checking_load_no_torch():
 
 
 def test_a_prediction_begins_without_the_libraries_that_only_some_models_need():
-    done = _python("import sys, brainseg.pipeline; assert not {'timm', 'monai'} & set(sys.modules)")
+    done = _python("import sys, brainseg.prediction; assert not {'timm', 'monai'} & set(sys.modules)")
     assert done.returncode == 0, done.stderr
 
 
@@ -190,10 +190,11 @@ def test_the_command_ends_with_that_one_line_and_exit_code_2(tmp_path, override)
 def _sweep(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run a sweep whose jobs print their name instead of training; none of them is built before."""
     return _python(
-        "import sys, types; fake = types.ModuleType('brainseg.training');"
+        "import sys, types; fake = types.ModuleType('brainseg.training.train');"
         "fake.train = lambda cfg: print('TRAINED', cfg.name) or 0.0;"
-        "sys.modules['brainseg.training'] = fake; no_check = types.ModuleType('brainseg.preflight');"
-        "no_check.preflight = lambda cfg: None; sys.modules['brainseg.preflight'] = no_check;"
+        "sys.modules['brainseg.training.train'] = fake;"
+        "no_check = types.ModuleType('brainseg.training.preflight');"
+        "no_check.preflight = lambda cfg: None; sys.modules['brainseg.training.preflight'] = no_check;"
         f"sys.path.insert(0, {str(ROOT)!r});"
         f"import runpy; sys.argv = ['train.py', *{list(arguments)!r}];"
         f"runpy.run_path({str(ROOT / 'train.py')!r}, run_name='__main__')",

@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import ndimage
 from typer.testing import CliRunner
 
-from brainseg import cli
+from brainseg.commands import cli
 from brainseg.config import TUMOR_TYPES
 from brainseg.data.audit import audit_slices
 from brainseg.data.cache import ArrayCache

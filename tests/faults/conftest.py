@@ -39,7 +39,7 @@ class Runs:
             return compose("train", [*kills.RUN, *data, *paths, "test=false", *overrides])
 
     def train(self, folder: str, *overrides: str, real_files: bool = False) -> None:
-        from brainseg.training import train
+        from brainseg.training.train import train
 
         train(self.config(folder, *overrides, real_files=real_files))
 

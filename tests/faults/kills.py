@@ -156,10 +156,10 @@ class Trainings:
             os.setpgid(0, 0)
             changes = _watch(run, kill)
             sys.argv = command
-            from brainseg.process import command as guarded
+            from brainseg.system.process import command as guarded
 
             with guarded():
-                from brainseg.app import train_main
+                from brainseg.commands.main import train_main
 
                 train_main()
             (run / "changes").write_text("\n".join(changes))

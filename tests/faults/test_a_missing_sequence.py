@@ -9,8 +9,7 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from brainseg.config import check_predict, conf_dir, register_schemas
-from brainseg.pipeline import run
-from brainseg.pipeline.run import SOME_FAILED, SOME_TO_REVIEW
+from brainseg.prediction.run import SOME_FAILED, SOME_TO_REVIEW, run
 
 ALL = ("T1w", "ce-gadolinium_T1w", "T2w", "FLAIR")
 

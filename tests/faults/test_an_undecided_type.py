@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
+from brainseg.bids.tables import COLUMNS
 from brainseg.config import TUMOR_TYPES, check_predict, conf_dir, register_schemas
+from brainseg.gates import Level
+from brainseg.gates.judge import judge_type
 from brainseg.inference import combine_votes
-from brainseg.pipeline.bids_tables import COLUMNS
-from brainseg.pipeline.gates import Level
-from brainseg.pipeline.gates.judge import judge_type
-from brainseg.pipeline.table import findings_of, write_volumes
 from brainseg.reporting.index_page import write_index_page
 from brainseg.reporting.subject_page import write_subject_page
-from brainseg.reporting.type_words import is_undecided, means_in_words, type_in_words
+from brainseg.results.table import findings_of, write_volumes
+from brainseg.results.type_words import is_undecided, means_in_words, type_in_words
 
 PITUITARY = {"glioma": 0.10, "meningioma": 0.08, "notumor": 0.57, "pituitary": 0.25}
 GLIOMA = {"glioma": 0.60, "meningioma": 0.05, "notumor": 0.30, "pituitary": 0.05}

@@ -9,11 +9,12 @@ import zipfile
 import pytest
 import torch
 
-from brainseg import checkpoint_file, files
 from brainseg.checkpoint import load_model, read_checkpoint
-from brainseg.checkpoint_file import load_checkpoint, write_checkpoint
 from brainseg.config import UserError
 from brainseg.config.errors import CheckpointError, ImageError
+from brainseg.files import atomic as files
+from brainseg.runs import checkpoint_file
+from brainseg.runs.checkpoint_file import load_checkpoint, write_checkpoint
 
 
 def content(value):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from brainseg.signals import stoppable
+from brainseg.system.signals import stoppable
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -54,7 +54,8 @@ def test_ctrl_c_while_modules_are_imported_is_one_line(tmp_path, line):
         "import os, signal, sys\n"
         "class Stop:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name in ('brainseg.app', 'brainseg.cli'): os.kill(os.getpid(), signal.SIGINT)\n"
+        "        if name in ('brainseg.commands.main', 'brainseg.commands.cli'):\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Stop())\n"
     )
     done = shell(line, tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}")
@@ -83,11 +84,11 @@ def test_help_names_the_exit_codes(tmp_path, line):
 @pytest.fixture
 def run_train(tmp_path, monkeypatch):
     """Run train_main with something else in place of the training; its exit code."""
-    import brainseg.training
-    from brainseg.app import train_main
+    import brainseg.training.train
+    from brainseg.commands.main import train_main
 
     def run(train, *arguments):
-        monkeypatch.setattr(brainseg.training, "train", train)
+        monkeypatch.setattr(brainseg.training.train, "train", train)
         monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
         monkeypatch.chdir(tmp_path)
         with pytest.raises(SystemExit) as ended, stoppable():

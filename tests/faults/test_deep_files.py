@@ -8,15 +8,15 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from typer.testing import CliRunner
 
-from brainseg.cli import app
+from brainseg.bids.tables import write_tables
+from brainseg.commands.cli import app
 from brainseg.config import check_predict, conf_dir, plain, register_schemas
 from brainseg.config.errors import DataError, UnreadableError, UserError
+from brainseg.files.plain import MOST_JSON_BYTES, read_json
 from brainseg.images.bids import is_derivative
 from brainseg.images.layouts import find_subjects
-from brainseg.pipeline.bids_tables import write_tables
-from brainseg.pipeline.provenance import all_results, changes, read_result
-from brainseg.plain_files import MOST_JSON_BYTES, read_json
-from brainseg.reporting.grid import write_grid_report
+from brainseg.results.provenance import all_results, changes, read_result
+from brainseg.study.grid import write_grid_report
 
 DEEP = ["[" * 100_000, '{"a":' * 100_000, "[" * 900 + "]" * 900, '{"a":' * 150 + "1" + "}" * 150]
 OTHER = ["", "{", "[]", "3", "null", "\xff\xfe", '{"a": NaN, "a"}', "9" * 10_000]

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from brainseg import files
 from brainseg.config.errors import ImageError
-from brainseg.folders import left_behind, new_folder, sweep
+from brainseg.files import atomic as files
+from brainseg.files.folders import left_behind, new_folder, sweep
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from omegaconf import OmegaConf
 from typer.testing import CliRunner
 
 from brainseg.checkpoint import read_checkpoint
-from brainseg.checkpoint_file import write_checkpoint
-from brainseg.cli import app
+from brainseg.commands.cli import app
 from brainseg.config import check_predict, conf_dir, register_schemas
-from brainseg.pipeline import run as predict
-from brainseg.training import train
+from brainseg.prediction.run import run as predict
+from brainseg.runs.checkpoint_file import write_checkpoint
+from brainseg.training.train import train
 
 BEST = "checkpoints/best.ckpt"
 

@@ -13,13 +13,13 @@ from hydra import compose, initialize_config_dir
 
 from brainseg.config import check_predict, conf_dir, register_schemas
 from brainseg.config.errors import CheckpointError
+from brainseg.gates import Level
+from brainseg.gates.origin import judge_origin
 from brainseg.images.nifti import read, write
 from brainseg.images.synthetic import is_synthetic
 from brainseg.phantom import write_cohort
 from brainseg.phantom.damage import damage
-from brainseg.pipeline import run
-from brainseg.pipeline.gates import Level
-from brainseg.pipeline.gates.origin import judge_origin
+from brainseg.prediction.run import run
 from brainseg.reporting.index_page import reasons_of
 
 SAID = (

@@ -3,7 +3,7 @@
 import pytest
 
 from brainseg.config.errors import ConfigError, UnreadableError
-from brainseg.run_overrides import read_overrides, refuse_unsafe
+from brainseg.runs.overrides import read_overrides, refuse_unsafe
 
 
 @pytest.mark.parametrize(

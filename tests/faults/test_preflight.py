@@ -10,7 +10,7 @@ from brainseg.config import UserError
 from brainseg.config.errors import DataError
 from brainseg.data.splits import SplitRule, split_subjects
 from brainseg.phantom import training_types, write_cohort
-from brainseg.preflight import preflight
+from brainseg.training.preflight import preflight
 
 ROOT = Path(__file__).resolve().parents[2]
 PHANTOM = ["data=phantom", "data.spacing_mm=8"]
@@ -109,7 +109,7 @@ def test_the_subjects_of_a_kaggle_cohort_to_learn_from_are_known_before_it_is_wr
 
 
 def test_one_training_is_refused_before_its_cohort_is_written(composed, tmp_path):
-    from brainseg.training import train
+    from brainseg.training.train import train
 
     with pytest.raises(DataError, match=r"data\.folds is 5"):
         train(composed(*PHANTOM, "model=segmenter", "data.folds=5", "data.subjects=4", "trainer=smoke"))
@@ -119,9 +119,9 @@ def test_one_training_is_refused_before_its_cohort_is_written(composed, tmp_path
 def _sweep(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a sweep whose jobs print their name instead of training."""
     code = (
-        "import sys, types; fake = types.ModuleType('brainseg.training');"
+        "import sys, types; fake = types.ModuleType('brainseg.training.train');"
         "fake.train = lambda cfg: print('TRAINED', cfg.name) or 0.0;"
-        f"sys.modules['brainseg.training'] = fake; sys.path.insert(0, {str(ROOT)!r});"
+        f"sys.modules['brainseg.training.train'] = fake; sys.path.insert(0, {str(ROOT)!r});"
         f"import runpy; sys.argv = ['train.py', '-m', *{list(arguments)!r}];"
         f"runpy.run_path({str(ROOT / 'train.py')!r}, run_name='__main__')"
     )

@@ -10,9 +10,9 @@ import yaml
 from brainseg.config import ConfigError
 from brainseg.config.errors import CheckpointError, DataError
 from brainseg.phantom import write_cohort
-from brainseg.position import Position, position_in
-from brainseg.resume import resumed_arguments, resumed_run
-from brainseg.run_lock import only_training_in
+from brainseg.runs.lock import only_training_in
+from brainseg.runs.position import Position, position_in
+from brainseg.training.resume import resumed_arguments, resumed_run
 
 MEAN = "segmenter.ema=0.8"
 STOPS = {
@@ -73,7 +73,7 @@ def test_a_run_killed_before_it_learnt_from_its_validation_part_does_so_when_res
         raise stopped[0]
 
     expected = straight()
-    monkeypatch.setattr("brainseg.training.store_fitted", killed)
+    monkeypatch.setattr("brainseg.training.train.store_fitted", killed)
     with pytest.raises(stopped):
         runs.train("unfitted")
     monkeypatch.undo()
@@ -194,7 +194,7 @@ def test_a_new_run_replaces_no_other_run_unless_it_is_told_to(runs):
 
 
 def test_two_processes_never_train_in_one_folder(tmp_path):
-    hold = f"from brainseg.run_lock import *; l = only_training_in(Path({str(tmp_path)!r})); l.__enter__()"
+    hold = f"from brainseg.runs.lock import *; l = only_training_in(Path({str(tmp_path)!r})); l.__enter__()"
     with subprocess.Popen(
         [sys.executable, "-c", f"{hold}; print('held', flush=True); input()"],
         stdin=subprocess.PIPE,

@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 import brainseg
-from brainseg import demo, files, folders
+from brainseg.commands import demo
 from brainseg.config.errors import DataError
+from brainseg.files import atomic as files
+from brainseg.files import folders
 from brainseg.images.layouts import Subject, find_subjects
-from brainseg.pipeline import outputs, run
-from brainseg.pipeline.places import refuse_unfit_ids
-from brainseg.pipeline.provenance import RESULT, SUMS, changed_files, changes, read_result
-from brainseg.pipeline.replacing import known_files, recover, replacement
+from brainseg.prediction import outputs
+from brainseg.prediction.run import run
+from brainseg.results.places import refuse_unfit_ids
+from brainseg.results.provenance import RESULT, SUMS, changed_files, changes, read_result
+from brainseg.results.replacing import known_files, recover, replacement
 
 MASK = "A_brain_mask.nii.gz"
 RMTREE = {"folders.py", "data/cache.py", "phantom/cohort.py"}  # of temporary folders that they made

@@ -14,7 +14,7 @@ import pytest
 from hydra.utils import instantiate
 
 from brainseg.config.errors import DataError, ImageError, StorageError
-from brainseg.files import host
+from brainseg.files.atomic import host
 from brainseg.phantom import cohort as cohorts
 from brainseg.phantom import is_whole, keep_cohort, write_cohort
 

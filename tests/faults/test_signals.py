@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from brainseg.signals import stoppable
+from brainseg.system.signals import stoppable
 
 SAYS = {signal.SIGINT: "Ctrl+C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
 
@@ -16,7 +16,8 @@ SAYS = {signal.SIGINT: "Ctrl+C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGH
 @contextmanager
 def begun(body, *, before="", **settings):
     """A Python process that runs `body` guarded, once it has called ready()."""
-    code = f"import os, signal, sys, time\n{before}\nfrom brainseg.process import command\nwith command():\n"
+    code = f"import os, signal, sys, time\n{before}\nfrom brainseg.system.process import command\n"
+    code += "with command():\n"
     code += "".join(
         f"    {line}\n" for line in ["ready = lambda: os.write(1, b'ready\\n')", *body.splitlines()]
     )
@@ -114,7 +115,8 @@ def test_the_handlers_of_whoever_called_come_back():
 
 def test_a_worker_ends_for_its_parent_only():
     parent = (
-        "from brainseg.signals import leave_stopping_to_parent\nimport os, signal, time, subprocess, sys\n"
+        "from brainseg.system.signals import leave_stopping_to_parent\n"
+        "import os, signal, time, subprocess, sys\n"
         "child = os.fork()\n"
         "if child == 0:\n    leave_stopping_to_parent()\n    print('ready', flush=True)\n    time.sleep(60)\n"
         "for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):\n"

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from brainseg.streams import Unread
+from brainseg.system.streams import Unread
 
-GUARDED = "import sys\nfrom brainseg.process import command\nwith command():\n    "
+GUARDED = "import sys\nfrom brainseg.system.process import command\nwith command():\n    "
 
 
 def python(body, redirected):

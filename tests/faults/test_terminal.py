@@ -10,14 +10,14 @@ import pytest
 from typer.testing import CliRunner
 
 import brainseg
-from brainseg.app import _one_line_errors
-from brainseg.cli import app
+from brainseg.commands.cli import app
+from brainseg.commands.main import _one_line_errors
 from brainseg.config.errors import UserError
 from brainseg.images import nifti
 from brainseg.images.layouts import find_subjects
 from brainseg.images.volume import Grid
-from brainseg.pipeline.run import _print_summary
-from brainseg.terminal import say, shown
+from brainseg.prediction.run import _print_summary
+from brainseg.system.terminal import say, shown
 
 # Turns the text red, names the window, clears the screen, and forges a line; [bold] is rich's markup.
 EVIL = "\x1b[31mred\x1b]0;title\x07\x1b[2J\x9b1m[bold]x[/]\r\nok"

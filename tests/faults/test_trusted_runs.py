@@ -12,11 +12,11 @@ from omegaconf import OmegaConf
 from typer.testing import CliRunner
 
 from brainseg.checkpoint import load_model, read_checkpoint
-from brainseg.cli import app
+from brainseg.commands.cli import app
 from brainseg.config.errors import UserError
-from brainseg.reporting.grid import write_grid_report
-from brainseg.reporting.slice_report import write_classifier_report
-from brainseg.training import train
+from brainseg.study.classifier import write_classifier_report
+from brainseg.study.grid import write_grid_report
+from brainseg.training.train import train
 
 TASKS = {"segmentation": "segmenter", "skullstrip": "skullstripper"}
 
@@ -137,7 +137,7 @@ def test_a_config_of_other_values_is_refused_by_its_key(run, key, value, said, t
 
 
 def test_the_folders_of_our_own_variables_are_found_where_the_reader_has_them(run, monkeypatch):
-    from brainseg.run_config import read_run_config
+    from brainseg.runs.config import read_run_config
 
     folder = run("segmenter", paths__data="${oc.env:BRAINSEG_DATA,data}")
     assert read_run_config(folder / ".hydra" / "config.yaml")["data"]["root"] == "data/phantom"
@@ -149,7 +149,7 @@ def test_the_folders_of_our_own_variables_are_found_where_the_reader_has_them(ru
 
 @pytest.mark.parametrize("task", ["classifier", "segmenter", "skullstripper"])
 def test_a_config_of_ours_is_read_as_omegaconf_reads_it(run, trained, task):
-    from brainseg.run_config import read_run_config
+    from brainseg.runs.config import read_run_config
 
     cfg, _ = trained(task)
     ours = read_run_config(run(task) / ".hydra" / "config.yaml")
@@ -244,7 +244,7 @@ def test_scores_that_cannot_be_read_are_refused_in_a_line(tmp_path, text):
 
 
 def test_nothing_in_the_package_reads_yaml_or_json_of_others_in_another_way():
-    """Only `plain_files` may: a RecursionError or an alias bomb is a fault that each other way has."""
+    """Only `files.plain` may: a RecursionError or an alias bomb is a fault that each other way has."""
     package = Path(__file__).resolve().parents[2] / "brainseg"
     ways = ("yaml.load", "safe_load", "OmegaConf.load", "json.load")
     found = {
@@ -252,9 +252,9 @@ def test_nothing_in_the_package_reads_yaml_or_json_of_others_in_another_way():
         for path in package.rglob("*.py")
         if any(way in path.read_text() for way in ways)
     }
-    own = {"demo.py", "preflight.py"}  # what the same process has written a moment before
+    own = {"commands/demo.py", "training/preflight.py"}  # what the same process has written a moment before
     manifests = {"data/cache.py", "phantom/keeping.py"}  # where any fault at all means: make it anew
-    assert found <= {"plain_files.py"} | own | manifests
+    assert found <= {"files/plain.py"} | own | manifests
 
 
 def test_only_a_training_instantiates_by_name():
@@ -265,11 +265,11 @@ def test_only_a_training_instantiates_by_name():
         for path in package.rglob("*.py")
         if "import instantiate" in path.read_text()
     }
-    assert found <= {"training.py", "tasks/base.py"}
+    assert found <= {"training/train.py", "tasks/base.py"}
 
 
 def test_json_of_ours_is_not_too_deep(tmp_path):
-    from brainseg.plain_files import read_json
+    from brainseg.files.plain import read_json
 
     values = {"a": [{"b": [1.5, None, True]}]}
     (tmp_path / "a.json").write_text(json.dumps(values))

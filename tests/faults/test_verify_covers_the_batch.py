@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from brainseg.cli import app
-from brainseg.pipeline import run
-from brainseg.pipeline.provenance import SUMS
+from brainseg.commands.cli import app
+from brainseg.prediction.run import run
+from brainseg.results.provenance import SUMS
 
 
 @pytest.fixture

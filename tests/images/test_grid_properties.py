@@ -17,9 +17,9 @@ from brainseg.config.schema import ANY, Crop, Intensity
 from brainseg.images import nifti
 from brainseg.images.labels import CONVENTIONS
 from brainseg.images.volume import Volume, ras_grid
-from brainseg.pipeline import outputs
-from brainseg.pipeline.scans import Scans
-from brainseg.pipeline.stages import Segmentation, Strip
+from brainseg.prediction import outputs
+from brainseg.prediction.scans import Scans
+from brainseg.prediction.stages import Segmentation, Strip
 from brainseg.preprocess.volumes import prepare_volume
 
 ORIENTATIONS = [

@@ -4,7 +4,7 @@ from torch import nn
 
 from brainseg.config.errors import CheckpointError
 from brainseg.images.labels import REGIONS
-from brainseg.pipeline import models
+from brainseg.prediction import models
 from brainseg.tasks import Ensemble
 
 SETTINGS = ("segmenter.output=regions", "segmenter.loss=region_dice_bce")

@@ -1,0 +1,1 @@
+"""Results as a BIDS derivatives data set."""

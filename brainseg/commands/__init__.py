@@ -1,0 +1,1 @@
+"""What a person calls: train, predict, demo and the `brainseg` tools."""

@@ -1,0 +1,147 @@
+"""What `train.py` and `predict.py` run: compose the config, check it, go; the user's errors in one line."""
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, InstantiationException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from brainseg.commands.leftovers import remove_if_unused
+from brainseg.config import UserError, check, check_predict, conf_dir, explain, register_schemas
+from brainseg.config.arguments import quoted_paths
+from brainseg.config.errors import USAGE_ERROR
+from brainseg.files.atomic import not_written
+from brainseg.system.signals import asked_to_stop, heed
+from brainseg.system.terminal import say
+
+
+@hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
+def _train(cfg: DictConfig) -> float:
+    with _ending_in_one_line():
+        check(cfg)
+        from brainseg.training.train import train  # loads torch, so only once the config is known to be good
+
+        return train(cfg)
+
+
+@hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="predict")
+def _predict(cfg: DictConfig) -> None:
+    with _ending_in_one_line():
+        options = check_predict(cfg)
+        from brainseg.prediction.run import run
+
+        if code := run(options):
+            sys.exit(code)
+
+
+@contextmanager
+def _ending_in_one_line() -> Iterator[None]:
+    """End a single run with the message of a UserError; a sweep goes on with its next job.
+
+    A stop signal ends both. The folder that Hydra made for a single run goes again if nothing came into it.
+    """
+    single = HydraConfig.get().mode == RunMode.RUN
+    try:
+        yield
+        heed()
+    except BaseException as error:
+        if asked_to_stop():
+            _end_stopped(error, single=single)
+        elif single and isinstance(error, UserError | HydraException | OmegaConfBaseException | OSError):
+            remove_if_unused()
+            if (mendable := _mendable(error)) is not None:
+                sys.exit(_said(str(mendable)))
+        raise
+
+
+def _end_stopped(error: BaseException, *, single: bool) -> None:
+    _say_how_to_go_on()
+    if single:
+        remove_if_unused()
+    else:
+        _say_where_the_sweep_ends()
+    if isinstance(error, Exception):  # what a library made of the signal; Hydra would begin the next job
+        heed()
+
+
+def _say_how_to_go_on() -> None:
+    run = Path(HydraConfig.get().runtime.output_dir)
+    if (run / "checkpoints" / "last.ckpt").is_file():
+        resume = shlex.quote(f"resume={os.path.relpath(run)}")
+        say(f"go on with python train.py {resume}", error=True)
+
+
+def _say_where_the_sweep_ends() -> None:
+    hydra_cfg = HydraConfig.get()
+    place = f"job {hydra_cfg.job.num} of {hydra_cfg.sweep.dir}"
+    say(f"the sweep ends with {place}; the jobs after it were not started", error=True)
+
+
+def _train_or_go_on() -> None:
+    if any(one.lstrip("+").startswith("resume=") for one in sys.argv[1:]):
+        from brainseg.training.resume import resumed_arguments
+
+        sys.argv[1:] = resumed_arguments(sys.argv[1:])
+    _train()
+
+
+def train_main() -> None:
+    """`python train.py [key=value ...]`: exit code 0 if trained to the end, 2 for what the user can mend.
+
+    `brainseg.system.signals` has those of a stop: 130, 143, 129.
+    """
+    _one_line_errors(_train_or_go_on)
+
+
+def predict_main() -> None:
+    """`python predict.py input=PATH [key=value ...]`: exit code 0 if all passed, 3 to review, 4 failed."""
+    _one_line_errors(_predict)
+
+
+def _one_line_errors(main: Callable[[], Any]) -> None:
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing and exiting
+    sys.argv[1:] = quoted_paths(sys.argv[1:])
+    register_schemas()
+    try:
+        main()
+    except (HydraException, OmegaConfBaseException) as error:
+        if not isinstance(error, InstantiationException):
+            sys.exit(_said(explain(error)))
+        if (mendable := _mendable(error)) is None:
+            raise
+        sys.exit(_said(str(mendable)))
+    except (UserError, OSError) as error:
+        if (mendable := _mendable(error)) is None:
+            raise
+        sys.exit(_said(str(mendable)))
+
+
+def _mendable(error: Exception) -> UserError | None:
+    """The user's error itself, the one that Hydra wrapped while it built an object, or a full disk's."""
+    for candidate in (error, error.__cause__):
+        if isinstance(candidate, UserError):
+            return candidate
+    return _not_written(error) if isinstance(error, OSError) else None
+
+
+def _not_written(error: OSError) -> UserError | None:
+    """The line for a file that a library could not write, whose name the system does not always tell."""
+    if error.filename is not None or HydraConfig.initialized():
+        return not_written(Path(error.filename or HydraConfig.get().runtime.output_dir), error)
+    if not_written(Path.cwd(), error) is None:
+        return None
+    return UserError(f"a file could not be written, {error.strerror}; make room or choose another folder")
+
+
+def _said(message: str) -> int:
+    say(f"error: {message}", error=True)
+    return USAGE_ERROR

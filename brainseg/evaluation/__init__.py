@@ -1,0 +1,1 @@
+"""Masks and label maps against true ones: scores of each case, and over all with intervals."""

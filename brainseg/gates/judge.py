@@ -1,0 +1,159 @@
+"""The gates of each stage: what is measured, and beside which limits."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from brainseg.config.schema import GatesConfig
+from brainseg.gates import atlas, brain, scan
+from brainseg.gates.finding import Finding, findings
+from brainseg.gates.tumor import TumorShape
+from brainseg.images.volume import Grid, Spacing, Volume, to_ras
+from brainseg.inference import HEALTHY
+from brainseg.metrics import dice
+from brainseg.preprocess.noise import noise_share
+
+Bool = NDArray[np.bool_]
+
+
+def judge_scans(images: Mapping[str, Volume], limits: GatesConfig) -> list[Finding]:
+    """Every sequence by itself, then each beside the others."""
+    with ThreadPoolExecutor(min(4, len(images))) as threads:  # scipy lets go of the interpreter
+        measures = dict(zip(images, threads.map(_of_scan, images.values()), strict=True))
+    found = [one for name, measured in measures.items() for one in findings(measured, limits, name)]
+    grid = next(iter(images.values())).grid
+    cubes = {name: scan.on_cubes(volume, grid) for name, volume in images.items()}
+    for one, other in combinations(images, 2):
+        measured = {
+            "same_image": scan.likeness(cubes[one], cubes[other]),
+            "apart_mm": scan.apart_mm(cubes[one], cubes[other]),
+        }
+        found += findings(measured, limits, f"{one} and {other}")
+    return found
+
+
+def _of_scan(volume: Volume) -> dict[str, float]:
+    ras = to_ras(volume)
+    image, spacing_mm = ras.data[0], ras.grid.spacing_mm
+    tissue, middle = scan.tissue_of(image), scan.middle_of(image)
+    small, size_mm = scan.coarse(image, spacing_mm)
+    head, noise = scan.tissue_of(small), noise_share(image[middle], tissue[middle])
+    air = scan.air_around(small, head, size_mm)
+    return {
+        "lowest_intensity": float(image.min()),
+        "negative_share": float((image < 0).mean()),
+        "grey_levels": scan.grey_levels(image, tissue),
+        "saturated_share": scan.saturated_share(image, tissue),
+        "noise": noise,
+        "lost_slices": scan.lost_slices(image),
+        "slice_order": scan.slice_order(image),
+        "slice_jump": scan.slice_jump(image),
+        "air_level": scan.air_level(small, head),
+        "ghost_level": scan.ghost_level(small, air, noise),
+        "air_structure": scan.air_structure(small, air, size_mm),
+        "sharpness": scan.sharpness(small, head, size_mm),
+        "field_of_view_mm": float(min(np.multiply(image.shape, spacing_mm))),
+    }
+
+
+def judge_brain(
+    mask: Bool, raw: Bool, mirrored: Bool | None, grid: Grid, limits: GatesConfig
+) -> list[Finding]:
+    """The brain mask.
+
+    Args:
+        mask: (X, Y, Z) on the reference grid.
+        raw: The same before its largest piece was taken and holes were filled.
+        mirrored: What was found in the mirrored scan, mirrored back; None if that was not tried.
+        grid: The reference grid.
+        limits: Of all gates.
+    """
+    upright = to_ras(Volume(mask[None], grid))
+    whole, spacing_mm = upright.data[0], upright.grid.spacing_mm
+    small, size_mm = _coarse(mask, grid)
+    right, front, up = brain.sides_mm(whole, spacing_mm)
+    cut, below = brain.cut_cm2(whole, spacing_mm)
+    measured = {
+        "brain_ml": float(whole.sum()) * grid.voxel_ml,
+        "brain_pieces": brain.pieces_share(raw),
+        "brain_holes": brain.holes_share(raw),
+        "brain_right_mm": right,
+        "brain_front_mm": front,
+        "brain_up_mm": up,
+        "brain_cut_cm2": cut,
+        "brain_cut_below_cm2": below,
+        "brain_asymmetry": brain.asymmetry(small > 0.5, size_mm),
+        "uprightness": atlas.uprightness(small > 0.5, size_mm),
+    }
+    if mirrored is not None:
+        measured["flip_agreement"] = float(dice(mask, mirrored))
+    return findings(measured, limits)
+
+
+def judge_contrast(
+    images: Mapping[str, Volume], mask: Bool, tumor: Bool | None, grid: Grid, limits: GatesConfig
+) -> list[Finding]:
+    """What the sequences look like inside the brain, beside the tumour: is each what its name says?
+
+    Args:
+        images: Each sequence on the reference grid.
+        mask: (X, Y, Z) on the reference grid.
+        tumor: The same of the outlined tumour, whose oedema would pass for other tissue; None for none.
+        grid: The reference grid.
+        limits: Of all gates.
+    """
+    small, size_mm = _coarse(mask, grid)
+    without = None if tumor is None else _coarse(tumor, grid)[0] > 0
+    found = []
+    for name, volume in images.items():
+        medians = atlas.tissue_medians(_coarse(volume.data[0], grid)[0], small > 0.5, size_mm, without)
+        measured = {
+            "csf_over_white": medians[atlas.CSF] - medians[atlas.WHITE],
+            "white_over_gray": medians[atlas.WHITE] - medians[atlas.GRAY],
+        }
+        found += findings(measured, limits, name)
+    return found
+
+
+def _coarse(array: NDArray[Any], grid: Grid) -> tuple[NDArray[np.float32], Spacing]:
+    """An array (X, Y, Z) on a grid, in RAS, by `scan.coarse`."""
+    upright = to_ras(Volume(array[None], grid))
+    return scan.coarse(upright.data[0].astype(np.float32), upright.grid.spacing_mm)
+
+
+def judge_type(
+    verdict: str, probabilities: Mapping[str, float], agreement: float, limits: GatesConfig
+) -> list[Finding]:
+    """How sure the vote on the tumour type is.
+
+    Args:
+        verdict: The type.
+        probabilities: Of each type.
+        agreement: Share of the planes that say the same alone.
+        limits: Of all gates.
+    """
+    entropy = float(stats.entropy(list(probabilities.values()))) / np.log(len(probabilities))
+    measured = {"plane_agreement": agreement, "type_entropy": entropy}
+    if verdict != HEALTHY and probabilities[HEALTHY] > probabilities[verdict]:
+        tumours = sum(probabilities.values()) - probabilities[HEALTHY]
+        measured["type_share"] = probabilities[verdict] / tumours if tumours > 0 else 0.0
+    return findings(measured, limits)
+
+
+def judge_tumor(shape: TumorShape, limits: GatesConfig) -> list[Finding]:
+    """The outlined tumour by its shape; nothing to say where there is none."""
+    if not shape.ml:
+        return []
+    measured = {
+        "tumor_ml": shape.ml,
+        "tumor_pieces": shape.pieces,
+        "tumor_outside": shape.outside,
+        "tumor_at_edge": shape.at_edge,
+        "tumor_unsure": shape.unsure,
+    }
+    return findings(measured, limits)

@@ -1,0 +1,79 @@
+"""Measures of an outlined tumour (X, Y, Z) in RAS, with the brain around it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from brainseg.gates import atlas
+from brainseg.images.labels import EDEMA
+from brainseg.images.margin import box_of
+from brainseg.images.volume import Spacing
+
+Bool = NDArray[np.bool_]
+LEAST_PIECE_ML = 0.1
+UNSURE = (0.2, 0.8)
+EVERYWHERE = np.ones((3, 3, 3), dtype=bool)  # neighbours by a corner too
+
+
+@dataclass(frozen=True)
+class TumorShape:
+    """What an outline says about itself.
+
+    Args:
+        ml: Its volume; all else means nothing where this is 0.
+        pieces: Of at least LEAST_PIECE_ML.
+        outside: Share of it beyond the brain mask.
+        at_edge: Share of its surface that lies on the edge of the brain mask, or beyond.
+        unsure: Volume with a probability in UNSURE, as a multiple of its own.
+        depth_mm: From the brain's surface to its nearest part, oedema left aside if there is more.
+        sella_mm: From its middle, the same, to where the sella should be.
+    """
+
+    ml: float
+    pieces: int = 0
+    outside: float = 0.0
+    at_edge: float = 0.0
+    unsure: float = 0.0
+    depth_mm: float = 0.0
+    sella_mm: float = 0.0
+
+
+def shape_of_tumor(
+    classes: NDArray[np.uint8], whole: NDArray[np.float32], brain: Bool | None, spacing_mm: Spacing
+) -> TumorShape:
+    """Measures of an outline.
+
+    Args:
+        classes: Of each voxel.
+        whole: Probability of the whole tumour.
+        brain: The brain mask; None where there is none, the measures that need it are then 0.
+        spacing_mm: Along R, A, S.
+    """
+    tumor, voxel_ml = classes > 0, float(np.prod(spacing_mm)) / 1000
+    if not tumor.any():
+        return TumorShape(0.0)
+    labels, _ = ndimage.label(tumor[box_of(tumor)], structure=EVERYWHERE)
+    sizes = np.bincount(labels.ravel())[1:] * voxel_ml
+    unsure = ((whole > UNSURE[0]) & (whole < UNSURE[1])).sum() / tumor.sum()
+    ml, pieces = float(tumor.sum() * voxel_ml), int((sizes >= LEAST_PIECE_ML).sum())
+    if brain is None:
+        return TumorShape(ml, pieces, unsure=float(unsure))
+    near = box_of(brain | tumor)  # beyond it there is nothing
+    tumor, inside, core = tumor[near], brain[near], tumor[near] & (classes[near] != EDEMA)
+    core = core if core.any() else tumor
+    surface = tumor & ~ndimage.binary_erosion(tumor)
+    inner = ndimage.binary_erosion(inside)
+    depth = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=spacing_mm)[1:-1, 1:-1, 1:-1]
+    first = [side.start for side in near]
+    middle = (np.array(ndimage.center_of_mass(core)) + first) * spacing_mm
+    return TumorShape(
+        ml,
+        pieces,
+        outside=float((tumor & ~inside).sum() / tumor.sum()),
+        at_edge=float((surface & ~inner).sum() / surface.sum()),
+        unsure=float(unsure),
+        depth_mm=float(depth[core].min()),
+        sella_mm=float(np.linalg.norm(middle - atlas.sella_of(brain, spacing_mm))),
+    )

@@ -1,0 +1,225 @@
+"""The tumour type of a volume: 27 slices vote, and the loudest shows where it looked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from nibabel.affines import apply_affine
+from numpy.typing import NDArray
+
+from brainseg.config.errors import ImageError
+from brainseg.config.schema import VoteConfig
+from brainseg.images.jpeg import grey_uint8
+from brainseg.images.margin import with_margin
+from brainseg.images.volume import Grid, Volume, resample_to, to_ras
+from brainseg.inference import (
+    Verdict,
+    VoteSlice,
+    combine_votes,
+    display_slice,
+    grad_cam,
+    share_inside,
+    vote_slices,
+)
+from brainseg.prediction.scans import Scans
+from brainseg.preprocess.noise import noise_share, smoothed
+from brainseg.preprocess.slices import Box, framed, network_input, prepare_slice, slice_box
+from brainseg.results.type_words import means_in_words, type_in_words
+from brainseg.tasks import Classifier
+
+VOTE_ORDER = ("t1ce", "flair", "t2", "t1")
+TISSUE_ABOVE = 0.1  # of the 98th percentile, as BET has it
+
+
+@dataclass(frozen=True)
+class Loudest:
+    """The slice with the highest probability of the verdict, as the classifier saw it."""
+
+    number: int  # in the list of slices
+    box: Box  # of the cut slice that it was shown
+    image: NDArray[np.uint8]  # (S, S)
+    heat: NDArray[np.float32] | None  # (S, S) Grad-CAM of the verdict; None where the backbone has none
+    brain: NDArray[np.bool_] | None = None  # (S, S), where a brain mask is known
+    tumor: NDArray[np.uint8] | None = None  # (S, S) classes of the segmentation, where there is one
+
+    @property
+    def heat_in_tumor(self) -> float | None:
+        """Share of the heat inside the segmented tumour; None where the slice does not meet it."""
+        if self.heat is None or self.tumor is None or not self.tumor.any():
+            return None
+        return share_inside(self.heat, self.tumor > 0)
+
+    @property
+    def heat_in_brain(self) -> float | None:
+        """The same inside the brain."""
+        if self.heat is None or self.brain is None or not self.heat.any():
+            return None
+        return share_inside(self.heat, self.brain)
+
+
+@dataclass(frozen=True)
+class TumorType:
+    """The vote of a volume's slices."""
+
+    verdict: str
+    healthy_at: float  # mean of notumor from which it is the verdict
+    sequence: str
+    probabilities: dict[str, float]  # mean over the slices
+    slices: list[dict[str, Any]]  # plane, voxel, offset and probabilities of each
+    planes: dict[str, Verdict]  # what the slices of each plane say alone
+    noise: float  # standard deviation as a share of the median intensity
+    filtered: bool  # so noisy that it was smoothed first
+    cube: Grid  # that the slices were cut from
+    loudest: Loudest
+
+    @property
+    def agreement(self) -> float:
+        """Share of the planes that alone say the same as all together."""
+        return sum(plane.verdict == self.verdict for plane in self.planes.values()) / len(self.planes)
+
+    @property
+    def reason(self) -> str:
+        """The means that explain it: a tumour of 0.1 is the verdict where notumor misses its threshold."""
+        means = means_in_words(self.verdict, self.probabilities, self.healthy_at)
+        return f"mean of {len(self.slices)} slices: {means}"
+
+    @property
+    def said(self) -> str:
+        """For titles: no type is named that is less likely than another class."""
+        return type_in_words(self.verdict, self.probabilities)
+
+
+def classify(scans: Scans, brain: NDArray[np.bool_] | None, model: Classifier, vote: VoteConfig) -> TumorType:
+    """The tumour type that slices of one sequence, in three planes, agree on.
+
+    The slices are cut through the middle of the brain, or of the scan where no brain is known; from the brain
+    alone if the classifier was trained on scans without skull, else from the scan as it came.
+
+    Raises:
+        ImageError: The classifier needs a brain, and none is known.
+    """
+    sequence = vote.sequence or next(name for name in VOTE_ORDER if name in scans.images)
+    noise = _noise_of(scans.images[sequence])
+    filtered = vote.denoise_from is not None and noise >= vote.denoise_from
+    scan = scans.on_reference(sequence)
+    if filtered:
+        scan = Volume(smoothed(scan.data[0], scan.grid.spacing_mm, vote.denoise_mm)[None], scan.grid)
+    if model.config.preprocess.stripped:
+        scan = _without_skull(scan, brain, model.config.margin_mm)
+    volume = to_ras(scan)
+    cube = resample_to(volume, _with_cubic_voxels(volume.grid), nearest=False)  # square pixels in every plane
+    centre = _middle(cube.grid, None if brain is None else Volume(brain[None], scans.grid))
+    cuts = vote_slices(cube.data[0], centre, cube.grid.spacing_mm, tuple(vote.offsets_mm))
+    prepared = np.stack([prepare_slice(cut.image, model.config.preprocess) for cut in cuts])
+    probabilities = model.probabilities(torch.from_numpy(prepared))
+    classes = list(model.config.classes)
+    together = combine_votes(probabilities, classes, vote.healthy_at)
+    number = int(probabilities[:, classes.index(together.verdict)].argmax())
+    box = slice_box(grey_uint8(cuts[number].image), model.config.preprocess)
+    loudest = Loudest(
+        number, box, prepared[number], _heat(model, prepared[number], classes.index(together.verdict))
+    )
+    if brain is not None:
+        mask = _in_slice(brain, scans.grid, cube.grid, cuts[number].plane, cuts[number].index, loudest)
+        loudest = replace(loudest, brain=mask > 0)
+    return TumorType(
+        verdict=together.verdict,
+        healthy_at=vote.healthy_at,
+        sequence=sequence,
+        probabilities=_rounded(together.probabilities),
+        slices=_votes(cuts, probabilities, classes),
+        planes=_by_plane(cuts, probabilities, classes, vote.healthy_at),
+        noise=noise,
+        filtered=filtered,
+        cube=cube.grid,
+        loudest=loudest,
+    )
+
+
+def with_tumor(found: TumorType, classes: NDArray[np.uint8], grid: Grid) -> TumorType:
+    """The same with the segmented tumour (X, Y, Z) in its loudest slice."""
+    where = found.slices[found.loudest.number]
+    tumor = _in_slice(classes, grid, found.cube, where["plane"], where["voxel"], found.loudest)
+    return replace(found, loudest=replace(found.loudest, tumor=tumor))
+
+
+def _in_slice(
+    array: NDArray[Any], grid: Grid, cube: Grid, plane: str, index: int, loudest: Loudest
+) -> NDArray[np.uint8]:
+    """Labels (X, Y, Z) in the slice that the classifier was shown, (S, S)."""
+    on_cube = resample_to(Volume(array.astype(np.uint8)[None], grid), cube, nearest=True).data[0]
+    cut = display_slice(on_cube, plane, index)
+    return framed(cut, loudest.box, len(loudest.image), nearest=True)
+
+
+def _noise_of(volume: Volume) -> float:
+    """On the scan's own grid: resampling smooths noise away."""
+    image = volume.data[0]
+    return noise_share(image, image > TISSUE_ABOVE * np.percentile(image, 98))
+
+
+def _without_skull(scan: Volume, brain: NDArray[np.bool_] | None, margin_mm: float) -> Volume:
+    if brain is None:
+        raise ImageError(
+            "the classifier was trained on scans without skull, and no brain mask is known when it is "
+            "asked: give skullstripper=CHECKPOINT and put strip before classify in pipeline.stages"
+        )
+    return Volume(scan.data * with_margin(brain, margin_mm, scan.grid.spacing_mm), scan.grid)
+
+
+def _votes(
+    cuts: Sequence[VoteSlice], probabilities: NDArray[np.float64], classes: Sequence[str]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "plane": cut.plane,
+            "offset_mm": cut.offset_mm,
+            "voxel": cut.index,
+            "probabilities": _rounded(dict(zip(classes, row.tolist(), strict=True))),
+        }
+        for cut, row in zip(cuts, probabilities, strict=True)
+    ]
+
+
+def _by_plane(
+    cuts: Sequence[VoteSlice], probabilities: NDArray[np.float64], classes: Sequence[str], healthy_at: float
+) -> dict[str, Verdict]:
+    planes = np.array([cut.plane for cut in cuts])
+    return {
+        plane: combine_votes(probabilities[planes == plane], classes, healthy_at)
+        for plane in dict.fromkeys(planes.tolist())
+    }
+
+
+def _heat(model: Classifier, prepared: NDArray[np.uint8], class_index: int) -> NDArray[np.float32] | None:
+    stage = model.net.map_stage(model.config.preprocess.size)
+    if stage is None:
+        return None
+    x = network_input(torch.from_numpy(prepared)[None], model.config.preprocess).to(model.device)
+    return grad_cam(model.net, stage, x, class_index)
+
+
+def _rounded(probabilities: dict[str, float]) -> dict[str, float]:
+    return {name: round(p, 5) for name, p in probabilities.items()}
+
+
+def _with_cubic_voxels(grid: Grid) -> Grid:
+    """The same field of view in RAS, every side of a voxel as long as the shortest one is."""
+    ratio = min(grid.spacing_mm) / np.array(grid.spacing_mm)
+    x, y, z = (max(1, round(n / r)) for n, r in zip(grid.shape, ratio, strict=True))
+    step = np.diag([*ratio, 1.0])
+    step[:3, 3] = (ratio - 1) / 2  # the corner of the first voxel stays
+    return Grid((x, y, z), grid.affine @ step)
+
+
+def _middle(grid: Grid, brain: Volume | None) -> tuple[int, int, int]:
+    """The voxel of `grid` in the middle of the brain's box, or in its own middle."""
+    if brain is None or not brain.data.any():
+        x, y, z = (n // 2 for n in grid.shape)
+        return x, y, z
+    inside = np.argwhere(brain.data[0])
+    world = apply_affine(brain.grid.affine, (inside.min(axis=0) + inside.max(axis=0)) / 2)
+    x, y, z = np.rint(apply_affine(np.linalg.inv(grid.affine), world)).astype(int).tolist()
+    return x, y, z

@@ -1,0 +1,66 @@
+"""A result made again from what it names, and compared."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from brainseg.config import PredictConfig, as_section
+from brainseg.config.errors import DataError
+from brainseg.images.layouts import Subject, find_subjects
+from brainseg.prediction.run import job_of, predict_or_name
+from brainseg.reporting.subject_page import PAGE
+from brainseg.results.provenance import RESULT, SUMS, read_result, sha256
+
+NOT_COMPARED = {SUMS, PAGE}  # a page says when it was made, and what it took
+VOLATILE = ("seconds", "peak_memory_mb")  # of result.json: what no two runs have in common
+
+
+def reproduce(folder: Path) -> list[str]:
+    """Every file that another run of the same prediction makes differently, a line each; none, bit for bit.
+
+    Raises:
+        UserError: Inputs or models are not there any more, or result.json cannot be read.
+    """
+    result = read_result(folder)
+    options = _options(result, folder)
+    subject = _subject(result, folder, options)
+    with tempfile.TemporaryDirectory() as place:
+        predict_or_name(subject, job_of(options), Path(place))
+        return list(_differences(folder, Path(place) / subject.id))
+
+
+def _options(result: dict[str, Any], folder: Path) -> PredictConfig:
+    try:
+        values = result["settings"]["values"]
+        return as_section(PredictConfig, values)
+    except Exception as error:  # whatever stands there instead of settings
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{folder / RESULT}: its settings cannot be used ({said})") from error
+
+
+def _subject(result: dict[str, Any], folder: Path, options: PredictConfig) -> Subject:
+    name = result.get("subject")
+    for subject in find_subjects(Path(options.input), options.sequence):
+        if subject.id == name:
+            return subject
+    raise DataError(f"{options.input}: holds no {name} any more, which {folder} was made of")
+
+
+def _differences(before: Path, now: Path) -> Any:
+    names = {path.name for place in (before, now) for path in place.iterdir()} - NOT_COMPARED
+    for name in sorted(names):
+        if not (before / name).is_file():
+            yield f"{name}: was not there before"
+        elif not (now / name).is_file():
+            yield f"{name}: is not made any more"
+        elif name == RESULT:
+            one, other = (_lasting(read_result(place)) for place in (before, now))
+            yield from (
+                f"{RESULT}: {key} differs" for key in sorted(one | other) if one.get(key) != other.get(key)
+            )
+        elif sha256(before / name) != sha256(now / name):
+            yield f"{name}: differs"
+
+
+def _lasting(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in result.items() if key not in VOLATILE}

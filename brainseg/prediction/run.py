@@ -1,0 +1,205 @@
+"""The linked prediction over one or many subjects. One that fails is named and does not stop the rest."""
+
+import logging
+import traceback
+from pathlib import Path
+from typing import Any
+
+from rich.progress import track
+from rich.table import Table
+
+from brainseg.bids.dataset import refuse_unfit, write_derivatives
+from brainseg.config import PredictConfig, UserError
+from brainseg.config.errors import DataError
+from brainseg.gates import Level
+from brainseg.images.layouts import Subject, find_subjects
+from brainseg.prediction import outputs
+from brainseg.prediction.batch import write_batch
+from brainseg.prediction.forecast import forecast
+from brainseg.prediction.models import convention_of, described, load_models, remarks_of
+from brainseg.prediction.subject import NOT_JUDGED, Job, inputs_of, predict_subject
+from brainseg.reporting.index_page import INDEX, reasons_of
+from brainseg.reporting.subject_page import PAGE, write_subject_page
+from brainseg.results import provenance
+from brainseg.results.places import refuse_unfit_derivatives, refuse_unfit_ids, refuse_unfit_output
+from brainseg.results.replacing import known_files, recover
+from brainseg.results.type_words import type_with_means
+from brainseg.system.terminal import cell, console, say
+
+SOME_TO_REVIEW, SOME_FAILED = 3, 4  # exit codes
+COLOURS = {"pass": "green", "review": "yellow", "fail": "red", NOT_JUDGED: "dim"}
+
+log = logging.getLogger("brainseg")
+
+
+def run(options: PredictConfig) -> int:
+    """Predict every subject at `options.input` into a folder each below `options.output`.
+
+    Returns:
+        The exit code: 0 if all passed, 3 if some are to be reviewed, 4 if some failed.
+
+    Raises:
+        UserError: Nothing could start: no scan, no model, a checkpoint of another task, results in the way.
+    """
+    subjects, output = find_subjects(Path(options.input), options.sequence), Path(options.output)
+    recover(output, known_files)
+    _refuse_places(subjects, options)
+    job = job_of(options)
+    done = {} if options.overwrite else _done_before(subjects, job, output)
+    left = [subject for subject in subjects if subject.id not in done]
+    if options.forecast and left:
+        _forecast(left, job)
+    results: dict[str, dict[str, Any]] = dict(done)
+    for subject in track(left, "predicting", transient=True, disable=len(left) < 2):
+        results[subject.id] = predict_or_name(subject, job, output)
+    write_batch(output, page=options.page)
+    _print_summary([results[subject.id] for subject in subjects], len(done), output)
+    if options.derivatives is not None:
+        say(*write_derivatives(output, Path(options.derivatives)).lines())
+    if options.page:
+        say(f"pages: {output / INDEX}")
+    verdicts = {result["verdict"] for result in results.values()}
+    return (
+        SOME_FAILED if str(Level.fail) in verdicts else SOME_TO_REVIEW if str(Level.review) in verdicts else 0
+    )
+
+
+def _refuse_places(subjects: list[Subject], options: PredictConfig) -> None:
+    """Before any work: no scan lies where something is written, and nothing of others is in the way."""
+    output = Path(options.output)
+    refuse_unfit_output(output, subjects)
+    refuse_unfit_ids(output, subjects)
+    if options.derivatives is not None:
+        root = Path(options.derivatives)
+        refuse_unfit_derivatives(root, output, subjects)
+        refuse_unfit(root, [one.id for one in subjects], output)
+
+
+def job_of(options: PredictConfig) -> Job:
+    """The models loaded, and what is the same for all subjects."""
+    models = load_models(options)
+    files, remarks = described(options, models), remarks_of(options, models)
+    for remark in remarks:
+        log.warning("%s", remark)
+    settings = provenance.settings_of(options)
+    return Job(options, models, convention_of(options, models), files, settings, remarks)
+
+
+def _done_before(subjects: list[Subject], job: Job, output: Path) -> dict[str, dict[str, Any]]:
+    """Results that are in the output already, of the very same inputs, models, settings and code.
+
+    One that failed is made again.
+
+    Raises:
+        DataError: There are others, which would be lost.
+    """
+    done, in_the_way = {}, []
+    for subject in subjects:
+        folder = output / subject.id
+        if not (folder / provenance.RESULT).is_file():
+            continue
+        result = provenance.read_result(folder)
+        if result.get("status") == "failed":
+            continue
+        if _is_of(result, subject, job) and not provenance.changed_files(folder):
+            done[subject.id] = result
+        else:
+            in_the_way.append(subject.id)
+    if in_the_way:
+        more = " and others" if len(in_the_way) > 3 else ""
+        raise DataError(
+            f"{output} already has results of {', '.join(in_the_way[:3])}{more}, from other scans, models, "
+            "settings or code, or with edited files; set overwrite=true to replace them (what you edited is "
+            "kept as edited-NAME), or another output="
+        )
+    return done
+
+
+def _is_of(result: dict[str, Any], subject: Subject, job: Job) -> bool:
+    try:
+        return (
+            result["settings"]["sha256"] == job.settings["sha256"]
+            and result["code"] == provenance.code()
+            and result["models"] == job.files
+            and result["inputs"] == inputs_of(subject)
+        )
+    except KeyError:  # of an older version
+        return False
+
+
+def predict_or_name(subject: Subject, job: Job, output: Path) -> dict[str, Any]:
+    """A subject's result, written; what went wrong instead where it failed."""
+    try:
+        with outputs.folder_for(output, subject.id) as folder:
+            result = predict_subject(subject, job, folder)
+            outputs.write_result(folder, result)
+    except Exception as error:  # one subject never takes the others down; its failure is written and counted
+        known = isinstance(error, UserError)
+        message = str(error) if known else f"unexpected {type(error).__name__}: {error}"
+        log.error("%s failed: %s", subject.id, message)
+        result = {"subject": subject.id, "status": "failed", "verdict": str(Level.fail), "error": message}
+        result |= {"models": job.files, "settings": job.settings, "code": provenance.code()}
+        if not known:
+            result["traceback"] = traceback.format_exc()
+            log.debug("", exc_info=True)
+        _write_failure(subject, result, output, page=job.options.page)
+    return result
+
+
+def _write_failure(subject: Subject, result: dict[str, Any], output: Path, *, page: bool) -> None:
+    """What went wrong in place of any earlier result; said, where even that cannot be written."""
+    try:
+        with outputs.folder_for(output, subject.id) as folder:
+            if page:
+                write_subject_page(folder / PAGE, result, None, {})
+            outputs.write_result(folder, result)
+    except (OSError, UserError) as error:  # a full disk: the other subjects are still predicted and counted
+        log.error("%s: its failure could not be written to %s: %s", subject.id, output, error)
+
+
+def _forecast(subjects: list[Subject], job: Job) -> None:
+    """Say what the first subject will take; one that cannot be used says so when its turn comes."""
+    try:
+        one = forecast(subjects[0], job)
+    except Exception as error:  # a forecast that fails never takes a prediction down
+        log.warning("no forecast: %s", error)
+        return
+    said = f"forecast: {subjects[0].id} takes about {one.seconds:.0f} s, "
+    said += f"{one.memory_mb / 1000:.1f} GB of memory and {one.disk_mb:.1f} MB on disk"
+    if len(subjects) > 1:
+        minutes, mb = len(subjects) * one.seconds / 60, len(subjects) * one.disk_mb
+        said += f"; {len(subjects)} subjects like it {minutes:.1f} minutes and {mb:.0f} MB"
+    say(said)
+
+
+def _print_summary(results: list[dict[str, Any]], done: int, output: Path) -> None:
+    table = Table("subject", "verdict", "type", "brain ml", "tumour ml", "seconds")
+    remarks: dict[str, list[str]] = {}  # and whom they concern
+    for result in results:
+        for remark in _remarks(result):
+            remarks.setdefault(remark, []).append(result["subject"])
+        tumor_type, volumes = result.get("tumor_type"), result.get("volumes_ml", {})
+        table.add_row(
+            cell(result["subject"]),
+            cell(result["verdict"], COLOURS[result["verdict"]]),
+            cell(type_with_means(tumor_type["verdict"], tumor_type["probabilities"]) if tumor_type else "-"),
+            f"{volumes['brain']:.0f}" if "brain" in volumes else "-",
+            f"{volumes['whole_tumor']:.1f}" if "whole_tumor" in volumes else "-",
+            f"{sum(result.get('seconds', {}).values()):.1f}",
+        )
+    console().print(table)
+    for remark, subjects in remarks.items():
+        say(f"{_listed(subjects)}: {remark}")
+    if done:
+        say(f"{done} of them were done before, from the same scans, models and settings")
+    say(f"results in {output}, a folder for each subject")
+
+
+def _remarks(result: dict[str, Any]) -> list[str]:
+    """What a person should know of a result: why it failed, what to look at, what was left out."""
+    return [*reasons_of(result), *result.get("left_out", {}).values(), *result.get("warnings", [])]
+
+
+def _listed(subjects: list[str]) -> str:
+    more = f" and {len(subjects) - 3} more" if len(subjects) > 3 else ""
+    return ", ".join(subjects[:3]) + more

@@ -1,0 +1,161 @@
+"""The cells of a sweep with their means over seeds, their ranking, and crossentropy against KL divergence."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from brainseg.study.classifier_runs import Run, State
+from brainseg.study.grid.intervals import Estimate, mean_accuracy, mean_loss, mean_of, overlap
+from brainseg.study.published import (
+    BACKBONES,
+    LOSSES,
+    OPTIMIZERS,
+    Cell,
+    Published,
+    family,
+    in_report,
+    published,
+)
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A cell and its runs: one for each seed, and for whatever else the sweep varies."""
+
+    cell: Cell
+    runs: tuple[Run, ...]
+
+    @property
+    def used(self) -> list[Run]:
+        return [run for run in self.runs if run.usable]
+
+    @property
+    def accuracy(self) -> Estimate | None:
+        """Of the validation part after the last epoch."""
+        accuracies = [run.accuracy for run in self.used if run.accuracy is not None]
+        return mean_accuracy(accuracies, [run.count for run in self.used]) if accuracies else None
+
+    @property
+    def loss(self) -> Estimate | None:
+        """Of the validation part after the last epoch; None if it was not finite in any run."""
+        losses = [run.loss for run in self.used]
+        finite = [loss for loss in losses if loss is not None]
+        return mean_loss(finite) if finite and len(finite) == len(losses) else None
+
+    @property
+    def best_accuracy(self) -> Estimate | None:
+        """Of the best epoch of each run: chosen by the very slices it is measured on, so too good."""
+        best = [run.best_accuracy for run in self.used if run.best_accuracy is not None]
+        return mean_of(best) if best else None
+
+    @property
+    def n_collapsed(self) -> int:
+        return sum(run.collapse is not None for run in self.used)
+
+    @property
+    def published(self) -> Published | None:
+        return published(self.cell)
+
+    @property
+    def missing(self) -> str:
+        """How many of its runs give no number and why, e.g. "1 failed, 2 not started"; "" if all do."""
+        states = Counter(
+            "done but without val/accuracy" if run.state is State.done else run.state.value
+            for run in self.runs
+            if not run.usable
+        )
+        return ", ".join(f"{n} {state}" for state, n in states.items())
+
+
+def results_of(runs: Iterable[Run]) -> list[CellResult]:
+    """The cells in the report's order, others after them by name."""
+    cells: dict[Cell, list[Run]] = defaultdict(list)
+    for run in runs:
+        cells[run.cell].append(run)
+    return [CellResult(cell, tuple(cells[cell])) for cell in sorted(cells, key=_place)]
+
+
+def _place(cell: Cell) -> tuple[tuple[int, str], ...]:
+    known = in_report(cell)
+    backbone = known.backbone if known else cell.backbone
+    return (
+        _place_in(tuple(OPTIMIZERS), cell.optimizer),
+        _place_in(tuple(BACKBONES), backbone),
+        _place_in(tuple(LOSSES), cell.loss),
+        (0, cell.backbone),
+    )
+
+
+def _place_in(order: Sequence[str], name: str) -> tuple[int, str]:
+    return (order.index(name), "") if name in order else (len(order), name)
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A cell and its place; equal ones share the better place."""
+
+    place: int
+    result: CellResult
+    estimate: Estimate
+    like_best: bool | None  # its interval overlaps that of the first; None where an interval is missing
+
+
+def by_accuracy(results: Iterable[CellResult]) -> list[Ranked]:
+    """All cells that have an accuracy, the best first."""
+    return _ranked(results, lambda result: result.accuracy, -1)
+
+
+def by_loss(results: Iterable[CellResult]) -> dict[str, list[Ranked]]:
+    """Cells by validation loss, the least first; a ranking of its own for each family of losses."""
+    families: dict[str, list[CellResult]] = defaultdict(list)
+    for result in results:
+        families[family(result.cell.loss)].append(result)
+    ranked = {name: _ranked(members, lambda result: result.loss, 1) for name, members in families.items()}
+    return {name: ranking for name, ranking in ranked.items() if ranking}
+
+
+def _ranked(
+    results: Iterable[CellResult], value: Callable[[CellResult], Estimate | None], sign: int
+) -> list[Ranked]:
+    found = [(result, estimate) for result in results if (estimate := value(result)) is not None]
+    found.sort(key=lambda pair: sign * pair[1].mean)
+    ranking: list[Ranked] = []
+    for place, (result, estimate) in enumerate(found, start=1):
+        # Means of shares that are equal differ in float32's last digits.
+        if ranking and math.isclose(ranking[-1].estimate.mean, estimate.mean, rel_tol=1e-6):
+            place = ranking[-1].place
+        ranking.append(Ranked(place, result, estimate, overlap(found[0][1], estimate)))
+    return ranking
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Crossentropy minus KL divergence over pairs of runs that differ in nothing else."""
+
+    n: int
+    accuracy: Estimate
+    loss: Estimate | None  # None if a loss was not finite
+
+
+def crossentropy_against_kl(runs: Iterable[Run]) -> Paired | None:
+    """The mean differences over runs with the same backbone, optimizer and seed; None without a pair."""
+    pairs: dict[tuple[str, ...], dict[str, Run]] = defaultdict(dict)
+    for run in runs:
+        if run.usable:
+            key = (run.cell.backbone, run.cell.optimizer, str(run.seed), run.varied)
+            pairs[key][run.cell.loss] = run
+    both = [
+        (pair["categorical_crossentropy"], pair["kl_divergence"])
+        for pair in pairs.values()
+        if {"categorical_crossentropy", "kl_divergence"} <= pair.keys()
+    ]
+    accuracies = [
+        one.accuracy - other.accuracy
+        for one, other in both
+        if one.accuracy is not None and other.accuracy is not None
+    ]
+    losses = [one.loss - other.loss for one, other in both if one.loss is not None and other.loss is not None]
+    if not accuracies:
+        return None
+    return Paired(len(both), mean_of(accuracies), mean_of(losses) if len(losses) == len(both) else None)

@@ -1,0 +1,180 @@
+"""A sweep of the classifier: which jobs were asked for, and how far each has come."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from math import prod
+from pathlib import Path
+from types import NoneType
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+from brainseg.config.errors import UserError
+from brainseg.runs.config import CONFIG, require
+from brainseg.runs.overrides import OVERRIDES, read_overrides
+from brainseg.study.classifier_runs import Run, State, cell_of, read_cell_config, read_run, settings_of
+from brainseg.study.published import Cell
+
+Job = tuple[str, ...]  # its overrides, as in its .hydra/overrides.yaml
+MOST_JOBS = 10_000
+CELL_KEYS = ("classifier.backbone", "classifier.loss", "classifier.optimizer")
+# What is read of Hydra's own section.
+_NEEDED: dict[str, type | tuple[type, ...]] = {
+    "hydra.sweeper._target_": str,
+    "hydra.sweeper.params": (dict, NoneType),
+    "hydra.launcher._target_": str,
+    "hydra.overrides.task": list,
+}
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The jobs of a sweep folder."""
+
+    folder: Path
+    runs: tuple[Run, ...]  # those asked for in their order, then others that lie in the folder
+    n_wanted: int | None  # of the runs; None where the sweeper chooses its jobs as it goes
+    settings: dict[str, str]  # of the sweep's own config, for where no run has started
+    remarks: tuple[str, ...]
+
+    def count(self, state: State) -> int:
+        return sum(run.state is state for run in self.runs)
+
+
+def read_sweep(folder: Path) -> Sweep:
+    """The sweep below `folder`, whether it has ended or not.
+
+    Raises:
+        UserError: It is no folder of a sweep of the classifier.
+    """
+    config = _multirun(folder / "multirun.yaml")
+    jobs = _wanted(config)
+    found, remarks = _found(folder)
+    runs, swept = [], _swept(jobs or [*found])
+    for job in jobs or []:
+        run = found.pop(job, None) or Run(*_cell_and_seed(job, config))
+        runs.append(replace(run, varied=_varied(job, swept)))
+    if config["hydra"]["launcher"]["_target_"].endswith(".BasicLauncher"):
+        runs = _failed_where_passed(runs)
+    others = [replace(run, varied=_varied(job, swept)) for job, run in found.items()]
+    if not runs and not others:
+        raise UserError(f"{folder}: no job has started yet, and which ones will be is not known")
+    if others and jobs is not None:
+        remarks.append(f"{len(others)} runs here are none that the sweep's last start asked for")
+    remarks += [fault for run in (*runs, *others) for fault in run.faults]
+    return Sweep(
+        folder, (*runs, *others), None if jobs is None else len(jobs), settings_of(config), tuple(remarks)
+    )
+
+
+def read_runs(folder: Path) -> list[Run]:
+    """All runs of the classifier at or below a folder.
+
+    Raises:
+        UserError: There is none.
+    """
+    runs = list(_found(folder)[0].values())
+    if not runs:
+        raise UserError(f"{folder}: no run of the classifier there; give the folder of a run or of a sweep")
+    return runs
+
+
+def _multirun(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise UserError(
+            f"{path} is not there; give the folder of a sweep (train.py -m ...), as below outputs/sweeps"
+        )
+    config = read_cell_config(path)
+    require(config, path, _NEEDED)
+    words = config["hydra"]["overrides"]["task"]
+    if not all(isinstance(word, str) for word in words):
+        raise UserError(f"{path}: hydra.overrides.task does not name the sweep's overrides; restore the file")
+    return config
+
+
+def _wanted(config: dict[str, Any]) -> list[Job] | None:
+    """The jobs as Hydra's own sweeper makes them of the same words; None for other sweepers."""
+    sweeper = config["hydra"]["sweeper"]
+    if not sweeper["_target_"].endswith(".BasicSweeper"):
+        return None
+    params = [f"{key}={value}" for key, value in (sweeper["params"] or {}).items()]
+    try:
+        overrides = OverridesParser.create().parse_overrides([*params, *config["hydra"]["overrides"]["task"]])
+        _refuse_endless(overrides)
+        batches = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+    except HydraException as error:
+        raise UserError(f"the sweep's overrides cannot be read: {error}") from error
+    return [tuple(job) for batch in batches for job in batch]
+
+
+def _refuse_endless(overrides: Sequence[Override]) -> None:
+    """Three words can ask for more jobs than fit in memory: range(0,1000000000)."""
+    swept = [one.sweep_string_iterator() for one in overrides if one.is_sweep_override()]
+    if prod(len(list(islice(values, MOST_JOBS + 1))) for values in swept) > MOST_JOBS:
+        raise UserError(f"the sweep asks for more than {MOST_JOBS} jobs; give the folder of a smaller one")
+
+
+def _found(folder: Path) -> tuple[dict[Job, Run], list[str]]:
+    """The runs below a folder by their overrides, and what is wrong with those left out."""
+    runs: dict[Job, Run] = {}
+    remarks = []
+    for config in sorted(folder.glob(f"**/{CONFIG}")):
+        try:
+            run = read_run(config.parent.parent)
+            job = tuple(read_overrides(config.parent.parent / OVERRIDES))
+        except UserError as error:
+            remarks.append(str(error))
+        except OSError as error:
+            remarks.append(f"{config.parent}: overrides.yaml cannot be read ({type(error).__name__})")
+        else:
+            if job in runs:
+                remarks.append(f"{run.folder} and {runs[job].folder} ran the same job; the former counts")
+            runs[job] = run
+    return runs, remarks
+
+
+def _cell_and_seed(job: Job, config: dict[str, Any]) -> tuple[Cell, int]:
+    """Of a job that has not started: what its overrides say, and else the sweep's config."""
+    values = dict(_key_value(override) for override in job)
+    cell = cell_of(config)
+    named = [values.get(key, default) for key, default in zip(CELL_KEYS, cell, strict=True)]
+    return Cell(*named), int(values.get("seed", config["seed"]))
+
+
+def _key_value(override: str) -> tuple[str, str]:
+    key, _, value = override.partition("=")
+    return key.lstrip("+"), value.strip("'\"")
+
+
+def _swept(jobs: Sequence[Job]) -> set[str]:
+    """Keys that differ between jobs, other than those of cell and seed."""
+    values = defaultdict(set)
+    for job in jobs:
+        for key, value in map(_key_value, job):
+            values[key].add(value)
+    return {key for key, found in values.items() if len(found) > 1} - {*CELL_KEYS, "seed"}
+
+
+def _varied(job: Job, swept: set[str]) -> str:
+    return " ".join(override for override in job if _key_value(override)[0] in swept)
+
+
+def _failed_where_passed(runs: list[Run]) -> list[Run]:
+    """Jobs that run one after another: an unfinished one has failed if a later one was started after it."""
+    started = [(place, _started(run)) for place, run in enumerate(runs) if run.folder is not None]
+    return [
+        replace(run, state=State.failed)
+        if run.state is State.unfinished and any(p > place and t >= _started(run) for p, t in started)
+        else run
+        for place, run in enumerate(runs)
+    ]
+
+
+def _started(run: Run) -> float:
+    assert run.folder is not None
+    return (run.folder / CONFIG).stat().st_mtime

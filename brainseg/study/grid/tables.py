@@ -1,0 +1,256 @@
+"""The tables of the page."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from brainseg.reporting.sections import NOTHING, Entry, Table, number, table_of
+from brainseg.study.classifier_runs import Run, State
+from brainseg.study.grid.findings import report_collapsed
+from brainseg.study.grid.intervals import Estimate, interval, wilson
+from brainseg.study.grid.results import CellResult, Ranked, by_accuracy, by_loss
+from brainseg.study.grid.sweep import Sweep
+from brainseg.study.published import (
+    BACKBONES,
+    LOSSES,
+    NOT_STATED,
+    OPTIMIZERS,
+    PUBLISHED,
+    SETTINGS,
+    Cell,
+    family,
+    in_report,
+    rank,
+)
+
+NO_RESULT = "no result"
+TOLD_APART = {True: "yes", False: "no", None: "not known"}
+
+
+def settings_table(sweep: Sweep) -> Table:
+    """Our settings beside the report's; several where runs differ."""
+    rows: list[list[str | Entry]] = []
+    for name, theirs in SETTINGS.items():
+        ours = _values(sweep, name)
+        differs = theirs != NOT_STATED and any(value.partition(" (")[0] != theirs for value in ours)
+        rows.append([name, Entry("; ".join(ours) or NOTHING, mark="bad" if differs else ""), theirs])
+    return table_of("Settings", ("", "this sweep", "report"), rows)
+
+
+def differing_settings(sweep: Sweep) -> list[str]:
+    """The names of the settings that are not the report's."""
+    return [row[0].text for row in settings_table(sweep).rows if row[1].mark]
+
+
+def _values(sweep: Sweep, name: str) -> list[str]:
+    started = [run.settings[name] for run in sweep.runs if name in run.settings]
+    return list(dict.fromkeys(started)) or [sweep.settings[name] for _ in [0] if name in sweep.settings]
+
+
+def missing_table(sweep: Sweep) -> Table | None:
+    """Which jobs have no result, by how far they have come; None if none is missing."""
+    found: dict[State, list[str]] = defaultdict(list)
+    for run in sweep.runs:
+        if run.state is not State.done:
+            found[run.state].append(_told(run))
+    if not found:
+        return None
+    rows = [(state.value, str(len(jobs)), "; ".join(jobs)) for state, jobs in sorted(found.items())]
+    return table_of("Jobs without a result", ("state", "jobs", "which"), rows)
+
+
+def _told(run: Run) -> str:
+    name = f"{run.cell}, seed {run.seed}" + (f", {run.varied}" if run.varied else "")
+    if run.folder is None:
+        return name
+    files = [run.folder / ".hydra" / "config.yaml", run.folder / "metrics.csv", run.folder / "train.log"]
+    last = max(file.stat().st_mtime for file in files if file.is_file())
+    epochs = 0 if run.last_epoch is None else run.last_epoch + 1
+    written = datetime.fromtimestamp(last).strftime("%Y-%m-%d %H:%M")
+    return f"{name} ({epochs} of {run.epochs} epochs, last wrote {written})"
+
+
+def optimizer_tables(results: Sequence[CellResult]) -> list[Table]:
+    """Tables 1 to 3, and one for each other optimizer of the sweep."""
+    optimizers = dict.fromkeys(result.cell.optimizer for result in results)
+    return [_optimizer_table(name, [r for r in results if r.cell.optimizer == name]) for name in optimizers]
+
+
+def _optimizer_table(optimizer: str, results: Sequence[CellResult]) -> Table:
+    cells = {result.cell: result for result in results}
+    backbones = list(dict.fromkeys(cell.backbone for cell in cells))
+    losses = [loss for loss in LOSSES if any(cell.loss == loss for cell in cells)]
+    losses += sorted({cell.loss for cell in cells} - set(losses))
+    best = _best_of(results)
+    rows = []
+    for backbone in backbones:
+        row = [_backbone(backbone)]
+        for loss in losses:
+            result = cells.get(Cell(backbone, loss, optimizer))
+            row += [Entry(NOTHING)] * 2 if result is None else _loss_and_accuracy(result, best)
+        rows.append(row)
+    header = ["backbone"]
+    for loss in losses:
+        header += [f"{LOSSES.get(loss, loss)}: val. loss", "val. accuracy"]
+    number_of = list(OPTIMIZERS)
+    title = f"Optimizer {OPTIMIZERS.get(optimizer, optimizer)}"
+    said = f"Table {number_of.index(optimizer) + 1}: {title}" if optimizer in number_of else title
+    return table_of(said, header, rows)
+
+
+def _backbone(name: str) -> Entry:
+    theirs = in_report(Cell(name, next(iter(LOSSES)), next(iter(OPTIMIZERS))))
+    return Entry(name, beside=BACKBONES[theirs.backbone] if theirs else "not in the report")
+
+
+def _best_of(results: Sequence[CellResult]) -> set[tuple[Cell, str]]:
+    """What is marked: the first by accuracy, and the first by loss in each family."""
+    firsts = {(ranked.result.cell, "accuracy") for ranked in by_accuracy(results) if ranked.place == 1}
+    for ranking in by_loss(results).values():
+        firsts |= {(ranked.result.cell, "loss") for ranked in ranking if ranked.place == 1}
+    return firsts
+
+
+def _loss_and_accuracy(result: CellResult, best: set[tuple[Cell, str]]) -> list[Entry]:
+    return [
+        _value(result, result.loss, "loss", (result.cell, "loss") in best),
+        _value(result, result.accuracy, "accuracy", (result.cell, "accuracy") in best),
+    ]
+
+
+def _value(result: CellResult, estimate: Estimate | None, name: str, is_best: bool) -> Entry:
+    said = [interval(estimate)] if estimate else []
+    if name == "accuracy" and result.n_collapsed:
+        said.append(f"collapsed: {result.n_collapsed} of {len(result.used)}")
+    text = number(estimate.mean) if estimate else _no_value(result)
+    if result.missing and (estimate or text == NO_RESULT):
+        said.append(result.missing)
+    said.append(_report_value(result.cell, name))
+    bad = estimate is None or (name == "accuracy" and result.n_collapsed > 0)
+    return Entry(text, "; ".join(filter(None, said)), "bad" if bad else "best" if is_best else "")
+
+
+def _no_value(result: CellResult) -> str:
+    if result.used:
+        return "not finite"
+    states = {run.state for run in result.runs}
+    return states.pop().value if len(states) == 1 and State.done not in states else NO_RESULT
+
+
+def _report_value(cell: Cell, name: str) -> str:
+    theirs = in_report(cell)
+    if theirs is None:
+        return ""
+    table = {other: values for other, values in PUBLISHED.items() if other.optimizer == cell.optimizer}
+    said = f"report {getattr(PUBLISHED[theirs], name):.4f}"
+    if name == "accuracy" and report_collapsed(theirs):
+        said += ", collapsed"
+    if name == "accuracy" and theirs == max(table, key=lambda other: table[other].accuracy):
+        said += ", its best"
+    alike = [other for other in table if family(other.loss) == family(cell.loss)]
+    if name == "loss" and theirs == min(alike, key=lambda other: table[other].loss):
+        said += ", its best"
+    return said
+
+
+def accuracy_ranking(ranking: Sequence[Ranked]) -> Table:
+    header = (
+        "place", "backbone", "loss", "optimizer", "runs", "accuracy", "95 % interval", "like the best?",
+        "best epoch", "report",
+    )  # fmt: skip
+    return table_of("Cells by validation accuracy", header, [_ranked_row(ranked) for ranked in ranking])
+
+
+def _ranked_row(ranked: Ranked) -> list[str | Entry]:
+    result, estimate = ranked.result, ranked.estimate
+    theirs = in_report(result.cell)
+    best_epoch = result.best_accuracy
+    collapsed = f"collapsed: {result.n_collapsed} of {len(result.used)}" if result.n_collapsed else ""
+    first = ranked.place == 1 and not collapsed
+    return [
+        str(ranked.place),
+        *result.cell,
+        f"{len(result.used)} of {len(result.runs)}",
+        Entry(number(estimate.mean), collapsed, "best" if first else "bad" if collapsed else ""),
+        Entry(interval(estimate) or NOTHING, estimate.how),
+        TOLD_APART[ranked.like_best],
+        number(best_epoch.mean if best_epoch else None),
+        Entry(number(PUBLISHED[theirs].accuracy), f"place {rank(theirs)}") if theirs else NOTHING,
+    ]
+
+
+def loss_rankings(rankings: dict[str, list[Ranked]]) -> list[Table]:
+    header = ("place", "backbone", "loss", "optimizer", "runs", "val. loss", "95 % interval", "report")
+    return [
+        table_of(f"Cells by validation loss: {name}", header, [_loss_row(ranked) for ranked in ranking])
+        for name, ranking in rankings.items()
+    ]
+
+
+def _loss_row(ranked: Ranked) -> list[str | Entry]:
+    result = ranked.result
+    theirs = result.published
+    return [
+        str(ranked.place),
+        *result.cell,
+        f"{len(result.used)} of {len(result.runs)}",
+        Entry(number(ranked.estimate.mean), mark="best" if ranked.place == 1 else ""),
+        interval(ranked.estimate) or NOTHING,
+        number(theirs.loss) if theirs else NOTHING,
+    ]
+
+
+def runs_table(sweep: Sweep) -> Table:
+    header = (
+        "run", "seed", "state", "val. loss", "val. accuracy", "best epoch", "scored part", "collapsed"
+    )  # fmt: skip
+    return table_of("All runs", header, [_run_row(run) for run in sweep.runs])
+
+
+def _run_row(run: Run) -> list[str | Entry]:
+    name = str(run.cell) + (f" ({run.varied})" if run.varied else "")
+    epochs = f"{0 if run.last_epoch is None else run.last_epoch + 1} of {run.epochs} epochs"
+    return [
+        Entry(run.folder.name, name) if run.folder else name,
+        str(run.seed),
+        Entry(run.state.value, epochs if run.folder else "", "" if run.state is State.done else "bad"),
+        number(run.loss),
+        _counted(run),
+        Entry(number(run.best_accuracy), f"epoch {run.best_epoch}" if run.best_epoch is not None else ""),
+        run.scored or NOTHING,
+        Entry(run.collapse or "", mark="bad" if run.collapse else ""),
+    ]
+
+
+def _counted(run: Run) -> Entry:
+    """The accuracy of a run with its count and Wilson's interval."""
+    if run.count is None:
+        return Entry(number(run.accuracy))
+    low, high = wilson(*run.count)
+    return Entry(number(run.accuracy), f"{run.count[0]} of {run.count[1]}; {low:.4f} to {high:.4f}")
+
+
+def failure_table(runs: Sequence[Run], results: Sequence[CellResult]) -> Table:
+    """Runs that repeat EfficientNetB0's failure beside the sweep's own and the report's."""
+    own = {result.cell: result.accuracy for result in results}
+    rows: list[list[str | Entry]] = []
+    for run in sorted(runs, key=lambda run: (run.cell, run.settings["input values"], run.seed)):
+        theirs, ours = in_report(run.cell), own.get(run.cell)
+        rows.append(
+            [
+                str(run.cell),
+                run.settings["input values"],
+                str(run.seed),
+                Entry(run.state.value, mark="" if run.state is State.done else "bad"),
+                number(run.train_loss),
+                _counted(run),
+                Entry(run.collapse or "", mark="bad" if run.collapse else ""),
+                number(ours.mean if ours else None),
+                number(PUBLISHED[theirs].accuracy) if theirs else NOTHING,
+            ]
+        )
+    header = (
+        "cell", "input values", "seed", "state", "train. loss", "val. accuracy", "collapsed",
+        "this sweep's cell", "report",
+    )  # fmt: skip
+    return table_of("Accuracy with the input scaled once and twice", header, rows)

@@ -1,0 +1,1 @@
+"""One training run, from its config to the best checkpoint; going on with it; the checks before it."""

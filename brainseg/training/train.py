@@ -1,0 +1,235 @@
+"""One training run, from config to best checkpoint."""
+
+import json
+import logging
+import os
+import platform
+import shlex
+import subprocess
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from pytorch_lightning.callbacks import LambdaCallback
+from pytorch_lightning.loggers import Logger, WandbLogger
+from pytorch_lightning.utilities import rank_zero_only
+
+from brainseg.callbacks import CheckpointFiles, MetricsCSV
+from brainseg.checkpoint import begin_with, load_model, store_fitted
+from brainseg.config import ConfigError, chosen, plain, record
+from brainseg.data import data_of
+from brainseg.files.atomic import sweep_files, writing
+from brainseg.runs.lock import only_training_in
+from brainseg.system.device import best_device, precision_for
+from brainseg.system.terminal import say
+from brainseg.tasks import TASKS, TaskModule
+from brainseg.training.resume import keep_command_line, resumed_run, split_hash
+
+_say = rank_zero_only(say)  # of several processes one speaks
+PACKAGES = ("torch", "pytorch-lightning", "monai", "timm", "numpy", "nibabel")
+
+
+def train(cfg: DictConfig) -> float:
+    """Train the task that `cfg` names and score its best checkpoint on the test split.
+
+    Returns:
+        The best value of the monitored metric, for sweepers that optimise.
+    """
+    _quieten()
+    if cfg.paths.run is None or os.environ.get("LOCAL_RANK", "0") != "0":
+        return _train(cfg)
+    run = Path(cfg.paths.run)
+    with only_training_in(run):
+        _refuse_to_replace(cfg, run)
+        return _train(cfg)
+
+
+def _refuse_to_replace(cfg: DictConfig, run: Path) -> None:
+    """A new run replaces the checkpoints of an earlier one in its folder only where it is told to."""
+    last = run / "checkpoints" / "last.ckpt"
+    if cfg.resume is None and not cfg.overwrite and last.is_file():
+        raise ConfigError(
+            f"{run} holds a run already; go on with it by resume={run}, replace it by overwrite=true, or "
+            "give another hydra.run.dir"
+        )
+
+
+def _train(cfg: DictConfig) -> float:
+    resumed = None if cfg.resume is None else resumed_run(cfg)
+    pl.seed_everything(cfg.seed, workers=True, verbose=False)
+    module = TASKS[cfg.task](
+        config=plain(cfg[cfg.task]),
+        loss=chosen(cfg, "loss"),
+        optimizer=chosen(cfg, "optimizer"),
+        scheduler=chosen(cfg, "scheduler"),
+    )
+    started_from = _initialise(cfg, module) if resumed is None else resumed.run.get("started_from")
+    data = data_of(plain(cfg.data), module.config)
+    data.check_split()  # before any scan is prepared for it
+    data.prepare_data()
+    data.setup("fit")  # faults in the data show here, before a trainer or a logger exists
+    if resumed is not None:
+        resumed.refuse_other_subjects(data.split)
+        data.beginning = resumed.position
+        _say(f"going on with {cfg.resume}: {resumed.position}")
+    module.provenance = record(cfg) | {
+        "facts": data.facts,
+        "split": split_hash(data.split),
+        "versions": _versions(),
+        "commit": _commit(),
+        "started_from": started_from,
+    }
+    if cfg.paths.run is not None:
+        _prepare_folder(Path(cfg.paths.run), data)
+    return _run(cfg, module, data)
+
+
+def _initialise(cfg: DictConfig, module: TaskModule) -> dict[str, Any] | None:
+    """Give a fresh run its first weights; the record of the run that they are of, if of one."""
+    if cfg.start_from is None:
+        module.initialise()
+        return None
+    if getattr(module.config, "pretrained", False):
+        raise ConfigError(
+            f"pretrained=true and start_from={cfg.start_from} both give the first weights; drop one"
+        )
+    run, otherwise = begin_with(module, cfg.start_from)
+    _say(f"starting from {cfg.start_from}" + (f", trained with {', '.join(otherwise)}" if otherwise else ""))
+    return run
+
+
+def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> float:
+    callbacks = {name: made for name, node in plain(cfg.callbacks).items() if (made := instantiate(node))}
+    with _opened_loggers(cfg) as loggers:
+        settings = _trainer_settings(cfg)
+        _introduce(module, data, settings)
+        accepted = LambdaCallback(on_train_start=lambda *_: keep_command_line(cfg))
+        trainer = instantiate(
+            settings,
+            callbacks=[*callbacks.values(), accepted],
+            logger=loggers,
+            plugins=[CheckpointFiles()],
+        )
+        trainer.fit(module, data, ckpt_path=cfg.resume, weights_only=True)
+        best, last = callbacks.get("best"), callbacks.get("last")  # null where a user wants none
+        chosen_best = best.best_model_path if best else ""
+        paths = [chosen_best, last.path if last else ""]
+        _fit_to_validation(trainer, module, data, [Path(path) for path in paths if Path(path).is_file()])
+        if cfg.test and chosen_best:
+            _score(trainer, module, data, chosen_best)
+    return float("nan") if best is None or best.best_model_score is None else float(best.best_model_score)
+
+
+@rank_zero_only
+def _fit_to_validation(
+    trainer: pl.Trainer, module: TaskModule, data: pl.LightningDataModule, checkpoints: Iterable[Path]
+) -> None:
+    """Let each checkpoint learn from the validation part what it takes to predict well with it."""
+    if type(module).fit_to_validation is TaskModule.fit_to_validation:
+        return  # nothing to find
+    for path in checkpoints:
+        model = load_model(path, trainer.strategy.root_device)
+        batches = data.val_dataloader()
+        # Not trainer.num_val_batches, which is 0 where a run goes on that had no epoch left to train.
+        limit = trainer.limit_val_batches
+        n = limit if isinstance(limit, int) else int(len(batches) * limit)
+        if fitted := model.fit_to_validation(islice(batches, n)):
+            store_fitted(path, fitted)
+
+
+def _score(trainer: pl.Trainer, module: TaskModule, data: Any, checkpoint: str) -> None:
+    """The best checkpoint's scores on the test part, or on the validation part where there is no other."""
+    if data.split.test:
+        trainer.test(module, data, ckpt_path=checkpoint, weights_only=True)
+    else:
+        _say("no test part (data.test_share is 0): the scores below are of the validation part")
+        trainer.validate(module, data, ckpt_path=checkpoint, weights_only=True)
+    best = os.path.relpath(checkpoint)
+    given = shlex.quote(f"{module.task}={best}")
+    _say(f"best checkpoint: {best}", f"predict with it: python predict.py input=PATH {given}")
+
+
+def _trainer_settings(cfg: DictConfig) -> dict[str, Any]:
+    settings: dict[str, Any] = plain(cfg.trainer)
+    del settings["checkpoint_minutes"]  # of a callback
+    if settings["precision"] == "auto":
+        kind = {"gpu": "cuda"}.get(settings["accelerator"], settings["accelerator"])
+        settings["precision"] = precision_for(best_device(kind))
+    return settings
+
+
+def _quieten() -> None:
+    """Leave out what Lightning and torch say that no user can act on."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    # A run goes on in its own folder, and within an epoch too: our loaders and callbacks see to both.
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+    warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
+    # Scoring a checkpoint needs no weights but the averaged ones, which are where it looks for weights.
+    warnings.filterwarnings("ignore", message=".*WeightAveraging callback, but loading a checkpoint outside")
+    warnings.filterwarnings("ignore", message=".*is smaller than the logging interval")
+    warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.* is deprecated")
+    warnings.filterwarnings("ignore", message=".*does not have many workers which may be a bottleneck")
+
+
+def _introduce(module: TaskModule, data: Any, settings: dict[str, Any]) -> None:
+    millions = sum(parameter.numel() for parameter in module.net.parameters()) / 1e6
+    device = f"{settings['accelerator']}, {settings['precision']}"
+    sizes = ", ".join(f"{len(ids)} {part}" for part, ids in data.split.as_dict().items())
+    _say(f"{module.task}: {millions:.2f} million parameters ({device}); {sizes}")
+
+
+@contextmanager
+def _opened_loggers(cfg: DictConfig) -> Iterator[list[Logger]]:
+    """The run's loggers, closed however the run ends.
+
+    The runs of a sweep share one process, and W&B adds each to the last one that was left open.
+    """
+    loggers = [instantiate(node) for node in plain(cfg.logger).values()]
+    for logger in loggers:
+        try:
+            logger.log_hyperparams(record(cfg))
+        except Exception as error:
+            if isinstance(logger, WandbLogger):  # no account here, for instance
+                raise ConfigError(
+                    f"logger=wandb: {str(error).splitlines()[0]}; WANDB_MODE=offline needs no account"
+                ) from error
+            raise
+        if isinstance(logger, MetricsCSV) and cfg.resume is None:
+            logger.keep(0)  # of a run that was killed in this folder before its first checkpoint
+    failed = True
+    try:
+        yield loggers
+        failed = False
+    finally:
+        for logger in loggers:
+            if isinstance(logger, WandbLogger):
+                logger.experiment.finish(exit_code=int(failed))
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), "brainseg": version("brainseg")} | {
+        name: version(name) for name in PACKAGES
+    }
+
+
+def _commit() -> str | None:
+    """The git commit of a checkout; None for an installed package."""
+    here = Path(__file__).parent
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None
+
+
+@rank_zero_only
+def _prepare_folder(run: Path, data: Any) -> None:
+    """Remove what a killed process left half-written in the folder, and write which subject is where."""
+    for folder in (run, *(path for path in run.glob("*") if path.is_dir())):
+        sweep_files(folder)
+    with writing(run / "split.json") as temporary:
+        temporary.write_text(json.dumps(data.split.as_dict(), indent=1) + "\n")

@@ -1,0 +1,127 @@
+"""Measures of a scan, on images whose values are known."""
+
+import numpy as np
+import pytest
+
+from brainseg.gates import scan
+from brainseg.images.volume import Grid, Volume
+
+
+@pytest.fixture
+def ball() -> np.ndarray:
+    """A head of a kind: 100 in a ball of 40 voxels of 2 mm, a little structure in it, 0 around it."""
+    axes = np.meshgrid(*(np.arange(64) - 31.5,) * 3, indexing="ij")
+    inside = sum(a**2 for a in axes) < 20**2
+    ripple = 10 * np.sin(axes[0] / 2) * np.sin(axes[1] / 2) * np.sin(axes[2] / 2)
+    return (inside * (100 + ripple)).astype(np.float32)
+
+
+def volume(image, spacing=2.0, shift=(0, 0, 0)):
+    affine = np.diag([spacing] * 3 + [1.0])
+    affine[:3, 3] = shift
+    return Volume(image[None], Grid(image.shape, affine))
+
+
+def test_what_is_saturated_is_the_share_at_the_highest_value(ball):
+    tissue = scan.tissue_of(ball)
+    assert scan.saturated_share(np.minimum(ball, 50), tissue) == 1.0
+    half = np.where(np.arange(64)[:, None, None] < 32, np.minimum(ball, 50), ball / 4)
+    assert scan.saturated_share(half, tissue) == pytest.approx(0.5, abs=0.01)
+
+
+def test_grey_levels_are_counted_in_the_middle_slices():
+    image = np.zeros((9, 9, 9), np.float32)
+    image[4] = np.arange(81).reshape(9, 9) + 100
+    assert scan.grey_levels(image, image > 0) == 81
+
+
+def test_empty_and_repeated_slices_between_others_are_lost(ball):
+    assert scan.lost_slices(ball) == 0
+    gone = ball.copy()
+    gone[:, 30:33] = 0
+    assert scan.lost_slices(gone) == 3
+    gone[:, :, 20] = gone[:, :, 21]
+    assert scan.lost_slices(gone) == 3  # the worst axis counts, 1 along the other
+    gone[:, :, 22:25] = gone[:, :, 21:22]
+    assert scan.lost_slices(gone) == 4
+
+
+def test_slices_that_are_more_like_the_next_but_one_lie_in_a_wrong_order(ball):
+    assert scan.slice_order(ball) > 0.02
+    order = np.arange(64).reshape(2, 32).T.ravel()  # 0, 32, 1, 33, ...
+    assert scan.slice_order(ball[:, :, order]) < 0
+
+
+def test_one_wrong_slice_is_a_jump(ball):
+    assert scan.slice_jump(ball) < 3
+    ball[:, :, 30] = 0
+    assert scan.slice_jump(ball) > 10
+
+
+def test_air_is_dark_unless_black_is_white(ball):
+    tissue = scan.tissue_of(ball)
+    assert scan.air_level(ball, tissue) == 0
+    negative = 110 - ball
+    assert scan.air_level(negative, scan.tissue_of(negative)) > 0.9
+
+
+def noisy(image, seed=0):
+    rng = np.random.default_rng(seed)
+    return np.hypot(image + rng.normal(0, 2, image.shape), rng.normal(0, 2, image.shape)).astype(np.float32)
+
+
+def air_of(image):
+    return scan.air_around(image, scan.tissue_of(image), (2.0, 2.0, 2.0))
+
+
+def test_ghosts_are_what_air_holds_beyond_noise(ball):
+    clean = noisy(ball)
+    level = scan.ghost_level(clean, air_of(clean), 0.02)
+    assert level == pytest.approx(0, abs=0.002)
+    ghost = clean + 0.08 * np.roll(ball, 32, axis=1)
+    around = air_of(ghost).distance_mm > scan.AIR_FROM_MM
+    share = 0.08 * np.roll(ball, 32, axis=1)[around].mean() / 100
+    assert scan.ghost_level(ghost, air_of(ghost), 0.02) == pytest.approx(level + share, rel=0.1)
+
+
+def test_a_second_head_in_the_air_is_uneven_and_noise_is_not(ball):
+    head = np.pad(ball, ((0, 0), (24, 24), (0, 0)))
+    clean = noisy(head)
+    ghost = clean + 0.08 * np.roll(head, 50, axis=1)
+    assert scan.air_structure(clean, air_of(clean), (2.0, 2.0, 2.0)) < 0.02
+    assert scan.air_structure(ghost, air_of(ghost), (2.0, 2.0, 2.0)) == pytest.approx(0.08, abs=0.02)
+
+
+def test_a_blurred_scan_has_no_fine_structure(ball):
+    from scipy import ndimage
+
+    rng = np.random.default_rng(0)
+    grainy = ball * (1 + rng.normal(0, 0.1, ball.shape)).astype(np.float32)
+    blurred = ndimage.gaussian_filter(grainy, 3)
+    sharp, soft = (scan.sharpness(x, scan.tissue_of(x), (2.0, 2.0, 2.0)) for x in (grainy, blurred))
+    assert sharp > 0.5 > 0.1 > soft
+
+
+def test_the_distance_between_two_heads_is_found_across_contrasts(ball):
+    other = (200 - ball) * (ball > 0)
+    first = scan.on_cubes(volume(ball), volume(ball).grid)
+
+    def apart(moved):
+        return scan.apart_mm(first, scan.on_cubes(moved, volume(ball).grid))
+
+    assert apart(volume(other)) == 0
+    assert apart(volume(np.roll(other, 8, axis=1))) == pytest.approx(16)
+    assert apart(volume(other[:, 4:], shift=(0, 8, 0))) == 0  # the same place in the world, on another grid
+
+
+def test_a_scan_given_twice_correlates_at_one(ball):
+    assert scan.likeness(ball, 3 * ball + 5) == pytest.approx(1)
+    assert scan.likeness(ball, np.random.default_rng(0).random(ball.shape)) < 0.1
+
+
+def test_coarse_means_are_about_two_millimetres_large():
+    image = np.arange(6 * 4 * 4, dtype=np.float32).reshape(6, 4, 4)
+    small, size = scan.coarse(image, (1.0, 1.0, 3.0))
+    assert small.shape == (3, 2, 4)
+    assert size == (2.0, 2.0, 3.0)
+    assert small[0, 0, 0] == image[:2, :2, 0].mean()

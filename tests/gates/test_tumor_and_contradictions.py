@@ -1,0 +1,122 @@
+"""What an outline says about itself, and every verdict beside every place of a tumour."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from brainseg.config.schema import ContradictionsConfig
+from brainseg.gates import Level, atlas
+from brainseg.gates.contradictions import Evidence, contradictions
+from brainseg.gates.tumor import TumorShape, shape_of_tumor
+
+LIMITS = ContradictionsConfig(
+    tumor_ml=5,
+    no_tumor_ml=0.3,
+    meningioma_depth_mm=12,
+    pituitary_sella_mm=30,
+    glioma_sella_mm=10,
+    heat_in_tumor=0.02,
+    heat_in_brain=0.3,
+)
+STEP = (4.0, 4.0, 4.0)
+
+
+@pytest.fixture(scope="module")
+def brain() -> np.ndarray:
+    return np.pad(atlas.atlas().brain, 8)
+
+
+def ball(shape, centre, radius):
+    axes = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij")
+    return sum((a - c) ** 2 for a, c in zip(axes, centre, strict=True)) <= radius**2
+
+
+def outlined(brain, place):
+    """The shape of an outline of 4 voxels radius at a place (None: there is none)."""
+    classes = np.zeros(brain.shape, np.uint8)
+    if place is not None:
+        classes[ball(brain.shape, place, 3) & (brain | (np.indices(brain.shape)[2] < 20))] = 3
+    return shape_of_tumor(classes, (classes > 0) * np.float32(0.95), brain, STEP)
+
+
+@pytest.fixture(scope="module")
+def places(brain):
+    middle = np.array(np.argwhere(brain).mean(axis=0))
+    white = np.argwhere(np.pad(atlas.atlas().tissues[atlas.WHITE], 8))
+    deep = white[np.abs(white - (middle + np.array([7, 2, 4]))).sum(axis=1).argmin()]
+    top = np.argwhere(brain[int(middle[0]) + 4, int(middle[1])])[-1][0]
+    sella = (atlas.atlas().sella + 8 * 4) / 4
+    return {
+        "none": None,
+        "deep": deep,
+        "surface": [int(middle[0]) + 4, int(middle[1]), top - 2],
+        "sella": sella,
+    }
+
+
+TABLE = {
+    ("notumor", "none"): [],
+    ("notumor", "deep"): ["tumor_without_verdict"],
+    ("notumor", "surface"): ["tumor_without_verdict"],
+    ("notumor", "sella"): ["tumor_without_verdict"],
+    ("glioma", "none"): ["verdict_without_tumor"],
+    ("glioma", "deep"): [],
+    ("glioma", "surface"): [],
+    ("glioma", "sella"): ["glioma_in_sella"],
+    ("meningioma", "none"): ["verdict_without_tumor"],
+    ("meningioma", "deep"): ["deep_meningioma"],
+    ("meningioma", "surface"): [],
+    ("meningioma", "sella"): [],
+    ("pituitary", "none"): ["verdict_without_tumor"],
+    ("pituitary", "deep"): ["pituitary_elsewhere"],
+    ("pituitary", "surface"): ["pituitary_elsewhere"],
+    ("pituitary", "sella"): [],
+}
+
+
+@pytest.mark.parametrize(("verdict", "place"), TABLE)
+def test_every_verdict_beside_every_place(brain, places, verdict, place):
+    found = contradictions(Evidence(verdict, outlined(brain, places[place])), LIMITS)
+    assert [one.gate for one in found] == TABLE[verdict, place]
+    assert all(one.level is Level.review and one.sentence.endswith(".") for one in found)
+
+
+@pytest.mark.parametrize(
+    ("tumor", "brain_share", "found"),
+    [
+        (0.01, 0.9, ["heat_outside_tumor"]),
+        (0.5, 0.2, ["heat_outside_brain"]),
+        (0.5, 0.9, []),
+        (None, None, []),
+    ],
+)
+def test_a_classifier_that_looks_elsewhere_is_named(tumor, brain_share, found):
+    shape = TumorShape(20.0, depth_mm=1, sella_mm=60)
+    evidence = Evidence("glioma", shape, tumor, brain_share)
+    assert [one.gate for one in contradictions(evidence, LIMITS)] == found
+    assert contradictions(replace(evidence, verdict="notumor", tumor=TumorShape(0.0)), LIMITS) == []
+
+
+def test_stages_that_said_nothing_do_not_contradict():
+    assert contradictions(Evidence(), LIMITS) == []
+    assert contradictions(Evidence(tumor=TumorShape(90.0)), LIMITS) == []
+
+
+def test_an_outline_is_measured_in_ml_pieces_and_mm():
+    brain = np.zeros((30, 30, 30), bool)
+    brain[5:25, 5:25, 5:25] = True
+    classes = np.zeros(brain.shape, np.uint8)
+    classes[13:17, 13:17, 13:17] = 3  # 64 voxels, eight from the faces
+    classes[23:27, 13:17, 13:17] = 2  # oedema, half of it outside
+    shape = shape_of_tumor(classes, np.where(classes > 0, 0.9, 0).astype(np.float32), brain, (2.0, 2.0, 2.0))
+    assert shape.ml == pytest.approx(128 * 0.008)
+    assert shape.pieces == 2
+    assert shape.outside == pytest.approx(32 / 128)
+    assert shape.depth_mm == pytest.approx(2 * 9)  # from the core's nearest voxel to the first one outside
+    assert shape.unsure == 0
+    half = shape_of_tumor(classes, np.full(brain.shape, 0.5, np.float32), None, (2.0, 2.0, 2.0))
+    assert half.unsure == pytest.approx(27000 / 128)
+    assert (
+        shape_of_tumor(np.zeros_like(classes), half.unsure * np.ones(brain.shape), brain, (2.0,) * 3).ml == 0
+    )
