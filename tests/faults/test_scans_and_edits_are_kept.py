@@ -21,7 +21,7 @@ from brainseg.results.provenance import RESULT, SUMS, changed_files, changes, re
 from brainseg.results.replacing import known_files, recover, replacement
 
 MASK = "A_brain_mask.nii.gz"
-RMTREE = {"folders.py", "data/cache.py", "phantom/cohort.py"}  # of temporary folders that they made
+RMTREE = {"files/folders.py", "data/cache.py", "phantom/cohort.py"}  # of temporary folders that they made
 
 
 @pytest.fixture
