@@ -33,7 +33,7 @@ import torch
 from numpy.typing import NDArray
 
 from brainseg.checkpoint import load_model
-from brainseg.config.schema import Crop, Intensity
+from brainseg.config.choices import Crop, Intensity
 from brainseg.images.labels import CONVENTIONS, REGIONS, to_classes
 from brainseg.images.layouts import Subject, find_subjects, load_subject
 from brainseg.images.nifti import read_labels

@@ -1,21 +1,18 @@
 """The configuration: what may be set, of which type, within which bounds. Imports no torch."""
 
 from brainseg.config.check import as_section, check, check_predict, chosen, explain, plain, record
+from brainseg.config.choices import ANY, OTSU, SEQUENCES, TUMOR_TYPES
 from brainseg.config.errors import ConfigError, UserError
 from brainseg.config.folder import conf_dir
-from brainseg.config.schema import (
-    ANY,
-    OTSU,
-    SEQUENCES,
-    TUMOR_TYPES,
+from brainseg.config.prediction import PredictConfig
+from brainseg.config.store import register_schemas
+from brainseg.config.training import (
     ClassifierConfig,
-    PredictConfig,
     SegmenterConfig,
     SkullStripperConfig,
     SlicePreprocess,
     TrainConfig,
     VolumePreprocess,
-    register_schemas,
 )
 
 __all__ = [

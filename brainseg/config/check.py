@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from brainseg.config.errors import ConfigError
-from brainseg.config.schema import PredictConfig
+from brainseg.config.prediction import PredictConfig
 
 Section = TypeVar("Section")
 _SECTIONS = ("classifier", "skullstripper", "segmenter")

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from brainseg.augment import VolumeAugment
 from brainseg.config import SkullStripperConfig
+from brainseg.config.choices import Intensity
 from brainseg.config.errors import ConfigError
-from brainseg.config.schema import Intensity
 from brainseg.data.cache import ArrayCache, Arrays
 from brainseg.data.loading import plain_loader, train_loader, worker_count
 from brainseg.data.sampling import Draw, generator_of

@@ -17,8 +17,9 @@ from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
 from brainseg.augment import VolumeAugment
+from brainseg.config.choices import Intensity
 from brainseg.config.errors import DataError, ImageError
-from brainseg.config.schema import Intensity, VolumeRecipe
+from brainseg.config.training import VolumeRecipe
 from brainseg.data.cache import ArrayCache, Arrays
 from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader, worker_count
 from brainseg.data.sampling import Draw, generator_of

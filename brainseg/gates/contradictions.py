@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from brainseg.config.schema import ContradictionsConfig
+from brainseg.config.gates import ContradictionsConfig
 from brainseg.gates.finding import Finding, Level
 from brainseg.gates.tumor import TumorShape
 from brainseg.inference import HEALTHY

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from brainseg.config.schema import GatesConfig, Limits
+from brainseg.config.gates import GatesConfig, Limits
 from brainseg.gates.words import WORDS
 
 

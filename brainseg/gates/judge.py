@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from brainseg.config.schema import GatesConfig
+from brainseg.config.gates import GatesConfig
 from brainseg.gates import atlas, brain, scan
 from brainseg.gates.finding import Finding, findings
 from brainseg.gates.tumor import TumorShape

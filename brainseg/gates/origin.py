@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from brainseg.config.schema import GatesConfig
+from brainseg.config.gates import GatesConfig
 from brainseg.gates.finding import Finding, Level, findings
 from brainseg.gates.model_words import measured_in_words
 

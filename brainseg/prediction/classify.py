@@ -10,7 +10,7 @@ from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from brainseg.config.errors import ImageError
-from brainseg.config.schema import VoteConfig
+from brainseg.config.prediction import VoteConfig
 from brainseg.images.jpeg import grey_uint8
 from brainseg.images.margin import with_margin
 from brainseg.images.volume import Grid, Volume, resample_to, to_ras

@@ -19,7 +19,9 @@ import numpy as np
 import torch
 
 from brainseg.config import PredictConfig, SkullStripperConfig
-from brainseg.config.schema import Crop, Limits, Register, Stage, WindowConfig
+from brainseg.config.choices import Crop, Register, Stage
+from brainseg.config.gates import Limits
+from brainseg.config.prediction import WindowConfig
 from brainseg.gates.atlas import atlas
 from brainseg.images import nifti
 from brainseg.images.layouts import Subject

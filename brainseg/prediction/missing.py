@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from brainseg.config import PredictConfig
+from brainseg.config.choices import Stage
 from brainseg.config.errors import ImageError
-from brainseg.config.schema import Stage
 from brainseg.gates.finding import Finding, Level
 from brainseg.images.layouts import Subject
 from brainseg.prediction.models import Models

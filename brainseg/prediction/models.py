@@ -9,8 +9,8 @@ import torch
 
 from brainseg.checkpoint import load_model
 from brainseg.config import OTSU, PredictConfig
+from brainseg.config.choices import Stage
 from brainseg.config.errors import CheckpointError, ConfigError
-from brainseg.config.schema import Stage
 from brainseg.images.labels import CONVENTIONS, Convention
 from brainseg.nets import folded
 from brainseg.prediction.members import BEST, missing_members

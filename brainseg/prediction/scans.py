@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from brainseg.config.choices import Align
 from brainseg.config.errors import GeometryError
-from brainseg.config.schema import Align
 from brainseg.images.layouts import Subject
 from brainseg.images.reading import read
 from brainseg.images.synthetic import is_synthetic

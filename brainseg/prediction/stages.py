@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from scipy import special
 
+from brainseg.config.choices import ANY
 from brainseg.config.errors import ImageError
-from brainseg.config.schema import ANY, WindowConfig
+from brainseg.config.prediction import WindowConfig
 from brainseg.images.labels import CLASSES, REGIONS
 from brainseg.images.margin import with_margin
 from brainseg.images.volume import Volume

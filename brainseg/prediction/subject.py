@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.config import PredictConfig, UserError
-from brainseg.config.schema import GatesConfig, Register, Stage
+from brainseg.config.choices import Register, Stage
+from brainseg.config.gates import GatesConfig
 from brainseg.gates import Finding, Level, worst
 from brainseg.gates.contradictions import Evidence, contradictions
 from brainseg.gates.judge import judge_brain, judge_contrast, judge_scans, judge_tumor, judge_type

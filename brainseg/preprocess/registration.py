@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from brainseg.config import VolumePreprocess
-from brainseg.config.schema import ANY, Crop, Intensity
+from brainseg.config.choices import ANY, Crop, Intensity
 from brainseg.images.volume import Grid, Volume
 from brainseg.preprocess.volumes import Prepared, head_of, prepare_volume
 

@@ -10,7 +10,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from brainseg.config import SlicePreprocess
-from brainseg.config.schema import Normalise, SliceCrop
+from brainseg.config.choices import Normalise, SliceCrop
 from brainseg.images.jpeg import grey_uint8
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -51,7 +51,7 @@ def framed(image: NDArray[np.uint8], box: Box, size: int, *, nearest: bool = Fal
 def network_input(slices: Tensor, settings: SlicePreprocess) -> Tensor:
     """What the backbone takes, float (B, 3, size, size), from prepared slices, uint8 (B, size, size).
 
-    The three channels hold the same grey value; `config.schema.Normalise` says what each choice does to it.
+    The three channels hold the same grey value; `config.choices.Normalise` says what each choice does to it.
     """
     unit = (slices.float() / 255).unsqueeze(1)
     if settings.normalise is Normalise.head:

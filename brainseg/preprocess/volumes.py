@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.config import VolumePreprocess
+from brainseg.config.choices import Crop, Intensity
 from brainseg.config.errors import ConfigError, GeometryError, ImageError
-from brainseg.config.schema import Crop, Intensity
 from brainseg.images.limits import by, refuse_too_many
 from brainseg.images.margin import Box, box_of
 from brainseg.images.volume import Grid, Volume, ras_grid, to_ras

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
-from brainseg.config.schema import Crop
+from brainseg.config.choices import Crop
 from brainseg.files.atomic import writing
 from brainseg.images.volume import Volume, to_ras
 from brainseg.metrics import PROTOCOLS, score_case

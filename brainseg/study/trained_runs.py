@@ -10,8 +10,9 @@ from typing import Any
 
 from brainseg.checkpoint import load_model
 from brainseg.config import UserError
+from brainseg.config.choices import Blend, Flips
 from brainseg.config.errors import CheckpointError
-from brainseg.config.schema import Blend, Flips, WindowConfig
+from brainseg.config.prediction import WindowConfig
 from brainseg.data import PhantomData, data_of
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.prediction.members import missing_folds

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from brainseg.config.choices import Flips
 from brainseg.config.errors import CheckpointError
-from brainseg.config.schema import Flips, SegmenterConfig
+from brainseg.config.training import SegmenterConfig
 from brainseg.images.labels import REGIONS
 from brainseg.inference import Cleaning, at_temperatures
 from brainseg.tasks.segmenter import Segmenter, mean_of

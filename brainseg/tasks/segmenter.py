@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from brainseg.config import SegmenterConfig
-from brainseg.config.schema import Flips, SegmenterOutput
+from brainseg.config.choices import Flips, SegmenterOutput
 from brainseg.images.labels import CLASSES, REGIONS
 from brainseg.inference import classes_of_regions, likeliest, region_probabilities
 from brainseg.losses import deeply_supervised

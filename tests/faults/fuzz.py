@@ -37,8 +37,9 @@ import pydicom
 from PIL import Image
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
+from brainseg.config.choices import Crop, Intensity
 from brainseg.config.errors import UserError
-from brainseg.config.schema import Crop, Intensity, VolumePreprocess
+from brainseg.config.training import VolumePreprocess
 from brainseg.images.jpeg import read_slice
 from brainseg.images.layouts import find_subjects
 from brainseg.images.nifti import read_grid

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from brainseg.config.errors import ImageError
-from brainseg.config.schema import VolumePreprocess
+from brainseg.config.training import VolumePreprocess
 from brainseg.images import nifti
 from brainseg.images.volume import Grid, Volume, resample_to
 from brainseg.preprocess.volumes import prepare_volume

@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 
 from brainseg.config import check_predict, conf_dir, register_schemas
 from brainseg.config.errors import ConfigError
-from brainseg.config.schema import GatesConfig, Limits
+from brainseg.config.gates import GatesConfig, Limits
 from brainseg.gates import Level, worst
 from brainseg.gates.finding import findings
 from brainseg.gates.words import WORDS

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from brainseg.config.schema import ContradictionsConfig
+from brainseg.config.gates import ContradictionsConfig
 from brainseg.gates import Level, atlas
 from brainseg.gates.contradictions import Evidence, contradictions
 from brainseg.gates.tumor import TumorShape, shape_of_tumor

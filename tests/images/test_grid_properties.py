@@ -12,8 +12,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from brainseg.config import VolumePreprocess
+from brainseg.config.choices import ANY, Crop, Intensity
 from brainseg.config.errors import ImageError
-from brainseg.config.schema import ANY, Crop, Intensity
 from brainseg.images import nifti
 from brainseg.images.labels import CONVENTIONS
 from brainseg.images.volume import Volume, ras_grid

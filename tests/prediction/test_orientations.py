@@ -12,7 +12,8 @@ import pytest
 import torch
 from scipy import ndimage
 
-from brainseg.config.schema import Crop, Flips, Intensity, Stage, VolumePreprocess
+from brainseg.config.choices import Crop, Flips, Intensity, Stage
+from brainseg.config.training import VolumePreprocess
 from brainseg.images.labels import CONVENTIONS
 from brainseg.images.layouts import find_subjects
 from brainseg.images.nifti import read

@@ -11,8 +11,9 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from brainseg.config.choices import Align, Crop, Flips, Intensity, Stage
 from brainseg.config.errors import ConfigError
-from brainseg.config.schema import Align, Crop, Flips, Intensity, Stage, VolumePreprocess
+from brainseg.config.training import VolumePreprocess
 from brainseg.images.labels import CONVENTIONS
 from brainseg.images.layouts import find_subjects
 from brainseg.images.nifti import write

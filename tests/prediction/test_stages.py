@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from brainseg.config.choices import Crop, Flips, Intensity
 from brainseg.config.errors import ImageError
-from brainseg.config.schema import Crop, Flips, Intensity, VolumePreprocess
+from brainseg.config.training import VolumePreprocess
 from brainseg.images.volume import Grid, Volume
 from brainseg.inference import Cleaning, classes_of_regions
 from brainseg.prediction.scans import Scans

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from brainseg.config import TUMOR_TYPES
-from brainseg.config.schema import Normalise, SliceCrop, SlicePreprocess
+from brainseg.config.choices import Normalise, SliceCrop
+from brainseg.config.training import SlicePreprocess
 from brainseg.images.margin import with_margin
 from brainseg.images.volume import Grid, Volume
 from brainseg.prediction.classify import classify, with_tumor

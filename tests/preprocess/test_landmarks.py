@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from brainseg.config.choices import Crop, Intensity
 from brainseg.config.errors import ConfigError, ImageError
-from brainseg.config.schema import Crop, Intensity, VolumePreprocess
+from brainseg.config.training import VolumePreprocess
 from brainseg.images.volume import Grid, Volume
 from brainseg.preprocess.landmarks import at_landmarks, head_percentiles, learn_landmarks
 from brainseg.preprocess.volumes import prepare_volume

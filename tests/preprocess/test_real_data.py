@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from brainseg.config import VolumePreprocess
-from brainseg.config.schema import Crop, Intensity
+from brainseg.config.choices import Crop, Intensity
 from brainseg.images import nifti
 from brainseg.images.layouts import find_subjects, load_subject
 from brainseg.images.volume import Volume

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from brainseg.config import SlicePreprocess
-from brainseg.config.schema import Normalise, SliceCrop
+from brainseg.config.choices import Normalise, SliceCrop
 from brainseg.preprocess import network_input, prepare_slice
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from brainseg.config import VolumePreprocess
+from brainseg.config.choices import Crop, Intensity
 from brainseg.config.errors import GeometryError, ImageError
-from brainseg.config.schema import Crop, Intensity
 from brainseg.images.volume import Grid, Volume
 from brainseg.preprocess import prepare_labels, prepare_volume
 from brainseg.preprocess.resample import linear_weights

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 import torch
 
-from brainseg.config.schema import Flips
+from brainseg.config.choices import Flips
 from brainseg.losses import RegionDiceBCELoss, deeply_supervised
 
 REGIONS = ("segmenter.output=regions", "segmenter.loss=region_dice_bce")

@@ -1,0 +1,44 @@
+"""What the value of a key may be. A message begins with the key within its section; `check` adds the section."""
+
+from math import inf
+from typing import Any
+
+from brainseg.config.errors import ConfigError
+
+
+def at_most(key: str, value: float, high: float) -> None:
+    if not value <= high:  # NaN is not
+        raise ConfigError(f"{key} must be at most {high}, got {value}")
+
+
+def at_least(key: str, value: float, low: float) -> None:
+    if not value >= low:
+        raise ConfigError(f"{key} must be at least {low}, got {value}")
+
+
+def within(key: str, value: float, low: float, high: float) -> None:
+    if not low <= value < high:
+        raise ConfigError(f"{key} must be in [{low}, {high}), got {value}")
+
+
+def share(key: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ConfigError(f"{key} must be in [0, 1], got {value}")
+
+
+def three_positive(key: str, values: list[Any]) -> None:
+    if len(values) != 3 or not all(0 < value < inf for value in values):
+        raise ConfigError(
+            f"{key} takes three positive numbers, one per axis (R, A, S), got {first_of(values)}"
+        )
+
+
+def first_of(values: list[Any]) -> str:
+    """The first ones of a list, for a message."""
+    return f"{list(values)}" if len(values) <= 12 else f"{list(values[:12])} and {len(values) - 12} more"
+
+
+def known(key: str, values: list[str], known: tuple[str, ...]) -> None:
+    unknown = [value for value in values if value not in known]
+    if unknown or not values or len(set(values)) < len(values):
+        raise ConfigError(f"{key} takes distinct names out of {list(known)}, got {list(values)}")

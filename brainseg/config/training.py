@@ -1,0 +1,361 @@
+"""Every key of conf/train.yaml: its type, its meaning and its bounds.
+
+The values live in conf/. A field without a default (MISSING) must be given there, so that no number is
+written in two places. Hydra refuses unknown keys and wrong types while it composes the config, before any job
+of a sweep starts; `__post_init__` refuses values out of bounds when `brainseg.config.check` turns a section
+into these classes.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+from math import prod
+from typing import Any, Optional
+
+from omegaconf import MISSING
+
+from brainseg.config.bounds import at_least, at_most, first_of, known, share, three_positive, within
+from brainseg.config.choices import (
+    ANY,
+    BATCH_NORMED,
+    DISTANCE_LOSSES,
+    REGION_LOSSES,
+    SEQUENCES,
+    TUMOR_TYPES,
+    ClassifierLoss,
+    Crop,
+    Head,
+    HeadInit,
+    Intensity,
+    MonitorMode,
+    Norm,
+    Normalise,
+    Optimizer,
+    Scheduler,
+    SegmentationLoss,
+    SegmenterOutput,
+    SliceCrop,
+    StripperLoss,
+    VolumeNet,
+)
+from brainseg.config.errors import ConfigError
+
+# Far beyond what any model needs. A config from elsewhere, in a checkpoint for instance, asks for no more.
+MOST_LEVELS, MOST_CHANNELS = 10, 4096
+MOST_VOXELS = 2**25  # of a patch: a cube of 322
+MOST_PIXELS = 4096  # along a side of a slice
+SPACING_MM = (0.1, 50.0)
+MOST_MARGIN_MM = 500
+
+
+def _channels_fit(channels: list[int]) -> None:
+    if len(channels) > MOST_LEVELS or not all(1 <= width <= MOST_CHANNELS for width in channels):
+        raise ConfigError(
+            f"channels takes at most {MOST_LEVELS} levels of 1 to {MOST_CHANNELS} feature maps, "
+            f"got {first_of(channels)}"
+        )
+
+
+def _patch_fits(patch: list[int], channels: list[int]) -> None:
+    three_positive("patch", patch)
+    if prod(patch) > MOST_VOXELS:
+        raise ConfigError(f"patch takes at most {MOST_VOXELS} voxels, got {list(patch)}")
+    halvings = len(channels) - 1
+    if any(side % 2**halvings for side in patch):
+        raise ConfigError(
+            f"patch must be divisible by {2**halvings}, as {len(channels)} levels of channels "
+            f"halve it {halvings} times; got {list(patch)}"
+        )
+
+
+@dataclass
+class SlicePreprocess:
+    """How a 2D slice is prepared before the classifier sees it."""
+
+    size: int = MISSING  # side of the square input, pixels
+    crop: SliceCrop = MISSING
+    normalise: Normalise = MISSING
+    stripped: bool = MISSING  # the classifier is shown scans without skull; in prediction, after stripping
+
+    def __post_init__(self) -> None:
+        at_least("preprocess.size", self.size, 32)
+        at_most("preprocess.size", self.size, MOST_PIXELS)
+
+
+@dataclass
+class VolumePreprocess:
+    """How a 3D scan is prepared before a network sees it. Every scan is turned to RAS first."""
+
+    modalities: list[str] = MISSING  # sequences, in the channel order of the network's input; or [any]
+    spacing_mm: Optional[list[float]] = MISSING  # voxel size after resampling; null keeps the scan's own
+    intensity: Intensity = MISSING
+    crop: Crop = MISSING
+
+    def __post_init__(self) -> None:
+        if list(self.modalities) != [ANY]:
+            known("preprocess.modalities", self.modalities, SEQUENCES)
+        if self.spacing_mm is not None:
+            three_positive("preprocess.spacing_mm", self.spacing_mm)
+            if not all(SPACING_MM[0] <= side <= SPACING_MM[1] for side in self.spacing_mm):
+                raise ConfigError(
+                    f"preprocess.spacing_mm takes {SPACING_MM[0]} to {SPACING_MM[1]} mm along each axis, "
+                    f"got {list(self.spacing_mm)}"
+                )
+
+
+@dataclass
+class SliceAugment:
+    """Random changes of a training slice. 0 leaves a change out."""
+
+    flip: float = MISSING  # probability of a left-right flip
+    rotate_degrees: float = MISSING  # largest angle
+    scale: float = MISSING  # largest relative change of size
+    shift: float = MISSING  # largest shift, share of the side
+    contrast: float = MISSING  # largest relative change of the spread about the mean
+    brightness: float = MISSING  # largest shift, in standard deviations of the slice
+    noise: float = MISSING  # largest standard deviation of noise, in standard deviations of the slice
+
+    def __post_init__(self) -> None:
+        share("augment.flip", self.flip)
+
+
+@dataclass
+class VolumeAugment:
+    """Random changes of a training patch. A probability of 0 leaves a change out."""
+
+    flip: float = MISSING  # probability of a left-right flip
+    affine: float = MISSING  # probability of a rotation and scaling
+    rotate_degrees: float = MISSING  # at most, about each axis
+    scale: float = MISSING  # largest relative change of size
+    elastic: float = MISSING  # probability of a smooth displacement
+    bend: float = MISSING  # its most along each axis, voxels
+    motion: float = MISSING  # probability of a head that moved while it was scanned
+    motion_degrees: float = MISSING  # at most, about each axis
+    motion_voxels: float = MISSING  # at most, along each axis
+    intensity: float = MISSING  # probability of each of the changes below
+    bias: float = MISSING  # logarithm of the strongest smooth field, at most
+    gamma: float = MISSING  # logarithm of the exponent, at most
+    contrast: float = MISSING  # largest relative change of the spread about the mean
+    brightness: float = MISSING  # largest shift, in standard deviations
+    noise: float = MISSING  # largest standard deviation of noise, in standard deviations
+
+    def __post_init__(self) -> None:
+        for name in ("flip", "affine", "elastic", "motion", "intensity"):
+            share(f"augment.{name}", getattr(self, name))
+
+
+@dataclass
+class Recipe:
+    """How any of the models is trained."""
+
+    optimizer: Optimizer = MISSING
+    scheduler: Scheduler = MISSING
+    epochs: int = MISSING
+    batch_size: int = MISSING  # slices, or patches
+    ema: Optional[float] = MISSING  # decay of the averaged weights that are validated and kept; null: none
+    monitor: str = MISSING  # the logged metric that decides which checkpoint is best
+    monitor_mode: MonitorMode = MISSING
+
+    def __post_init__(self) -> None:
+        at_least("epochs", self.epochs, 1)
+        at_least("batch_size", self.batch_size, 1)
+        if self.ema is not None:
+            within("ema", self.ema, 0, 1)
+
+
+@dataclass
+class ClassifierConfig(Recipe):
+    """A timm backbone that names the tumour in one slice."""
+
+    backbone: str = MISSING  # any name in timm.list_models()
+    head: Head = MISSING
+    dropout: float = MISSING  # of the mlp head
+    head_init: HeadInit = MISSING
+    drop_path: float = MISSING  # stochastic depth: the rate of the last block
+    batch_norm_eps: Optional[float] = MISSING  # null: timm's
+    batch_norm_momentum: Optional[float] = MISSING  # as torch counts it, 0.01 for Keras's 0.99; null: timm's
+    pretrained: bool = MISSING  # start from ImageNet weights, by timm's download or from `weights`
+    weights: Optional[str] = MISSING  # a file with the backbone's ImageNet weights
+    classes: list[str] = MISSING  # in the order of the logits
+    preprocess: SlicePreprocess = MISSING
+    margin_mm: float = MISSING  # how far beyond the brain mask slices without skull reach
+    augment: SliceAugment = MISSING
+    loss: ClassifierLoss = MISSING
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        known("classes", self.classes, TUMOR_TYPES)
+        within("dropout", self.dropout, 0, 1)
+        within("drop_path", self.drop_path, 0, 1)
+        at_least("margin_mm", self.margin_mm, 0)
+        at_most("margin_mm", self.margin_mm, MOST_MARGIN_MM)
+        if self.pretrained and self.preprocess.normalise is Normalise.caffe:
+            raise ConfigError(
+                "pretrained is true, but preprocess.normalise=caffe feeds values of another size than timm's "
+                "weights have learnt from; set preprocess.normalise=imagenet"
+            )
+        if self.margin_mm and not self.preprocess.stripped:
+            raise ConfigError(
+                f"margin_mm is {self.margin_mm} but preprocess.stripped is false, so nothing is cut; "
+                "set preprocess.stripped=true, or margin_mm=0"
+            )
+        if self.weights is not None and not self.pretrained:
+            raise ConfigError(f"weights is {self.weights} but pretrained is false; set pretrained=true")
+
+
+@dataclass
+class VolumeRecipe(Recipe):
+    """What the two models of volumes share."""
+
+    net: VolumeNet = MISSING
+    channels: list[int] = MISSING  # feature maps from full resolution down
+    dropout: Any = MISSING  # one rate; for unet3d also a list of one rate for each level
+    preprocess: VolumePreprocess = MISSING
+    patch: list[int] = MISSING  # voxels along R, A, S
+    patches_per_volume: int = MISSING  # drawn from each training scan in an epoch
+    foreground_share: float = MISSING  # of the patches whose centre lies in the foreground
+    augment: VolumeAugment = MISSING
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _channels_fit(self.channels)
+        _patch_fits(self.patch, self.channels)
+        at_least("patches_per_volume", self.patches_per_volume, 1)
+        for rate in self.dropout if isinstance(self.dropout, list) else [self.dropout]:
+            within("dropout", rate, 0, 1)
+        share("foreground_share", self.foreground_share)
+
+
+@dataclass
+class SkullStripperConfig(VolumeRecipe):
+    """A 3D network with one logit per voxel: brain or not."""
+
+    loss: StripperLoss = MISSING
+    optional_skip: bool = MISSING  # of residual_unet3d: convolutions on its uppermost skip connection
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.loss in DISTANCE_LOSSES and self.preprocess.spacing_mm is None:
+            raise ConfigError(
+                f"loss={self.loss} measures in mm, but preprocess.spacing_mm is null, which leaves each scan "
+                "its own voxels; set it, for instance to [1,1,1]"
+            )
+        if len(self.preprocess.modalities) != 1:
+            raise ConfigError(
+                f"preprocess.modalities takes one sequence, a skull stripper sees one image at a time; "
+                f"got {list(self.preprocess.modalities)}"
+            )
+
+
+@dataclass
+class SegmenterConfig(VolumeRecipe):
+    """A 3D network that outlines a tumour's parts, from all its sequences or from a subset of them."""
+
+    output: SegmenterOutput = MISSING
+    margin_mm: float = MISSING  # beyond the brain mask that is shown to the network
+    loss: SegmentationLoss = MISSING
+    norm: Norm = MISSING  # of unet, segresnet and dynunet
+    deep_supervision: bool = MISSING  # of dynunet: its coarser levels are compared with the truth as well
+    subsets: Any = MISSING  # lists of modalities that the model may be given instead of all; any: each subset
+    subset_share: float = MISSING  # of the training patches that are shown with one of these only
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        known("preprocess.modalities", self.preprocess.modalities, SEQUENCES)
+        at_least("margin_mm", self.margin_mm, 0)
+        at_most("margin_mm", self.margin_mm, MOST_MARGIN_MM)
+        share("subset_share", self.subset_share)
+        if (self.loss in REGION_LOSSES) != (self.output is SegmenterOutput.regions):
+            fitting = [str(loss) for loss in SegmentationLoss if (loss in REGION_LOSSES) == self._has_regions]
+            raise ConfigError(
+                f"loss={self.loss} does not go with output={self.output}; take one of {', '.join(fitting)}"
+            )
+        if self.deep_supervision and self.net is not VolumeNet.dynunet:
+            raise ConfigError(f"deep_supervision=true needs net=dynunet, {self.net} has one output only")
+        if self.norm is Norm.batch and self.net not in BATCH_NORMED:
+            raise ConfigError(
+                f"norm=batch is not for net={self.net}; take one of {', '.join(map(str, BATCH_NORMED))}"
+            )
+        if bool(self.trained_subsets()) != (self.subset_share > 0):
+            raise ConfigError(
+                f"subset_share is {self.subset_share} and subsets is {self.subsets}: set both, "
+                "for instance to 0.5 and any, or neither"
+            )
+
+    @property
+    def _has_regions(self) -> bool:
+        return self.output is SegmenterOutput.regions
+
+    def trained_subsets(self) -> list[list[str]]:
+        """The proper subsets of the modalities that training shows, each in the order of the channels."""
+        every = list(self.preprocess.modalities)
+        if self.subsets == ANY:
+            sizes = range(len(every) - 1, 0, -1)
+            return [list(names) for n in sizes for names in combinations(every, n)]
+        if not isinstance(self.subsets, list) or not all(isinstance(names, list) for names in self.subsets):
+            raise ConfigError(f"subsets takes lists of modalities, or any; got {self.subsets}")
+        for names in self.subsets:
+            known("subsets", names, tuple(every))
+            if len(names) == len(every):
+                raise ConfigError(f"subsets holds {names}, which are all modalities; leave it out")
+        return [[name for name in every if name in names] for names in self.subsets]
+
+
+@dataclass
+class Paths:
+    data: str = MISSING
+    cache: str = MISSING
+    outputs: str = MISSING
+    run: Optional[str] = MISSING  # None where nothing runs: --cfg job --resolve
+
+
+@dataclass
+class TrainerConfig:
+    """The part of pytorch_lightning.Trainer that may be set without a "+"."""
+
+    _target_: str = MISSING
+    default_root_dir: Optional[str] = MISSING
+    max_epochs: int = MISSING
+    max_time: Optional[str] = MISSING  # "DD:HH:MM:SS", of this process: a resumed run has as long again
+    checkpoint_minutes: Optional[float] = MISSING  # between two checkpoints within an epoch; null: none there
+    accelerator: str = MISSING
+    devices: Any = MISSING
+    num_nodes: int = MISSING
+    strategy: str = MISSING
+    precision: str = MISSING  # auto: bf16-mixed where the device is fast at it, 32-true elsewhere
+    gradient_clip_val: Optional[float] = MISSING
+    accumulate_grad_batches: int = MISSING
+    check_val_every_n_epoch: int = MISSING
+    limit_train_batches: Any = MISSING  # an int counts batches, a float is a share of them
+    limit_val_batches: Any = MISSING
+    limit_test_batches: Any = MISSING
+    log_every_n_steps: int = MISSING
+    num_sanity_val_steps: int = MISSING
+    deterministic: Any = MISSING  # true, false or warn
+    enable_model_summary: bool = MISSING
+    use_distributed_sampler: bool = MISSING
+
+
+@dataclass
+class TrainConfig:
+    """The whole of conf/train.yaml. Of the three task sections only the trained one is filled in."""
+
+    task: str = MISSING  # set by model=...; a plain string, as ${${task}.epochs} needs one
+    classifier: ClassifierConfig = MISSING
+    skullstripper: SkullStripperConfig = MISSING
+    segmenter: SegmenterConfig = MISSING
+
+    name: str = MISSING
+    group: Optional[str] = MISSING
+    tags: list[str] = MISSING
+    seed: int = MISSING
+    resume: Optional[str] = MISSING
+    overwrite: bool = MISSING
+    start_from: Optional[str] = MISSING  # of the same task and network; resume, where given, goes before it
+    test: bool = MISSING
+    paths: Paths = MISSING
+
+    data: Any = MISSING  # a datamodule: its constructor is its schema
+    trainer: TrainerConfig = MISSING
+    callbacks: Any = MISSING
+    logger: Any = MISSING
+    menu: Any = MISSING
