@@ -1,4 +1,4 @@
-"""What the value of a key may be. A message begins with the key within its section; `check` adds the section."""
+"""What the value of a key may be. Messages begin with the key within its section, which `check` completes."""
 
 from math import inf
 from typing import Any

@@ -4,21 +4,21 @@ import pytest
 import torch
 from hydra.utils import get_class, instantiate
 
-from brainseg.config import chosen, plain, schema
+from brainseg.config import choices, chosen, plain
 
-LOSSES = (schema.ClassifierLoss, schema.StripperLoss, schema.SegmentationLoss)
+LOSSES = (choices.ClassifierLoss, choices.StripperLoss, choices.SegmentationLoss)
 EXAMPLES = {  # model, logits and target of each family
-    schema.ClassifierLoss: ("classifier", torch.zeros(2, 4), torch.tensor([0, 3])),
-    schema.StripperLoss: ("skullstripper", torch.zeros(1, 1, 4, 4, 4), torch.ones(1, 4, 4, 4).long()),
-    schema.SegmentationLoss: ("segmenter", torch.zeros(1, 4, 4, 4, 4), torch.ones(1, 4, 4, 4).long()),
+    choices.ClassifierLoss: ("classifier", torch.zeros(2, 4), torch.tensor([0, 3])),
+    choices.StripperLoss: ("skullstripper", torch.zeros(1, 1, 4, 4, 4), torch.ones(1, 4, 4, 4).long()),
+    choices.SegmentationLoss: ("segmenter", torch.zeros(1, 4, 4, 4, 4), torch.ones(1, 4, 4, 4).long()),
 }
 
 
 def test_every_choice_is_on_the_menu_and_every_entry_can_be_chosen(composed):
     menu = composed().menu
     assert {choice.name for kind in LOSSES for choice in kind} == set(menu.loss)
-    assert {choice.name for choice in schema.Optimizer} == set(menu.optimizer)
-    assert {choice.name for choice in schema.Scheduler} == set(menu.scheduler)
+    assert {choice.name for choice in choices.Optimizer} == set(menu.optimizer)
+    assert {choice.name for choice in choices.Scheduler} == set(menu.scheduler)
 
 
 @pytest.mark.parametrize(
@@ -36,10 +36,10 @@ def test_every_loss_is_a_finite_number_with_a_gradient(composed, family, name):
     assert logits.grad.abs().sum() > 0
 
 
-def test_every_network_in_the_schema_can_be_built():
+def test_every_network_that_can_be_chosen_can_be_built():
     from brainseg.nets import VOLUME_NETS
 
-    assert {choice.name for choice in schema.VolumeNet} == set(VOLUME_NETS)
+    assert {choice.name for choice in choices.VolumeNet} == set(VOLUME_NETS)
 
 
 def test_every_optimizer_takes_its_settings(composed):
