@@ -17,7 +17,9 @@ from brainseg.images.layouts import Subject, find_subjects
 from brainseg.prediction import outputs
 from brainseg.prediction.run import run
 from brainseg.results.places import refuse_unfit_ids
+from brainseg.results.parts import Judgement, Status
 from brainseg.results.read import RESULT, read_result
+from brainseg.results.result import Result
 from brainseg.results.replacing import known_files, recover, replacement
 from brainseg.results.sums import SUMS
 from brainseg.results.verify import changed_files, changes
@@ -232,7 +234,7 @@ STEPS = ("rename", "unlink", "rmdir")
 def replaced(target: Path) -> None:
     with replacement(target, known_files) as folder:
         (folder / "mask").write_text("new")
-        outputs.write_result(folder, {"subject": "A"})
+        outputs.write_result(folder, Result("A", Status.failed, Judgement.fail))
 
 
 def test_a_kill_at_any_step_of_a_replacement_loses_neither_the_result_nor_the_notes(tmp_path, monkeypatch):
