@@ -28,11 +28,12 @@ from brainseg.images.layouts import Subject
 from brainseg.images.margin import box_of
 from brainseg.images.reading import Source, read
 from brainseg.images.volume import Grid, Volume, to_ras
+from brainseg.inference import Windows
 from brainseg.prediction.meter import Meter
 from brainseg.prediction.models import Models
 from brainseg.prediction.outputs import own_dtype
 from brainseg.prediction.scans import Scans, brain_if_stripped, registered
-from brainseg.prediction.stages import sequences_of, window_options
+from brainseg.prediction.stages import sequences_of
 from brainseg.prediction.subject import Job, predict_subject
 from brainseg.preprocess.volumes import head_of
 from brainseg.reporting.subject_page import PAGE
@@ -98,9 +99,8 @@ class Work:
             shown.append(windows.shape)
             return windows.new_zeros(len(windows), ANSWERS, *windows.shape[2:])
 
-        whole_volume(
-            self.module, torch.zeros(self.channels, *self.shape), predict=idle, **window_options(window)
-        )
+        image = torch.zeros(self.channels, *self.shape)
+        whole_volume(self.module, image, Windows.of(window), predict=idle)
         return shown
 
     @property

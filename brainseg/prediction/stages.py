@@ -9,13 +9,12 @@ import torch
 from numpy.typing import NDArray
 from scipy import special
 
-from brainseg.config.choices import ANY
+from brainseg.config.choices import ANY, Flips
 from brainseg.config.errors import ImageError
-from brainseg.config.prediction import WindowConfig
 from brainseg.images.labels import CLASSES, REGIONS
 from brainseg.images.margin import with_margin
 from brainseg.images.volume import Volume
-from brainseg.inference import fill_holes, largest_component, otsu_brain
+from brainseg.inference import Windows, fill_holes, largest_component, otsu_brain
 from brainseg.prediction.scans import Scans
 from brainseg.preprocess.volumes import prepare_volume
 from brainseg.system.device import fast_precision
@@ -93,29 +92,29 @@ def usable_sequences(model: Ensemble, there: Collection[str], whose: str) -> lis
     )
 
 
-def strip(scans: Scans, model: SkullStripper | Otsu, window: WindowConfig) -> Strip:
+def strip(scans: Scans, model: SkullStripper | Otsu, windows: Windows) -> Strip:
     """The brain of a head, from the one sequence that the model knows, else from the reference.
 
     A model of any sequence finds it again in each that lies on a grid of its own: people move between scans.
     Those that were registered have been moved back, and share the one mask.
     """
     known = next(iter(sequences_of(model)), None)
-    mask, logit = _brain_of(scans.on_reference(known or scans.reference), model, window)
+    mask, logit = _brain_of(scans.on_reference(known or scans.reference), model, windows)
     apart = [] if known else [n for n in scans.images if scans.difference(n) and not scans.is_registered(n)]
-    return Strip(mask, logit, {name: _brain_of(scans.images[name], model, window)[0] for name in apart})
+    return Strip(mask, logit, {name: _brain_of(scans.images[name], model, windows)[0] for name in apart})
 
 
-def strip_mirrored(scans: Scans, model: Any, window: WindowConfig) -> NDArray[np.bool_]:
+def strip_mirrored(scans: Scans, model: Any, windows: Windows) -> NDArray[np.bool_]:
     """The brain in the mirror image of the scan that `strip` looks at, left for right, mirrored back."""
     known = next(iter(sequences_of(model)), None)
     volume = scans.on_reference(known or scans.reference)
     axis = next(n for n, code in enumerate(volume.grid.orientation) if code in "LR")
     mirrored = Volume(np.ascontiguousarray(np.flip(volume.data, axis + 1)), volume.grid)
-    return np.flip(_brain_of(mirrored, model, window)[0], axis)
+    return np.flip(_brain_of(mirrored, model, windows)[0], axis)
 
 
 def _brain_of(
-    volume: Volume, model: SkullStripper | Otsu, window: WindowConfig
+    volume: Volume, model: SkullStripper | Otsu, windows: Windows
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
     """Mask and logits (X, Y, Z) on the volume's grid."""
     if isinstance(model, Otsu):
@@ -123,8 +122,7 @@ def _brain_of(
         return mask, np.where(mask, np.inf, -np.inf).astype(np.float32)
     prepared = prepare_volume(volume, model.config.preprocess, landmarks=_landmarks(model))
     with torch.inference_mode(), fast_precision(model.device):
-        options = {"origin": prepared.origin, **window_options(window)}
-        logits = model.logits(_tensor(prepared.image, model), **options)
+        logits = model.logits(_tensor(prepared.image, model), windows=windows.at(prepared.origin))
     # Interpolated before the sigmoid, which would pull the edge between two coarse voxels to their middle.
     logit = prepared.undo(logits.float().cpu().numpy(), nearest=False, outside=-np.inf)[0]
     mask = fill_holes(largest_component(logit > 0))
@@ -132,7 +130,11 @@ def _brain_of(
 
 
 def segment(
-    scans: Scans, brain: NDArray[np.bool_] | None, model: Ensemble, window: WindowConfig
+    scans: Scans,
+    brain: NDArray[np.bool_] | None,
+    model: Ensemble,
+    windows: Windows,
+    flips: Flips = Flips.none,
 ) -> Segmentation:
     """The tumour inside the brain and its margin, from the sequences that the model was trained with.
 
@@ -155,9 +157,11 @@ def segment(
         image = np.zeros((len(every), *prepared.grid.shape), np.float32)
         image[places] = prepared.image
     with torch.inference_mode(), fast_precision(model.device):
-        options = {"origin": prepared.origin, **window_options(window)}
         found = model.probabilities(
-            _tensor(image, model), None if there == every else there, window.flips, **options
+            _tensor(image, model),
+            None if there == every else there,
+            flips,
+            windows=windows.at(prepared.origin),
         )
     # Decided where the network looked, which is often less than half of the scan; all else is background.
     probabilities = torch.from_numpy(prepared.at_source(found.float().cpu().numpy(), nearest=False))
@@ -168,7 +172,7 @@ def segment(
     about = {
         "sequences": there,
         "members": len(model.members),
-        "flips": str(window.flips),
+        "flips": str(flips),
         "cleaning": asdict(model.cleaning),
         "temperatures": model.temperatures,
     }
@@ -182,7 +186,3 @@ def _landmarks(model: TaskModule | Ensemble) -> Any:
 
 def _tensor(image: NDArray[np.float32], model: Any) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(image)).to(model.device)
-
-
-def window_options(window: WindowConfig) -> dict[str, Any]:
-    return {"overlap": window.overlap, "blend": str(window.blend), "batch_size": window.batch_size}

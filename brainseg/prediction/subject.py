@@ -18,7 +18,7 @@ from brainseg.gates.tumor import TumorShape, shape_of_tumor
 from brainseg.images.labels import CLASSES, REGIONS, Convention
 from brainseg.images.layouts import Subject
 from brainseg.images.volume import Volume, ras_grid, to_ras
-from brainseg.inference import diameters
+from brainseg.inference import Windows, diameters
 from brainseg.prediction import outputs
 from brainseg.prediction.classify import TumorType, classify, with_tumor
 from brainseg.prediction.meter import Meter
@@ -163,7 +163,7 @@ def _why_left_out(stage: Stage, found: Findings, models: Models, options: Predic
 
 def _advance(stage: Stage, found: Findings, model: Any, options: PredictConfig) -> None:
     if stage is Stage.strip:
-        found.strip = strip(found.scans, model, options.window)
+        found.strip = strip(found.scans, model, Windows.of(options.window))
         found.brain = found.strip.mask
         if not found.brain.any():
             raise UserError(f"the skull stripper found no brain in {found.scans.reference}; look at the scan")
@@ -178,7 +178,9 @@ def _advance(stage: Stage, found: Findings, model: Any, options: PredictConfig) 
             found.scans.warnings.append(
                 "segmented without a brain mask, which the segmenter was not trained for"
             )
-        found.tumor = segment(found.scans, found.brain, model, options.window)
+        found.tumor = segment(
+            found.scans, found.brain, model, Windows.of(options.window), options.window.flips
+        )
         _warn_of_subset(found, model)
 
 
@@ -190,7 +192,7 @@ def _judge(stage: Stage, found: Findings, models: Models, options: PredictConfig
         raw = scans.images[scans.reference].data[0] != 0 if found.strip is None else found.strip.logit > 0
         mirrored = None
         if found.strip is not None and limits.flip_agreement is not None:
-            mirrored = strip_mirrored(scans, models[stage], options.window)
+            mirrored = strip_mirrored(scans, models[stage], Windows.of(options.window))
         found.gates += judge_brain(found.brain, raw, mirrored, scans.grid, limits)
     elif stage is Stage.classify and found.tumor_type is not None:
         vote = found.tumor_type

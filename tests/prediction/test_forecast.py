@@ -10,10 +10,10 @@ import torch
 from brainseg.images.layouts import find_subjects
 from brainseg.images.nifti import read
 from brainseg.images.volume import to_ras
+from brainseg.inference import Windows
 from brainseg.phantom import write_cohort
 from brainseg.prediction.forecast import Work, _idle, _slab_of, _work, forecast
 from brainseg.prediction.run import job_of, run
-from brainseg.prediction.stages import window_options
 from brainseg.prediction.subject import Job, predict_subject
 from brainseg.tasks import Ensemble
 
@@ -69,7 +69,7 @@ def test_the_voxels_counted_are_those_that_the_network_will_be_shown(job, tmp_pa
     large, window = dataclasses.replace(work, shape=(50, 40, 33)), one.options.window
     shown.clear()
     with torch.no_grad():
-        work.module.logits(torch.zeros(4, *large.shape), **window_options(window))
+        work.module.logits(torch.zeros(4, *large.shape), windows=Windows.of(window))
     hook.remove()
     assert counted(large, window) == sum(shown) == 3 * 2 * 2 * 32**3  # from 0, 16, 18; from 0, 8; from 0, 1
 

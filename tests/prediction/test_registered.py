@@ -11,14 +11,15 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from brainseg.config.choices import Align, Crop, Flips, Intensity, Stage
+from brainseg.config.choices import Align, Blend, Crop, Flips, Intensity, Stage
 from brainseg.config.errors import ConfigError
+from brainseg.config.prediction import WindowConfig
 from brainseg.config.training import VolumePreprocess
 from brainseg.images.labels import CONVENTIONS
 from brainseg.images.layouts import find_subjects
 from brainseg.images.nifti import write
 from brainseg.images.volume import Grid, Volume, resample_to, to_ras
-from brainseg.inference import fill_holes
+from brainseg.inference import Windows, fill_holes
 from brainseg.metrics import dice
 from brainseg.phantom import make_subject
 from brainseg.prediction.forecast import forecast
@@ -26,7 +27,7 @@ from brainseg.prediction.scans import Scans, read_scans, registered
 from brainseg.prediction.stages import strip
 from brainseg.prediction.subject import Job, predict_subject
 
-WINDOW = SimpleNamespace(overlap=0, blend="gaussian", batch_size=1, flips=Flips.none)
+WINDOW = WindowConfig(overlap=0, blend=Blend.gaussian, batch_size=1, flips=Flips.none)
 MOTION = nib.affines.from_matvec(Rotation.from_euler("xyz", [6, 0, 4], degrees=True).as_matrix(), [3, 8, -9])
 
 
@@ -174,7 +175,7 @@ def test_a_network_sees_a_registered_sequence_interpolated_once(scans):
 
 def test_a_stripper_of_any_sequence_is_asked_once_where_sequences_share_a_head(patient, scans):
     model = knows(to_ras(Volume(patient.t1[None], scans.grid)).data[0], "any")
-    found = strip(scans, model, WINDOW)
+    found = strip(scans, model, Windows.of(WINDOW))
     assert (len(model.asked), found.own) == (1, {})
 
 
