@@ -6,7 +6,6 @@ The scans are phantoms with skull and four sequences, written for this, at each 
 forecast and predicted in a process of its own, as a user's first one would be.
 """
 
-import json
 import multiprocessing
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from brainseg.images.layouts import find_subjects
 from brainseg.phantom import write_cohort
 from brainseg.prediction.forecast import forecast
 from brainseg.prediction.run import SOME_FAILED, job_of, run
+from brainseg.results.read import read_result
 
 SPACINGS_MM = (1.0, 1.5, 2.0, 3.0)
 
@@ -50,10 +50,10 @@ def _both(cohort: Path, output: Path, overrides: list[str]) -> tuple[list[float]
     told = forecast(subject, job_of(options))
     if run(options) == SOME_FAILED:
         raise RuntimeError(f"{cohort}: the prediction failed")  # a worker that exits would be waited for
-    result = json.loads((output / subject.id / "result.json").read_text())
+    result = read_result(output / subject.id)
     disk_mb = sum(file.stat().st_size for file in (output / subject.id).iterdir()) / 1e6
-    found = [sum(result["seconds"].values()), max(result["peak_memory_mb"].values()), disk_mb]
-    shape = " x ".join(map(str, result["grid"]["shape"]))
+    found = [sum(result.seconds.values()), max(result.peak_memory_mb.values()), disk_mb]
+    shape = " x ".join(map(str, result.grid.shape if result.grid else []))
     return [told.seconds, told.memory_mb, told.disk_mb], found, shape
 
 

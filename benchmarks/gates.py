@@ -12,11 +12,9 @@ each of its heads is stopped or sent to review for something that the clean one 
 
 import argparse
 import csv
-import json
 import shutil
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from hydra import compose, initialize_config_dir
@@ -28,6 +26,9 @@ from brainseg.metrics import dice
 from brainseg.phantom import write_cohort
 from brainseg.phantom.damage import DAMAGES, damage
 from brainseg.prediction.run import run
+from brainseg.results.parts import Judgement
+from brainseg.results.read import read_result, subject_folders
+from brainseg.results.result import Result
 
 SEED = 91000  # far from the cohorts' own, and from those that were looked at (52000, 61000, 70000, 84000)
 FAULTS = ("type", "brain", "tumour cut off", "tumour")
@@ -65,19 +66,19 @@ def main() -> None:
 
 def _faults(subject: str, cohort: Path, predicted: Path) -> list[str]:
     """What is wrong with a result, of FAULTS."""
-    result = json.loads((predicted / subject / "result.json").read_text())
+    result = read_result(predicted / subject)
     with (cohort / "participants.tsv").open(newline="") as file:
         types = {row["participant_id"]: row["tumor_type"] for row in csv.DictReader(file, delimiter="\t")}
     truth = cohort / "derivatives" / "truth" / subject / "anat" / subject
     own = predicted / subject / subject
     brain, tumor = _mask(f"{truth}_desc-brain_mask.nii.gz"), _mask(f"{truth}_dseg.nii.gz")
-    kind, found_brain, found_tumor = result["tumor_type"], None, None
+    kind, found_brain, found_tumor = result.tumor_type, None, None
     if Path(f"{own}_brain_mask.nii.gz").is_file():
         found_brain = _mask(f"{own}_brain_mask.nii.gz")
     if Path(f"{own}_tumor_labels.nii.gz").is_file():
         found_tumor = _mask(f"{own}_tumor_labels.nii.gz")
     wrong = {
-        "type": kind is not None and kind["verdict"] != types[subject],
+        "type": kind is not None and kind.verdict != types[subject],
         "brain": found_brain is not None and dice(brain, found_brain) < 0.9,
         "tumour cut off": found_brain is not None and (tumor & ~found_brain).sum() > 0.1 * tumor.sum(),
         "tumour": found_tumor is not None and not _outlined(tumor, found_tumor),
@@ -118,15 +119,14 @@ def _predicted(source: Path, output: Path, overrides: list[str]) -> dict[str, li
     fixed = [f"input={source}", f"output={output}", "overwrite=true", "montage=false"]
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
         run(check_predict(compose("predict", [*fixed, *overrides])))
-    results = [json.loads(path.read_text()) for path in sorted(output.glob("*/result.json"))]
-    return {result["subject"]: _named(result) for result in results}
+    return {result.subject: _named(result) for result in map(read_result, subject_folders(output))}
 
 
-def _named(result: dict[str, Any]) -> list[str]:
-    wrong = [gate for gate in result.get("gates", []) if gate["level"] != "pass"]
-    if result["verdict"] == "fail" and not wrong:
+def _named(result: Result) -> list[str]:
+    wrong = [gate for gate in result.gates if not gate.has_passed]
+    if result.verdict is Judgement.fail and not wrong:
         return ["refused as it was read"]
-    return [gate["gate"] + (f" ({gate['of']})" if gate["of"] else "") for gate in wrong]
+    return [gate.gate + (f" ({gate.of})" if gate.of else "") for gate in wrong]
 
 
 if __name__ == "__main__":

@@ -39,6 +39,49 @@ def real_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def type_json() -> Callable[[str, dict[str, float]], dict[str, Any]]:
+    """What result.json says of a vote of 27 slices that all have these probabilities."""
+
+    def _type(verdict: str, probabilities: dict[str, float]) -> dict[str, Any]:
+        vote = {"plane": "axial", "offset_mm": 0.0, "voxel": 3, "probabilities": probabilities}
+        return {
+            "verdict": verdict,
+            "probabilities": probabilities,
+            "undecided": max(probabilities.values()) > probabilities[verdict],
+            "healthy_at": 0.95,
+            "sequence": "t1ce",
+            "agreement": 1.0,
+            "planes": {"axial": verdict},
+            "loudest": {**vote, "heat_in_tumor": None},
+            "noise": 0.03,
+            "filtered": False,
+            "slices": [vote] * 27,
+        }
+
+    return _type
+
+
+@pytest.fixture(scope="session")
+def result_json() -> Callable[..., dict[str, Any]]:
+    """The values of a whole result.json in which nothing was found, with other values for some keys."""
+
+    def _result(subject: str = "sub-1", **values: Any) -> dict[str, Any]:
+        grid = {"reference": "t1", "shape": [4, 4, 4], "spacing_mm": [1.0, 1.0, 1.0], "orientation": "RAS"}
+        maps = "volumes_ml diameters_mm left_out grids inputs models seconds peak_memory_mb versions"
+        return {
+            **{"schema": 1, "subject": subject, "status": "done", "verdict": "pass", "tumor_type": None},
+            **{"label_convention": None, "segmentation": None, "stages": [], "warnings": [], "gates": []},
+            **{"synthetic": False, "grid": grid, **{name: {} for name in maps.split()}},
+            "settings": {"values": {}, "sha256": ""},
+            "code": {"version": "0.1.0", "sha256": ""},
+            "machine": {"processor": "x", "system": "Linux", "python": "3.11.7"},
+            **values,
+        }
+
+    return _result
+
+
 TINY = ["data=phantom", "data.spacing_mm=6", "data.subjects=4", "data.workers=0", "trainer=smoke"]
 TINY_NET = {
     "classifier": [

@@ -25,21 +25,17 @@ from typing import Any
 from brainseg.bids.images import Naming, fill_anat, fill_figures
 from brainseg.bids.tables import Label, filled, label_of, write_json, write_tables, write_text
 from brainseg.config.errors import DataError, UnreadableError
+from brainseg.files.atomic import sha256
 from brainseg.files.plain import read_json
 from brainseg.images import bids
 from brainseg.images.layouts import natural
-from brainseg.reporting.index_page import reasons_of
-from brainseg.results.provenance import (
-    RESULT,
-    SUMS,
-    changed_files,
-    code,
-    read_result,
-    result_folders,
-    sha256,
-    subject_folders,
-)
+from brainseg.results.parts import Status
+from brainseg.results.provenance import code
+from brainseg.results.read import read_result, result_folders, subject_folders
 from brainseg.results.replacing import Known, recover, remove_ours, replacement
+from brainseg.results.result import Result
+from brainseg.results.sums import SUMS
+from brainseg.results.verify import changed_files
 
 NAME, BIDS_VERSION = "brainseg", "1.10.0"
 IGNORED = ("figures", "results", SUMS)
@@ -97,14 +93,15 @@ def write_derivatives(results: Path, root: Path) -> Written:
         DataError: As `refuse_unfit`; or a result has changed since it was made.
         ImageError: The disk is full, or the folder may not be written to.
     """
-    folders = {result["subject"]: (folder, result) for folder, result in _read(results)}
+    found = ((folder, read_result(folder)) for folder in result_folders(results))
+    folders = {result.subject: (folder, result) for folder, result in found}
     labels = _labels(root, folders)
     _refuse_other_data(root)
     _refuse_foreign(root, labels.values())
     written = Written(root)
     for name, (_, result) in folders.items():
-        if result.get("status") != "done":
-            written.left_out[name] = " ".join(reasons_of(result)) or "it failed"
+        if result.status is Status.failed:
+            written.left_out[name] = " ".join(result.reasons) or "it failed"
     done = {name: labels[name] for name in sorted(folders, key=natural) if name not in written.left_out}
     for name in done:
         _refuse_changed(folders[name][0])
@@ -118,14 +115,6 @@ def write_derivatives(results: Path, root: Path) -> Written:
     if root.exists():
         write_tables(root)
     return written
-
-
-def _read(results: Path) -> Iterable[tuple[Path, dict[str, Any]]]:
-    for folder in result_folders(results):
-        result = read_result(folder)
-        if not isinstance(result.get("subject"), str) or "status" not in result:
-            raise DataError(f"{folder / RESULT}: names no subject and status; predict the subject again")
-        yield folder, result
 
 
 def _labels(root: Path, ids: Iterable[str]) -> dict[str, Label]:
@@ -239,7 +228,7 @@ def _is_of(root: Path, label: Label, name: str) -> bool:
 
 
 def _write_subject(
-    root: Path, label: Label, results: Path, result: dict[str, Any], links: Mapping[Path, str]
+    root: Path, label: Label, results: Path, result: Result, links: Mapping[Path, str]
 ) -> None:
     """The images and pictures of a subject, each folder whole, and its result."""
     naming = Naming(label, result, links)
@@ -260,7 +249,7 @@ def _write_subject(
             _write_sums(root, before | now)
         if not any((root / place).iterdir()):
             (root / place).rmdir()
-    write_json(root / "results" / f"{label.name}.json", without_places(result))
+    write_json(root / "results" / f"{label.name}.json", without_places(result.to_json()))
     _write_sums(root, others | now)
 
 
@@ -273,7 +262,7 @@ def without_places(value: Any) -> Any:
     return os.path.basename(value) if isinstance(value, str) and os.path.isabs(value) else value
 
 
-def _write_description(root: Path, results: Sequence[Mapping[str, Any]]) -> dict[Path, str]:
+def _write_description(root: Path, results: Sequence[Result]) -> dict[Path, str]:
     """What the data set is; what someone added to it stays.
 
     Returns:
@@ -285,7 +274,7 @@ def _write_description(root: Path, results: Sequence[Mapping[str, Any]]) -> dict
         if (relative := _relative(source, root)) and relative not in links.values():
             links[f"raw{len(links) + 1}" if links else "raw"] = relative
     others = [maker for maker in before.get("GeneratedBy", []) if maker.get("Name") != NAME]
-    made = {"GeneratedBy": [{"Name": NAME, "Version": code()["version"]}, *others]}
+    made = {"GeneratedBy": [{"Name": NAME, "Version": code().version}, *others]}
     fixed = {"BIDSVersion": BIDS_VERSION, "DatasetType": "derivative"}
     defaults = {"Name": "Brain masks and tumour outlines made by brainseg"}
     listed = before.get("SourceDatasets", [])
@@ -300,9 +289,9 @@ def _write_description(root: Path, results: Sequence[Mapping[str, Any]]) -> dict
     return {Path(os.path.abspath(root / path)): name for name, path in links.items()}
 
 
-def _roots(results: Sequence[Mapping[str, Any]]) -> list[Path]:
+def _roots(results: Sequence[Result]) -> list[Path]:
     """The BIDS data sets that the scans lie in, each once."""
-    paths = [Path(entry["file"]) for result in results for entry in result["inputs"].values()]
+    paths = [Path(scan.file) for result in results for scan in result.inputs.values()]
     found = (bids.root_of(path) for path in paths if bids.is_anatomical(path))
     return list(dict.fromkeys(root for root in found if root is not None))
 

@@ -11,6 +11,7 @@ from brainseg.config import SEQUENCES
 from brainseg.images import bids
 from brainseg.images.labels import REGIONS
 from brainseg.reporting.canvas import CLASS_COLORS, spoken
+from brainseg.results.result import Result
 
 FROM_SOURCE = ("task", "acq", "ce", "rec", "run", "echo", "part")  # entities that a scan's name hands on
 
@@ -21,17 +22,18 @@ class Naming:
 
     Args:
         label: The subject's.
-        result: Of result.json.
+        result: Of the subject.
         links: By the root of a BIDS data set that scans came from, its name in BIDS URIs.
     """
 
     label: Label
-    result: dict[str, Any]
+    result: Result
     links: Mapping[Path, str]
 
     @property
     def reference(self) -> str:
-        return str(self.result["grid"]["reference"])
+        assert self.result.grid is not None  # as in every result that is done
+        return self.result.grid.reference
 
     def subject(self, ending: str, **pairs: str) -> str:
         """The name of what was made of all sequences."""
@@ -58,7 +60,7 @@ class Naming:
         return self._uri(sequence) or "orig"
 
     def _path(self, sequence: str) -> Path:
-        return Path(self.result["inputs"][sequence]["file"])
+        return Path(self.result.inputs[sequence].file)
 
     def _uri(self, sequence: str) -> str | None:
         path = self._path(sequence)
@@ -84,7 +86,7 @@ class _Images:
 
     def put(self, source: str, name: str, sequence: str, about: str, **sidecar: Any) -> bool:
         """An image on the grid of a sequence with its JSON beside it; False where the result has none."""
-        path = self.results / f"{self.naming.result['subject']}_{source}.nii.gz"
+        path = self.results / f"{self.naming.result.subject}_{source}.nii.gz"
         if not path.is_file():
             return False
         shutil.copyfile(path, self.folder / name)
@@ -96,7 +98,7 @@ class _Images:
 
 def fill_anat(folder: Path, results: Path, naming: Naming) -> None:
     images, result, first = _Images(folder, results, naming), naming.result, naming.reference
-    sequences = [name for name in SEQUENCES if name in result["inputs"]]
+    sequences = [name for name in SEQUENCES if name in result.inputs]
     masks = {}
     for sequence in [first, *(name for name in sequences if name != first)]:
         own = {} if sequence == first else {"space": bids.SUFFIXES[sequence]}
@@ -118,13 +120,15 @@ def fill_anat(folder: Path, results: Path, naming: Naming) -> None:
 
 def _put_tumor(images: _Images) -> None:
     naming, result = images.naming, images.naming.result
-    used = (result.get("segmentation") or {}).get("sequences", [])
-    convention = result.get("label_convention") or {}
+    convention = result.label_convention
+    if convention is None:  # no tumour was looked for
+        return
+    used = result.segmentation.sequences if result.segmentation else []
     made: dict[str, Any] = {"Manual": False, "Sources": naming.sources(used)}
     name = naming.subject("dseg.nii.gz", desc="tumor")
-    about = f"Parts of the tumour, with the labels of {convention.get('name')}"
+    about = f"Parts of the tumour, with the labels of {convention.name}"
     if images.put("tumor_labels", name, naming.reference, about, **made):
-        rows = [label_row(int(value), part) for value, part in convention["values"].items()]
+        rows = [label_row(int(value), part) for value, part in convention.values.items()]
         write_table(images.folder / name.replace(".nii.gz", ".tsv"), rows)
     about = f"Probabilities of {', '.join(map(spoken, REGIONS))}: one within the other, a volume each"
     labels = [ABBREVIATIONS[region] for region in REGIONS]
@@ -140,6 +144,6 @@ def label_row(value: int, part: str) -> dict[str, Any]:
 
 def fill_figures(folder: Path, results: Path, naming: Naming) -> None:
     for kind in ("montage", "vote"):
-        path = results / f"{naming.result['subject']}_{kind}.png"
+        path = results / f"{naming.result.subject}_{kind}.png"
         if path.is_file():
             shutil.copyfile(path, folder / f"{naming.label.name}_{kind}.png")

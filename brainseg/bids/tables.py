@@ -14,7 +14,8 @@ from brainseg.files.plain import read_json
 from brainseg.images import bids
 from brainseg.images.layouts import natural
 from brainseg.reporting.canvas import spoken
-from brainseg.results.table import findings_of
+from brainseg.results.read import read_result_file
+from brainseg.results.table import columns_of
 
 ABBREVIATIONS = {
     "background": "BG",
@@ -82,13 +83,13 @@ def write_tables(root: Path) -> None:
     sessions: dict[str, list[dict[str, Any]]] = {}
     for path in sorted((root / "results").glob("*.json"), key=lambda path: natural(path.stem)):
         label = label_of(path.stem)
-        findings = findings_of(read_json(path))
+        found = columns_of(read_result_file(path))
         participant = f"sub-{label.subject}"
         rows.setdefault(participant, {"participant_id": participant})
         if label.session is None:
-            rows[participant] |= findings
+            rows[participant] |= found
         else:
-            sessions.setdefault(participant, []).append({"session_id": f"ses-{label.session}", **findings})
+            sessions.setdefault(participant, []).append({"session_id": f"ses-{label.session}", **found})
     _merge_table(root / "participants.tsv", list(rows.values()), "participant_id")
     for participant, visits in sessions.items():
         _merge_table(root / participant / f"{participant}_sessions.tsv", visits, "session_id")

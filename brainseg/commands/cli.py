@@ -321,8 +321,8 @@ def verify(
     folder: Annotated[Path, typer.Argument(help="What predict.py wrote: one subject's folder, or all.")],
 ) -> None:
     """Name each file of a result, its inputs and models that has changed since; exit code 1 if one has."""
-    from brainseg.prediction.batch import batch_changes
-    from brainseg.results.provenance import changes, result_folders
+    from brainseg.results.read import result_folders
+    from brainseg.results.verify import batch_changes, changes
 
     folders = result_folders(folder)
     problems = [problem for one in folders for problem in changes(one)]
@@ -341,7 +341,7 @@ def reproduce(
 ) -> None:
     """Predict again from what result.json names, and compare bit for bit. Exit code 1 if anything differs."""
     from brainseg.prediction.reproduce import reproduce as differences
-    from brainseg.results.provenance import result_folders
+    from brainseg.results.read import result_folders
 
     differing = 0
     for one in result_folders(folder):

@@ -4,7 +4,6 @@ Every step runs the command that a user would type, so that what works here work
 """
 
 import csv
-import json
 import shutil
 import subprocess
 import sys
@@ -19,16 +18,19 @@ from rich.console import Console
 from rich.table import Table
 
 from brainseg.config.errors import DataError, UserError
+from brainseg.files.atomic import sha256
 from brainseg.images.labels import CLASSES, REGIONS
 from brainseg.images.nifti import read_labels
 from brainseg.metrics import dice
 from brainseg.phantom import write_cohort
 from brainseg.phantom.damage import damage
 from brainseg.prediction.run import SOME_FAILED, SOME_TO_REVIEW
-from brainseg.reporting.index_page import INDEX
 from brainseg.reporting.subject_page import PAGE
-from brainseg.results.provenance import SUMS, read_sums, sha256, subject_folders, write_sums_of
+from brainseg.results.parts import Status
+from brainseg.results.places import INDEX
+from brainseg.results.read import read_result, subject_folders
 from brainseg.results.replacing import known_files, remove_ours
+from brainseg.results.sums import SUMS, read_sums, write_sums_of
 from brainseg.system.terminal import cell, console, say
 
 TASKS = ("skullstripper", "segmenter", "classifier")
@@ -150,20 +152,23 @@ def _scores(cohort: Path, predictions: Path) -> list[dict[str, Any]]:
 
 
 def _score(cohort: Path, predictions: Path, subject: str, truth: str) -> dict[str, Any]:
-    result = json.loads((predictions / subject / "result.json").read_text())
-    if result["status"] != "done":
-        raise UserError(f"the demo's patient {subject} failed: {result['error']}")
+    result = read_result(predictions / subject)
+    if result.status is Status.failed:
+        raise UserError(f"the demo's patient {subject} failed: {result.error}")
+    assert result.label_convention is not None  # as each of the three models has run
+    assert result.tumor_type is not None
+    assert result.grid is not None
     anat = cohort / "derivatives" / "truth" / subject / "anat"
     brain = read_labels(anat / f"{subject}_desc-brain_mask.nii.gz").data[0] > 0
     labels = read_labels(anat / f"{subject}_dseg.nii.gz").data[0]  # BraTS 2023: the values are the classes
     own = predictions / subject / subject
-    values = {int(v): name for v, name in result["label_convention"]["values"].items()}
+    values = {int(v): name for v, name in result.label_convention.values.items()}
     guess = read_labels(Path(f"{own}_tumor_labels.nii.gz")).data[0]
-    row: dict[str, Any] = {"subject": subject, "truth": truth, "verdict": result["tumor_type"]["verdict"]}
+    row: dict[str, Any] = {"subject": subject, "truth": truth, "verdict": result.tumor_type.verdict}
     row["brain"] = float(dice(brain, read_labels(Path(f"{own}_brain_mask.nii.gz")).data[0] > 0))
-    voxel_ml = float(np.prod(result["grid"]["spacing_mm"])) / 1000
+    voxel_ml = float(np.prod(result.grid.spacing_mm)) / 1000
     row |= _region_scores(labels, guess, values, voxel_ml)
-    return row | {"seconds": result["seconds"], "mb": result["peak_memory_mb"]}
+    return row | {"seconds": result.seconds, "mb": result.peak_memory_mb}
 
 
 def _region_scores(

@@ -40,17 +40,6 @@ class Finding:
     sentence: str
     of: str | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """For result.json."""
-        return {
-            "gate": self.gate,
-            "of": self.of,
-            "level": str(self.level),
-            "value": round(float(self.value), 4),
-            "limits": self.limits and {"review": self.limits.review, "fail": self.limits.fail},
-            "sentence": self.sentence,
-        }
-
 
 def findings(measured: Mapping[str, float], limits: GatesConfig, of: str | None = None) -> list[Finding]:
     """A finding for each measure whose gate has limits.

@@ -1,27 +1,19 @@
 """The files beside the folders of subjects: volumes.csv, index.html, and the sums of these and all results.
 
-The SHA256SUMS here is as coreutils writes it, too: it names both files and each subject's own SHA256SUMS, so
-that it covers all that was written below the output.
+The SHA256SUMS here names both files and each subject's own SHA256SUMS, so that it covers all that was written
+below the output.
 """
 
 import os
 from pathlib import Path
 
-from brainseg.config.errors import DataError
-from brainseg.reporting.index_page import INDEX, write_index_page
-from brainseg.results.provenance import (
-    SUMS,
-    all_results,
-    changed_files,
-    read_sums,
-    sha256,
-    subject_folders,
-    write_sums_of,
-)
+from brainseg.files.atomic import sha256
+from brainseg.reporting.index_page import write_index_page
+from brainseg.results.places import BESIDE, VOLUMES
+from brainseg.results.read import all_results, subject_folders
 from brainseg.results.replacing import keep_aside
-from brainseg.results.table import VOLUMES, write_volumes
-
-BESIDE = (VOLUMES, INDEX)
+from brainseg.results.sums import SUMS, sums_if_readable, write_sums_of
+from brainseg.results.table import write_volumes
 
 
 def write_batch(output: Path, *, page: bool) -> None:
@@ -31,7 +23,7 @@ def write_batch(output: Path, *, page: bool) -> None:
     under another name.
     """
     before = {path.name for path in _ours(output)}
-    written = (VOLUMES, INDEX) if page else (VOLUMES,)
+    written = BESIDE if page else (VOLUMES,)
     for name in written:
         if os.path.lexists(output / name) and name not in before:
             keep_aside(output / name)
@@ -43,25 +35,8 @@ def write_batch(output: Path, *, page: bool) -> None:
     write_sums_of(output, [*before.union(written), *sums])
 
 
-def batch_changes(output: Path) -> list[str]:
-    """What beside the results, or which list of a result's files, is not what it was, a line each."""
-    beside = [name for name in BESIDE if (output / name).is_file()]
-    if not (output / SUMS).is_file():
-        return [f"{output / name}: may have changed, there is no {SUMS} beside it" for name in beside]
-    listed = _listed(output)
-    foreign = [f"{output / name}: is not of these results" for name in beside if name not in listed]
-    return [*changed_files(output), *foreign]
-
-
 def _ours(output: Path) -> list[Path]:
     """The table and the page, where they are as they were written."""
-    listed = _listed(output)
+    listed = sums_if_readable(output)
     paths = [output / name for name in BESIDE if name in listed]
     return [path for path in paths if path.is_file() and sha256(path) == listed[path.name]]
-
-
-def _listed(output: Path) -> dict[str, str]:
-    try:
-        return read_sums(output)
-    except DataError:  # there is none, or it says nothing: then nothing is known to be ours
-        return {}

@@ -26,7 +26,8 @@ from brainseg.inference import (
 from brainseg.prediction.scans import Scans
 from brainseg.preprocess.noise import noise_share, smoothed
 from brainseg.preprocess.slices import Box, framed, network_input, prepare_slice, slice_box
-from brainseg.results.type_words import means_in_words, type_in_words
+from brainseg.results.parts import SliceVote
+from brainseg.results.type_words import TypeWords
 from brainseg.tasks import Classifier
 
 VOTE_ORDER = ("t1ce", "flair", "t2", "t1")
@@ -60,14 +61,14 @@ class Loudest:
 
 
 @dataclass(frozen=True)
-class TumorType:
+class TumorType(TypeWords):
     """The vote of a volume's slices."""
 
     verdict: str
     healthy_at: float  # mean of notumor from which it is the verdict
     sequence: str
     probabilities: dict[str, float]  # mean over the slices
-    slices: list[dict[str, Any]]  # plane, voxel, offset and probabilities of each
+    slices: list[SliceVote]
     planes: dict[str, Verdict]  # what the slices of each plane say alone
     noise: float  # standard deviation as a share of the median intensity
     filtered: bool  # so noisy that it was smoothed first
@@ -78,17 +79,6 @@ class TumorType:
     def agreement(self) -> float:
         """Share of the planes that alone say the same as all together."""
         return sum(plane.verdict == self.verdict for plane in self.planes.values()) / len(self.planes)
-
-    @property
-    def reason(self) -> str:
-        """The means that explain it: a tumour of 0.1 is the verdict where notumor misses its threshold."""
-        means = means_in_words(self.verdict, self.probabilities, self.healthy_at)
-        return f"mean of {len(self.slices)} slices: {means}"
-
-    @property
-    def said(self) -> str:
-        """For titles: no type is named that is less likely than another class."""
-        return type_in_words(self.verdict, self.probabilities)
 
 
 def classify(scans: Scans, brain: NDArray[np.bool_] | None, model: Classifier, vote: VoteConfig) -> TumorType:
@@ -141,7 +131,7 @@ def classify(scans: Scans, brain: NDArray[np.bool_] | None, model: Classifier, v
 def with_tumor(found: TumorType, classes: NDArray[np.uint8], grid: Grid) -> TumorType:
     """The same with the segmented tumour (X, Y, Z) in its loudest slice."""
     where = found.slices[found.loudest.number]
-    tumor = _in_slice(classes, grid, found.cube, where["plane"], where["voxel"], found.loudest)
+    tumor = _in_slice(classes, grid, found.cube, where.plane, where.voxel, found.loudest)
     return replace(found, loudest=replace(found.loudest, tumor=tumor))
 
 
@@ -171,15 +161,10 @@ def _without_skull(scan: Volume, brain: NDArray[np.bool_] | None, margin_mm: flo
 
 def _votes(
     cuts: Sequence[VoteSlice], probabilities: NDArray[np.float64], classes: Sequence[str]
-) -> list[dict[str, Any]]:
+) -> list[SliceVote]:
     return [
-        {
-            "plane": cut.plane,
-            "offset_mm": cut.offset_mm,
-            "voxel": cut.index,
-            "probabilities": _rounded(dict(zip(classes, row.tolist(), strict=True))),
-        }
-        for cut, row in zip(cuts, probabilities, strict=True)
+        SliceVote(cut.plane, cut.offset_mm, cut.index, _rounded(dict(zip(classes, row, strict=True))))
+        for cut, row in zip(cuts, probabilities.tolist(), strict=True)
     ]
 
 

@@ -136,7 +136,7 @@ def forecast(subject: Subject, job: Job) -> Forecast:
         written = Path(place) / "written"
         written.mkdir()
         rehearsal = replace(job, models=_idle(job.models), options=_without_stops(job.options))
-        seconds = predict_subject(slab, rehearsal, written)["seconds"]
+        seconds = predict_subject(slab, rehearsal, written).seconds
         pictures, images, page = _written_mb(written)
     growing = sum(value for name, value in seconds.items() if name in GROWING)
     fixed = sum(value for name, value in seconds.items() if name not in (*GROWING, "read"))

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ from brainseg.checkpoint import load_model
 from brainseg.config import OTSU, PredictConfig
 from brainseg.config.choices import Stage
 from brainseg.config.errors import CheckpointError, ConfigError
+from brainseg.files.atomic import sha256
 from brainseg.images.labels import CONVENTIONS, Convention
 from brainseg.nets import folded
 from brainseg.prediction.members import BEST, missing_members
 from brainseg.prediction.stages import Otsu
-from brainseg.results.provenance import sha256
+from brainseg.runs.model_record import LearntFrom, Measured, Method, ModelFile, ModelRecords
 from brainseg.system.device import best_device
 from brainseg.tasks import Ensemble, Segmenter, TaskModule
 
@@ -76,42 +78,33 @@ def checkpoints_of(given: Any) -> list[Path]:
     return found
 
 
-def described(options: PredictConfig, models: Mapping[Stage, Any]) -> dict[str, Any]:
-    """For result.json, by the model's name: file, sha256, what it learnt from and how it was measured.
-
-    A list of such for an ensemble, and for what learns nothing its method.
-    """
-    about: dict[str, Any] = {}
+def described(options: PredictConfig, models: Mapping[Stage, Any]) -> ModelRecords:
+    """By the model's name, what result.json says of each of its members."""
+    about: ModelRecords = {}
     for stage, model in models.items():
         given = getattr(options, MODEL_OF[stage])
         if isinstance(model, Otsu):
-            about[MODEL_OF[stage]] = {"method": given}
+            about[MODEL_OF[stage]] = [Method(given)]
             continue
         members = model.members if isinstance(model, Ensemble) else [model]
-        files = [
-            {
-                "file": os.path.abspath(path),
-                "sha256": sha256(path),
-                "learnt_from": _learnt_from(member),
-                "measured": measured_on_real(member, path),
-            }
+        about[MODEL_OF[stage]] = [
+            ModelFile(
+                os.path.abspath(path), sha256(path), _learnt_from(member), measured_on_real(member, path)
+            )
             for path, member in zip(checkpoints_of(given), members, strict=True)
         ]
-        about[MODEL_OF[stage]] = files[0] if len(files) == 1 else files
     return about
 
 
-def _learnt_from(model: TaskModule) -> dict[str, Any]:
+def _learnt_from(model: TaskModule) -> LearntFrom:
     """How many examples of which data, as the checkpoint has it."""
     facts = model.provenance.get("facts", {})
     sequences = [] if "train_slices" in facts else list(model.config.preprocess.modalities)
-    return {**_examples(model.provenance), "sequences": sequences}
+    return replace(_examples(model.provenance), sequences=sequences)
 
 
-def measured_on_real(model: TaskModule, path: Path) -> list[dict[str, Any]]:
+def measured_on_real(model: TaskModule, path: Path) -> list[Measured]:
     """How the model did on real scans, where its checkpoint says so: `facts.measured` of its run.
-
-    A list of {"data": "IXI", "scans": 20, "score": "brain Dice", "value": 0.957}.
 
     Raises:
         CheckpointError: It says so in another form.
@@ -123,7 +116,7 @@ def measured_on_real(model: TaskModule, path: Path) -> list[dict[str, Any]]:
             f"{path}: facts.measured is {found!r:.80}; it must be a list of data, scans, score and value, "
             "such as {'data': 'IXI', 'scans': 20, 'score': 'brain Dice', 'value': 0.957}"
         )
-    return found
+    return [Measured(**one) for one in found]
 
 
 def _is_of_kinds(one: Any, kinds: dict[str, Any]) -> bool:
@@ -132,16 +125,17 @@ def _is_of_kinds(one: Any, kinds: dict[str, Any]) -> bool:
     return all(isinstance(one[name], kind) for name, kind in kinds.items()) and one["scans"] > 0
 
 
-def _examples(run: dict[str, Any]) -> dict[str, Any]:
-    """Of a run, and under "before" of the one whose weights it started from."""
+def _examples(run: dict[str, Any]) -> LearntFrom:
+    """Of a run, and under `before` of the one whose weights it started from."""
     facts, data = run.get("facts", {}), run.get("data", {})
     what = "slices of " if "train_slices" in facts else "subjects of "
     before = run.get("started_from")
-    return {
-        "examples": facts.get("train_slices", facts.get("train_subjects")),
-        "data": what + ("synthetic heads" if "phantom" in facts else Path(str(data.get("root"))).name),
-        "synthetic": "phantom" in facts,
-    } | ({"before": _examples(before)} if before else {})
+    return LearntFrom(
+        examples=facts.get("train_slices", facts.get("train_subjects")),
+        data=what + ("synthetic heads" if "phantom" in facts else Path(str(data.get("root"))).name),
+        synthetic="phantom" in facts,
+        before=_examples(before) if before else None,
+    )
 
 
 def remarks_of(options: PredictConfig, models: Models) -> list[str]:

@@ -19,8 +19,10 @@ from brainseg.prediction.stages import Segmentation, Strip
 from brainseg.reporting.montage import Scene, compose, draw_scene
 from brainseg.reporting.vote import draw_vote
 from brainseg.results.places import is_plain
-from brainseg.results.provenance import RESULT, write_sums
+from brainseg.results.read import RESULT
 from brainseg.results.replacing import known_files, replacement
+from brainseg.results.result import Result
+from brainseg.results.sums import write_sums
 
 
 @contextmanager
@@ -85,7 +87,7 @@ def write_montage(folder: Path, name: str, title: str, note: str, scene: Scene) 
 def write_vote(folder: Path, name: str, vote: TumorType) -> Path:
     """The picture's place is given back."""
     loudest, png = vote.loudest, folder / f"{name}_vote.png"
-    title = f"{name}: {vote.said} on {vote.sequence}"
+    title = f"{name}: {vote.in_words} on {vote.sequence}"
     draw_vote(
         vote.slices,
         loudest.number,
@@ -99,9 +101,9 @@ def write_vote(folder: Path, name: str, vote: TumorType) -> Path:
     return png
 
 
-def write_result(folder: Path, result: dict[str, Any]) -> None:
+def write_result(folder: Path, result: Result) -> None:
     """result.json, and the sums of all that the folder then holds."""
-    (folder / RESULT).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    (folder / RESULT).write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
     write_sums(folder)
 
 

@@ -1,15 +1,19 @@
 """A result made again from what it names, and compared."""
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from brainseg.config import PredictConfig, as_section
 from brainseg.config.errors import DataError
+from brainseg.files.atomic import sha256
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.prediction.run import job_of, predict_or_name
 from brainseg.reporting.subject_page import PAGE
-from brainseg.results.provenance import RESULT, SUMS, read_result, sha256
+from brainseg.results.read import RESULT, read_result
+from brainseg.results.result import Result
+from brainseg.results.sums import SUMS
 
 NOT_COMPARED = {SUMS, PAGE}  # a page says when it was made, and what it took
 VOLATILE = ("seconds", "peak_memory_mb")  # of result.json: what no two runs have in common
@@ -29,24 +33,24 @@ def reproduce(folder: Path) -> list[str]:
         return list(_differences(folder, Path(place) / subject.id))
 
 
-def _options(result: dict[str, Any], folder: Path) -> PredictConfig:
+def _options(result: Result, folder: Path) -> PredictConfig:
+    if result.settings is None:
+        raise DataError(f"{folder / RESULT}: does not say its settings; predict the subject again")
     try:
-        values = result["settings"]["values"]
-        return as_section(PredictConfig, values)
+        return as_section(PredictConfig, result.settings.values)
     except Exception as error:  # whatever stands there instead of settings
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{folder / RESULT}: its settings cannot be used ({said})") from error
 
 
-def _subject(result: dict[str, Any], folder: Path, options: PredictConfig) -> Subject:
-    name = result.get("subject")
+def _subject(result: Result, folder: Path, options: PredictConfig) -> Subject:
     for subject in find_subjects(Path(options.input), options.sequence):
-        if subject.id == name:
+        if subject.id == result.subject:
             return subject
-    raise DataError(f"{options.input}: holds no {name} any more, which {folder} was made of")
+    raise DataError(f"{options.input}: does not hold {result.subject} any more, from which {folder} was made")
 
 
-def _differences(before: Path, now: Path) -> Any:
+def _differences(before: Path, now: Path) -> Iterator[str]:
     names = {path.name for place in (before, now) for path in place.iterdir()} - NOT_COMPARED
     for name in sorted(names):
         if not (before / name).is_file():
@@ -62,5 +66,5 @@ def _differences(before: Path, now: Path) -> Any:
             yield f"{name}: differs"
 
 
-def _lasting(result: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in result.items() if key not in VOLATILE}
+def _lasting(result: Result) -> dict[str, Any]:
+    return {key: value for key, value in result.to_json().items() if key not in VOLATILE}

@@ -3,7 +3,6 @@
 import logging
 import traceback
 from pathlib import Path
-from typing import Any
 
 from rich.progress import track
 from rich.table import Table
@@ -11,23 +10,29 @@ from rich.table import Table
 from brainseg.bids.dataset import refuse_unfit, write_derivatives
 from brainseg.config import PredictConfig, UserError
 from brainseg.config.errors import DataError
-from brainseg.gates import Level
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.prediction import outputs
 from brainseg.prediction.batch import write_batch
 from brainseg.prediction.forecast import forecast
 from brainseg.prediction.models import convention_of, described, load_models, remarks_of
-from brainseg.prediction.subject import NOT_JUDGED, Job, inputs_of, predict_subject
-from brainseg.reporting.index_page import INDEX, reasons_of
+from brainseg.prediction.subject import Job, inputs_of, predict_subject
 from brainseg.reporting.subject_page import PAGE, write_subject_page
 from brainseg.results import provenance
-from brainseg.results.places import refuse_unfit_derivatives, refuse_unfit_ids, refuse_unfit_output
+from brainseg.results.parts import Judgement, Status
+from brainseg.results.places import INDEX, refuse_unfit_derivatives, refuse_unfit_ids, refuse_unfit_output
+from brainseg.results.read import RESULT, read_result
 from brainseg.results.replacing import known_files, recover
-from brainseg.results.type_words import type_with_means
+from brainseg.results.result import Result
+from brainseg.results.verify import changed_files
 from brainseg.system.terminal import cell, console, say
 
 SOME_TO_REVIEW, SOME_FAILED = 3, 4  # exit codes
-COLOURS = {"pass": "green", "review": "yellow", "fail": "red", NOT_JUDGED: "dim"}
+COLOURS = {
+    Judgement.passed: "green",
+    Judgement.review: "yellow",
+    Judgement.fail: "red",
+    Judgement.not_judged: "dim",
+}
 
 log = logging.getLogger("brainseg")
 
@@ -49,7 +54,7 @@ def run(options: PredictConfig) -> int:
     left = [subject for subject in subjects if subject.id not in done]
     if options.forecast and left:
         _forecast(left, job)
-    results: dict[str, dict[str, Any]] = dict(done)
+    results = dict(done)
     for subject in track(left, "predicting", transient=True, disable=len(left) < 2):
         results[subject.id] = predict_or_name(subject, job, output)
     write_batch(output, page=options.page)
@@ -58,10 +63,10 @@ def run(options: PredictConfig) -> int:
         say(*write_derivatives(output, Path(options.derivatives)).lines())
     if options.page:
         say(f"pages: {output / INDEX}")
-    verdicts = {result["verdict"] for result in results.values()}
-    return (
-        SOME_FAILED if str(Level.fail) in verdicts else SOME_TO_REVIEW if str(Level.review) in verdicts else 0
-    )
+    verdicts = {result.verdict for result in results.values()}
+    if Judgement.fail in verdicts:
+        return SOME_FAILED
+    return SOME_TO_REVIEW if Judgement.review in verdicts else 0
 
 
 def _refuse_places(subjects: list[Subject], options: PredictConfig) -> None:
@@ -85,7 +90,7 @@ def job_of(options: PredictConfig) -> Job:
     return Job(options, models, convention_of(options, models), files, settings, remarks)
 
 
-def _done_before(subjects: list[Subject], job: Job, output: Path) -> dict[str, dict[str, Any]]:
+def _done_before(subjects: list[Subject], job: Job, output: Path) -> dict[str, Result]:
     """Results that are in the output already, of the very same inputs, models, settings and code.
 
     One that failed is made again.
@@ -96,12 +101,12 @@ def _done_before(subjects: list[Subject], job: Job, output: Path) -> dict[str, d
     done, in_the_way = {}, []
     for subject in subjects:
         folder = output / subject.id
-        if not (folder / provenance.RESULT).is_file():
+        if not (folder / RESULT).is_file():
             continue
-        result = provenance.read_result(folder)
-        if result.get("status") == "failed":
+        result = read_result(folder)
+        if result.status is Status.failed:
             continue
-        if _is_of(result, subject, job) and not provenance.changed_files(folder):
+        if _is_of(result, subject, job) and not changed_files(folder):
             done[subject.id] = result
         else:
             in_the_way.append(subject.id)
@@ -115,19 +120,17 @@ def _done_before(subjects: list[Subject], job: Job, output: Path) -> dict[str, d
     return done
 
 
-def _is_of(result: dict[str, Any], subject: Subject, job: Job) -> bool:
-    try:
-        return (
-            result["settings"]["sha256"] == job.settings["sha256"]
-            and result["code"] == provenance.code()
-            and result["models"] == job.files
-            and result["inputs"] == inputs_of(subject)
-        )
-    except KeyError:  # of an older version
-        return False
+def _is_of(result: Result, subject: Subject, job: Job) -> bool:
+    return (
+        result.settings is not None
+        and result.settings.sha256 == job.settings.sha256
+        and result.code == provenance.code()
+        and result.models == job.files
+        and result.inputs == inputs_of(subject)
+    )
 
 
-def predict_or_name(subject: Subject, job: Job, output: Path) -> dict[str, Any]:
+def predict_or_name(subject: Subject, job: Job, output: Path) -> Result:
     """A subject's result, written; what went wrong instead where it failed."""
     try:
         with outputs.folder_for(output, subject.id) as folder:
@@ -137,16 +140,23 @@ def predict_or_name(subject: Subject, job: Job, output: Path) -> dict[str, Any]:
         known = isinstance(error, UserError)
         message = str(error) if known else f"unexpected {type(error).__name__}: {error}"
         log.error("%s failed: %s", subject.id, message)
-        result = {"subject": subject.id, "status": "failed", "verdict": str(Level.fail), "error": message}
-        result |= {"models": job.files, "settings": job.settings, "code": provenance.code()}
+        result = Result(
+            subject.id,
+            Status.failed,
+            Judgement.fail,
+            error=message,
+            models=job.files,
+            settings=job.settings,
+            code=provenance.code(),
+            traceback=None if known else traceback.format_exc(),
+        )
         if not known:
-            result["traceback"] = traceback.format_exc()
             log.debug("", exc_info=True)
         _write_failure(subject, result, output, page=job.options.page)
     return result
 
 
-def _write_failure(subject: Subject, result: dict[str, Any], output: Path, *, page: bool) -> None:
+def _write_failure(subject: Subject, result: Result, output: Path, *, page: bool) -> None:
     """What went wrong in place of any earlier result; said, where even that cannot be written."""
     try:
         with outputs.folder_for(output, subject.id) as folder:
@@ -172,20 +182,20 @@ def _forecast(subjects: list[Subject], job: Job) -> None:
     say(said)
 
 
-def _print_summary(results: list[dict[str, Any]], done: int, output: Path) -> None:
+def _print_summary(results: list[Result], done: int, output: Path) -> None:
     table = Table("subject", "verdict", "type", "brain ml", "tumour ml", "seconds")
     remarks: dict[str, list[str]] = {}  # and whom they concern
     for result in results:
         for remark in _remarks(result):
-            remarks.setdefault(remark, []).append(result["subject"])
-        tumor_type, volumes = result.get("tumor_type"), result.get("volumes_ml", {})
+            remarks.setdefault(remark, []).append(result.subject)
+        volumes = result.volumes_ml
         table.add_row(
-            cell(result["subject"]),
-            cell(result["verdict"], COLOURS[result["verdict"]]),
-            cell(type_with_means(tumor_type["verdict"], tumor_type["probabilities"]) if tumor_type else "-"),
+            cell(result.subject),
+            cell(str(result.verdict), COLOURS[result.verdict]),
+            cell(result.tumor_type.with_means if result.tumor_type else "-"),
             f"{volumes['brain']:.0f}" if "brain" in volumes else "-",
             f"{volumes['whole_tumor']:.1f}" if "whole_tumor" in volumes else "-",
-            f"{sum(result.get('seconds', {}).values()):.1f}",
+            f"{sum(result.seconds.values()):.1f}",
         )
     console().print(table)
     for remark, subjects in remarks.items():
@@ -195,9 +205,9 @@ def _print_summary(results: list[dict[str, Any]], done: int, output: Path) -> No
     say(f"results in {output}, a folder for each subject")
 
 
-def _remarks(result: dict[str, Any]) -> list[str]:
+def _remarks(result: Result) -> list[str]:
     """What a person should know of a result: why it failed, what to look at, what was left out."""
-    return [*reasons_of(result), *result.get("left_out", {}).values(), *result.get("warnings", [])]
+    return [*result.reasons, *result.left_out.values(), *result.warnings]
 
 
 def _listed(subjects: list[str]) -> str:

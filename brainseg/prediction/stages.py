@@ -1,7 +1,7 @@
 """Stripping and segmenting: scans and a trained model in, a result on the scan's own grid out."""
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from brainseg.images.volume import Volume
 from brainseg.inference import Windows, fill_holes, largest_component, otsu_brain
 from brainseg.prediction.scans import Scans
 from brainseg.preprocess.volumes import prepare_volume
+from brainseg.results.parts import SegmentationFacts
 from brainseg.system.device import fast_precision
 from brainseg.tasks import Ensemble, SkullStripper, TaskModule
 
@@ -46,13 +47,13 @@ class Segmentation:
         classes: (X, Y, Z), cleaned.
         regions: Calibrated probability of each of `REGIONS`, (R, X, Y, Z), before cleaning.
         sequences: What it was found in.
-        about: How: members, mirror images, cleaning, for result.json.
+        about: How it was found, for result.json.
     """
 
     classes: NDArray[np.uint8]
     regions: NDArray[np.float32]
     sequences: tuple[str, ...]
-    about: dict[str, Any] = field(default_factory=dict)
+    about: SegmentationFacts | None = None
 
     def volumes_ml(self, voxel_ml: float) -> dict[str, float]:
         parts = {region: np.isin(self.classes, members) for region, members in REGIONS.items()}
@@ -169,13 +170,7 @@ def segment(
     classes = prepared.paste((model.decided(probabilities).numpy() * inside)[None].astype(np.uint8))[0]
     regions = prepared.paste(model.regions(probabilities).numpy() * inside)
     classes = model.cleaning(classes, scans.grid.spacing_mm)
-    about = {
-        "sequences": there,
-        "members": len(model.members),
-        "flips": str(flips),
-        "cleaning": asdict(model.cleaning),
-        "temperatures": model.temperatures,
-    }
+    about = SegmentationFacts(there, len(model.members), str(flips), model.cleaning, model.temperatures)
     return Segmentation(classes, regions, tuple(there), about)
 
 

@@ -1,6 +1,6 @@
 """The linked prediction of one subject, from its files to its result."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from brainseg.images.labels import CLASSES, REGIONS, Convention
 from brainseg.images.layouts import Subject
 from brainseg.images.volume import Volume, ras_grid, to_ras
 from brainseg.inference import Windows, diameters
+from brainseg.inference.diameters import Diameters
 from brainseg.prediction import outputs
 from brainseg.prediction.classify import TumorType, classify, with_tumor
 from brainseg.prediction.meter import Meter
@@ -45,10 +46,24 @@ from brainseg.reporting.montage import Scene
 from brainseg.reporting.subject_page import PAGE, write_subject_page
 from brainseg.reporting.viewer import volumes_of
 from brainseg.results import provenance
-from brainseg.results.type_words import is_undecided
+from brainseg.results.parts import (
+    Information,
+    InputFile,
+    Judgement,
+    LabelMeanings,
+    LoudestSlice,
+    ReferenceGrid,
+    RegistrationResult,
+    SequenceGrid,
+    Settings,
+    Status,
+    TypeResult,
+    gate_result,
+)
+from brainseg.results.result import Result
+from brainseg.runs.model_record import ModelRecords
 from brainseg.tasks import Ensemble
 
-NOT_JUDGED = "not judged"  # the verdict with gates=none
 WHOLE = list(REGIONS).index("whole_tumor")
 
 
@@ -79,12 +94,12 @@ class Job:
     options: PredictConfig
     models: Models
     convention: Convention  # of the label maps
-    files: dict[str, Any]  # each model's file and its sha256, by the model's name
-    settings: dict[str, Any]  # their values, and a hash of those that the result depends on
+    files: ModelRecords  # the members of each model
+    settings: Settings
     remarks: list[str] = field(default_factory=list)  # of the models: a warning in each result
 
 
-def predict_subject(subject: Subject, job: Job, folder: Path) -> dict[str, Any]:
+def predict_subject(subject: Subject, job: Job, folder: Path) -> Result:
     """Write all outputs of a subject but result.json into a folder; what belongs into that is given back.
 
     Raises:
@@ -202,7 +217,7 @@ def _judge(stage: Stage, found: Findings, models: Models, options: PredictConfig
         found.gates += judge_tumor(found.shape, limits)
 
 
-def _judge_models(found: Findings, asked: dict[str, Any], options: PredictConfig) -> None:
+def _judge_models(found: Findings, asked: ModelRecords, options: PredictConfig) -> None:
     """What the models that looked at a real scan have known of such; before all other reasons."""
     found.scans.warnings.extend(figures_of(asked))
     if options.gates is not None and asked:
@@ -266,116 +281,127 @@ def _write(subject: Subject, found: Findings, job: Job, folder: Path) -> None:
 
 def _draw(subject: Subject, found: Findings, scene: Scene, folder: Path) -> dict[str, Path]:
     vote = found.tumor_type
-    title, note = (subject.id, "") if vote is None else (f"{subject.id}: {vote.said}", vote.reason)
+    title, note = (subject.id, "") if vote is None else (f"{subject.id}: {vote.in_words}", vote.reason)
     if found.level is Level.fail:
-        title, note = f"{subject.id}: failed", _error(found)["error"]
+        title, note = f"{subject.id}: failed", _error(found) or ""
     pictures = {"montage": outputs.write_montage(folder, subject.id, title, note, scene)}
     if vote is not None:
         pictures["vote"] = outputs.write_vote(folder, subject.id, vote)
     return pictures
 
 
-def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[str, Any]:
-    grid, convention = found.scans.grid, job.convention
+def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> Result:
+    grid, convention, tumor = found.scans.grid, job.convention, found.tumor
     volumes = {}
     if found.brain is not None:
         volumes["brain"] = round(float(found.brain.sum()) * grid.voxel_ml, 1)
-    if found.tumor is not None:
-        volumes |= found.tumor.volumes_ml(grid.voxel_ml)
-    return {
-        "subject": subject.id,
-        "status": "failed" if found.level is Level.fail else "done",
-        "verdict": NOT_JUDGED if job.options.gates is None and not found.gates else str(found.level),
-        **_error(found),
-        "tumor_type": found.tumor_type and _type_result(found.tumor_type),
-        "volumes_ml": volumes,
-        "diameters_mm": {} if found.tumor is None else _diameters(found.tumor, found.scans),
-        "label_convention": {"name": convention.name, "values": _values(convention)} if found.tumor else None,
-        "segmentation": found.tumor.about if found.tumor else None,
-        "stages": [str(s) for s in job.options.pipeline.stages if str(s) in meter.seconds],
-        "left_out": found.left_out,
-        "warnings": job.remarks + warnings_of(found.scans),
-        "gates": [finding.as_dict() for finding in found.gates],
-        "synthetic": found.scans.are_synthetic,
-        "grid": {
-            "reference": found.scans.reference,
-            "shape": list(grid.shape),
-            "spacing_mm": [round(s, 4) for s in grid.spacing_mm],
-            "orientation": grid.orientation,
-        },
-        "grids": {name: _grid_result(name, found.scans) for name in found.scans.images},
-        "inputs": inputs_of(subject),
-        "models": job.files,
-        "seconds": meter.seconds,
-        "peak_memory_mb": meter.peak_mb,
-        "settings": job.settings,
-        "code": provenance.code(),
-        "machine": provenance.machine(),
-        "versions": provenance.versions(),
-    }
+    if tumor is not None:
+        volumes |= tumor.volumes_ml(grid.voxel_ml)
+    return Result(
+        subject=subject.id,
+        status=Status.failed if found.level is Level.fail else Status.done,
+        verdict=_judgement(found, job),
+        error=_error(found),
+        tumor_type=None if found.tumor_type is None else _type_result(found.tumor_type),
+        volumes_ml=volumes,
+        diameters_mm={} if tumor is None else _diameters(tumor, found.scans),
+        label_convention=None if tumor is None else LabelMeanings(convention.name, _values(convention)),
+        segmentation=None if tumor is None else tumor.about,
+        stages=[str(s) for s in job.options.pipeline.stages if str(s) in meter.seconds],
+        left_out=found.left_out,
+        warnings=job.remarks + warnings_of(found.scans),
+        gates=[gate_result(finding) for finding in found.gates],
+        synthetic=found.scans.are_synthetic,
+        grid=ReferenceGrid(
+            found.scans.reference,
+            list(grid.shape),
+            [round(s, 4) for s in grid.spacing_mm],
+            grid.orientation,
+        ),
+        grids={name: _grid_result(name, found.scans) for name in found.scans.images},
+        inputs=inputs_of(subject),
+        models=job.files,
+        seconds=meter.seconds,
+        peak_memory_mb=meter.peak_mb,
+        settings=job.settings,
+        code=provenance.code(),
+        machine=provenance.machine(),
+        versions=provenance.versions(),
+    )
 
 
-def inputs_of(subject: Subject) -> dict[str, Any]:
+def _judgement(found: Findings, job: Job) -> Judgement:
+    if job.options.gates is None and not found.gates:
+        return Judgement.not_judged
+    return Judgement(str(found.level))
+
+
+def inputs_of(subject: Subject) -> dict[str, InputFile]:
     """The files of each sequence, for result.json."""
     return {name: provenance.input_of(source) for name, source in subject.images.items()}
 
 
-def _diameters(tumor: Segmentation, scans: Scans) -> dict[str, dict[str, float] | None]:
+def _diameters(tumor: Segmentation, scans: Scans) -> dict[str, Diameters | None]:
     """Of each region's largest piece; None for a region that is not there."""
     classes = to_ras(Volume(tumor.classes[None], scans.grid))
-    found = {
+    return {
         region: diameters(np.isin(classes.data[0], members), classes.grid.spacing_mm)
         for region, members in REGIONS.items()
     }
-    return {region: asdict(one) if one else None for region, one in found.items()}
 
 
-def _grid_result(name: str, scans: Scans) -> dict[str, Any]:
+def _grid_result(name: str, scans: Scans) -> SequenceGrid:
     """Where a sequence lay, and what was done to bring it to the reference."""
     grid = scans.images[name].grid
     registration = scans.registrations.get(name)
-    return {
-        "shape": list(grid.shape),
-        "affine": np.round(grid.affine, 6).tolist(),
-        "orientation": grid.orientation,
-        "brought": brought(scans, name),
-        "registration": registration and _registration_result(registration),
-    }
+    return SequenceGrid(
+        shape=list(grid.shape),
+        affine=np.round(grid.affine, 6).tolist(),
+        orientation=grid.orientation,
+        brought=brought(scans, name),
+        registration=None if registration is None else _registration_result(registration),
+    )
 
 
-def _registration_result(found: Registration) -> dict[str, Any]:
+def _registration_result(found: Registration) -> RegistrationResult:
     before, after = found.information
-    return {
-        "refused": found.refused,
-        "matrix": np.round(found.matrix, 6).tolist(),
-        "translation_mm": np.round(found.translation_mm, 3).tolist(),
-        "rotation_degrees": np.round(found.rotation_degrees, 3).tolist(),
-        "largest_mm": round(found.largest_mm, 3),
-        "mutual_information": {"by_headers": round(before, 4), "registered": round(after, 4)},
-    }
+    return RegistrationResult(
+        refused=found.refused,
+        matrix=np.round(found.matrix, 6).tolist(),
+        translation_mm=np.round(found.translation_mm, 3).tolist(),
+        rotation_degrees=np.round(found.rotation_degrees, 3).tolist(),
+        largest_mm=round(found.largest_mm, 3),
+        mutual_information=Information(by_headers=round(before, 4), registered=round(after, 4)),
+    )
 
 
-def _error(found: Findings) -> dict[str, str]:
+def _error(found: Findings) -> str | None:
     """Why the subject was stopped, if it was."""
     failed = [finding.sentence for finding in found.gates if finding.level is Level.fail]
-    return {"error": " ".join(failed)} if failed else {}
+    return " ".join(failed) if failed else None
 
 
-def _type_result(found: TumorType) -> dict[str, Any]:
+def _type_result(found: TumorType) -> TypeResult:
     loudest, share = found.slices[found.loudest.number], found.loudest.heat_in_tumor
-    return {
-        "verdict": found.verdict,
-        "probabilities": found.probabilities,
-        "undecided": is_undecided(found.verdict, found.probabilities),
-        "healthy_at": found.healthy_at,
-        "sequence": found.sequence,
-        "agreement": round(found.agreement, 3),
-        "planes": {plane: said.verdict for plane, said in found.planes.items()},
-        "loudest": {**loudest, "heat_in_tumor": None if share is None else round(share, 3)},
-        "noise": round(found.noise, 4),
-        "filtered": found.filtered,
-        "slices": found.slices,
-    }
+    return TypeResult(
+        verdict=found.verdict,
+        probabilities=found.probabilities,
+        undecided=found.is_undecided,
+        healthy_at=found.healthy_at,
+        sequence=found.sequence,
+        agreement=round(found.agreement, 3),
+        planes={plane: said.verdict for plane, said in found.planes.items()},
+        loudest=LoudestSlice(
+            loudest.plane,
+            loudest.offset_mm,
+            loudest.voxel,
+            loudest.probabilities,
+            heat_in_tumor=None if share is None else round(share, 3),
+        ),
+        noise=round(found.noise, 4),
+        filtered=found.filtered,
+        slices=found.slices,
+    )
 
 
 def _values(convention: Convention) -> dict[str, str]:

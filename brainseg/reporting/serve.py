@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from brainseg.config.errors import ConfigError, DataError
-from brainseg.reporting.index_page import INDEX
 from brainseg.reporting.subject_page import PAGE
+from brainseg.results.places import INDEX
 
 HOST = "127.0.0.1"
 

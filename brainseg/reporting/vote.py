@@ -1,8 +1,7 @@
 """The picture of a vote: the slice that spoke loudest, where it looked, and what each slice said."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,13 +11,13 @@ from numpy.typing import NDArray
 
 from brainseg.images.labels import CLASSES
 from brainseg.reporting.canvas import DIM_TEXT, LIGHT_TEXT, new_figure, paint_classes, save
+from brainseg.results.parts import SliceVote
 
 TYPE_COLORS = {"glioma": "#FF6A3D", "meningioma": "#56B4E9", "notumor": "#6B7280", "pituitary": "#F0E442"}
-Vote = Mapping[str, Any]  # plane, offset_mm, probabilities by class
 
 
 def draw_vote(
-    votes: Sequence[Vote],
+    votes: Sequence[SliceVote],
     loudest: int,
     image: NDArray[np.uint8],
     heat: NDArray[np.float32] | None,
@@ -45,17 +44,17 @@ def draw_vote(
     shown = figure.add_axes((0.015, 0.1, 0.32, 0.74))
     _draw_slice(shown, image, heat, tumor)
     shown.set_title(_caption(votes[loudest], heat), color=LIGHT_TEXT, fontsize=9, pad=4)
-    planes = list(dict.fromkeys(vote["plane"] for vote in votes))
+    planes = list(dict.fromkeys(vote.plane for vote in votes))
     for row, plane in enumerate(planes):
         axes = figure.add_axes((0.41, 0.66 - 0.265 * row, 0.44, 0.175))
         _draw_plane(axes, plane, votes, loudest)
-    _draw_legend(figure, list(votes[0]["probabilities"]))
+    _draw_legend(figure, list(votes[0].probabilities))
     save(figure, png, dpi=120)
 
 
-def _caption(vote: Vote, heat: NDArray[np.float32] | None) -> str:
+def _caption(vote: SliceVote, heat: NDArray[np.float32] | None) -> str:
     looked = "Grad-CAM of the verdict" if heat is not None else "no Grad-CAM: the backbone has no map"
-    return f"loudest: {vote['plane']} {vote['offset_mm']:+g} mm, {looked}"
+    return f"loudest: {vote.plane} {vote.offset_mm:+g} mm, {looked}"
 
 
 def _draw_slice(
@@ -69,13 +68,13 @@ def _draw_slice(
     axes.set_axis_off()
 
 
-def _draw_plane(axes: Axes, plane: str, votes: Sequence[Vote], loudest: int) -> None:
+def _draw_plane(axes: Axes, plane: str, votes: Sequence[SliceVote], loudest: int) -> None:
     """A stacked bar for each slice of the plane, ordered along its axis; the loudest is framed."""
     axes.set_facecolor("none")
-    own = sorted((vote["offset_mm"], place) for place, vote in enumerate(votes) if vote["plane"] == plane)
+    own = sorted((vote.offset_mm, place) for place, vote in enumerate(votes) if vote.plane == plane)
     for x, (_, place) in enumerate(own):
         below = 0.0
-        for name, p in votes[place]["probabilities"].items():
+        for name, p in votes[place].probabilities.items():
             axes.bar(x, p, 0.82, bottom=below, color=TYPE_COLORS[name], linewidth=0)
             below += p
         if place == loudest:

@@ -6,9 +6,12 @@ from pathlib import Path
 
 from brainseg.config.errors import DataError
 from brainseg.images.layouts import Subject
-from brainseg.results.provenance import RESULT, SUMS
+from brainseg.results.read import RESULT
+from brainseg.results.sums import SUMS
 
-TAKEN = ("volumes.csv", "index.html", SUMS)  # names of files beside the folders of subjects
+VOLUMES, INDEX = "volumes.csv", "index.html"  # the table and the page of all subjects
+BESIDE = (VOLUMES, INDEX)
+TAKEN = (*BESIDE, SUMS)  # names of files beside the folders of subjects
 
 
 def refuse_unfit_output(output: Path, subjects: Iterable[Subject]) -> None:

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from brainseg.config.errors import DataError
+from brainseg.files.atomic import sha256
 from brainseg.files.folders import beside, flush, in_use, left_behind, sweep, temporary_folder
-from brainseg.results.provenance import SUMS, read_sums, sha256
+from brainseg.results.sums import SUMS, read_sums
 
 REPLACED = "replaced"
 EDITED = "edited-"  # begins the name of a file of ours that someone has changed, and that has been kept

@@ -1,21 +1,21 @@
 """The results of all subjects as one table: volumes.csv, and the columns of BIDS tables."""
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from brainseg.files.atomic import writing
 from brainseg.images.layouts import natural
 from brainseg.inference import HEALTHY
-from brainseg.results.reasons import reasons_of
-from brainseg.results.type_words import is_undecided
+from brainseg.results.parts import TypeResult
+from brainseg.results.places import VOLUMES
+from brainseg.results.result import Result
 
-VOLUMES = "volumes.csv"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would calculate, from a file's name perhaps
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # the first character of what a spreadsheet calculates
 
 
-def write_volumes(output: Path, results: Iterable[Mapping[str, Any]]) -> None:
+def write_volumes(output: Path, results: Iterable[Result]) -> None:
     """`output/volumes.csv`: a row for each of the results that are there."""
     rows = sorted((_row(result) for result in results), key=_by_subject)
     names = dict.fromkeys(name for row in rows for name in row)
@@ -23,40 +23,38 @@ def write_volumes(output: Path, results: Iterable[Mapping[str, Any]]) -> None:
     with writing(output / VOLUMES) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
-        writer.writerows([safe(row.get(name, "")) for name in columns] for row in rows)
+        writer.writerows([without_formula(row.get(name, "")) for name in columns] for row in rows)
 
 
-def findings_of(result: Mapping[str, Any]) -> dict[str, Any]:
+def columns_of(result: Result) -> dict[str, Any]:
     """Verdict, type, how sure that is, and the volumes of a result, by column."""
     return {
-        "verdict": result["verdict"],
-        **_type_of(result.get("tumor_type")),
+        "verdict": str(result.verdict),
+        **_type_of(result.tumor_type),
         "brain_ml": "",  # always the first of the volumes
-        **{f"{name}_ml": ml for name, ml in result.get("volumes_ml", {}).items()},
+        **{f"{name}_ml": ml for name, ml in result.volumes_ml.items()},
     }
 
 
-def _type_of(found: Mapping[str, Any] | None) -> dict[str, Any]:
-    if not found:
+def _type_of(found: TypeResult | None) -> dict[str, Any]:
+    if found is None:
         return dict.fromkeys(("type", "probability", "notumor_probability", "undecided"), "")
-    verdict, probabilities = found["verdict"], found["probabilities"]
     return {
-        "type": verdict,
-        "probability": probabilities[verdict],
-        "notumor_probability": probabilities[HEALTHY],
-        "undecided": "yes" if is_undecided(verdict, probabilities) else "no",
+        "type": found.verdict,
+        "probability": found.probabilities[found.verdict],
+        "notumor_probability": found.probabilities[HEALTHY],
+        "undecided": "yes" if found.is_undecided else "no",
     }
 
 
-def safe(value: Any) -> Any:
-    """A field that no spreadsheet takes for a formula; numbers stay what they are."""
+def without_formula(value: Any) -> Any:
+    """A field that no spreadsheet reads as a formula: such text gets a quote before it; numbers stay."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def _row(result: Mapping[str, Any]) -> dict[str, Any]:
-    reasons = " | ".join(reasons_of(result))
-    return {"subject": result["subject"], **findings_of(result), "reasons": reasons}
+def _row(result: Result) -> dict[str, Any]:
+    return {"subject": result.subject, **columns_of(result), "reasons": " | ".join(result.reasons)}
 
 
-def _by_subject(row: Mapping[str, Any]) -> Any:
+def _by_subject(row: dict[str, Any]) -> Any:
     return natural(row["subject"])

@@ -18,8 +18,8 @@ from urllib.parse import urlparse
 from packaging.requirements import Requirement
 
 from brainseg.config import conf_dir
+from brainseg.system.versions import CHECKED
 
-PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "monai", "timm", "nibabel", "wandb")
 FREE_DISK_GB = 2.0  # a training run keeps two checkpoints and its cache
 MEMORY_GB = 4.0  # a 96-voxel patch of the small networks
 
@@ -64,7 +64,7 @@ def package_versions() -> Iterator[Finding]:
     """Versions of brainseg and of the packages that matter to it, against what it asks for."""
     yield Finding("brainseg", brainseg_version())
     wanted = {requirement.name: requirement for requirement in map(Requirement, _requirements())}
-    for name in PACKAGES:
+    for name in CHECKED:
         mend = f'pip install "{wanted[name]}"'
         try:
             yield _against(wanted[name], name, metadata.version(name), mend)

@@ -5,11 +5,9 @@ import logging
 import os
 import platform
 import shlex
-import subprocess
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,11 +27,11 @@ from brainseg.files.atomic import sweep_files, writing
 from brainseg.runs.lock import only_training_in
 from brainseg.system.device import best_device, precision_for
 from brainseg.system.terminal import say
+from brainseg.system.versions import TRAINING, git_commit, versions_of
 from brainseg.tasks import TASKS, TaskModule
 from brainseg.training.resume import keep_command_line, resumed_run, split_hash
 
 _say = rank_zero_only(say)  # of several processes one speaks
-PACKAGES = ("torch", "pytorch-lightning", "monai", "timm", "numpy", "nibabel")
 
 
 def train(cfg: DictConfig) -> float:
@@ -82,8 +80,8 @@ def _train(cfg: DictConfig) -> float:
     module.provenance = record(cfg) | {
         "facts": data.facts,
         "split": split_hash(data.split),
-        "versions": _versions(),
-        "commit": _commit(),
+        "versions": {"python": platform.python_version(), **versions_of(TRAINING)},
+        "commit": git_commit(),
         "started_from": started_from,
     }
     if cfg.paths.run is not None:
@@ -211,19 +209,6 @@ def _opened_loggers(cfg: DictConfig) -> Iterator[list[Logger]]:
         for logger in loggers:
             if isinstance(logger, WandbLogger):
                 logger.experiment.finish(exit_code=int(failed))
-
-
-def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), "brainseg": version("brainseg")} | {
-        name: version(name) for name in PACKAGES
-    }
-
-
-def _commit() -> str | None:
-    """The git commit of a checkout; None for an installed package."""
-    here = Path(__file__).parent
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or None
 
 
 @rank_zero_only

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,33 +15,28 @@ from brainseg.gates.judge import judge_type
 from brainseg.inference import combine_votes
 from brainseg.reporting.index_page import write_index_page
 from brainseg.reporting.subject_page import write_subject_page
-from brainseg.results.table import findings_of, write_volumes
-from brainseg.results.type_words import is_undecided, means_in_words, type_in_words
+from brainseg.results.result import Result
+from brainseg.results.table import columns_of, write_volumes
+from brainseg.results.type_words import TypeWords
 
 PITUITARY = {"glioma": 0.10, "meningioma": 0.08, "notumor": 0.57, "pituitary": 0.25}
 GLIOMA = {"glioma": 0.60, "meningioma": 0.05, "notumor": 0.30, "pituitary": 0.05}
 
 
-def result_with(probabilities, verdict):
-    vote = {"plane": "axial", "offset_mm": 0.0, "voxel": 3, "probabilities": probabilities}
-    found = {
-        "verdict": verdict,
-        "probabilities": probabilities,
-        "healthy_at": 0.95,
-        "sequence": "t1ce",
-        "agreement": 1.0,
-        "planes": {"axial": verdict},
-        "slices": [vote] * 27,
-    }
-    settings = {"values": {}, "sha256": ""}
-    made = {"settings": settings, "code": {}, "peak_memory_mb": {"read": 1.0}, "volumes_ml": {}}
-    return {
-        "subject": "sub-1",
-        "status": "done",
-        "verdict": "pass",
-        "tumor_type": found,
-        **made,
-    }
+@pytest.fixture
+def result_with(result_json, type_json):
+    def _result(probabilities, verdict) -> Result:
+        values = {"seconds": {"read": 1.0}, "peak_memory_mb": {"read": 1.0}}
+        found = result_json(tumor_type=type_json(verdict, probabilities), **values)
+        return Result.from_json(found, Path("result.json"))
+
+    return _result
+
+
+def words(verdict, probabilities, healthy_at=0.95) -> TypeWords:
+    found = TypeWords()
+    found.verdict, found.probabilities, found.healthy_at = verdict, probabilities, healthy_at
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +47,7 @@ def limits():
 
 
 @pytest.fixture
-def page(tmp_path):
+def page(tmp_path, result_with):
     def _page(probabilities, verdict):
         write_subject_page(tmp_path / "report.html", result_with(probabilities, verdict), None, {})
         return (tmp_path / "report.html").read_text()
@@ -75,12 +71,12 @@ def test_a_type_that_is_likelier_than_all_else_stands_as_it_is(page):
 
 def test_no_tumour_below_a_likelier_tumour_is_undecided_too():
     """As with vote.healthy_at=0.3."""
-    assert type_in_words("notumor", GLIOMA) == "undecided"
-    assert means_in_words("notumor", GLIOMA, 0.3) == "notumor 0.30, glioma 0.60 (notumor needs 0.3)"
-    assert type_in_words("notumor", {"glioma": 0.04, "notumor": 0.96}) == "no tumour"
+    assert words("notumor", GLIOMA).in_words == "undecided"
+    assert words("notumor", GLIOMA, 0.3).means_in_words == "notumor 0.30, glioma 0.60 (notumor needs 0.3)"
+    assert words("notumor", {"glioma": 0.04, "notumor": 0.96}).in_words == "no tumour"
 
 
-def test_the_index_and_the_table_name_both(tmp_path):
+def test_the_index_and_the_table_name_both(tmp_path, result_with):
     result = result_with(PITUITARY, "pituitary")
     write_index_page(tmp_path, [result])
     assert "<td>undecided: pituitary 0.25, notumor 0.57</td>" in (tmp_path / "index.html").read_text()
@@ -89,7 +85,7 @@ def test_the_index_and_the_table_name_both(tmp_path):
         (row,) = csv.DictReader(file)
     assert (row["type"], row["probability"]) == ("pituitary", "0.25")
     assert (row["notumor_probability"], row["undecided"]) == ("0.57", "yes")
-    assert findings_of(result_with(GLIOMA, "glioma"))["undecided"] == "no"
+    assert columns_of(result_with(GLIOMA, "glioma"))["undecided"] == "no"
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -102,7 +98,7 @@ def test_every_place_that_states_the_rule_states_that_of_the_code(seed):
         tumours = {name: p for name, p in by_name.items() if name != "notumor"}
         by_hand = "notumor" if by_name["notumor"] >= healthy_at else max(tumours, key=lambda n: tumours[n])
         assert said.verdict == by_hand
-        assert is_undecided(said.verdict, said.probabilities) == (
+        assert words(said.verdict, said.probabilities).is_undecided == (
             by_hand != max(by_name, key=lambda n: by_name[n])
         )
     rule = COLUMNS["type"]

@@ -15,7 +15,8 @@ from brainseg.config.errors import DataError, UnreadableError, UserError
 from brainseg.files.plain import MOST_JSON_BYTES, read_json
 from brainseg.images.bids import is_derivative
 from brainseg.images.layouts import find_subjects
-from brainseg.results.provenance import all_results, changes, read_result
+from brainseg.results.read import all_results, read_result
+from brainseg.results.verify import changes
 from brainseg.study.grid import write_grid_report
 
 DEEP = ["[" * 100_000, '{"a":' * 100_000, "[" * 900 + "]" * 900, '{"a":' * 150 + "1" + "}" * 150]
@@ -29,13 +30,13 @@ def written(folder, name, text):
 
 
 @pytest.mark.parametrize("text", [*DEEP, *OTHER])
-def test_a_result_that_cannot_be_read_is_named_and_the_others_are_listed(tmp_path, text):
+def test_a_result_that_cannot_be_read_is_named_and_the_others_are_listed(tmp_path, text, result_json):
     written(tmp_path / "bad", "result.json", text)
-    written(tmp_path / "good", "result.json", '{"subject": "good", "verdict": "pass"}')
+    written(tmp_path / "good", "result.json", json.dumps(result_json("good")))
     bad, good = all_results(tmp_path)
-    assert good["subject"] == "good"
-    assert bad["verdict"] == "unreadable"
-    assert bad["error"].count("result.json") == 1
+    assert good.subject == "good"
+    assert bad.verdict == "unreadable"
+    assert bad.error.count("result.json") == 1
     with pytest.raises(DataError, match="predict the subject again"):
         read_result(tmp_path / "bad")
     assert "result.json" in " ".join(changes(tmp_path / "bad"))
@@ -51,12 +52,14 @@ def test_the_commands_on_a_result_end_in_a_line(tmp_path, command, text):
 
 @pytest.mark.parametrize("settings", ["${oc.env:SECRET_OF_A_TEST}", ["${oc.env:SECRET_OF_A_TEST}"], 3, None])
 @pytest.mark.parametrize("key", ["labels", "input", "segmenter", "window"])
-def test_what_a_result_says_of_its_settings_is_not_looked_up(tmp_path, key, settings, monkeypatch):
+def test_what_a_result_says_of_its_settings_is_not_looked_up(
+    tmp_path, key, settings, monkeypatch, result_json
+):
     monkeypatch.setenv("SECRET_OF_A_TEST", "hunter2")
     register_schemas()
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
         options = OmegaConf.structured(check_predict(compose("predict", ["input=x", "output=y"])))
-    result = {"subject": "x", "settings": {"values": {**plain(options), key: settings}}}
+    result = result_json("x", settings={"values": {**plain(options), key: settings}, "sha256": ""})
     written(tmp_path / "a", "result.json", json.dumps(result))
     done = CliRunner().invoke(app, ["reproduce", str(tmp_path / "a")])
     assert done.exit_code == 2, done.exception

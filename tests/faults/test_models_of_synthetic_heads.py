@@ -20,7 +20,8 @@ from brainseg.images.synthetic import is_synthetic
 from brainseg.phantom import write_cohort
 from brainseg.phantom.damage import damage
 from brainseg.prediction.run import run
-from brainseg.reporting.index_page import reasons_of
+from brainseg.results.read import read_result
+from brainseg.runs.model_record import LearntFrom, Measured, Method, ModelFile
 
 SAID = (
     "The skullstripper learnt from synthetic heads only, and nobody has measured it on real scans, of which "
@@ -81,7 +82,7 @@ def test_it_is_the_first_reason_in_result_page_and_table(predicted, real, stripp
     code, result = predicted(real, stripper())
     assert (code, result["verdict"], result["synthetic"]) == (3, "review", False)
     assert result["gates"][0]["level"] == "review"
-    assert reasons_of(result)[0] == f"{SAID}this is one."
+    assert read_result(tmp_path / "out" / "a").reasons[0] == f"{SAID}this is one."
     page = (tmp_path / "out" / "a" / "report.html").read_text()
     assert page.index("learnt from synthetic heads only, and nobody") < page.index("measures lie within")
     with (tmp_path / "out" / "volumes.csv").open(newline="") as file:
@@ -130,23 +131,22 @@ def test_figures_in_another_form_are_refused_in_one_line(real, stripper, tmp_pat
 
 
 def entry(*, synthetic, before=None, measured=()):
-    about = {"examples": 3, "data": "subjects of x", "synthetic": synthetic, "sequences": []}
-    if before is not None:
-        about["before"] = {"examples": 3, "data": "subjects of y", "synthetic": before}
-    return {"file": "x", "learnt_from": about, "measured": list(measured)}
+    earlier = None if before is None else LearntFrom(3, "subjects of y", synthetic=before)
+    about = LearntFrom(3, "subjects of x", synthetic=synthetic, before=earlier, sequences=[])
+    return ModelFile("x", "", about, [Measured(**one) for one in measured])
 
 
 @pytest.mark.parametrize(
     ("models", "level"),
     [
-        ({"segmenter": entry(synthetic=True)}, Level.review),
-        ({"segmenter": entry(synthetic=False)}, Level.passed),
-        ({"segmenter": entry(synthetic=True, before=True)}, Level.review),
-        ({"segmenter": entry(synthetic=True, before=False)}, Level.passed),
-        ({"segmenter": entry(synthetic=False, before=True)}, Level.passed),
-        ({"segmenter": entry(synthetic=True, measured=MEASURED)}, Level.passed),
+        ({"segmenter": [entry(synthetic=True)]}, Level.review),
+        ({"segmenter": [entry(synthetic=False)]}, Level.passed),
+        ({"segmenter": [entry(synthetic=True, before=True)]}, Level.review),
+        ({"segmenter": [entry(synthetic=True, before=False)]}, Level.passed),
+        ({"segmenter": [entry(synthetic=False, before=True)]}, Level.passed),
+        ({"segmenter": [entry(synthetic=True, measured=MEASURED)]}, Level.passed),
         ({"segmenter": [entry(synthetic=False), entry(synthetic=True)]}, Level.review),  # one of an ensemble
-        ({"skullstripper": {"method": "otsu"}}, Level.passed),
+        ({"skullstripper": [Method("otsu")]}, Level.passed),
     ],
 )
 def test_what_a_model_learnt_from_and_before_that_counts(models, level):
@@ -155,7 +155,7 @@ def test_what_a_model_learnt_from_and_before_that_counts(models, level):
 
 
 def test_several_models_are_named_in_one_sentence():
-    models = {name: entry(synthetic=True) for name in ("skullstripper", "segmenter")}
+    models = {name: [entry(synthetic=True)] for name in ("skullstripper", "segmenter")}
     (finding,) = judge_origin(models, composed("input=x", "output=y").gates)
     assert finding.sentence == (
         "The skullstripper and the segmenter learnt from synthetic heads only, and nobody has measured them "

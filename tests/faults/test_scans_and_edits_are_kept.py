@@ -17,8 +17,10 @@ from brainseg.images.layouts import Subject, find_subjects
 from brainseg.prediction import outputs
 from brainseg.prediction.run import run
 from brainseg.results.places import refuse_unfit_ids
-from brainseg.results.provenance import RESULT, SUMS, changed_files, changes, read_result
+from brainseg.results.read import RESULT, read_result
 from brainseg.results.replacing import known_files, recover, replacement
+from brainseg.results.sums import SUMS
+from brainseg.results.verify import changed_files, changes
 
 MASK = "A_brain_mask.nii.gz"
 RMTREE = {"files/folders.py", "data/cache.py", "phantom/cohort.py"}  # of temporary folders that they made
@@ -177,12 +179,12 @@ def test_a_failed_result_is_made_again_and_the_user_s_files_in_it_stay(scans, pr
     scan.write_bytes(b"no scan")
     assert run(predict_options(scans / "A")) == 4
     failed = tmp_path / "out" / "A"
-    assert read_result(failed)["status"] == "failed"
+    assert read_result(failed).status == "failed"
     (failed / "why.txt").write_text("the disk")
     (failed / MASK).write_bytes(b"drawn by hand")
     scan.write_bytes(whole)
     assert run(predict_options(scans / "A")) == 0
-    assert read_result(failed)["status"] == "done"
+    assert read_result(failed).status == "done"
     assert (failed / "why.txt").read_text() == "the disk"
     assert (failed / f"edited-{MASK}").read_bytes() == b"drawn by hand"
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from brainseg.commands.cli import app
 from brainseg.prediction.run import run
-from brainseg.results.provenance import SUMS
+from brainseg.results.sums import SUMS
 
 
 @pytest.fixture

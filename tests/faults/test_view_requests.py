@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from brainseg.reporting.index_page import INDEX
 from brainseg.reporting.serve import server_of
+from brainseg.results.places import INDEX
 
 
 @pytest.fixture

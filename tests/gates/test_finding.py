@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 
 from brainseg.config import check_predict, conf_dir, register_schemas
 from brainseg.config.errors import ConfigError
-from brainseg.config.gates import GatesConfig, Limits
+from brainseg.config.gates import GatesConfig
 from brainseg.gates import Level, worst
 from brainseg.gates.finding import findings
 from brainseg.gates.words import WORDS
@@ -78,16 +78,3 @@ def test_the_worst_level_counts(limits):
     assert worst([]) is Level.passed
     found = [*findings({"brain_ml": 1400.0}, limits), *findings({"brain_ml": 880.0}, limits)]
     assert worst(found) is Level.review
-
-
-def test_what_is_written_can_be_read_without_the_code(limits):
-    (found,) = findings({"noise": 0.25}, limits, "t1")
-    assert found.as_dict() == {
-        "gate": "noise",
-        "of": "t1",
-        "level": "review",
-        "value": 0.25,
-        "limits": {"review": [None, 0.2], "fail": None},
-        "sentence": "t1: noise is 25.0% of the median intensity; at most 20% passes.",
-    }
-    assert Limits(review=[None, 0.2], fail=None).review == [None, 0.2]

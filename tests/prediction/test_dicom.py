@@ -11,7 +11,7 @@ from brainseg.images.nifti import read, read_labels
 from brainseg.images.volume import to_ras
 from brainseg.prediction.reproduce import reproduce
 from brainseg.prediction.run import run
-from brainseg.results.provenance import changes
+from brainseg.results.verify import changes
 
 DESCRIPTIONS = {
     "T1w": "t1_mprage pre",

@@ -22,6 +22,9 @@ from brainseg.inference import Cleaning
 from brainseg.metrics import dice
 from brainseg.phantom import write_cohort
 from brainseg.prediction.subject import Job, predict_subject
+from brainseg.results.parts import Settings
+from brainseg.results.result import Result
+from brainseg.runs.model_record import Method
 
 ORIENTATIONS = [
     "".join(pair[flip] for pair, flip in zip(order, flips, strict=True))
@@ -90,7 +93,7 @@ def head(tmp_path_factory) -> Path:
 def predicted(options, tmp_path):
     """Predict a subject's folder with the stand-ins."""
 
-    def _predicted(folder: Path) -> tuple[dict, Path]:
+    def _predicted(folder: Path) -> tuple[Result, Path]:
         chosen = options(folder, "skullstripper=a", "segmenter=b", "classifier=null", "montage=false")
         job = Job(
             replace(
@@ -98,8 +101,8 @@ def predicted(options, tmp_path):
             ),
             {Stage.strip: stripper(), Stage.segment: segmenter()},
             CONVENTIONS["brats-2023"],
-            {name: {"method": "a stand-in"} for name in ("skullstripper", "segmenter")},
-            {},
+            {name: [Method("a stand-in")] for name in ("skullstripper", "segmenter")},
+            Settings({}, ""),
         )
         output = tmp_path / "out" / folder.parent.name
         output.mkdir(parents=True)
@@ -131,7 +134,7 @@ def test_the_brain_and_the_tumour_are_the_same_in_the_world_in_all_48_orientatio
     for orientation in ORIENTATIONS[1:]:
         folder = stored_as(orientation, head, tmp_path / orientation / "sub-001")
         again, output = predicted(folder)
-        assert again["grid"]["orientation"] == orientation
+        assert again.grid.orientation == orientation
         for name in names:
             made = read(output / f"sub-001_{name}.nii.gz")
             assert made.grid.orientation == orientation
@@ -142,11 +145,11 @@ def test_the_brain_and_the_tumour_are_the_same_in_the_world_in_all_48_orientatio
                     assert same >= 0.999, (orientation, name, value)
             else:
                 np.testing.assert_array_equal(found, expected[name], err_msg=f"{orientation} {name}")
-        assert again["volumes_ml"] == pytest.approx(result["volumes_ml"], rel=1e-3)
+        assert again.volumes_ml == pytest.approx(result.volumes_ml, rel=1e-3)
 
 
 def test_grids_of_the_inputs_are_in_the_result(head, predicted, tmp_path):
     result, _ = predicted(stored_as("PIL", head, tmp_path / "PIL" / "sub-001"))
-    grids = json.loads(json.dumps(result["grids"]))
+    grids = json.loads(json.dumps(result.to_json()))["grids"]
     assert {grid["orientation"] for grid in grids.values()} == {"PIL"}
     assert {grid["brought"] for grid in grids.values()} == {"as it is"}

@@ -249,7 +249,7 @@ def test_a_disk_too_full_for_the_page_of_a_failure_takes_nobody_down(
     options, patients, tmp_path, monkeypatch, caplog
 ):
     def full(path, result, *_):
-        if result["subject"] == "sub-001":
+        if result.subject == "sub-001":
             raise ImageError(f"{path}: not written, no space left on device")
         write_subject_page(path, result, *_)
 

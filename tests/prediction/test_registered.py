@@ -26,6 +26,9 @@ from brainseg.prediction.forecast import forecast
 from brainseg.prediction.scans import Scans, read_scans, registered
 from brainseg.prediction.stages import strip
 from brainseg.prediction.subject import Job, predict_subject
+from brainseg.results.parts import Settings
+from brainseg.results.result import Result
+from brainseg.runs.model_record import Method
 
 WINDOW = WindowConfig(overlap=0, blend=Blend.gaussian, batch_size=1, flips=Flips.none)
 MOTION = nib.affines.from_matvec(Rotation.from_euler("xyz", [6, 0, 4], degrees=True).as_matrix(), [3, 8, -9])
@@ -56,8 +59,14 @@ def job(options, patient):
         quick = ("skullstripper=a", "segmenter=null", "classifier=null", "montage=false")
         chosen = options(patient.folder, *quick, *overrides)
         models = {Stage.strip: knows(patient.t1)}
-        files = {"skullstripper": {"method": "a stand-in"}}
-        return Job(dataclasses.replace(chosen, window=WINDOW), models, CONVENTIONS["brats-2023"], files, {})
+        files = {"skullstripper": [Method("a stand-in")]}
+        return Job(
+            dataclasses.replace(chosen, window=WINDOW),
+            models,
+            CONVENTIONS["brats-2023"],
+            files,
+            Settings({}, ""),
+        )
 
     return _job
 
@@ -85,7 +94,7 @@ def done() -> dict:
 def predicted(job, patient, done, tmp_path_factory):
     """The result and the folder of a prediction, made when its name is first asked for."""
 
-    def _predicted(name: str, *overrides: str) -> tuple[dict, Path]:
+    def _predicted(name: str, *overrides: str) -> tuple[Result, Path]:
         if name not in done:
             folder = tmp_path_factory.mktemp(name)
             (subject,) = find_subjects(patient.folder)
@@ -111,16 +120,16 @@ def test_the_mask_is_carried_to_a_moved_sequence_s_own_grid_and_its_voxels_are_k
     np.testing.assert_array_equal(stripped.affine, scan.affine)
     np.testing.assert_array_equal(voxels(stripped.get_filename()), np.where(found[output], scan.dataobj, 0))
     np.testing.assert_array_equal(voxels(output / "sub-001_brain_mask.nii.gz") > 0, patient.t1)
-    assert "register" in result["seconds"]
+    assert "register" in result.seconds
 
 
 def test_what_was_done_is_in_the_result_and_noise_is_named_and_stays(predicted, patient):
     result, output = predicted("rigid", "pipeline.register=rigid")
-    assert result["warnings"] == [
+    assert result.warnings == [
         "flair could not be registered to t1 and was left where its header puts it: they share 0.00 nats at "
         "best, two scans of one head 0.1 at least; look at the two scans"
     ]
-    grids = json.loads(json.dumps(result["grids"]))
+    grids = json.loads(json.dumps(result.to_json()))["grids"]
     assert grids["t1"]["brought"] == "as it is"
     assert grids["t1"]["registration"] is None
     assert grids["t2"]["brought"].startswith("registered: moved by ")
@@ -140,14 +149,14 @@ def test_what_was_done_is_in_the_result_and_noise_is_named_and_stays(predicted, 
 
 def test_two_predictions_are_the_same_bit_for_bit(predicted):
     (one, first), (two, second) = (predicted(name, "pipeline.register=rigid") for name in ("rigid", "again"))
-    assert one["grids"] == two["grids"]
+    assert one.grids == two.grids
     for path in first.iterdir():
         assert path.read_bytes() == (second / path.name).read_bytes(), path.name
 
 
 def test_gates_judge_what_lies_on_each_other_after_registration(predicted):
-    def apart(result: dict) -> float:
-        return next(g["value"] for g in result["gates"] if g["gate"] == "apart_mm" and g["of"] == "t1 and t2")
+    def apart(result: Result) -> float:
+        return next(g.value for g in result.gates if g.gate == "apart_mm" and g.of == "t1 and t2")
 
     by_headers, moved = (
         predicted(f"judged-{how}", f"pipeline.register={how}", "gates=default")[0]

@@ -203,7 +203,7 @@ def test_a_full_disk_under_the_failure_itself_does_not_stop_the_others(
     write = outputs.write_result
 
     def full_for_the_first(folder, result):
-        if result["subject"] == "sub-001":
+        if result.subject == "sub-001":
             raise OSError(28, "No space left on device")
         write(folder, result)
 

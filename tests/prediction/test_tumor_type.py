@@ -69,7 +69,7 @@ def _slices_keep_their_brightness(monkeypatch):
 def test_planes_vote_alone_and_together(scans):
     found = classify(scans, None, classifier(sees_the_spot), vote())
     # The middle is voxel 16; of 16, 21 and 11 in each plane only 21 meets the spot.
-    assert [s["voxel"] for s in found.slices] == [16, 21, 11] * 3
+    assert [s.voxel for s in found.slices] == [16, 21, 11] * 3
     assert found.probabilities["glioma"] == pytest.approx(0.9 / 3, abs=1e-4)
     assert found.verdict == "glioma"  # healthy in 2 of 3 slices is far from 0.95
     assert {plane: said.verdict for plane, said in found.planes.items()} == {
@@ -89,7 +89,7 @@ def test_a_plane_that_says_otherwise_lowers_the_agreement(scans):
 def test_the_loudest_slice_is_that_of_the_highest_probability_of_the_verdict(scans):
     found = classify(scans, None, classifier(sees_the_spot), vote())
     loudest = found.slices[found.loudest.number]
-    assert (loudest["voxel"], loudest["probabilities"]["glioma"]) == (21, 0.9)
+    assert (loudest.voxel, loudest.probabilities["glioma"]) == (21, 0.9)
     assert found.loudest.heat is None  # the stand-in has no map of features
     assert found.loudest.heat_in_tumor is None
 

@@ -3,9 +3,10 @@ from PIL import Image
 
 from brainseg.reporting import vote as module
 from brainseg.reporting.vote import draw_vote
+from brainseg.results.parts import SliceVote
 
 VOTES = [
-    {"plane": plane, "offset_mm": offset, "probabilities": {"glioma": 0.75, "notumor": 0.25}}
+    SliceVote(plane, offset, 0, {"glioma": 0.75, "notumor": 0.25})
     for plane in ("sagittal", "coronal", "axial")
     for offset in (0.0, 5.0, -5.0)
 ]

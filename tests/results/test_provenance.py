@@ -11,15 +11,10 @@ import pytest
 from brainseg.config.errors import DataError
 from brainseg.prediction.reproduce import reproduce
 from brainseg.prediction.run import run
-from brainseg.results.provenance import (
-    RESULT,
-    SUMS,
-    changes,
-    read_result,
-    result_folders,
-    settings_of,
-    write_sums,
-)
+from brainseg.results.provenance import settings_of
+from brainseg.results.read import RESULT, read_result, result_folders
+from brainseg.results.sums import SUMS, write_sums
+from brainseg.results.verify import changes
 
 QUICK = ("classifier=null", "montage=false")
 
@@ -75,8 +70,8 @@ def test_inputs_and_models_are_checked_too(made, cohort):
     assert changes(made) == [f"{scan}: has changed since it was used"]
     scan.unlink()
     assert changes(made) == [f"{scan}: is not there any more"]
-    models = read_result(made)["models"]
-    assert {Path(model["file"]).is_absolute() for model in models.values()} == {True}
+    models = read_result(made).models
+    assert {Path(one.file).is_absolute() for members in models.values() for one in members} == {True}
 
 
 def test_the_sums_are_those_of_coreutils(made):
@@ -98,7 +93,7 @@ def test_what_is_done_is_skipped_and_what_failed_is_made_again(options, cohort, 
     result = read_result(made)
     (made / RESULT).write_text(json.dumps({"subject": "sub-001", "status": "failed", "verdict": "fail"}))
     assert run(options(cohort, *QUICK)) == 0
-    assert read_result(made)["status"] == result["status"] == "done"
+    assert read_result(made).status == result.status == "done"
 
 
 @pytest.mark.parametrize("change", ["a setting", "a scan", "the result"])
@@ -128,7 +123,7 @@ def test_a_result_from_relative_paths_is_made_again_in_any_folder(
     segmenter = f"segmenter=[{os.path.relpath(trained('segmenter')[1])}]"
     relative = options(Path("cohort"), *QUICK, stripper, segmenter, output=Path("out"))
     assert run(relative) == 0
-    values = read_result(tmp_path / "out" / "sub-001")["settings"]["values"]
+    values = read_result(tmp_path / "out" / "sub-001").settings.values
     assert values["input"] == str(cohort)
     assert values["output"] == str(tmp_path / "out")
     assert values["segmenter"] == [str(trained("segmenter")[1])]
@@ -142,9 +137,7 @@ def test_a_relative_and_an_absolute_spelling_are_the_same_settings(options, tmp_
     monkeypatch.chdir(tmp_path)
 
     def digest(stripper, segmenter):
-        return settings_of(options(Path("x"), f"skullstripper={stripper}", f"segmenter={segmenter}"))[
-            "sha256"
-        ]
+        return settings_of(options(Path("x"), f"skullstripper={stripper}", f"segmenter={segmenter}")).sha256
 
     same = {digest("a.ckpt", "[b, c]"), digest(f"{tmp_path}/d/../a.ckpt", f"[{tmp_path}/b, ./c]")}
     assert len(same | {digest("a.ckpt", "[b,d]"), digest("otsu", "[b, c]")}) == 3
@@ -162,7 +155,7 @@ def test_what_differs_is_named(made, cohort):
 
 
 def test_the_settings_in_a_result_cannot_run_anything(made):
-    result = read_result(made)
+    result = json.loads((made / RESULT).read_text())
     result["settings"]["values"]["pipeline"] = {"_target_": "os.system", "command": "touch /tmp/owned"}
     (made / RESULT).write_text(json.dumps(result))
     write_sums(made)

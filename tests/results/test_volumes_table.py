@@ -6,8 +6,9 @@ import json
 import pytest
 
 from brainseg.prediction.run import run
-from brainseg.results.provenance import all_results
-from brainseg.results.table import VOLUMES, safe, write_volumes
+from brainseg.results.places import VOLUMES
+from brainseg.results.read import all_results
+from brainseg.results.table import without_formula, write_volumes
 
 
 def rows_of(output):
@@ -16,31 +17,25 @@ def rows_of(output):
 
 
 @pytest.fixture
-def put(tmp_path):
+def put(tmp_path, result_json):
     """Write a result.json with the values that the table takes, and others."""
 
     def _put(subject, **values):
         folder = tmp_path / subject
         folder.mkdir()
-        result = {
-            "subject": subject,
-            "verdict": "pass",
-            "gates": [],
-            "volumes_ml": {"brain": 1400.0},
-            **values,
-        }
+        result = result_json(subject, **{"volumes_ml": {"brain": 1400.0}, **values})
         (folder / "result.json").write_text(json.dumps(result))
 
     return _put
 
 
 def gate(level, sentence):
-    return {"level": level, "sentence": sentence}
+    return {"gate": "x", "of": None, "level": level, "value": 0.0, "limits": None, "sentence": sentence}
 
 
-def test_all_subjects_in_natural_order_with_every_volume_that_any_of_them_has(put, tmp_path):
+def test_all_subjects_in_natural_order_with_every_volume_that_any_of_them_has(put, tmp_path, type_json):
     gates = [gate("review", "The brain is small."), gate("pass", "Fine."), gate("review", "Noise.")]
-    put("p10", tumor_type={"verdict": "glioma", "probabilities": {"glioma": 0.91, "notumor": 0.09}})
+    put("p10", tumor_type=type_json("glioma", {"glioma": 0.91, "notumor": 0.09}))
     put("p2", verdict="review", gates=gates, volumes_ml={"brain": 900.0, "whole_tumor": 30.5, "edema": 10.0})
     put("p1", verdict="fail", volumes_ml={}, error="p1_t1.nii: no such file, check the path")
     write_volumes(tmp_path, all_results(tmp_path))
@@ -69,7 +64,7 @@ def test_a_result_that_cannot_be_read_is_a_row_too(put, tmp_path):
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_no_field_is_a_formula(start, put, tmp_path):
-    assert safe(f"{start}1+1") == f"'{start}1+1"
+    assert without_formula(f"{start}1+1") == f"'{start}1+1"
     put(f"{start}cmd|x", verdict="fail", error=f"{start}HYPERLINK(1)", volumes_ml={})
     write_volumes(tmp_path, all_results(tmp_path))
     (row,) = rows_of(tmp_path)
@@ -78,7 +73,7 @@ def test_no_field_is_a_formula(start, put, tmp_path):
 
 
 def test_numbers_and_plain_text_stay_as_they_are():
-    assert [safe(value) for value in (-1.5, "a=b", "")] == [-1.5, "a=b", ""]
+    assert [without_formula(value) for value in (-1.5, "a=b", "")] == [-1.5, "a=b", ""]
 
 
 def test_a_prediction_leaves_the_table_of_all_runs_into_its_folder(options, patients, tmp_path):

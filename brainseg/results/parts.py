@@ -1,0 +1,237 @@
+"""The parts of a result, each with the keys that it has in result.json."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from brainseg.files.typed import ABSENT
+from brainseg.gates import Finding
+from brainseg.inference import Cleaning
+from brainseg.results.type_words import TypeWords
+
+
+class Status(StrEnum):
+    """Whether a subject was predicted to the end."""
+
+    done = "done"
+    failed = "failed"
+
+
+class Judgement(StrEnum):
+    """What the gates say of a result, or of one measure of it."""
+
+    passed = "pass"
+    review = "review"
+    fail = "fail"
+    not_judged = "not judged"  # with gates=none
+    unreadable = "unreadable"  # a result.json that cannot be read; never written
+
+
+@dataclass(frozen=True)
+class SliceVote:
+    """What the classifier says of one slice.
+
+    Attributes:
+        plane: sagittal, coronal or axial.
+        offset_mm: From the middle, towards right, anterior or superior.
+        voxel: Index along the axis that the plane cuts.
+        probabilities: By class.
+    """
+
+    plane: str
+    offset_mm: float
+    voxel: int
+    probabilities: dict[str, float]
+
+
+@dataclass(frozen=True)
+class LoudestSlice(SliceVote):
+    """The slice with the highest probability of the verdict.
+
+    Attributes:
+        heat_in_tumor: Share of the Grad-CAM inside the segmented tumour; None where the slice has none of it.
+    """
+
+    heat_in_tumor: float | None
+
+
+@dataclass(frozen=True)
+class TypeResult(TypeWords):
+    """The tumour type.
+
+    Attributes:
+        verdict: The class that the vote's rule chose.
+        probabilities: Mean over the slices, by class.
+        undecided: Whether another class has a larger mean than the verdict.
+        healthy_at: Mean of notumor from which it is the verdict.
+        sequence: That the slices were cut from.
+        agreement: Share of the planes that alone say the same as all together.
+        planes: What the slices of each plane say alone.
+        loudest: The slice with the highest probability of the verdict.
+        noise: Standard deviation as a share of the median intensity.
+        filtered: Whether the scan was smoothed first, because of its noise.
+        slices: Every vote.
+    """
+
+    verdict: str
+    probabilities: dict[str, float]
+    undecided: bool
+    healthy_at: float
+    sequence: str
+    agreement: float
+    planes: dict[str, str]
+    loudest: LoudestSlice
+    noise: float
+    filtered: bool
+    slices: list[SliceVote]
+
+
+@dataclass(frozen=True)
+class LabelMeanings:
+    """The convention of the label map, and the class that each of its values stands for."""
+
+    name: str
+    values: dict[str, str]
+
+
+@dataclass(frozen=True)
+class SegmentationFacts:
+    """How the tumour was segmented.
+
+    Attributes:
+        sequences: That the models were shown.
+        members: Number of models whose mean was taken.
+        flips: Mirror images whose mean was taken.
+        cleaning: What was done to the classes.
+        temperatures: That calibrate the probabilities, by region.
+    """
+
+    sequences: list[str]
+    members: int
+    flips: str
+    cleaning: Cleaning
+    temperatures: dict[str, float]
+
+
+@dataclass(frozen=True)
+class GateLimits:
+    """The ends, [low, high], outside of which a measure is reviewed or fails. An open end is None."""
+
+    review: list[float | None] | None
+    fail: list[float | None] | None
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What a gate found, as `brainseg.gates.Finding` has it."""
+
+    gate: str
+    of: str | None
+    level: Judgement
+    value: float
+    limits: GateLimits | None
+    sentence: str
+
+    @property
+    def has_passed(self) -> bool:
+        return self.level is Judgement.passed
+
+
+def gate_result(found: Finding) -> GateResult:
+    """A finding as it is stored, its value rounded to 4 digits."""
+    limits = None if found.limits is None else GateLimits(found.limits.review, found.limits.fail)
+    level, value = Judgement(str(found.level)), round(float(found.value), 4)
+    return GateResult(found.gate, found.of, level, value, limits, found.sentence)
+
+
+@dataclass(frozen=True)
+class ReferenceGrid:
+    """The grid of the masks: the sequence that it is of, its voxels, their size and their axes, as "LPS"."""
+
+    reference: str
+    shape: list[int]
+    spacing_mm: list[float]
+    orientation: str
+
+
+@dataclass(frozen=True)
+class Information:
+    """Mutual information of two sequences in nats, where their headers put them and once registered."""
+
+    by_headers: float
+    registered: float
+
+
+@dataclass(frozen=True)
+class RegistrationResult:
+    """How a sequence was moved onto the reference; see `brainseg.preprocess.registration.Registration`."""
+
+    refused: str | None
+    matrix: list[list[float]]
+    translation_mm: list[float]
+    rotation_degrees: list[float]
+    largest_mm: float
+    mutual_information: Information
+
+
+@dataclass(frozen=True)
+class SequenceGrid:
+    """Where a sequence lay, and in words what was done to bring it to the reference."""
+
+    shape: list[int]
+    affine: list[list[float]]
+    orientation: str
+    brought: str
+    registration: RegistrationResult | None
+
+
+@dataclass(frozen=True)
+class SeriesName:
+    """The number and description of a DICOM series."""
+
+    number: int | None
+    description: str
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A scan.
+
+    Attributes:
+        file: The absolute path of the file, or of the folder of a DICOM series.
+        channel: Which volume of a four-dimensional file, from 0.
+        sha256: Of the file, or of the list of a series' slices.
+        series: Of a DICOM series alone.
+        slices: The sha256 of each of its slices, by their path from the folder on.
+    """
+
+    file: str
+    channel: int | None
+    sha256: str
+    series: SeriesName | None = field(default=None, metadata=ABSENT)
+    slices: dict[str, str] | None = field(default=None, metadata=ABSENT)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting of the prediction, and a hash of those that the result depends on."""
+
+    values: dict[str, Any]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """The version of the package, and a hash of all its files."""
+
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the same code may give other last bits on."""
+
+    processor: str
+    system: str
+    python: str
