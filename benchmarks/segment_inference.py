@@ -150,9 +150,9 @@ def _serve(name: str, checkpoint: Path, threads: int, pipe: Connection) -> None:
 def _ours(checkpoint: Path) -> tuple[Callable[[Volume], Classes], list[str]]:
     from brainseg.config.defaults import default_window
     from brainseg.inference import Windows
-    from brainseg.prediction.models import load_ensemble
+    from brainseg.prediction.members import load_ensemble
     from brainseg.prediction.scans import Scans, brain_if_stripped
-    from brainseg.prediction.stages import segment
+    from brainseg.prediction.segment import segment
 
     model = load_ensemble(checkpoint, torch.device("cpu"))
     model.config = replace(model.config, preprocess=replace(model.config.preprocess, crop=Crop.nonzero))
@@ -162,7 +162,7 @@ def _ours(checkpoint: Path) -> tuple[Callable[[Volume], Classes], list[str]]:
     def tool(volume: Volume) -> Classes:
         channels = zip(modalities, volume.data, strict=True)
         images = {name: Volume(data[None], volume.grid) for name, data in channels}
-        scans = Scans(images, modalities[0], [])
+        scans = Scans(images, modalities[0])
         return segment(scans, brain_if_stripped(scans.images[scans.reference]), model, windows).classes
 
     return tool, modalities

@@ -105,7 +105,7 @@ def _ours(checkpoint: str) -> Callable[[Path], Mask]:
     from brainseg.images import nifti
     from brainseg.inference import Windows
     from brainseg.prediction.scans import Scans
-    from brainseg.prediction.stages import strip
+    from brainseg.prediction.strip import NetworkStripper, strip
     from brainseg.tasks import SkullStripper
 
     model = load_model(checkpoint, task="skullstripper")
@@ -114,7 +114,7 @@ def _ours(checkpoint: str) -> Callable[[Path], Mask]:
 
     def tool(scan: Path) -> Mask:
         image = nifti.read(scan)
-        found = strip(Scans({"t1": image}, "t1", []), model, windows)
+        found = strip(Scans({"t1": image}, "t1"), NetworkStripper(model), windows)
         np.where(found.mask, image.data[0], 0)
         return found.mask
 

@@ -18,7 +18,7 @@ from brainseg.images.volume import Volume, to_ras
 from brainseg.inference import Windows
 from brainseg.metrics import PROTOCOLS, score_case
 from brainseg.prediction.scans import Scans, brain_if_stripped
-from brainseg.prediction.stages import segment
+from brainseg.prediction.segment import segment
 from brainseg.preprocess.volumes import report_box
 from brainseg.reporting.curves import Curves, read_curves
 from brainseg.study.segmenters_page import SegmenterScores, summary_of, write_segment_page
@@ -110,7 +110,7 @@ def _predicted(
     for case in track(run.cases, name, transient=True):
         image, truth = run.data.read(case)
         channels = zip(modalities, image.data, strict=True)
-        scans = Scans({m: Volume(data[None], image.grid) for m, data in channels}, modalities[0], [])
+        scans = Scans({m: Volume(data[None], image.grid) for m, data in channels}, modalities[0])
         brain = brain_if_stripped(scans.images[scans.reference])
         yield case.id, scans, truth.data[0], segment(scans, brain, model, windows).classes
 

@@ -12,7 +12,8 @@ from brainseg.config.training import VolumePreprocess
 from brainseg.images.volume import Grid, Volume
 from brainseg.inference import Cleaning, Windows, classes_of_regions
 from brainseg.prediction.scans import Scans
-from brainseg.prediction.stages import segment, strip, usable_sequences
+from brainseg.prediction.segment import segment, usable_sequences
+from brainseg.prediction.strip import NetworkStripper, strip
 from brainseg.preprocess.volumes import prepare_volume
 
 WINDOWS = Windows(overlap=0.5, blend=Blend.gaussian, batch_size=1)
@@ -43,7 +44,7 @@ def scans() -> Scans:
     """A head of 12 voxels a side; around it exactly 0, as stripping leaves it."""
     image = np.zeros((1, 16, 16, 16), np.float32)
     image[0, 2:14, 2:14, 2:14] = np.random.default_rng(0).uniform(1, 2, (12, 12, 12))
-    return Scans({"t1": Volume(image, GRID)}, "t1", [])
+    return Scans({"t1": Volume(image, GRID)}, "t1")
 
 
 @pytest.mark.parametrize("margin_mm", [0.0, 2.0, 5.0])
@@ -71,7 +72,7 @@ def test_the_brain_s_edge_is_where_the_interpolated_logit_is_zero(scans):
         provenance={},
         logits=logits,
     )
-    found = strip(scans, model, WINDOWS)
+    found = strip(scans, NetworkStripper(model), WINDOWS)
     # Between the coarse voxels of -5 and 1 lie two fine ones: at a quarter of the way -3.5, at three quarters
     # -0.5. Their interpolated probabilities would be 0.19 and 0.55, and the second would count as brain.
     expected = np.zeros(GRID.shape, bool)
@@ -110,7 +111,7 @@ def test_a_stripper_gets_the_landmarks_that_it_was_trained_with(scans):
     landmarks = [[0.0, 5.0, 20.0, 30.0, 35.0, 50.0, 55.0, 70.0, 80.0, 90.0, 100.0]]
     preprocess = VolumePreprocess(["t1"], None, Intensity.landmarks, Crop.none)
     model, shown = sees(preprocess, landmarks=landmarks)
-    strip(scans, model, WINDOWS)
+    strip(scans, NetworkStripper(model), WINDOWS)
     expected = prepare_volume(scans.images["t1"], preprocess, landmarks=landmarks).image
     np.testing.assert_array_equal(shown[0], expected)
 
@@ -118,10 +119,10 @@ def test_a_stripper_gets_the_landmarks_that_it_was_trained_with(scans):
 @pytest.mark.parametrize(("known", "taken"), [("any", "flair"), ("t1", "t1")])
 def test_a_stripper_of_any_sequence_gets_the_reference(scans, known, taken):
     flair = Volume(scans.images["t1"].data ** 3, GRID)
-    both = Scans({"t1": scans.images["t1"], "flair": flair}, "flair", [])
+    both = Scans({"t1": scans.images["t1"], "flair": flair}, "flair")
     preprocess = VolumePreprocess([known], None, Intensity.minmax, Crop.none)
     model, shown = sees(preprocess)
-    strip(both, model, WINDOWS)
+    strip(both, NetworkStripper(model), WINDOWS)
     np.testing.assert_array_equal(shown[0], prepare_volume(both.images[taken], preprocess).image)
 
 
