@@ -62,7 +62,7 @@ def forecast(subject: Subject, job: Job) -> Forecast:
 def _disk_mb(job: Job, mvoxels: float, sequences: int, *, stripped: bool) -> float:
     options, script = job.options, niivue()
     pictures_mb = PICTURES_MB if options.montage else 0.0
-    strips = not stripped and any(s.name is Stage.strip and s.model is not None for s in job.stages)
+    strips = not stripped and any(s.name is Stage.strip and s.is_given for s in job.stages)
     mb = pictures_mb + (STRIPPED_MB_PER_MVOXEL * mvoxels if strips else 0)
     mb += PROBABILITIES_MB_PER_MVOXEL * mvoxels / sequences if options.save_probabilities else 0
     if options.page:

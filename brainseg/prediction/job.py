@@ -24,7 +24,7 @@ class Job:
     @property
     def models(self) -> ModelRecords:
         """The members of each model, by its name, for result.json."""
-        return {stage.model_name: list(stage.members) for stage in self.stages if stage.model is not None}
+        return {stage.model_name: list(stage.members) for stage in self.stages if stage.is_given}
 
     @property
     def remarks(self) -> list[str]:

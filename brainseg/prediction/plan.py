@@ -53,7 +53,7 @@ class Plan:
         Raises:
             ImageError: It says what is missing.
         """
-        with_model = [stage.name for stage in stages if stage.model is not None]
+        with_model = [stage.name for stage in stages if stage.is_given]
         if with_model and all(name in self.missing for name in with_model):
             reasons = dict.fromkeys(self.missing[name] for name in with_model)
             raise ImageError(f"{subject.folder}: {'; '.join(reasons)}")
@@ -64,7 +64,7 @@ def plan_of(subject: Subject, stages: Sequence[PipelineStage]) -> Plan:
     needs: dict[Stage, list[str]] = {}
     missing: dict[Stage, str] = {}
     for stage in stages:
-        if stage.model is None:
+        if not stage.is_given:
             continue
         try:
             needs[stage.name] = stage.needs(subject)

@@ -24,7 +24,7 @@ def load_stages(options: PredictConfig) -> tuple[PipelineStage, ...]:
     """
     device = best_device(options.device)
     stages = tuple(STAGES[name].load(options, device) for name in options.pipeline.stages)
-    if all(stage.model is None for stage in stages):
+    if all(not stage.is_given for stage in stages):
         raise ConfigError(
             f"no model for any of the stages {', '.join(str(stage.name) for stage in stages)}; "
             f"give at least one of {', '.join(f'{stage.model_name}=CHECKPOINT' for stage in stages)}"

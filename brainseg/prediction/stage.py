@@ -26,7 +26,7 @@ class PipelineStage(ABC):
         name: In pipeline.stages, in left_out and in the times of result.json.
         model_name: The key of its model in conf/predict.yaml.
         makes: What it finds, in words: "No brain mask was made".
-        model: None where none was given, so that the stage is left out.
+        model: None where none was given.
         members: What result.json says of the model, for each of its members.
         remarks: What a person should know of the model, a sentence each.
     """
@@ -35,8 +35,13 @@ class PipelineStage(ABC):
     model_name: ClassVar[str]
     makes: ClassVar[str]
     model: Any
-    members: Sequence[Member]
+    members: Sequence[Member] = ()
     remarks: Sequence[str] = ()
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it has a model; without one it is left out. A stage that needs none says True."""
+        return self.model is not None
 
     @classmethod
     @abstractmethod
@@ -56,7 +61,7 @@ class PipelineStage(ABC):
         """
 
     def needs(self, subject: Subject) -> list[str]:
-        """The sequences that its model takes; none where any will do. It is asked where there is a model.
+        """The sequences that its model takes; none where any will do. Only a stage that is given is asked.
 
         Raises:
             ImageError: The subject lacks one.

@@ -87,7 +87,7 @@ def _after(stage: PipelineStage, state: State, plan: Plan, options: PredictConfi
 
 
 def _why_left_out(stage: PipelineStage, state: State, options: PredictConfig) -> str | None:
-    if stage.model is None:
+    if not stage.is_given:
         return f"no {stage.model_name} given"
     if reason := stage.why_left_out(state):
         return reason
