@@ -24,7 +24,7 @@ class Job:
     @property
     def models(self) -> ModelRecords:
         """The members of each model, by its name, for result.json."""
-        return {stage.model_name: list(stage.members) for stage in self.stages if stage.is_given}
+        return {stage.model_name: list(stage.members) for stage in self.stages if stage.members}
 
     @property
     def remarks(self) -> list[str]:

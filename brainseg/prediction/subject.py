@@ -53,7 +53,7 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> Result:
         with meter.measure("write"):
             for outcome in state.outcomes:
                 outcome.write(folder, subject.id, state.scans, probabilities=job.options.save_probabilities)
-    return _shown(subject, state, job, folder, meter)
+    return _recorded(subject, state, job, folder, meter)
 
 
 def _read(subject: Subject, job: Job, meter: Meter) -> tuple[State, Plan]:
@@ -99,10 +99,10 @@ def _why_left_out(stage: PipelineStage, state: State, options: PredictConfig) ->
 
 def _judge_models(state: State, job: Job, meter: Meter) -> State:
     """What is known of the models that looked at a real scan; before all other reasons."""
-    ran = [stage.model_name for stage in job.stages if str(stage.name) in meter.seconds]
     if state.scans.are_synthetic:
         return state
-    looked: ModelRecords = {name: job.models[name] for name in ran}
+    ran = [stage.model_name for stage in job.stages if str(stage.name) in meter.seconds]
+    looked: ModelRecords = {name: members for name, members in job.models.items() if name in ran}
     state = state.with_warnings(*figures_of(looked))
     if job.options.gates is None or not looked:
         return state
@@ -138,8 +138,8 @@ def _conclude(state: State, limits: GatesConfig | None) -> State:
     return state.with_gates(contradictions(evidence, limits.contradictions))
 
 
-def _shown(subject: Subject, state: State, job: Job, folder: Path, meter: Meter) -> Result:
-    """The result, once its pictures are drawn and before its page is written."""
+def _recorded(subject: Subject, state: State, job: Job, folder: Path, meter: Meter) -> Result:
+    """The result of a state, whose pictures and page are drawn as well."""
     options = job.options
     pictures, volumes = {}, None
     if options.montage or options.page:
