@@ -17,7 +17,8 @@ from brainseg.config import check_predict, conf_dir, register_schemas
 from brainseg.images.layouts import find_subjects
 from brainseg.phantom import write_cohort
 from brainseg.prediction.forecast import forecast
-from brainseg.prediction.run import SOME_FAILED, job_of, run
+from brainseg.prediction.job import job_of
+from brainseg.prediction.run import SOME_FAILED, run
 from brainseg.results.read import read_result
 
 SPACINGS_MM = (1.0, 1.5, 2.0, 3.0)

@@ -148,21 +148,22 @@ def _serve(name: str, checkpoint: Path, threads: int, pipe: Connection) -> None:
 
 
 def _ours(checkpoint: Path) -> tuple[Callable[[Volume], Classes], list[str]]:
-    from brainseg.prediction.models import load_ensemble
+    from brainseg.config.defaults import default_window
+    from brainseg.inference import Windows
+    from brainseg.prediction.members import load_ensemble
     from brainseg.prediction.scans import Scans, brain_if_stripped
-    from brainseg.prediction.stages import segment
-    from brainseg.study.trained_runs import WINDOW
+    from brainseg.prediction.segment import segment
 
     model = load_ensemble(checkpoint, torch.device("cpu"))
     model.config = replace(model.config, preprocess=replace(model.config.preprocess, crop=Crop.nonzero))
     model.cleaning = Cleaning()
-    modalities = list(model.config.preprocess.modalities)
+    modalities, windows = list(model.config.preprocess.modalities), Windows.of(default_window())
 
     def tool(volume: Volume) -> Classes:
         channels = zip(modalities, volume.data, strict=True)
         images = {name: Volume(data[None], volume.grid) for name, data in channels}
-        scans = Scans(images, modalities[0], [])
-        return segment(scans, brain_if_stripped(scans.images[scans.reference]), model, WINDOW).classes
+        scans = Scans(images, modalities[0])
+        return segment(scans, brain_if_stripped(scans.images[scans.reference]), model, windows).classes
 
     return tool, modalities
 

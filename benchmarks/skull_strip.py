@@ -101,18 +101,20 @@ def _serve(name: str, threads: int, pipe: Connection) -> None:
 
 def _ours(checkpoint: str) -> Callable[[Path], Mask]:
     from brainseg.checkpoint import load_model
+    from brainseg.config.defaults import default_window
     from brainseg.images import nifti
+    from brainseg.inference import Windows
     from brainseg.prediction.scans import Scans
-    from brainseg.prediction.stages import strip
-    from brainseg.study.trained_runs import WINDOW
+    from brainseg.prediction.strip import NetworkStripper, strip
     from brainseg.tasks import SkullStripper
 
     model = load_model(checkpoint, task="skullstripper")
     assert isinstance(model, SkullStripper)
+    windows = Windows.of(default_window())
 
     def tool(scan: Path) -> Mask:
         image = nifti.read(scan)
-        found = strip(Scans({"t1": image}, "t1", []), model, WINDOW)
+        found = strip(Scans({"t1": image}, "t1"), NetworkStripper(model), windows)
         np.where(found.mask, image.data[0], 0)
         return found.mask
 

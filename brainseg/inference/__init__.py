@@ -9,7 +9,7 @@ from brainseg.inference.otsu import otsu_bin, otsu_brain
 from brainseg.inference.regions import at_temperatures, classes_of_regions, likeliest, region_probabilities
 from brainseg.inference.saliency import grad_cam, share_inside
 from brainseg.inference.vote import HEALTHY, Verdict, VoteSlice, combine_votes, display_slice, vote_slices
-from brainseg.inference.window import predict_windows
+from brainseg.inference.window import Windows, predict_windows
 
 __all__ = [
     "HEALTHY",
@@ -17,6 +17,7 @@ __all__ = [
     "Diameters",
     "Verdict",
     "VoteSlice",
+    "Windows",
     "at_temperatures",
     "calibrated",
     "classes_of_regions",

@@ -2,52 +2,82 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from brainseg.config.bounds import at_least, within
+from brainseg.config.choices import Blend
 from brainseg.config.errors import ConfigError
+from brainseg.config.prediction import WindowConfig
 
 Triple = tuple[int, int, int]
-BLENDS = ("gaussian", "constant")
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How windows are laid over a volume, and how their answers become one.
+
+    Args:
+        overlap: Share of a window's side that the next window covers again, in [0, 1).
+        blend: gaussian trusts the middle of a window more (standard deviation 1/8 of the side), constant
+            averages evenly.
+        batch_size: Windows that the network sees at once.
+        origin: Index of the volume's first voxel in the scan that it was cropped from.
+
+    Raises:
+        ConfigError: The overlap or the batch size is out of bounds.
+    """
+
+    overlap: float
+    blend: Blend
+    batch_size: int
+    origin: Triple = (0, 0, 0)
+
+    def __post_init__(self) -> None:
+        within("overlap", self.overlap, 0, 1)
+        at_least("batch_size", self.batch_size, 1)
+
+    @classmethod
+    def of(cls, config: WindowConfig) -> "Windows":
+        """As conf/predict.yaml and the command line have it."""
+        return cls(config.overlap, config.blend, config.batch_size)
+
+    def at(self, origin: Triple) -> "Windows":
+        """The same for a volume that was cropped there."""
+        return replace(self, origin=origin)
 
 
 def predict_windows(
-    image: Tensor,
-    window: Sequence[int],
-    *,
-    predict: Callable[[Tensor], Tensor],
-    overlap: float = 0.5,
-    blend: str = "gaussian",
-    batch_size: int = 4,
+    image: Tensor, sides: Sequence[int], windows: Windows, *, predict: Callable[[Tensor], Tensor]
 ) -> Tensor:
     """What `predict` says of each window, averaged where they overlap: (K, X, Y, Z), float32.
 
     A volume smaller than the window is padded with zeros on both sides and the result cropped back. The
-    result does not depend on `batch_size`, and lies on the image's device. Memory: the result and one batch
+    result does not depend on the batch size, and lies on the image's device. Memory: the result and one batch
     of windows.
 
     Args:
         image: (C, X, Y, Z).
-        window: Sides of a window, voxels.
-        predict: From windows (N, C, *window) to (N, K, *window), on whatever device it likes.
-        overlap: Share of a window's side that the next window covers again, in [0, 1).
-        blend: "gaussian" trusts the middle of a window more (standard deviation 1/8 of the side), "constant"
-            averages evenly.
-        batch_size: Windows per call of `predict`.
+        sides: Of a window, in voxels.
+        windows: How they are laid over the image.
+        predict: From windows (N, C, *sides) to (N, K, *sides), on any device.
 
     Raises:
-        ConfigError: A window, overlap, blend or batch size that cannot be.
+        ConfigError: The sides are not three positive numbers.
     """
-    sides = _checked(window, overlap, blend, batch_size)
-    padded, inner = _pad(image, sides)
-    starts = [_starts(size, side, overlap) for size, side in zip(padded.shape[1:], sides, strict=True)]
-    profiles = [_profile(side, blend, image.device) for side in sides]
+    side_XYZ = _three_positive(sides)
+    padded, inner = _pad(image, side_XYZ)
+    starts = [
+        _starts(size, side, windows.overlap) for size, side in zip(padded.shape[1:], side_XYZ, strict=True)
+    ]
+    profiles = [_profile(side, windows.blend, image.device) for side in side_XYZ]
     weight = _outer(profiles)
     total: Tensor | None = None
-    for places in _batches(itertools.product(*starts), batch_size):
-        boxes = [_box(place, sides) for place in places]
+    for places in _batches(itertools.product(*starts), windows.batch_size):
+        boxes = [_box(place, side_XYZ) for place in places]
         answers = predict(torch.stack([padded[box] for box in boxes]))
         if total is None:
             total = torch.zeros((answers.shape[1], *padded.shape[1:]), device=image.device)
@@ -58,18 +88,13 @@ def predict_windows(
     return total[inner]
 
 
-def _checked(window: Sequence[int], overlap: float, blend: str, batch_size: int) -> Triple:
-    if len(window) != 3 or min(window) < 1:
+def _three_positive(sides: Sequence[int]) -> Triple:
+    if len(sides) != 3 or min(sides) < 1:
         raise ConfigError(
-            f"window={tuple(window)} must be three positive numbers of voxels, e.g. (96, 96, 96)"
+            f"a window of {tuple(sides)} must have three positive numbers of voxels, e.g. (96, 96, 96)"
         )
-    if not 0 <= overlap < 1:
-        raise ConfigError(f"overlap={overlap} must be in [0, 1), e.g. 0.5")
-    if blend not in BLENDS:
-        raise ConfigError(f"blend={blend!r} is unknown; choose {' or '.join(BLENDS)}")
-    if batch_size < 1:
-        raise ConfigError(f"batch_size={batch_size} must be at least 1")
-    return window[0], window[1], window[2]
+    x, y, z = sides
+    return x, y, z
 
 
 def _pad(image: Tensor, sides: Triple) -> tuple[Tensor, tuple[slice, ...]]:
@@ -94,12 +119,13 @@ def _starts(size: int, side: int, overlap: float) -> list[int]:
     return [*range(0, size - side, step), size - side]
 
 
-def _profile(side: int, blend: str, device: torch.device) -> Tensor:
+def _profile(side: int, blend: Blend, device: torch.device) -> Tensor:
     """Weight of a window's voxels along one axis; that of a voxel is the product of three."""
-    if blend == "constant":
+    if blend is Blend.constant:
         return torch.ones(side, device=device)
     offset = torch.arange(side, device=device) - (side - 1) / 2
-    # Without the floor of MONAI's weights, by which border voxels, that saw least around them, count more.
+    # MONAI's weights have a floor. There is none here: it makes voxels at a window's border count more,
+    # although they have the least around them.
     return torch.exp(-0.5 * (offset / (side / 8)) ** 2)
 
 

@@ -1,17 +1,24 @@
-"""The tumour type of a volume: 27 slices vote, and the loudest shows where it looked."""
+"""The stage that names the tumour type: 27 slices vote, and the loudest shows where it looked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import torch
 from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
+from brainseg.checkpoint import load_model
+from brainseg.config import PredictConfig
+from brainseg.config.choices import Stage
 from brainseg.config.errors import ImageError
+from brainseg.config.gates import GatesConfig
 from brainseg.config.prediction import VoteConfig
+from brainseg.gates.judge import judge_type
 from brainseg.images.jpeg import grey_uint8
+from brainseg.images.layouts import Subject
 from brainseg.images.margin import with_margin
 from brainseg.images.volume import Grid, Volume, resample_to, to_ras
 from brainseg.inference import (
@@ -23,15 +30,22 @@ from brainseg.inference import (
     share_inside,
     vote_slices,
 )
+from brainseg.prediction.models import model_file
+from brainseg.prediction.network_time import Sizes, Work
 from brainseg.prediction.scans import Scans
+from brainseg.prediction.stage import PipelineStage, required
+from brainseg.prediction.state import State
 from brainseg.preprocess.noise import noise_share, smoothed
 from brainseg.preprocess.slices import Box, framed, network_input, prepare_slice, slice_box
-from brainseg.results.parts import SliceVote
+from brainseg.results.parts import LoudestSlice, SliceVote, TypeResult
+from brainseg.results.result import Result
 from brainseg.results.type_words import TypeWords
+from brainseg.runs.model_record import Member
 from brainseg.tasks import Classifier
 
 VOTE_ORDER = ("t1ce", "flair", "t2", "t1")
 TISSUE_ABOVE = 0.1  # of the 98th percentile, as BET has it
+GRAD_CAM_PASSES = 3  # that the heat of one slice takes as long as: forwards and backwards
 
 
 @dataclass(frozen=True)
@@ -79,6 +93,83 @@ class TumorType(TypeWords):
     def agreement(self) -> float:
         """Share of the planes that alone say the same as all together."""
         return sum(plane.verdict == self.verdict for plane in self.planes.values()) / len(self.planes)
+
+    def write(self, folder: Path, name: str, scans: Scans, *, probabilities: bool) -> None:
+        """Nothing: a vote has no image of its own."""
+
+    def added_to(self, result: Result, scans: Scans) -> Result:
+        share = self.loudest.heat_in_tumor
+        slice_vote = self.slices[self.loudest.number]
+        loudest = LoudestSlice(
+            slice_vote.plane,
+            slice_vote.offset_mm,
+            slice_vote.voxel,
+            slice_vote.probabilities,
+            heat_in_tumor=None if share is None else round(share, 3),
+        )
+        found = TypeResult(
+            verdict=self.verdict,
+            probabilities=self.probabilities,
+            undecided=self.is_undecided,
+            healthy_at=self.healthy_at,
+            sequence=self.sequence,
+            agreement=round(self.agreement, 3),
+            planes={plane: vote.verdict for plane, vote in self.planes.items()},
+            loudest=loudest,
+            noise=round(self.noise, 4),
+            filtered=self.filtered,
+            slices=self.slices,
+        )
+        return replace(result, tumor_type=found)
+
+
+@dataclass(frozen=True)
+class ClassifyStage(PipelineStage):
+    """The tumour type, by a vote of slices in three planes."""
+
+    model: Classifier | None
+    vote: VoteConfig
+    members: Sequence[Member] = ()
+
+    name = Stage.classify
+    model_name = "classifier"
+    makes = "tumour type"
+
+    @classmethod
+    def load(cls, options: PredictConfig, device: torch.device) -> Self:
+        given = options.classifier
+        if not given:
+            return cls(None, options.vote)
+        module: Any = load_model(given, device, task=cls.model_name)
+        return cls(module, options.vote, [model_file(given, module)])
+
+    def needs(self, subject: Subject) -> list[str]:
+        return required(self.vote.sequence, subject, "which vote.sequence wants")
+
+    @property
+    def needs_brain(self) -> bool:
+        return self.model is not None and self.model.config.preprocess.stripped
+
+    def run(self, state: State) -> State:
+        assert self.model is not None
+        if state.came_stripped and not self.model.config.preprocess.stripped:
+            state = state.with_warnings(
+                "the scan has no skull, while the classifier learnt from slices with skull"
+            )
+        return state.with_outcome(classify(state.scans, state.brain, self.model, self.vote))
+
+    def judge(self, state: State, limits: GatesConfig) -> State:
+        found = state.outcome(TumorType)
+        if found is None:
+            return state
+        return state.with_gates(judge_type(found.verdict, found.probabilities, found.agreement, limits))
+
+    def work(self, sizes: Sizes, limits: GatesConfig | None) -> list[Work]:
+        if self.model is None:
+            return []
+        side = self.model.config.preprocess.size
+        offsets_mm = {sign * offset for offset in self.vote.offsets_mm for sign in (-1, 1)}
+        return [Work(self.model, (3, side, side), 3 * len(offsets_mm) + GRAD_CAM_PASSES)]  # three planes
 
 
 def classify(scans: Scans, brain: NDArray[np.bool_] | None, model: Classifier, vote: VoteConfig) -> TumorType:

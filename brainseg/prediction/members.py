@@ -1,15 +1,51 @@
-"""Which members of a sweep are not there: a fold that failed leaves an ensemble that looks whole."""
+"""The segmenters that answer together: where their checkpoints are, and which of them are not there.
+
+A fold that failed leaves an ensemble that looks whole.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from brainseg.checkpoint import load_model
 from brainseg.config import UserError
+from brainseg.config.errors import CheckpointError
+from brainseg.nets import folded
 from brainseg.runs.config import CONFIG, read_run_config
-from brainseg.tasks import TaskModule
+from brainseg.tasks import Ensemble, Segmenter, TaskModule
 
 BEST = Path("checkpoints") / "best.ckpt"
 _MOST_FOLDS = 1000
+
+
+def load_ensemble(given: Any, device: torch.device) -> Ensemble:
+    """The segmenters in a checkpoint, a run's or sweep's folder, or a list of these."""
+    members: dict[str, Segmenter] = {}
+    for path in checkpoints_of(given):
+        model = load_model(path, device, task="segmenter")
+        assert isinstance(model, Segmenter)
+        model.net = folded(model.net)
+        members[str(path)] = model
+    return Ensemble(members)
+
+
+def checkpoints_of(given: Any) -> list[Path]:
+    """The files that segmenter=... names.
+
+    Raises:
+        CheckpointError: A folder has no best checkpoint in it.
+    """
+    if not isinstance(given, str | Path):
+        return list(dict.fromkeys(path for one in given for path in checkpoints_of(one)))
+    path = Path(given)
+    if not path.is_dir():
+        return [path]
+    found = sorted(path.glob(f"**/{BEST}"))
+    if not found:
+        raise CheckpointError(f"{path} holds no run with {BEST}; give a run, a sweep or a file")
+    return found
 
 
 def missing_members(given: Any, members: Mapping[Path, TaskModule]) -> list[str]:

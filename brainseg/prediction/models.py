@@ -1,99 +1,30 @@
-"""The models of a prediction: a checkpoint each, of the segmenter perhaps several."""
+"""What is known of a model that was loaded: for result.json, and for how a scan is prepared for it."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from brainseg.checkpoint import load_model
-from brainseg.config import OTSU, PredictConfig
-from brainseg.config.choices import Stage
-from brainseg.config.errors import CheckpointError, ConfigError
+from brainseg.config.errors import CheckpointError
 from brainseg.files.atomic import sha256
-from brainseg.images.labels import CONVENTIONS, Convention
-from brainseg.nets import folded
-from brainseg.prediction.members import BEST, missing_members
-from brainseg.prediction.stages import Otsu
-from brainseg.runs.model_record import LearntFrom, Measured, Method, ModelFile, ModelRecords
-from brainseg.system.device import best_device
-from brainseg.tasks import Ensemble, Segmenter, TaskModule
-
-MODEL_OF = {Stage.strip: "skullstripper", Stage.classify: "classifier", Stage.segment: "segmenter"}
-Models = dict[Stage, TaskModule | Ensemble | Otsu]
+from brainseg.runs.model_record import LearntFrom, Measured, ModelFile
+from brainseg.tasks import Ensemble, TaskModule
 
 
-def load_models(options: PredictConfig) -> Models:
-    """The models of the stages that have one.
+def model_file(path: str | Path, model: TaskModule) -> ModelFile:
+    """The checkpoint that a model came from, what it learnt from, and how it was measured.
 
     Raises:
-        CheckpointError: One cannot be used, or segmenters that are to answer together do not fit each other.
-        ConfigError: There is none at all.
+        CheckpointError: Its figures have a form that cannot be read.
     """
-    device = best_device(options.device)
-    given = {stage: getattr(options, MODEL_OF[stage]) for stage in options.pipeline.stages}
-    models: Models = {}
-    for stage, what in given.items():
-        if stage is Stage.strip and what == OTSU:
-            models[stage] = Otsu()
-        elif stage is Stage.segment and what:
-            models[stage] = load_ensemble(what, device)
-        elif what:
-            models[stage] = load_model(what, device, task=MODEL_OF[stage])
-    if not models:
-        raise ConfigError(
-            f"no model for any of the stages {', '.join(map(str, given))}; "
-            f"give at least one of {', '.join(f'{MODEL_OF[stage]}=CHECKPOINT' for stage in given)}"
-        )
-    return models
+    return ModelFile(
+        os.path.abspath(path), sha256(Path(path)), _learnt_from(model), measured_on_real(model, path)
+    )
 
 
-def load_ensemble(given: Any, device: torch.device) -> Ensemble:
-    """The segmenters in a checkpoint, a run's or sweep's folder, or a list of these."""
-    members: dict[str, Segmenter] = {}
-    for path in checkpoints_of(given):
-        model = load_model(path, device, task="segmenter")
-        assert isinstance(model, Segmenter)
-        model.net = folded(model.net)
-        members[str(path)] = model
-    return Ensemble(members)
-
-
-def checkpoints_of(given: Any) -> list[Path]:
-    """The files that segmenter=... names.
-
-    Raises:
-        CheckpointError: A folder has no best checkpoint in it.
-    """
-    if not isinstance(given, str | Path):
-        return list(dict.fromkeys(path for one in given for path in checkpoints_of(one)))
-    path = Path(given)
-    if not path.is_dir():
-        return [path]
-    found = sorted(path.glob(f"**/{BEST}"))
-    if not found:
-        raise CheckpointError(f"{path} holds no run with {BEST}; give a run, a sweep or a file")
-    return found
-
-
-def described(options: PredictConfig, models: Mapping[Stage, Any]) -> ModelRecords:
-    """By the model's name, what result.json says of each of its members."""
-    about: ModelRecords = {}
-    for stage, model in models.items():
-        given = getattr(options, MODEL_OF[stage])
-        if isinstance(model, Otsu):
-            about[MODEL_OF[stage]] = [Method(given)]
-            continue
-        members = model.members if isinstance(model, Ensemble) else [model]
-        about[MODEL_OF[stage]] = [
-            ModelFile(
-                os.path.abspath(path), sha256(path), _learnt_from(member), measured_on_real(member, path)
-            )
-            for path, member in zip(checkpoints_of(given), members, strict=True)
-        ]
-    return about
+def landmarks_of(model: TaskModule | Ensemble) -> Any:
+    """The intensity landmarks of the training part, where the model was trained with them; else None."""
+    return model.provenance.get("facts", {}).get("landmarks")
 
 
 def _learnt_from(model: TaskModule) -> LearntFrom:
@@ -103,7 +34,7 @@ def _learnt_from(model: TaskModule) -> LearntFrom:
     return replace(_examples(model.provenance), sequences=sequences)
 
 
-def measured_on_real(model: TaskModule, path: Path) -> list[Measured]:
+def measured_on_real(model: TaskModule, path: str | Path) -> list[Measured]:
     """How the model did on real scans, where its checkpoint says so: `facts.measured` of its run.
 
     Raises:
@@ -136,23 +67,3 @@ def _examples(run: dict[str, Any]) -> LearntFrom:
         synthetic="phantom" in facts,
         before=_examples(before) if before else None,
     )
-
-
-def remarks_of(options: PredictConfig, models: Models) -> list[str]:
-    """What a person should know of the models: which members of the segmenter are not there."""
-    segmenter = models.get(Stage.segment)
-    if not isinstance(segmenter, Ensemble):
-        return []
-    files = checkpoints_of(options.segmenter)
-    return missing_members(options.segmenter, dict(zip(files, segmenter.members, strict=True)))
-
-
-def convention_of(options: PredictConfig, models: Models) -> Convention:
-    """How the labels are written: as asked for, else as the segmenter's data had them."""
-    name, segmenter = options.labels, models.get(Stage.segment)
-    if name is None and isinstance(segmenter, Ensemble):
-        name = segmenter.provenance.get("facts", {}).get("label_convention")
-    name = name or "brats-2023"
-    if name not in CONVENTIONS:
-        raise ConfigError(f"labels must be one of {', '.join(CONVENTIONS)}, got {name}")
-    return CONVENTIONS[name]

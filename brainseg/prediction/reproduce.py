@@ -9,7 +9,8 @@ from brainseg.config import PredictConfig, as_section
 from brainseg.config.errors import DataError
 from brainseg.files.atomic import sha256
 from brainseg.images.layouts import Subject, find_subjects
-from brainseg.prediction.run import job_of, predict_or_name
+from brainseg.prediction.job import job_of
+from brainseg.prediction.run import predict_or_name
 from brainseg.reporting.subject_page import PAGE
 from brainseg.results.read import RESULT, read_result
 from brainseg.results.result import Result

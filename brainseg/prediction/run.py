@@ -14,8 +14,9 @@ from brainseg.images.layouts import Subject, find_subjects
 from brainseg.prediction import outputs
 from brainseg.prediction.batch import write_batch
 from brainseg.prediction.forecast import forecast
-from brainseg.prediction.models import convention_of, described, load_models, remarks_of
-from brainseg.prediction.subject import Job, inputs_of, predict_subject
+from brainseg.prediction.job import Job, job_of
+from brainseg.prediction.record import inputs_of
+from brainseg.prediction.subject import predict_subject
 from brainseg.reporting.subject_page import PAGE, write_subject_page
 from brainseg.results import provenance
 from brainseg.results.parts import Judgement, Status
@@ -80,16 +81,6 @@ def _refuse_places(subjects: list[Subject], options: PredictConfig) -> None:
         refuse_unfit(root, [one.id for one in subjects], output)
 
 
-def job_of(options: PredictConfig) -> Job:
-    """The models loaded, and what is the same for all subjects."""
-    models = load_models(options)
-    files, remarks = described(options, models), remarks_of(options, models)
-    for remark in remarks:
-        log.warning("%s", remark)
-    settings = provenance.settings_of(options)
-    return Job(options, models, convention_of(options, models), files, settings, remarks)
-
-
 def _done_before(subjects: list[Subject], job: Job, output: Path) -> dict[str, Result]:
     """Results that are in the output already, of the very same inputs, models, settings and code.
 
@@ -125,7 +116,7 @@ def _is_of(result: Result, subject: Subject, job: Job) -> bool:
         result.settings is not None
         and result.settings.sha256 == job.settings.sha256
         and result.code == provenance.code()
-        and result.models == job.files
+        and result.models == job.models
         and result.inputs == inputs_of(subject)
     )
 
@@ -145,7 +136,7 @@ def predict_or_name(subject: Subject, job: Job, output: Path) -> Result:
             Status.failed,
             Judgement.fail,
             error=message,
-            models=job.files,
+            models=job.models,
             settings=job.settings,
             code=provenance.code(),
             traceback=None if known else traceback.format_exc(),
@@ -175,7 +166,8 @@ def _forecast(subjects: list[Subject], job: Job) -> None:
         log.warning("no forecast: %s", error)
         return
     said = f"forecast: {subjects[0].id} takes about {one.seconds:.0f} s, "
-    said += f"{one.memory_mb / 1000:.1f} GB of memory and {one.disk_mb:.1f} MB on disk"
+    said += f"{one.memory_mb / 1000:.1f} GB of memory and {one.disk_mb:.1f} MB on disk, "
+    said += "each within a factor of two"
     if len(subjects) > 1:
         minutes, mb = len(subjects) * one.seconds / 60, len(subjects) * one.disk_mb
         said += f"; {len(subjects)} subjects like it {minutes:.1f} minutes and {mb:.0f} MB"

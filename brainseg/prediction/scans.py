@@ -1,5 +1,6 @@
 """A subject's sequences, read and brought to one grid."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,9 +15,22 @@ from brainseg.images.volume import Grid, Volume, resample_to
 from brainseg.inference import fill_holes, largest_component
 from brainseg.preprocess.registration import Registration, register_rigidly
 
-# What remains after stripping is the brain, about 0.9 to 1.9 l in adults, so a whole head is far above this.
+# An adult's brain, which is what remains after stripping, has 0.9 to 1.9 l; a whole head has far more.
 LARGEST_BRAIN_ML = 2200.0
 LEAST_EMPTY_SHARE = 0.35  # of exactly 0 voxels in a stripped scan's field of view
+
+
+class ResampledCache:
+    """The sequences that were resampled already, so that each is interpolated once."""
+
+    def __init__(self) -> None:
+        self._volumes: dict[str, Volume] = {}
+
+    def volume(self, sequence: str, moved: Volume, grid: Grid) -> Volume:
+        """A sequence at the voxels of a grid, always the same grid."""
+        if sequence not in self._volumes:
+            self._volumes[sequence] = resample_to(moved, grid, nearest=False)
+        return self._volumes[sequence]
 
 
 @dataclass(frozen=True)
@@ -26,15 +40,15 @@ class Scans:
     Args:
         images: Each sequence on its own grid, (1, X, Y, Z).
         reference: The sequence whose grid the results get.
-        warnings: What was chosen of the files and what else a person should know, a sentence each.
+        warnings: Which files were chosen, and what else a person should know, a sentence each.
         registrations: How sequences were moved onto the reference, where that was asked for.
     """
 
-    images: dict[str, Volume]
+    images: Mapping[str, Volume]
     reference: str
-    warnings: list[str]
-    registrations: dict[str, Registration] = field(default_factory=dict)
-    _resampled: dict[str, Volume] = field(default_factory=dict, init=False, repr=False)
+    warnings: tuple[str, ...] = ()
+    registrations: Mapping[str, Registration] = field(default_factory=dict)
+    _resampled: ResampledCache = field(default_factory=ResampledCache, init=False, repr=False, compare=False)
 
     @property
     def grid(self) -> Grid:
@@ -55,16 +69,14 @@ class Scans:
         return self.placed(sequence).grid.difference(self.grid)
 
     def is_registered(self, sequence: str) -> bool:
-        """Whether its place was found from its voxels, and not believed from its header."""
+        """Whether its place was found from its voxels, instead of taken from its header."""
         return sequence in self.registrations and self.registrations[sequence].refused is None
 
     def on_reference(self, sequence: str) -> Volume:
-        """A sequence at the voxels of the reference, interpolated once at most."""
+        """A sequence at the voxels of the reference; one on another grid is resampled once and kept."""
         if self.difference(sequence) is None:
             return Volume(self.images[sequence].data, self.grid)
-        if sequence not in self._resampled:
-            self._resampled[sequence] = resample_to(self.placed(sequence), self.grid, nearest=False)
-        return self._resampled[sequence]
+        return self._resampled.volume(sequence, self.placed(sequence), self.grid)
 
 
 def read_scans(subject: Subject, first: str | None, align: Align) -> Scans:
@@ -81,7 +93,7 @@ def read_scans(subject: Subject, first: str | None, align: Align) -> Scans:
     """
     images = {name: read(source) for name, source in subject.images.items()}
     reference = first if first in images else next(iter(images))
-    scans = Scans(images, reference, list(subject.warnings))
+    scans = Scans(images, reference, tuple(subject.warnings))
     for name, volume in images.items():
         difference = scans.difference(name)
         if difference is None:
@@ -94,7 +106,7 @@ def read_scans(subject: Subject, first: str | None, align: Align) -> Scans:
 
 
 def registered(scans: Scans) -> Scans:
-    """The same with every sequence moved onto the head of the reference; what is not believed is said."""
+    """The same with every sequence moved onto the head of the reference; a warning names each refusal."""
     target = scans.images[scans.reference]
     found = {
         name: register_rigidly(volume, target)
@@ -107,10 +119,10 @@ def registered(scans: Scans) -> Scans:
         for name, one in found.items()
         if one.refused
     ]
-    return replace(scans, warnings=[*scans.warnings, *refused], registrations=found)
+    return replace(scans, warnings=(*scans.warnings, *refused), registrations=found)
 
 
-def brought(scans: Scans, sequence: str) -> str:
+def placement_in_words(scans: Scans, sequence: str) -> str:
     """What was done to lay a sequence on the reference, for a person to read."""
     if scans.is_registered(sequence):
         one = scans.registrations[sequence]
@@ -128,17 +140,17 @@ def brought(scans: Scans, sequence: str) -> str:
 
 
 def warnings_of(scans: Scans) -> list[str]:
-    """Which sequences only their headers have brought to the reference, and what else is to be known."""
+    """Which sequences were brought to the reference by their headers alone, then the other warnings."""
     by_header = {name: scans.difference(name) for name in scans.images if not scans.is_registered(name)}
     return [
         f"{name} was resampled to the grid of {scans.reference} by its header ({difference})"
         for name, difference in by_header.items()
         if difference
-    ] + scans.warnings
+    ] + [*scans.warnings]
 
 
 def brain_if_stripped(volume: Volume) -> NDArray[np.bool_] | None:
-    """The brain mask of a scan that has been skull-stripped already, its non-zero voxels; None for a head.
+    """The brain mask of a scan that was skull-stripped before, its non-zero voxels; None for a head.
 
     A stripped scan is exactly 0 in much of its field of view, and what is left is no larger than a brain.
     """
@@ -152,7 +164,7 @@ def brain_if_stripped(volume: Volume) -> NDArray[np.bool_] | None:
 
 
 def _refuse_apart(one: Grid, other: Grid, where: str) -> None:
-    """Two fields of view that hardly meet are not of one head, or one of the headers is wrong."""
+    """Refuse fields of view that hardly meet: they are of two heads, or one of the headers is wrong."""
     low = np.maximum(one.corners_mm().min(axis=0), other.corners_mm().min(axis=0))
     high = np.minimum(one.corners_mm().max(axis=0), other.corners_mm().max(axis=0))
     size = other.corners_mm().max(axis=0) - other.corners_mm().min(axis=0)

@@ -1,102 +1,32 @@
 """The linked prediction of one subject, from its files to its result."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from brainseg.config import PredictConfig, UserError
-from brainseg.config.choices import Register, Stage
+from brainseg.config import PredictConfig
+from brainseg.config.choices import Register
 from brainseg.config.gates import GatesConfig
-from brainseg.gates import Finding, Level, worst
+from brainseg.gates import Level
 from brainseg.gates.contradictions import Evidence, contradictions
-from brainseg.gates.judge import judge_brain, judge_contrast, judge_scans, judge_tumor, judge_type
+from brainseg.gates.judge import judge_contrast, judge_scans
 from brainseg.gates.origin import figures_of, judge_origin
-from brainseg.gates.tumor import TumorShape, shape_of_tumor
-from brainseg.images.labels import CLASSES, REGIONS, Convention
 from brainseg.images.layouts import Subject
-from brainseg.images.volume import Volume, ras_grid, to_ras
-from brainseg.inference import diameters
-from brainseg.inference.diameters import Diameters
-from brainseg.prediction import outputs
-from brainseg.prediction.classify import TumorType, classify, with_tumor
+from brainseg.inference import HEALTHY
+from brainseg.prediction.brain import Brain
+from brainseg.prediction.classify import TumorType, with_tumor
+from brainseg.prediction.job import Job
 from brainseg.prediction.meter import Meter
-from brainseg.prediction.missing import Plan, incomplete, plan_of
-from brainseg.prediction.models import MODEL_OF, Models
-from brainseg.prediction.scans import (
-    Scans,
-    brain_if_stripped,
-    brought,
-    read_scans,
-    registered,
-    warnings_of,
-)
-from brainseg.prediction.stages import (
-    Segmentation,
-    Strip,
-    segment,
-    sequences_of,
-    strip,
-    strip_mirrored,
-)
-from brainseg.preprocess.registration import Registration
-from brainseg.reporting.montage import Scene
+from brainseg.prediction.pictures import draw_pictures, scene_of
+from brainseg.prediction.plan import Plan, incomplete, plan_of
+from brainseg.prediction.record import result_of
+from brainseg.prediction.scans import brain_if_stripped, read_scans, registered
+from brainseg.prediction.segment import Segmentation
+from brainseg.prediction.stage import PipelineStage
+from brainseg.prediction.state import State
 from brainseg.reporting.subject_page import PAGE, write_subject_page
 from brainseg.reporting.viewer import volumes_of
-from brainseg.results import provenance
-from brainseg.results.parts import (
-    Information,
-    InputFile,
-    Judgement,
-    LabelMeanings,
-    LoudestSlice,
-    ReferenceGrid,
-    RegistrationResult,
-    SequenceGrid,
-    Settings,
-    Status,
-    TypeResult,
-    gate_result,
-)
 from brainseg.results.result import Result
 from brainseg.runs.model_record import ModelRecords
-from brainseg.tasks import Ensemble
-
-WHOLE = list(REGIONS).index("whole_tumor")
-
-
-@dataclass
-class Findings:
-    """What the stages have found of a subject so far."""
-
-    scans: Scans
-    brain: NDArray[np.bool_] | None  # on the reference grid
-    already_stripped: bool
-    strip: Strip | None = None
-    tumor_type: TumorType | None = None
-    tumor: Segmentation | None = None
-    shape: TumorShape | None = None  # of the outline, where it is judged
-    left_out: dict[str, str] = field(default_factory=dict)  # stage: why
-    missing: dict[Stage, str] = field(default_factory=dict)  # those that could not be done, of these
-    gates: list[Finding] = field(default_factory=list)
-
-    @property
-    def level(self) -> Level:
-        return worst(self.gates)
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is the same for all subjects."""
-
-    options: PredictConfig
-    models: Models
-    convention: Convention  # of the label maps
-    files: ModelRecords  # the members of each model
-    settings: Settings
-    remarks: list[str] = field(default_factory=list)  # of the models: a warning in each result
 
 
 def predict_subject(subject: Subject, job: Job, folder: Path) -> Result:
@@ -105,302 +35,119 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> Result:
     Raises:
         UserError: Something about this subject cannot be used.
     """
-    meter, models, options = Meter(), job.models, job.options
+    meter, limits = Meter(), job.options.gates
+    state, plan = _read(subject, job, meter)
+    if limits is not None:
+        with meter.measure("judge"):
+            placed = {name: state.scans.placed(name) for name in state.scans.images}
+            state = state.with_gates(judge_scans(placed, limits))
+    for stage in job.stages:
+        if state.level is not Level.fail:
+            state = _after(stage, state, plan, job.options, meter)
+    state = _judge_models(state.with_gates_first(incomplete(state.missing)), job, meter)
+    if state.level is not Level.fail:
+        if limits is not None:
+            with meter.measure("judge"):
+                state = _judge_contrast(state, limits)
+        state = _conclude(state, limits)
+        with meter.measure("write"):
+            for outcome in state.outcomes:
+                outcome.write(folder, subject.id, state.scans, probabilities=job.options.save_probabilities)
+    return _recorded(subject, state, job, folder, meter)
+
+
+def _read(subject: Subject, job: Job, meter: Meter) -> tuple[State, Plan]:
+    """The scans, the brain of those that came without skull, and what can be done with them."""
+    options = job.options
     with meter.measure("read"):
-        scans, brain, plan = _read(subject, models, options)
+        plan = plan_of(subject, job.stages)
+        scans = read_scans(subject, plan.first, options.pipeline.align)
+        brain = brain_if_stripped(scans.images[scans.reference])
+        plan = plan.for_head(job.stages) if brain is None else plan.for_stripped()
+        plan.refuse_nothing(subject, job.stages)
     if options.pipeline.register is Register.rigid:
         with meter.measure("register"):
             scans = registered(scans)
-    found = Findings(scans, brain, already_stripped=brain is not None)
+    return State(scans, () if brain is None else (Brain(brain, None),)), plan
+
+
+def _after(stage: PipelineStage, state: State, plan: Plan, options: PredictConfig, meter: Meter) -> State:
+    """The state after a stage has run, or was left out, and was judged."""
+    if reason := _why_left_out(stage, state, options):
+        state = state.without(stage.name, reason, missing=False)
+    elif reason := plan.missing.get(stage.name):
+        state = state.without(stage.name, reason, missing=True)
+    else:
+        with meter.measure(str(stage.name)):
+            state = stage.run(state)
     if options.gates is not None:
         with meter.measure("judge"):
-            found.gates += judge_scans({name: scans.placed(name) for name in scans.images}, options.gates)
-    asked: list[Stage] = []
-    for stage in options.pipeline.stages:
-        if found.level is Level.fail:
-            break
-        if reason := _why_left_out(stage, found, models, options):
-            found.left_out[str(stage)] = reason
-        elif reason := plan.missing.get(stage):
-            found.missing[stage] = found.left_out[str(stage)] = reason
-        else:
-            asked.append(stage)
-            with meter.measure(str(stage)):
-                _advance(stage, found, models[stage], options)
-        if options.gates is not None:
-            with meter.measure("judge"):
-                _judge(stage, found, models, options)
-    found.gates = [*incomplete(found.missing), *found.gates]
-    if not found.scans.are_synthetic:
-        _judge_models(found, {MODEL_OF[stage]: job.files[MODEL_OF[stage]] for stage in asked}, options)
-    if found.level is not Level.fail:
-        if options.gates is not None:
-            with meter.measure("judge"):
-                _judge_contrast(found, options.gates)
-        _conclude(found, options)
-        with meter.measure("write"):
-            _write(subject, found, job, folder)
-    pictures, volumes = {}, None
-    if options.montage or options.page:
-        with meter.measure("draw"):
-            scene = outputs.scene_of(found.scans, found.brain, found.tumor)
-            pictures = _draw(subject, found, scene, folder) if options.montage else {}
-            volumes = volumes_of(scene) if options.page else None
-    result = _result(subject, found, job, meter)
-    if options.page:
-        write_subject_page(folder / PAGE, result, volumes, pictures)
-    return result
+            state = stage.judge(state, options.gates)
+    return state
 
 
-def _read(
-    subject: Subject, models: Models, options: PredictConfig
-) -> tuple[Scans, NDArray[np.bool_] | None, Plan]:
-    """The sequences, the brain mask of a scan that came without skull, and what can be done with them."""
-    plan = plan_of(subject, models, options)
-    scans = read_scans(subject, plan.first, options.pipeline.align)
-    brain = brain_if_stripped(scans.images[scans.reference])
-    plan = plan.of_head(models) if brain is None else plan.of_stripped()
-    plan.refuse_nothing(subject)
-    return scans, brain, plan
-
-
-def _why_left_out(stage: Stage, found: Findings, models: Models, options: PredictConfig) -> str | None:
-    if stage not in models:
-        return f"no {MODEL_OF[stage]} given"
-    if stage is Stage.strip and found.already_stripped:
-        return "the scan is stripped already; its non-zero voxels are the brain mask"
-    if options.pipeline.stop_if_healthy and found.tumor_type and found.tumor_type.verdict == "notumor":
-        return (
-            f"notumor at {found.tumor_type.probabilities['notumor']:.3f}, and pipeline.stop_if_healthy is set"
-        )
+def _why_left_out(stage: PipelineStage, state: State, options: PredictConfig) -> str | None:
+    if not stage.is_given:
+        return f"no {stage.model_name} given"
+    if reason := stage.why_left_out(state):
+        return reason
+    found = state.outcome(TumorType)
+    if options.pipeline.stop_if_healthy and found is not None and found.verdict == HEALTHY:
+        return f"{HEALTHY} at {found.probabilities[HEALTHY]:.3f}, and pipeline.stop_if_healthy is set"
     return None
 
 
-def _advance(stage: Stage, found: Findings, model: Any, options: PredictConfig) -> None:
-    if stage is Stage.strip:
-        found.strip = strip(found.scans, model, options.window)
-        found.brain = found.strip.mask
-        if not found.brain.any():
-            raise UserError(f"the skull stripper found no brain in {found.scans.reference}; look at the scan")
-    elif stage is Stage.classify:
-        if found.already_stripped and not model.config.preprocess.stripped:
-            found.scans.warnings.append(
-                "the scan has no skull, while the classifier learnt from slices with skull"
-            )
-        found.tumor_type = classify(found.scans, found.brain, model, options.vote)
-    else:
-        if found.brain is None:
-            found.scans.warnings.append(
-                "segmented without a brain mask, which the segmenter was not trained for"
-            )
-        found.tumor = segment(found.scans, found.brain, model, options.window)
-        _warn_of_subset(found, model)
+def _judge_models(state: State, job: Job, meter: Meter) -> State:
+    """What is known of the models that looked at a real scan; before all other reasons."""
+    if state.scans.are_synthetic:
+        return state
+    ran = [stage.model_name for stage in job.stages if str(stage.name) in meter.seconds]
+    looked: ModelRecords = {name: members for name, members in job.models.items() if name in ran}
+    state = state.with_warnings(*figures_of(looked))
+    if job.options.gates is None or not looked:
+        return state
+    return state.with_gates_first(judge_origin(looked, job.options.gates))
 
 
-def _judge(stage: Stage, found: Findings, models: Models, options: PredictConfig) -> None:
-    """What the stage has found, where it has found something; a scan that came stripped is judged as well."""
-    scans, limits = found.scans, options.gates
-    assert limits is not None
-    if stage is Stage.strip and found.brain is not None:
-        raw = scans.images[scans.reference].data[0] != 0 if found.strip is None else found.strip.logit > 0
-        mirrored = None
-        if found.strip is not None and limits.flip_agreement is not None:
-            mirrored = strip_mirrored(scans, models[stage], options.window)
-        found.gates += judge_brain(found.brain, raw, mirrored, scans.grid, limits)
-    elif stage is Stage.classify and found.tumor_type is not None:
-        vote = found.tumor_type
-        found.gates += judge_type(vote.verdict, vote.probabilities, vote.agreement, limits)
-    elif stage is Stage.segment and found.tumor is not None:
-        found.shape = _shape(found)
-        found.gates += judge_tumor(found.shape, limits)
-
-
-def _judge_models(found: Findings, asked: ModelRecords, options: PredictConfig) -> None:
-    """What the models that looked at a real scan have known of such; before all other reasons."""
-    found.scans.warnings.extend(figures_of(asked))
-    if options.gates is not None and asked:
-        found.gates = [*judge_origin(asked, options.gates), *found.gates]
-
-
-def _judge_contrast(found: Findings, limits: GatesConfig) -> None:
+def _judge_contrast(state: State, limits: GatesConfig) -> State:
     """Last of all, when it is known what in the brain is tumour."""
-    if found.brain is not None:
-        images = {name: found.scans.on_reference(name) for name in found.scans.images}
-        tumor = None if found.tumor is None else found.tumor.classes > 0
-        found.gates += judge_contrast(images, found.brain, tumor, found.scans.grid, limits)
+    if state.brain is None:
+        return state
+    scans, found = state.scans, state.outcome(Segmentation)
+    images = {name: scans.on_reference(name) for name in scans.images}
+    tumor = None if found is None else found.classes > 0
+    return state.with_gates(judge_contrast(images, state.brain, tumor, scans.grid, limits))
 
 
-def _shape(found: Findings) -> TumorShape:
-    assert found.tumor is not None
-    arrays = [found.tumor.classes, found.tumor.regions[WHOLE], found.brain]
-    ras = [None if array is None else to_ras(Volume(array[None], found.scans.grid)) for array in arrays]
-    classes, whole, brain = (None if volume is None else volume.data[0] for volume in ras)
-    assert classes is not None
-    assert whole is not None
-    return shape_of_tumor(classes, whole, brain, ras_grid(found.scans.grid).spacing_mm)
-
-
-def _conclude(found: Findings, options: PredictConfig) -> None:
-    """What the stages say together."""
-    if found.tumor_type and found.tumor:
-        found.tumor_type = with_tumor(found.tumor_type, found.tumor.classes, found.scans.grid)
-    if options.gates is None or options.gates.contradictions is None:
-        return
-    evidence = Evidence(tumor=found.shape)
-    if found.tumor_type is not None:
-        loudest = found.tumor_type.loudest
+def _conclude(state: State, limits: GatesConfig | None) -> State:
+    """What the tumour type and the outline say together."""
+    found, tumor = state.outcome(TumorType), state.outcome(Segmentation)
+    if found is not None and tumor is not None:
+        found = with_tumor(found, tumor.classes, state.scans.grid)
+        state = state.with_outcome(found)
+    if limits is None or limits.contradictions is None:
+        return state
+    evidence = Evidence(tumor=None if tumor is None else tumor.shape)
+    if found is not None:
         evidence = replace(
             evidence,
-            verdict=found.tumor_type.verdict,
-            heat_in_tumor=loudest.heat_in_tumor,
-            heat_in_brain=loudest.heat_in_brain,
+            verdict=found.verdict,
+            heat_in_tumor=found.loudest.heat_in_tumor,
+            heat_in_brain=found.loudest.heat_in_brain,
         )
-    found.gates += contradictions(evidence, options.gates.contradictions)
+    return state.with_gates(contradictions(evidence, limits.contradictions))
 
 
-def _warn_of_subset(found: Findings, model: Ensemble) -> None:
-    assert found.tumor is not None
-    used, every = list(found.tumor.sequences), sequences_of(model)
-    if used == every:
-        return
-    cost = model.cost(used)
-    said = "" if cost is None else f", which cost {cost:.3f} of the whole tumour's Dice on validation scans"
-    found.scans.warnings.append(f"segmented from {' and '.join(used)} instead of {', '.join(every)}{said}")
-
-
-def _write(subject: Subject, found: Findings, job: Job, folder: Path) -> None:
-    if found.brain is not None:
-        outputs.write_brain(folder, subject.id, found.scans, found.strip, found.brain)
-    if found.tumor is not None:
-        outputs.write_tumor(folder, subject.id, found.scans, found.tumor, job.convention)
-    if job.options.save_probabilities:
-        outputs.write_probabilities(folder, subject.id, found.scans, found.strip, found.tumor)
-
-
-def _draw(subject: Subject, found: Findings, scene: Scene, folder: Path) -> dict[str, Path]:
-    vote = found.tumor_type
-    title, note = (subject.id, "") if vote is None else (f"{subject.id}: {vote.in_words}", vote.reason)
-    if found.level is Level.fail:
-        title, note = f"{subject.id}: failed", _error(found) or ""
-    pictures = {"montage": outputs.write_montage(folder, subject.id, title, note, scene)}
-    if vote is not None:
-        pictures["vote"] = outputs.write_vote(folder, subject.id, vote)
-    return pictures
-
-
-def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> Result:
-    grid, convention, tumor = found.scans.grid, job.convention, found.tumor
-    volumes = {}
-    if found.brain is not None:
-        volumes["brain"] = round(float(found.brain.sum()) * grid.voxel_ml, 1)
-    if tumor is not None:
-        volumes |= tumor.volumes_ml(grid.voxel_ml)
-    return Result(
-        subject=subject.id,
-        status=Status.failed if found.level is Level.fail else Status.done,
-        verdict=_judgement(found, job),
-        error=_error(found),
-        tumor_type=None if found.tumor_type is None else _type_result(found.tumor_type),
-        volumes_ml=volumes,
-        diameters_mm={} if tumor is None else _diameters(tumor, found.scans),
-        label_convention=None if tumor is None else LabelMeanings(convention.name, _values(convention)),
-        segmentation=None if tumor is None else tumor.about,
-        stages=[str(s) for s in job.options.pipeline.stages if str(s) in meter.seconds],
-        left_out=found.left_out,
-        warnings=job.remarks + warnings_of(found.scans),
-        gates=[gate_result(finding) for finding in found.gates],
-        synthetic=found.scans.are_synthetic,
-        grid=ReferenceGrid(
-            found.scans.reference,
-            list(grid.shape),
-            [round(s, 4) for s in grid.spacing_mm],
-            grid.orientation,
-        ),
-        grids={name: _grid_result(name, found.scans) for name in found.scans.images},
-        inputs=inputs_of(subject),
-        models=job.files,
-        seconds=meter.seconds,
-        peak_memory_mb=meter.peak_mb,
-        settings=job.settings,
-        code=provenance.code(),
-        machine=provenance.machine(),
-        versions=provenance.versions(),
-    )
-
-
-def _judgement(found: Findings, job: Job) -> Judgement:
-    if job.options.gates is None and not found.gates:
-        return Judgement.not_judged
-    return Judgement(str(found.level))
-
-
-def inputs_of(subject: Subject) -> dict[str, InputFile]:
-    """The files of each sequence, for result.json."""
-    return {name: provenance.input_of(source) for name, source in subject.images.items()}
-
-
-def _diameters(tumor: Segmentation, scans: Scans) -> dict[str, Diameters | None]:
-    """Of each region's largest piece; None for a region that is not there."""
-    classes = to_ras(Volume(tumor.classes[None], scans.grid))
-    return {
-        region: diameters(np.isin(classes.data[0], members), classes.grid.spacing_mm)
-        for region, members in REGIONS.items()
-    }
-
-
-def _grid_result(name: str, scans: Scans) -> SequenceGrid:
-    """Where a sequence lay, and what was done to bring it to the reference."""
-    grid = scans.images[name].grid
-    registration = scans.registrations.get(name)
-    return SequenceGrid(
-        shape=list(grid.shape),
-        affine=np.round(grid.affine, 6).tolist(),
-        orientation=grid.orientation,
-        brought=brought(scans, name),
-        registration=None if registration is None else _registration_result(registration),
-    )
-
-
-def _registration_result(found: Registration) -> RegistrationResult:
-    before, after = found.information
-    return RegistrationResult(
-        refused=found.refused,
-        matrix=np.round(found.matrix, 6).tolist(),
-        translation_mm=np.round(found.translation_mm, 3).tolist(),
-        rotation_degrees=np.round(found.rotation_degrees, 3).tolist(),
-        largest_mm=round(found.largest_mm, 3),
-        mutual_information=Information(by_headers=round(before, 4), registered=round(after, 4)),
-    )
-
-
-def _error(found: Findings) -> str | None:
-    """Why the subject was stopped, if it was."""
-    failed = [finding.sentence for finding in found.gates if finding.level is Level.fail]
-    return " ".join(failed) if failed else None
-
-
-def _type_result(found: TumorType) -> TypeResult:
-    loudest, share = found.slices[found.loudest.number], found.loudest.heat_in_tumor
-    return TypeResult(
-        verdict=found.verdict,
-        probabilities=found.probabilities,
-        undecided=found.is_undecided,
-        healthy_at=found.healthy_at,
-        sequence=found.sequence,
-        agreement=round(found.agreement, 3),
-        planes={plane: said.verdict for plane, said in found.planes.items()},
-        loudest=LoudestSlice(
-            loudest.plane,
-            loudest.offset_mm,
-            loudest.voxel,
-            loudest.probabilities,
-            heat_in_tumor=None if share is None else round(share, 3),
-        ),
-        noise=round(found.noise, 4),
-        filtered=found.filtered,
-        slices=found.slices,
-    )
-
-
-def _values(convention: Convention) -> dict[str, str]:
-    return {str(value): CLASSES[index] for value, index in convention.classes.items()}
+def _recorded(subject: Subject, state: State, job: Job, folder: Path, meter: Meter) -> Result:
+    """The result of a state, whose pictures and page are drawn as well."""
+    options = job.options
+    pictures, volumes = {}, None
+    if options.montage or options.page:
+        with meter.measure("draw"):
+            scene = scene_of(state)
+            pictures = draw_pictures(folder, subject.id, state, scene) if options.montage else {}
+            volumes = volumes_of(scene) if options.page else None
+    result = result_of(subject, state, job, meter)
+    if options.page:
+        write_subject_page(folder / PAGE, result, volumes, pictures)
+    return result

@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from brainseg.config.choices import Crop
+from brainseg.config.defaults import default_window
 from brainseg.files.atomic import writing
 from brainseg.images.volume import Volume, to_ras
+from brainseg.inference import Windows
 from brainseg.metrics import PROTOCOLS, score_case
 from brainseg.prediction.scans import Scans, brain_if_stripped
-from brainseg.prediction.stages import segment
+from brainseg.prediction.segment import segment
 from brainseg.preprocess.volumes import report_box
 from brainseg.reporting.curves import Curves, read_curves
 from brainseg.study.segmenters_page import SegmenterScores, summary_of, write_segment_page
-from brainseg.study.trained_runs import WINDOW, VolumeRun, named_apart, open_runs
+from brainseg.study.trained_runs import VolumeRun, named_apart, open_runs
 from brainseg.tasks import Ensemble
 from brainseg.tasks.preview import Preview
 from brainseg.tasks.volumes import preview_of
@@ -103,14 +105,14 @@ def _predicted(
     run: VolumeRun, name: str
 ) -> Iterator[tuple[str, Scans, NDArray[np.uint8], NDArray[np.uint8]]]:
     """Each case with its true and its predicted classes, on the scan's own grid."""
-    model = Ensemble({str(run.folder): run.model})
+    model, windows = Ensemble({str(run.folder): run.model}), Windows.of(default_window())
     modalities = list(run.model.config.preprocess.modalities)
     for case in track(run.cases, name, transient=True):
         image, truth = run.data.read(case)
         channels = zip(modalities, image.data, strict=True)
-        scans = Scans({m: Volume(data[None], image.grid) for m, data in channels}, modalities[0], [])
+        scans = Scans({m: Volume(data[None], image.grid) for m, data in channels}, modalities[0])
         brain = brain_if_stripped(scans.images[scans.reference])
-        yield case.id, scans, truth.data[0], segment(scans, brain, model, WINDOW).classes
+        yield case.id, scans, truth.data[0], segment(scans, brain, model, windows).classes
 
 
 def _share_beyond_crop(truth: NDArray[np.uint8], scans: Scans) -> float:

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from brainseg.config import UserError
+from brainseg.config.defaults import default_window
 from brainseg.evaluation.brains import SCORES, median_interval
 from brainseg.files.atomic import writing
 from brainseg.images.volume import Volume, to_ras
+from brainseg.inference import Windows
 from brainseg.metrics import brain_scores, soft_dice, soft_iou
 from brainseg.prediction.scans import Scans
-from brainseg.prediction.stages import Otsu, sequences_of, strip
+from brainseg.prediction.strip import NetworkStripper, OtsuStripper, strip
 from brainseg.study.strippers_page import (
     OTSU_NAME,
     OtsuCase,
@@ -25,7 +27,7 @@ from brainseg.study.strippers_page import (
     StripperScores,
     write_strip_page,
 )
-from brainseg.study.trained_runs import WINDOW, VolumeRun, named_apart, open_runs
+from brainseg.study.trained_runs import VolumeRun, named_apart, open_runs
 
 ADVICE = (
     "score it on real ones with python predict.py input=DIR skullstripper=CHECKPOINT and "
@@ -89,8 +91,9 @@ def _which_heads(run: VolumeRun, checkpoint: str) -> str:
 
 
 def _scored(run: VolumeRun, name: str, checkpoint: str, patches: int) -> StripperScores:
+    windows, stripper = Windows.of(default_window()), NetworkStripper(run.model)
     heads = {
-        head: brain_scores(truth, strip(scans, run.model, WINDOW).mask, scans.grid.spacing_mm)
+        head: brain_scores(truth, strip(scans, stripper, windows).mask, scans.grid.spacing_mm)
         for head, scans, truth in _heads(run, f"{name}: heads")
     }
     recipe = run.model.config
@@ -119,10 +122,10 @@ def _scored(run: VolumeRun, name: str, checkpoint: str, patches: int) -> Strippe
 
 def _heads(run: VolumeRun, about: str) -> Iterator[tuple[str, Scans, NDArray[np.bool_]]]:
     """Each head with its true mask, on the scan's own grid."""
-    sequence = next(iter(sequences_of(run.model)), "t1")
+    sequence = NetworkStripper(run.model).sequence or "t1"
     for case in track(run.cases, about, transient=True):
         image, truth = run.data.read(case)
-        yield case.id, Scans({sequence: image}, sequence, []), truth.data[0] > 0
+        yield case.id, Scans({sequence: image}, sequence), truth.data[0] > 0
 
 
 def _medians(heads: dict[str, dict[str, float]]) -> dict[str, tuple[float, float, float]]:
@@ -169,10 +172,11 @@ def _random_patches(run: VolumeRun, patches: int) -> Iterator[Any]:
 
 def _baseline(run: VolumeRun) -> tuple[StripperScores, list[OtsuCase]]:
     """Otsu's threshold on the same heads, and its best and its worst head."""
+    windows = Windows.of(default_window())
     cases = []
     heads = {}
     for head, scans, truth in _heads(run, OTSU_NAME):
-        guess = strip(scans, Otsu(), WINDOW).mask
+        guess = strip(scans, OtsuStripper(), windows).mask
         heads[head] = brain_scores(truth, guess, scans.grid.spacing_mm)
         in_ras = to_ras(Volume(np.stack([scans.images[scans.reference].data[0], truth, guess]), scans.grid))
         image, true_mask, mask = in_ras.data

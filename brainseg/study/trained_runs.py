@@ -10,17 +10,12 @@ from typing import Any
 
 from brainseg.checkpoint import load_model
 from brainseg.config import UserError
-from brainseg.config.choices import Blend, Flips
 from brainseg.config.errors import CheckpointError
-from brainseg.config.prediction import WindowConfig
 from brainseg.data import PhantomData, data_of
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.prediction.members import missing_folds
 from brainseg.runs.config import CONFIG, SPLIT, read_run_config, read_split, require
 from brainseg.system.device import best_device
-
-# As conf/predict.yaml has it.
-WINDOW = WindowConfig(overlap=0.5, blend=Blend.gaussian, batch_size=2, flips=Flips.none)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from brainseg.config.choices import Flips
 from brainseg.config.errors import CheckpointError
 from brainseg.config.training import SegmenterConfig
 from brainseg.images.labels import REGIONS
-from brainseg.inference import Cleaning, at_temperatures
+from brainseg.inference import Cleaning, Windows, at_temperatures
 from brainseg.tasks.segmenter import Segmenter, mean_of
 from brainseg.tasks.validation import best_rule, pooled_rules
+from brainseg.tasks.volumes import VALIDATION
 
 # What the members must have in common, so that they can be shown one and the same prepared scan.
 SHARED = ("preprocess", "output", "margin_mm", "subsets")
@@ -63,12 +64,10 @@ class Ensemble:
         image_CXYZ: torch.Tensor,
         sequences: Sequence[str] | None = None,
         flips: Flips = Flips.none,
-        **window: Any,
+        windows: Windows = VALIDATION,
     ) -> torch.Tensor:
         """As `Segmenter.probabilities`."""
-        return mean_of(
-            member.probabilities(image_CXYZ, sequences, flips, **window) for member in self.members
-        )
+        return mean_of(member.probabilities(image_CXYZ, sequences, flips, windows) for member in self.members)
 
     def decided(self, probabilities_KXYZ: torch.Tensor) -> torch.Tensor:
         return self.members[0].decided(probabilities_KXYZ)

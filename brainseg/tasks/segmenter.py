@@ -9,7 +9,7 @@ import torch
 from brainseg.config import SegmenterConfig
 from brainseg.config.choices import Flips, SegmenterOutput
 from brainseg.images.labels import CLASSES, REGIONS
-from brainseg.inference import classes_of_regions, likeliest, region_probabilities
+from brainseg.inference import Windows, classes_of_regions, likeliest, region_probabilities
 from brainseg.losses import deeply_supervised
 from brainseg.metrics import RegionDice
 from brainseg.tasks import volumes
@@ -90,21 +90,24 @@ class Segmenter(TaskModule):
         return loss
 
     def logits(
-        self, image_CXYZ: torch.Tensor, sequences: Sequence[str] | None = None, **window: Any
+        self,
+        image_CXYZ: torch.Tensor,
+        sequences: Sequence[str] | None = None,
+        windows: Windows = volumes.VALIDATION,
     ) -> torch.Tensor:
         """Logits (K, X, Y, Z) of a whole prepared scan.
 
         Args:
             image_CXYZ: All channels; those of sequences that are not there are not looked at.
             sequences: Those that are there, one of the trained subsets; None: all.
-            window: As for `predict_windows`.
+            windows: How they are laid over the scan.
         """
         there = None if sequences is None else self._there(sequences)
         return volumes.whole_volume(
             self,
             image_CXYZ,
+            windows,
             predict=lambda x: self(x, None if there is None else there.expand(len(x), -1)),
-            **window,
         )
 
     def probabilities(
@@ -112,12 +115,12 @@ class Segmenter(TaskModule):
         image_CXYZ: torch.Tensor,
         sequences: Sequence[str] | None = None,
         flips: Flips = Flips.none,
-        **window: Any,
+        windows: Windows = volumes.VALIDATION,
     ) -> torch.Tensor:
         """Probabilities (K, X, Y, Z) of classes or regions: the mean over mirror images of the scan."""
 
         def mirrored(axes: tuple[int, ...]) -> torch.Tensor:
-            logits = self.logits(_mirror(image_CXYZ, axes), sequences, **window).float()
+            logits = self.logits(_mirror(image_CXYZ, axes), sequences, windows=windows).float()
             return _mirror(logits.sigmoid() if self.has_regions else logits.softmax(0), axes)
 
         return mean_of(map(mirrored, MIRRORED[flips]))

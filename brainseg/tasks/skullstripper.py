@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from brainseg.config import SkullStripperConfig
+from brainseg.inference import Windows
 from brainseg.metrics import RegionDice
 from brainseg.tasks import volumes
 from brainseg.tasks.base import TaskModule
@@ -32,9 +33,9 @@ class SkullStripper(TaskModule):
         self.net = volumes.volume_net(self.config, 1, 1, optional_skip=self.config.optional_skip)
         self.dice = torch.nn.ModuleDict({part: RegionDice({"brain": (1,)}) for part in ("val", "test")})
 
-    def logits(self, image_CXYZ: torch.Tensor, **window: Any) -> torch.Tensor:
-        """Logits (1, X, Y, Z) of a whole prepared scan; `window` is as for `predict_windows`."""
-        return volumes.whole_volume(self, image_CXYZ, **window)
+    def logits(self, image_CXYZ: torch.Tensor, windows: Windows = volumes.VALIDATION) -> torch.Tensor:
+        """Logits (1, X, Y, Z) of a whole prepared scan."""
+        return volumes.whole_volume(self, image_CXYZ, windows)
 
     def classes_of(self, logits_KXYZ: torch.Tensor) -> torch.Tensor:
         """1 in the brain, (X, Y, Z)."""

@@ -1,16 +1,21 @@
 """What the two models of volumes share: building the network, predicting a whole scan, showing a slice."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from brainseg.inference import predict_one, predict_windows, widths_of_one
+from brainseg.config.choices import Blend
+from brainseg.inference import Windows, predict_one, predict_windows, widths_of_one
 from brainseg.nets import build_volume_net, sees_its_window
 from brainseg.tasks.base import TaskModule
 from brainseg.tasks.preview import Preview, cut
+
+# The windows of a training's validation scans. They have a part in which epoch is the best, so they are no
+# option; conf/predict.yaml has those of a prediction.
+VALIDATION = Windows(overlap=0.5, blend=Blend.gaussian, batch_size=4)
 
 
 def volume_net(config: Any, in_channels: int, out_channels: int, **options: Any) -> torch.nn.Module:
@@ -25,10 +30,9 @@ def volume_net(config: Any, in_channels: int, out_channels: int, **options: Any)
 def whole_volume(
     module: TaskModule,
     image_CXYZ: torch.Tensor,
+    windows: Windows,
     *,
     predict: Callable[[torch.Tensor], torch.Tensor] | None = None,
-    origin: Sequence[int] = (0, 0, 0),
-    **window: Any,
 ) -> torch.Tensor:
     """Logits (K, X, Y, Z) of a whole prepared scan, by overlapping windows of the size trained on.
 
@@ -38,16 +42,15 @@ def whole_volume(
     Args:
         module: The trained model.
         image_CXYZ: The prepared scan.
+        windows: How they are laid over it.
         predict: From patches to logits; the module itself where nothing else is given.
-        origin: `Prepared.origin`.
-        window: As for `predict_windows`.
     """
     config, answer = module.config, predict or module
     if not sees_its_window(module.net):
-        widths = widths_of_one(image_CXYZ.shape[1:], origin, config.channels)
+        widths = widths_of_one(image_CXYZ.shape[1:], windows.origin, config.channels)
         if widths is not None:
             return predict_one(image_CXYZ, widths, answer)
-    return predict_windows(image_CXYZ, config.patch, predict=answer, **window)
+    return predict_windows(image_CXYZ, config.patch, windows, predict=answer)
 
 
 def count_scores(module: Any, batch: tuple[torch.Tensor, torch.Tensor], part: str) -> None:

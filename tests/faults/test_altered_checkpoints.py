@@ -12,7 +12,7 @@ import torch
 
 from brainseg.checkpoint import begin_with, load_model, read_checkpoint
 from brainseg.config.errors import CheckpointError
-from brainseg.prediction.models import load_ensemble
+from brainseg.prediction.members import load_ensemble
 from brainseg.tasks import Ensemble
 
 CPU = torch.device("cpu")

@@ -15,11 +15,10 @@ from brainseg.config import VolumePreprocess
 from brainseg.config.choices import ANY, Crop, Intensity
 from brainseg.config.errors import ImageError
 from brainseg.images import nifti
-from brainseg.images.labels import CONVENTIONS
 from brainseg.images.volume import Volume, ras_grid
-from brainseg.prediction import outputs
+from brainseg.prediction.brain import Brain
 from brainseg.prediction.scans import Scans
-from brainseg.prediction.stages import Segmentation, Strip
+from brainseg.prediction.segment import Segmentation
 from brainseg.preprocess.volumes import prepare_volume
 
 ORIENTATIONS = [
@@ -149,12 +148,11 @@ def write_all(volume: Volume, mark: tuple[int, int, int], folder: Path) -> None:
     """All images that a prediction leaves, of a brain and a tumour of one voxel."""
     here = np.zeros(volume.grid.shape, bool)
     here[mark] = True
-    scans = Scans({"t1": volume}, "t1", [])
-    strip = Strip(here, np.where(here, 3.0, -3.0).astype(np.float32))
+    scans = Scans({"t1": volume}, "t1")
+    brain = Brain(here, np.where(here, 3.0, -3.0).astype(np.float32))
     tumor = Segmentation(here.astype(np.uint8), np.stack([here] * 3).astype(np.float32), ("t1",))
-    outputs.write_brain(folder, "x", scans, strip, here)
-    outputs.write_tumor(folder, "x", scans, tumor, CONVENTIONS["brats-2023"])
-    outputs.write_probabilities(folder, "x", scans, strip, tumor)
+    for outcome in (brain, tumor):
+        outcome.write(folder, "x", scans, probabilities=True)
 
 
 def assert_same_place(before: nib.Nifti1Image, after: nib.Nifti1Image) -> None:

@@ -3,8 +3,16 @@ import torch
 from monai.inferers import sliding_window_inference
 from torch import nn
 
+from brainseg.config.choices import Blend
+from brainseg.config.defaults import default_window
 from brainseg.config.errors import ConfigError
-from brainseg.inference import predict_windows
+from brainseg.inference import Windows, predict_windows
+
+CUBE = (8, 8, 8)
+
+
+def windows(overlap: float = 0.5, blend: Blend = Blend.gaussian, batch_size: int = 4) -> Windows:
+    return Windows(overlap, blend, batch_size)
 
 
 @pytest.fixture
@@ -19,21 +27,21 @@ def net() -> nn.Module:
     return nn.Sequential(nn.Conv3d(2, 4, 3, padding=1), nn.ReLU(), nn.Conv3d(4, 3, 3, padding=1)).eval()
 
 
-@pytest.mark.parametrize("blend", ["gaussian", "constant"])
+@pytest.mark.parametrize("blend", list(Blend))
 @pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5, 0.9])
 @pytest.mark.parametrize("shape", [(17, 12, 9), (8, 8, 8), (5, 20, 3)])
 def test_windows_over_an_identity_network_return_the_volume(shape, overlap, blend, rng):
     image = torch.randn(2, *shape, generator=rng)
-    result = predict_windows(image, (8, 8, 8), predict=lambda x: x, overlap=overlap, blend=blend)
+    result = predict_windows(image, CUBE, windows(overlap, blend), predict=lambda x: x)
     torch.testing.assert_close(result, image, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("blend", ["gaussian", "constant"])
+@pytest.mark.parametrize("blend", list(Blend))
 def test_the_result_does_not_depend_on_the_batch_size(blend, net, rng):
     image = torch.randn(2, 21, 14, 10, generator=rng)
     with torch.no_grad():
         one, four, all_at_once = (
-            predict_windows(image, (8, 8, 8), predict=net, blend=blend, batch_size=n) for n in (1, 4, 1000)
+            predict_windows(image, CUBE, windows(0.5, blend, n), predict=net) for n in (1, 4, 1000)
         )
     torch.testing.assert_close(one, four, rtol=0, atol=1e-6)
     torch.testing.assert_close(one, all_at_once, rtol=0, atol=1e-6)
@@ -44,7 +52,7 @@ def test_the_result_does_not_depend_on_the_batch_size(blend, net, rng):
 def test_an_even_blend_equals_monais(shape, overlap, net, rng):
     image = torch.randn(2, *shape, generator=rng)
     with torch.no_grad():
-        ours = predict_windows(image, (8, 8, 8), predict=net, overlap=overlap, blend="constant")
+        ours = predict_windows(image, CUBE, windows(overlap, Blend.constant), predict=net)
         theirs = sliding_window_inference(image[None], (8, 8, 8), 4, net, overlap, mode="constant")[0]
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
 
@@ -56,7 +64,7 @@ def test_a_gaussian_blend_equals_monais_with_the_same_weights_and_beats_its_own(
     weights = x[:, None, None] * x[:, None] * x
     with torch.no_grad():
         whole = net(image[None])[0]
-        ours = predict_windows(image, (8, 8, 8), predict=net)
+        ours = predict_windows(image, CUBE, windows(), predict=net)
         same = sliding_window_inference(image[None], (8, 8, 8), 4, net, 0.5, roi_weight_map=weights)[0]
         floored = sliding_window_inference(image[None], (8, 8, 8), 4, net, 0.5, mode="gaussian")[0]
     torch.testing.assert_close(ours, same, rtol=0, atol=1e-5)
@@ -70,10 +78,8 @@ def test_overlapping_windows_are_averaged_by_hand():
     result = predict_windows(
         torch.zeros(1, 3, 1, 1),
         (2, 1, 1),
+        windows(0.5, Blend.constant, batch_size=1),
         predict=lambda x: torch.full_like(x, next(answers)),
-        overlap=0.5,
-        blend="constant",
-        batch_size=1,
     )
     assert result.flatten().tolist() == [1.0, 1.5, 2.0]
 
@@ -82,7 +88,10 @@ def test_the_middle_of_a_window_counts_more_in_a_gaussian_blend():
     # windows of 8 voxels at 0 and 4: voxel 5 is 1.5 from the second's border but in the first's tail
     answers = iter([0.0, 1.0])
     result = predict_windows(
-        torch.zeros(1, 12, 1, 1), (8, 1, 1), predict=lambda x: torch.full_like(x, next(answers)), batch_size=1
+        torch.zeros(1, 12, 1, 1),
+        (8, 1, 1),
+        windows(batch_size=1),
+        predict=lambda x: torch.full_like(x, next(answers)),
     ).flatten()
     assert result[:4].tolist() == [0] * 4
     assert result[4] < 0.05 < 0.95 < result[7]
@@ -95,14 +104,14 @@ def test_a_small_volume_is_padded_with_zeros_on_both_sides():
         seen.append(windows)
         return windows
 
-    predict_windows(torch.ones(1, 1, 4, 5), (4, 4, 4), predict=look)
+    predict_windows(torch.ones(1, 1, 4, 5), (4, 4, 4), windows(), predict=look)
     assert seen[0].shape == (2, 1, 4, 4, 4)
     assert seen[0][0, 0, :, 0, 0].tolist() == [0, 1, 0, 0]
 
 
 def test_half_precision_answers_are_summed_in_float32():
     image = torch.full((1, 8, 8, 8), 1.001)
-    result = predict_windows(image, (4, 4, 4), predict=lambda x: x.half(), overlap=0.75)
+    result = predict_windows(image, (4, 4, 4), windows(0.75), predict=lambda x: x.half())
     assert result.dtype == torch.float32
     torch.testing.assert_close(result, image.half().float(), rtol=1e-6, atol=0)
 
@@ -114,20 +123,31 @@ def test_no_more_windows_are_asked_for_than_cover_the_volume():
         calls.append(len(windows))
         return windows
 
-    predict_windows(torch.zeros(1, 16, 8, 8), (8, 8, 8), predict=count, overlap=0.5, batch_size=2)
+    predict_windows(torch.zeros(1, 16, 8, 8), CUBE, windows(batch_size=2), predict=count)
     assert calls == [2, 1]  # starts 0, 4, 8
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"window": (8, 8)}, "three positive numbers"),
-        ({"window": (8, 0, 8)}, "three positive numbers"),
-        ({"overlap": 1.0}, r"overlap=1.0 must be in \[0, 1\)"),
-        ({"blend": "linear"}, "blend='linear' is unknown; choose gaussian or constant"),
-        ({"batch_size": 0}, "batch_size=0 must be at least 1"),
+        ({"overlap": 1.0}, r"overlap must be in \[0, 1\), got 1.0"),
+        ({"overlap": -0.1}, r"overlap must be in \[0, 1\), got -0.1"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
     ],
 )
-def test_values_that_cannot_be_are_refused(change, message):
+def test_windows_that_cannot_be_are_refused(change, message):
     with pytest.raises(ConfigError, match=message):
-        predict_windows(torch.zeros(1, 8, 8, 8), **{"window": (8, 8, 8), "predict": lambda x: x, **change})
+        windows(**change)
+
+
+@pytest.mark.parametrize("sides", [(8, 8), (8, 0, 8)])
+def test_a_window_has_three_positive_sides(sides):
+    with pytest.raises(ConfigError, match="three positive numbers"):
+        predict_windows(torch.zeros(1, 8, 8, 8), sides, windows(), predict=lambda x: x)
+
+
+def test_the_default_window_is_that_of_predict_py():
+    found = Windows.of(default_window())
+    assert (found.overlap, found.blend, found.batch_size) == (0.5, Blend.gaussian, 2)
+    assert found.at((1, 2, 3)).origin == (1, 2, 3)
+    assert found.origin == (0, 0, 0)

@@ -1,7 +1,6 @@
 """A head gives the same brain and the same tumour in the world, whichever of 48 ways its files are stored."""
 
 import json
-from dataclasses import replace
 from itertools import permutations, product
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,16 +11,19 @@ import pytest
 import torch
 from scipy import ndimage
 
-from brainseg.config.choices import Crop, Flips, Intensity, Stage
+from brainseg.config.choices import Blend, Crop, Flips, Intensity
 from brainseg.config.training import VolumePreprocess
 from brainseg.images.labels import CONVENTIONS
 from brainseg.images.layouts import find_subjects
 from brainseg.images.nifti import read
 from brainseg.images.volume import to_ras
-from brainseg.inference import Cleaning
+from brainseg.inference import Cleaning, Windows
 from brainseg.metrics import dice
 from brainseg.phantom import write_cohort
-from brainseg.prediction.subject import Job, predict_subject
+from brainseg.prediction.job import Job
+from brainseg.prediction.segment import SegmentStage
+from brainseg.prediction.strip import NetworkStripper, StripStage
+from brainseg.prediction.subject import predict_subject
 from brainseg.results.parts import Settings
 from brainseg.results.result import Result
 from brainseg.runs.model_record import Method
@@ -95,15 +97,12 @@ def predicted(options, tmp_path):
 
     def _predicted(folder: Path) -> tuple[Result, Path]:
         chosen = options(folder, "skullstripper=a", "segmenter=b", "classifier=null", "montage=false")
-        job = Job(
-            replace(
-                chosen, window=SimpleNamespace(overlap=0, blend="gaussian", batch_size=1, flips=Flips.none)
-            ),
-            {Stage.strip: stripper(), Stage.segment: segmenter()},
-            CONVENTIONS["brats-2023"],
-            {name: [Method("a stand-in")] for name in ("skullstripper", "segmenter")},
-            Settings({}, ""),
+        windows, members = Windows(overlap=0, blend=Blend.gaussian, batch_size=1), [Method("a stand-in")]
+        stages = (
+            StripStage(NetworkStripper(stripper()), windows, members),
+            SegmentStage(segmenter(), windows, Flips.none, CONVENTIONS["brats-2023"], members),
         )
+        job = Job(chosen, stages, Settings({}, ""))
         output = tmp_path / "out" / folder.parent.name
         output.mkdir(parents=True)
         (subject,) = find_subjects(folder)

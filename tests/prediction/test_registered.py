@@ -11,25 +11,25 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from brainseg.config.choices import Align, Crop, Flips, Intensity, Stage
+from brainseg.config.choices import Align, Blend, Crop, Intensity
 from brainseg.config.errors import ConfigError
 from brainseg.config.training import VolumePreprocess
-from brainseg.images.labels import CONVENTIONS
 from brainseg.images.layouts import find_subjects
 from brainseg.images.nifti import write
 from brainseg.images.volume import Grid, Volume, resample_to, to_ras
-from brainseg.inference import fill_holes
+from brainseg.inference import Windows, fill_holes
 from brainseg.metrics import dice
 from brainseg.phantom import make_subject
-from brainseg.prediction.forecast import forecast
+from brainseg.prediction.forecast import REGISTER_S, forecast
+from brainseg.prediction.job import Job
 from brainseg.prediction.scans import Scans, read_scans, registered
-from brainseg.prediction.stages import strip
-from brainseg.prediction.subject import Job, predict_subject
+from brainseg.prediction.strip import NetworkStripper, StripStage, strip
+from brainseg.prediction.subject import predict_subject
 from brainseg.results.parts import Settings
 from brainseg.results.result import Result
 from brainseg.runs.model_record import Method
 
-WINDOW = SimpleNamespace(overlap=0, blend="gaussian", batch_size=1, flips=Flips.none)
+WINDOWS = Windows(overlap=0, blend=Blend.gaussian, batch_size=1)
 MOTION = nib.affines.from_matvec(Rotation.from_euler("xyz", [6, 0, 4], degrees=True).as_matrix(), [3, 8, -9])
 
 
@@ -57,15 +57,8 @@ def job(options, patient):
     def _job(*overrides: str) -> Job:
         quick = ("skullstripper=a", "segmenter=null", "classifier=null", "montage=false")
         chosen = options(patient.folder, *quick, *overrides)
-        models = {Stage.strip: knows(patient.t1)}
-        files = {"skullstripper": [Method("a stand-in")]}
-        return Job(
-            dataclasses.replace(chosen, window=WINDOW),
-            models,
-            CONVENTIONS["brats-2023"],
-            files,
-            Settings({}, ""),
-        )
+        stage = StripStage(NetworkStripper(knows(patient.t1)), WINDOWS, [Method("a stand-in")])
+        return Job(chosen, (stage,), Settings({}, ""))
 
     return _job
 
@@ -170,7 +163,7 @@ def scans(patient) -> Scans:
     """T1 and the T2 that was registered to it."""
     (subject,) = find_subjects(patient.folder)
     every = read_scans(subject, None, Align.resample)
-    return registered(Scans({name: every.images[name] for name in ("t1", "t2")}, "t1", []))
+    return registered(Scans({name: every.images[name] for name in ("t1", "t2")}, "t1"))
 
 
 def test_a_network_sees_a_registered_sequence_interpolated_once(scans):
@@ -183,17 +176,17 @@ def test_a_network_sees_a_registered_sequence_interpolated_once(scans):
 
 def test_a_stripper_of_any_sequence_is_asked_once_where_sequences_share_a_head(patient, scans):
     model = knows(to_ras(Volume(patient.t1[None], scans.grid)).data[0], "any")
-    found = strip(scans, model, WINDOW)
+    found = strip(scans, NetworkStripper(model), WINDOWS)
     assert (len(model.asked), found.own) == (1, {})
 
 
 def test_a_forecast_counts_registration_on_the_whole_scan(job, patient):
     (subject,) = find_subjects(patient.folder)
     still, moving = (
-        forecast(subject, dataclasses.replace(job("montage=false", f"pipeline.register={how}"), models={}))
+        forecast(subject, dataclasses.replace(job("montage=false", f"pipeline.register={how}"), stages=()))
         for how in ("none", "rigid")
     )
-    assert moving.seconds > still.seconds + 0.5
+    assert moving.seconds - still.seconds == pytest.approx(2 * REGISTER_S, abs=0.5)  # of three sequences
 
 
 def test_registering_where_resampling_is_refused_contradicts_itself(options, patient):

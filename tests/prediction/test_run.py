@@ -323,7 +323,8 @@ def test_a_full_disk_leaves_no_half_written_result(options, patients, tmp_path, 
     def full(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("brainseg.prediction.outputs.write", full)
+    for outcome in ("brain", "segment"):
+        monkeypatch.setattr(f"brainseg.prediction.{outcome}.write", full)
     assert run(options(patients / "sub-001", "classifier=null", "segmenter=null")) == 4
     names = [path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*")]
     assert sorted(names) == [

@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from brainseg.config.choices import Crop, Flips, Intensity
+from brainseg.config.choices import Blend, Crop, Intensity
 from brainseg.config.errors import ImageError
 from brainseg.config.training import VolumePreprocess
 from brainseg.images.volume import Grid, Volume
-from brainseg.inference import Cleaning, classes_of_regions
+from brainseg.inference import Cleaning, Windows, classes_of_regions
 from brainseg.prediction.scans import Scans
-from brainseg.prediction.stages import segment, strip, usable_sequences
+from brainseg.prediction.segment import segment, usable_sequences
+from brainseg.prediction.strip import NetworkStripper, strip
 from brainseg.preprocess.volumes import prepare_volume
 
-WINDOW = SimpleNamespace(overlap=0.5, blend="gaussian", batch_size=1, flips=Flips.none)
+WINDOWS = Windows(overlap=0.5, blend=Blend.gaussian, batch_size=1)
 GRID = Grid((16, 16, 16), np.diag([2.0, 2.0, 2.0, 1.0]))
 
 
@@ -43,14 +44,14 @@ def scans() -> Scans:
     """A head of 12 voxels a side; around it exactly 0, as stripping leaves it."""
     image = np.zeros((1, 16, 16, 16), np.float32)
     image[0, 2:14, 2:14, 2:14] = np.random.default_rng(0).uniform(1, 2, (12, 12, 12))
-    return Scans({"t1": Volume(image, GRID)}, "t1", [])
+    return Scans({"t1": Volume(image, GRID)}, "t1")
 
 
 @pytest.mark.parametrize("margin_mm", [0.0, 2.0, 5.0])
 def test_the_segmenter_s_answer_counts_as_far_beyond_the_mask_as_it_was_trained(scans, margin_mm):
     brain = np.zeros(GRID.shape, bool)
     brain[6:9, 7:9, 8] = True
-    result = segment(scans, brain, finds_edema_everywhere(margin_mm), WINDOW)
+    result = segment(scans, brain, finds_edema_everywhere(margin_mm), WINDOWS)
     found = result.classes
     places = np.argwhere(np.ones(GRID.shape, bool))
     distance_mm = 2.0 * np.linalg.norm(places[:, None] - np.argwhere(brain)[None], axis=2).min(axis=1)
@@ -71,7 +72,7 @@ def test_the_brain_s_edge_is_where_the_interpolated_logit_is_zero(scans):
         provenance={},
         logits=logits,
     )
-    found = strip(scans, model, WINDOW)
+    found = strip(scans, NetworkStripper(model), WINDOWS)
     # Between the coarse voxels of -5 and 1 lie two fine ones: at a quarter of the way -3.5, at three quarters
     # -0.5. Their interpolated probabilities would be 0.19 and 0.55, and the second would count as brain.
     expected = np.zeros(GRID.shape, bool)
@@ -87,7 +88,7 @@ def test_the_brain_s_edge_is_where_the_interpolated_logit_is_zero(scans):
 def test_a_margin_does_not_reach_into_the_empty_space_around_a_stripped_scan(scans):
     brain = scans.images["t1"].data[0] > 0
     scans.images["t1"].data[0, 7, 7, 7] = 0  # a hole in it is part of the brain all the same
-    found = segment(scans, brain, finds_edema_everywhere(8.0), WINDOW).classes
+    found = segment(scans, brain, finds_edema_everywhere(8.0), WINDOWS).classes
     np.testing.assert_array_equal(found > 0, brain)
 
 
@@ -110,7 +111,7 @@ def test_a_stripper_gets_the_landmarks_that_it_was_trained_with(scans):
     landmarks = [[0.0, 5.0, 20.0, 30.0, 35.0, 50.0, 55.0, 70.0, 80.0, 90.0, 100.0]]
     preprocess = VolumePreprocess(["t1"], None, Intensity.landmarks, Crop.none)
     model, shown = sees(preprocess, landmarks=landmarks)
-    strip(scans, model, WINDOW)
+    strip(scans, NetworkStripper(model), WINDOWS)
     expected = prepare_volume(scans.images["t1"], preprocess, landmarks=landmarks).image
     np.testing.assert_array_equal(shown[0], expected)
 
@@ -118,10 +119,10 @@ def test_a_stripper_gets_the_landmarks_that_it_was_trained_with(scans):
 @pytest.mark.parametrize(("known", "taken"), [("any", "flair"), ("t1", "t1")])
 def test_a_stripper_of_any_sequence_gets_the_reference(scans, known, taken):
     flair = Volume(scans.images["t1"].data ** 3, GRID)
-    both = Scans({"t1": scans.images["t1"], "flair": flair}, "flair", [])
+    both = Scans({"t1": scans.images["t1"], "flair": flair}, "flair")
     preprocess = VolumePreprocess([known], None, Intensity.minmax, Crop.none)
     model, shown = sees(preprocess)
-    strip(both, model, WINDOW)
+    strip(both, NetworkStripper(model), WINDOWS)
     np.testing.assert_array_equal(shown[0], prepare_volume(both.images[taken], preprocess).image)
 
 
@@ -162,7 +163,7 @@ def test_a_missing_sequence_reaches_the_network_as_zeros_in_its_own_channel(scan
         return torch.ones(3, *image.shape[1:])
 
     model.probabilities = probabilities
-    found = segment(scans, scans.images["t1"].data[0] > 0, model, WINDOW)
+    found = segment(scans, scans.images["t1"].data[0] > 0, model, WINDOWS)
     (image, names), *more = shown
     assert (names, more, found.sequences) == (["t1"], [], ("t1",))
     assert not image[0].any()
@@ -176,7 +177,7 @@ def test_the_tumour_is_cleaned_by_the_models_rule_but_its_probabilities_are_not(
     brain[6:9, 7:9, 8] = True  # 6 voxels of 8 mm3
     model = finds_edema_everywhere(0.0)
     model.cleaning = Cleaning(least_part_ml=0.05)
-    found = segment(scans, brain, model, WINDOW)
+    found = segment(scans, brain, model, WINDOWS)
     assert not found.classes.any()
     assert (found.regions[0][brain] == 1).all()
     assert not found.regions[:, ~brain].any()

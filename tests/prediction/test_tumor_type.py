@@ -25,7 +25,7 @@ def scans() -> Scans:
     image = np.zeros((1, SIDE, SIDE, SIDE), np.float32)
     image[0, 4:28, 4:28, 4:28] = 100
     image[0, 20:24, 20:24, 20:24] = 200
-    return Scans({"t1": Volume(image, GRID)}, "t1", [])
+    return Scans({"t1": Volume(image, GRID)}, "t1")
 
 
 def classifier(answer, *, stripped=False, margin_mm=0.0):
@@ -125,7 +125,7 @@ def test_the_classifier_is_shown_the_brain_and_its_margin(scans, margin_mm):
     brain = np.zeros(GRID.shape, bool)
     brain[12:18, 14:18, 16] = True
     grown = with_margin(brain, margin_mm, GRID.spacing_mm)
-    cut_out = Scans({"t1": Volume(scans.images["t1"].data * grown, GRID)}, "t1", [])
+    cut_out = Scans({"t1": Volume(scans.images["t1"].data * grown, GRID)}, "t1")
     shown = slices_shown(scans, brain, margin_mm)
     torch.testing.assert_close(shown, slices_shown(cut_out, grown, 0.0))
 

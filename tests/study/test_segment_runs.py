@@ -112,7 +112,7 @@ def test_the_share_of_a_tumour_beyond_the_fixed_crop_is_counted_in_voxels():
     truth[50:60, 100, 100] = 2  # 56 is the first voxel within: 6 of 10 lie beyond
     truth[100, 100, 135:145] = 1  # 140 is the last voxel within: 4 of 10 lie beyond
     grid = Grid(truth.shape, affine)
-    scans = Scans({"flair": Volume(truth[None].astype(np.float32), grid)}, "flair", [])
+    scans = Scans({"flair": Volume(truth[None].astype(np.float32), grid)}, "flair")
     assert _share_beyond_crop(truth, scans) == pytest.approx(10 / 20)
     assert _share_beyond_crop(np.zeros_like(truth), scans) == 0
 

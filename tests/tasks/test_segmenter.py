@@ -1,12 +1,14 @@
 """What a segmenter answers: classes or regions, from all of its sequences or some."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
 
 from brainseg.config.choices import Flips
 from brainseg.losses import RegionDiceBCELoss, deeply_supervised
+from brainseg.tasks.volumes import VALIDATION
 
 REGIONS = ("segmenter.output=regions", "segmenter.loss=region_dice_bce")
 SUBSETS = ("segmenter.subsets=[[flair,t1ce],[flair]]", "segmenter.subset_share=0.5")
@@ -76,7 +78,9 @@ def test_the_mean_over_mirror_images_treats_left_and_right_alike(segmenter, scan
 def test_all_mirror_images_are_eight(segmenter, scan, monkeypatch):
     model = segmenter()
     shown = []
-    monkeypatch.setattr(model, "logits", lambda image, *_: shown.append(image) or torch.zeros(4, 12, 10, 9))
+    monkeypatch.setattr(
+        model, "logits", lambda image, *_, **__: shown.append(image) or torch.zeros(4, 12, 10, 9)
+    )
     model.probabilities(scan, flips=Flips.all)
     assert len({tuple(image.flatten().tolist()) for image in shown}) == len(shown) == 8
 
@@ -96,7 +100,7 @@ def test_deep_supervision_trains_on_several_resolutions_and_answers_with_one(seg
 
 def test_the_mask_does_not_depend_on_how_many_windows_go_at_once(segmenter, scan):
     model = segmenter()
-    one, many = (model.logits(scan, batch_size=n) for n in (1, 5))
+    one, many = (model.logits(scan, windows=replace(VALIDATION, batch_size=n)) for n in (1, 5))
     torch.testing.assert_close(one, many, atol=1e-5, rtol=1e-4)
     assert torch.equal(model.classes_of(one), model.classes_of(many))
 

@@ -1,0 +1,252 @@
+"""The stage that outlines the tumour."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from brainseg.config import PredictConfig
+from brainseg.config.choices import Flips, Stage
+from brainseg.config.errors import ConfigError, ImageError
+from brainseg.config.gates import GatesConfig
+from brainseg.gates.judge import judge_tumor
+from brainseg.gates.tumor import TumorShape, shape_of_tumor
+from brainseg.images.labels import CLASSES, CONVENTIONS, REGIONS, Convention, from_classes
+from brainseg.images.layouts import Subject
+from brainseg.images.margin import with_margin
+from brainseg.images.nifti import write
+from brainseg.images.volume import Volume, ras_grid, to_ras
+from brainseg.inference import Windows, diameters
+from brainseg.inference.diameters import Diameters
+from brainseg.prediction.brain import Mask
+from brainseg.prediction.members import checkpoints_of, load_ensemble, missing_members
+from brainseg.prediction.models import landmarks_of, model_file
+from brainseg.prediction.network_time import Sizes, Work, work_on_volume
+from brainseg.prediction.scans import Scans
+from brainseg.prediction.stage import PipelineStage
+from brainseg.prediction.state import State
+from brainseg.preprocess.volumes import prepare_volume
+from brainseg.results.parts import LabelMeanings, SegmentationFacts
+from brainseg.results.result import Result
+from brainseg.runs.model_record import Member
+from brainseg.system.device import fast_precision
+from brainseg.tasks import Ensemble
+from brainseg.tasks.segmenter import MIRRORED
+
+DEFAULT_CONVENTION = "brats-2023"  # of label maps, where neither the options nor the segmenter say one
+WHOLE = list(REGIONS).index("whole_tumor")
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The tumour on the reference grid.
+
+    Args:
+        classes: (X, Y, Z), cleaned.
+        regions: Calibrated probability of each of `REGIONS`, (R, X, Y, Z), before cleaning.
+        sequences: What it was found in.
+        about: How it was found, for result.json.
+        convention: Of the label map that is written.
+        shape: Of the outline, once it is judged.
+    """
+
+    classes: NDArray[np.uint8]
+    regions: NDArray[np.float32]
+    sequences: tuple[str, ...]
+    about: SegmentationFacts | None = None
+    convention: Convention = CONVENTIONS[DEFAULT_CONVENTION]
+    shape: TumorShape | None = None
+
+    def write(self, folder: Path, name: str, scans: Scans, *, probabilities: bool) -> None:
+        labels = from_classes(self.classes, self.convention)
+        write(folder / f"{name}_tumor_labels.nii.gz", labels, scans.grid)
+        if probabilities:
+            write(folder / f"{name}_tumor_probabilities.nii.gz", self.regions, scans.grid)
+
+    def added_to(self, result: Result, scans: Scans) -> Result:
+        values = {str(value): CLASSES[index] for value, index in self.convention.classes.items()}
+        return replace(
+            result,
+            volumes_ml={**result.volumes_ml, **self._volumes_ml(scans.grid.voxel_ml)},
+            diameters_mm=self._diameters_mm(scans),
+            label_convention=LabelMeanings(self.convention.name, values),
+            segmentation=self.about,
+        )
+
+    def _volumes_ml(self, voxel_ml: float) -> dict[str, float]:
+        parts = {region: np.isin(self.classes, members) for region, members in REGIONS.items()}
+        parts |= {
+            name: self.classes == index for index, name in enumerate(CLASSES) if index and name not in parts
+        }
+        return {name: round(float(part.sum()) * voxel_ml, 3) for name, part in parts.items()}
+
+    def _diameters_mm(self, scans: Scans) -> dict[str, Diameters | None]:
+        """Of each region's largest piece; None for a region that is not there."""
+        classes = to_ras(Volume(self.classes[None], scans.grid))
+        return {
+            region: diameters(np.isin(classes.data[0], members), classes.grid.spacing_mm)
+            for region, members in REGIONS.items()
+        }
+
+
+@dataclass(frozen=True)
+class SegmentStage(PipelineStage):
+    """The tumour within the brain, by one segmenter or by several that answer together."""
+
+    model: Ensemble | None
+    windows: Windows
+    flips: Flips
+    convention: Convention
+    members: Sequence[Member] = ()
+    remarks: Sequence[str] = ()
+
+    name = Stage.segment
+    model_name = "segmenter"
+    makes = "outline of the tumour"
+
+    @classmethod
+    def load(cls, options: PredictConfig, device: torch.device) -> Self:
+        given, windows, flips = options.segmenter, Windows.of(options.window), options.window.flips
+        if not given:
+            return cls(None, windows, flips, _convention(options.labels, None))
+        model, files = load_ensemble(given, device), checkpoints_of(given)
+        modules = dict(zip(files, model.members, strict=True))
+        return cls(
+            model,
+            windows,
+            flips,
+            _convention(options.labels, model),
+            [model_file(path, module) for path, module in modules.items()],
+            missing_members(given, modules),
+        )
+
+    def needs(self, subject: Subject) -> list[str]:
+        assert self.model is not None
+        return usable_sequences(self.model, subject.images, subject.id)
+
+    @property
+    def needs_brain(self) -> bool:
+        return True
+
+    def run(self, state: State) -> State:
+        model = self.model
+        assert model is not None
+        if state.brain is None:
+            state = state.with_warnings(
+                "segmented without a brain mask, which the segmenter was not trained for"
+            )
+        tumor = segment(state.scans, state.brain, model, self.windows, self.flips)
+        state = state.with_outcome(replace(tumor, convention=self.convention))
+        used, every = list(tumor.sequences), list(model.config.preprocess.modalities)
+        return state if used == every else state.with_warnings(_subset_in_words(model, used, every))
+
+    def judge(self, state: State, limits: GatesConfig) -> State:
+        tumor = state.outcome(Segmentation)
+        if tumor is None:
+            return state
+        shape = _shape(tumor, state.brain, state.scans)
+        return state.with_outcome(replace(tumor, shape=shape)).with_gates(judge_tumor(shape, limits))
+
+    def work(self, sizes: Sizes, limits: GatesConfig | None) -> list[Work]:
+        members = [] if self.model is None else self.model.members
+        times = len(MIRRORED[self.flips])
+        return [work_on_volume(one, sizes.brain_mm, self.windows, times=times) for one in members]
+
+
+def usable_sequences(model: Ensemble, there: Collection[str], whose: str) -> list[str]:
+    """The sequences that a segmenter will be shown: all that it knows, or a subset that it was trained for.
+
+    The largest subset whose sequences are all there is taken.
+
+    Args:
+        model: The segmenter.
+        there: The sequences that there are.
+        whose: The subject, for the message.
+
+    Raises:
+        ImageError: There is no such subset.
+    """
+    every = list(model.config.preprocess.modalities)
+    known = [every, *model.subsets]
+    if fitting := [names for names in known if set(names) <= set(there)]:
+        return max(fitting, key=len)
+    trained_with = ", or ".join(" and ".join(names) for names in known)
+    missing = ", ".join(name for name in every if name not in there)
+    raise ImageError(
+        f"{whose} has {', '.join(there)} but lacks {missing}: the segmenter was trained with {trained_with}; "
+        "add the file, or leave out segmenter="
+    )
+
+
+def segment(
+    scans: Scans, brain: Mask | None, model: Ensemble, windows: Windows, flips: Flips = Flips.none
+) -> Segmentation:
+    """The tumour inside the brain and its margin, from the sequences that the model was trained with.
+
+    Raises:
+        ImageError: The sequences that there are make up no subset that it was trained for.
+    """
+    every = list(model.config.preprocess.modalities)
+    there = usable_sequences(model, scans.images, "the scan")
+    volume = Volume(np.concatenate([scans.on_reference(name).data for name in there]), scans.grid)
+    if brain is not None and model.config.margin_mm:
+        # And around it what the scan holds: a stripped one is empty there.
+        near = with_margin(brain, model.config.margin_mm, scans.grid.spacing_mm)
+        brain = brain | (near & (volume.data != 0).any(axis=0))
+    settings = replace(model.config.preprocess, modalities=there)
+    places = [every.index(name) for name in there]
+    landmarks = landmarks_of(model)
+    prepared = prepare_volume(volume, settings, brain, landmarks and [landmarks[place] for place in places])
+    del volume  # not to be held beside the network's feature maps
+    image = prepared.image
+    if there != every:
+        image = np.zeros((len(every), *prepared.grid.shape), np.float32)
+        image[places] = prepared.image
+    with torch.inference_mode(), fast_precision(model.device):
+        found = model.probabilities(
+            torch.from_numpy(np.ascontiguousarray(image)).to(model.device),
+            None if there == every else there,
+            flips,
+            windows=windows.at(prepared.origin),
+        )
+    # Decided where the network looked, which is often less than half of the scan; all else is background.
+    probabilities = torch.from_numpy(prepared.at_source(found.float().cpu().numpy(), nearest=False))
+    inside = 1 if brain is None else prepared.cut(brain)
+    classes = prepared.paste((model.decided(probabilities).numpy() * inside)[None].astype(np.uint8))[0]
+    regions = prepared.paste(model.regions(probabilities).numpy() * inside)
+    classes = model.cleaning(classes, scans.grid.spacing_mm)
+    about = SegmentationFacts(there, len(model.members), str(flips), model.cleaning, model.temperatures)
+    return Segmentation(classes, regions, tuple(there), about)
+
+
+def _convention(asked: str | None, model: Ensemble | None) -> Convention:
+    """How the labels are written: as asked for, else as the segmenter's data had them."""
+    learnt = None if model is None else model.provenance.get("facts", {}).get("label_convention")
+    name = learnt if asked is None else asked
+    name = name or DEFAULT_CONVENTION
+    if name not in CONVENTIONS:
+        raise ConfigError(f"labels must be one of {', '.join(CONVENTIONS)}, got {name}")
+    return CONVENTIONS[name]
+
+
+def _subset_in_words(model: Ensemble, used: list[str], every: list[str]) -> str:
+    cost = model.cost(used)
+    said = "" if cost is None else f", which cost {cost:.3f} of the whole tumour's Dice on validation scans"
+    return f"segmented from {' and '.join(used)} instead of {', '.join(every)}{said}"
+
+
+def _shape(tumor: Segmentation, brain: Mask | None, scans: Scans) -> TumorShape:
+    def upright(array_XYZ: NDArray[Any]) -> NDArray[Any]:
+        array: NDArray[Any] = to_ras(Volume(array_XYZ[None], scans.grid)).data[0]
+        return array
+
+    return shape_of_tumor(
+        upright(tumor.classes),
+        upright(tumor.regions[WHOLE]),
+        None if brain is None else upright(brain),
+        ras_grid(scans.grid).spacing_mm,
+    )
