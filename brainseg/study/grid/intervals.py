@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
-from scipy.stats import norm, t
+from scipy.stats import binomtest, t
 
 CONFIDENCE = 0.95
 
@@ -21,16 +21,12 @@ class Estimate:
 
 
 def wilson(right: int, n: int) -> tuple[float, float]:
-    """Wilson's score interval of a share: right of n.
+    """Wilson's score interval of a share, right of n (Wilson 1927, without the correction for continuity).
 
-    Wilson 1927, without the correction for continuity. Unlike mean +- 1.96 sigma it stays within [0, 1] and
-    keeps a width where all or none are right.
+    Unlike mean +- 1.96 sigma it stays within [0, 1] and keeps a width where all or none are right.
     """
-    z = float(norm.ppf((1 + CONFIDENCE) / 2))
-    share, widening = right / n, 1 + z**2 / n
-    middle = (share + z**2 / (2 * n)) / widening
-    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / widening
-    return max(0.0, middle - half), min(1.0, middle + half)
+    found = binomtest(right, n).proportion_ci(CONFIDENCE, method="wilson")
+    return float(found.low), float(found.high)
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
@@ -40,8 +36,9 @@ def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
     """
     if len(values) < 2 or max(values) == min(values):
         return None
-    half = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
-    return fmean(values) - half, fmean(values) + half
+    standard_error = stdev(values) / math.sqrt(len(values))
+    low, high = t.interval(CONFIDENCE, len(values) - 1, loc=fmean(values), scale=standard_error)
+    return float(low), float(high)
 
 
 def mean_of(values: Sequence[float]) -> Estimate:
