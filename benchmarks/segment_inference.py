@@ -151,7 +151,7 @@ def _ours(checkpoint: Path) -> tuple[Callable[[Volume], Classes], list[str]]:
     from brainseg.prediction.models import load_ensemble
     from brainseg.prediction.scans import Scans, brain_if_stripped
     from brainseg.prediction.stages import segment
-    from brainseg.study.trained_runs import WINDOW
+    from brainseg.study.held_out import WINDOW
 
     model = load_ensemble(checkpoint, torch.device("cpu"))
     model.config = replace(model.config, preprocess=replace(model.config.preprocess, crop=Crop.nonzero))

@@ -104,7 +104,7 @@ def _ours(checkpoint: str) -> Callable[[Path], Mask]:
     from brainseg.images import nifti
     from brainseg.prediction.scans import Scans
     from brainseg.prediction.stages import strip
-    from brainseg.study.trained_runs import WINDOW
+    from brainseg.study.held_out import WINDOW
     from brainseg.tasks import SkullStripper
 
     model = load_model(checkpoint, task="skullstripper")

@@ -1,4 +1,4 @@
-"""Means with 95 % intervals: of one run by the number of its slices, of several runs by how they differ."""
+"""Means with intervals of 95 %: from the number of slices of one run, or from how several runs differ."""
 
 import math
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean, and the 95 % interval around it where there is a ground for one."""
+    """A mean, and the interval of 95 % around it if one can be given."""
 
     mean: float
     low: float | None = None
     high: float | None = None
-    how: str = ""  # on which ground, e.g. "Wilson, 40 of 53"
+    how: str = ""  # how the interval was made, e.g. "Wilson, 40 of 53"
 
 
 def wilson(right: int, n: int) -> tuple[float, float]:
@@ -42,7 +42,7 @@ def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def mean_of(values: Sequence[float]) -> Estimate:
-    """The mean of one value or more with the t interval, if they have one."""
+    """The mean of one or more values, with the t interval if they have one."""
     interval = t_interval(values)
     if interval is None:
         return Estimate(fmean(values))
@@ -50,17 +50,17 @@ def mean_of(values: Sequence[float]) -> Estimate:
 
 
 def mean_loss(losses: Sequence[float]) -> Estimate:
-    """The mean over runs with the t interval, which begins at 0 at the lowest."""
+    """The mean over runs with the t interval, cut off at 0."""
     estimate = mean_of(losses)
     return estimate if estimate.low is None else replace(estimate, low=max(0.0, estimate.low))
 
 
 def mean_accuracy(accuracies: Sequence[float], counts: Sequence[tuple[int, int] | None]) -> Estimate:
-    """The mean over runs with the t interval; Wilson's for one run, or where all runs agree exactly.
+    """The mean over runs with the t interval; with Wilson's for one run, or where all runs agree exactly.
 
     Args:
-        accuracies: One of each run, at least one.
-        counts: Right ones and slices of each run, None where unknown.
+        accuracies: One for each run, at least one.
+        counts: For each run how many slices were right, and how many there are; None where not known.
     """
     estimate = mean_of(accuracies)
     if estimate.low is not None and estimate.high is not None:
@@ -73,14 +73,14 @@ def mean_accuracy(accuracies: Sequence[float], counts: Sequence[tuple[int, int] 
 
 
 def overlap(one: Estimate, other: Estimate) -> bool | None:
-    """Whether two intervals share a value; None if either is not known."""
+    """Whether two intervals share a value; None if one of them is not known."""
     if one.low is None or one.high is None or other.low is None or other.high is None:
         return None
     return one.low <= other.high and other.low <= one.high
 
 
 def interval(estimate: Estimate) -> str:
-    """Its bounds, or "" where it has none."""
+    """The bounds of an estimate as text; "" where it has none."""
     if estimate.low is None or estimate.high is None:
         return ""
     return f"{estimate.low:.4f} to {estimate.high:.4f}"

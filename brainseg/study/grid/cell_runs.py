@@ -1,37 +1,32 @@
-"""What one run of the classifier left in its folder."""
+"""One run of a cell of the grid: its settings, how far it has come, and its numbers."""
 
-import csv
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from types import NoneType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from brainseg.config.errors import UserError
 from brainseg.files.plain import read_json
-from brainseg.metrics import confusion_matrix
-from brainseg.reporting.curves import Curves, best_epoch, read_curves
-from brainseg.runs.config import CONFIG, SPLIT, read_run_config, read_split, require
+from brainseg.reporting.curves import Curves, best_epoch
+from brainseg.runs.config import CONFIG, SPLIT, read_split, require
+from brainseg.study.classifier_files import (
+    Predictions,
+    read_classifier_config,
+    read_predictions,
+    read_trained_curves,
+)
 from brainseg.study.published import Cell
 
-COLLAPSE_MARGIN = 0.02  # above the largest class's share; up to there naming it always is as good
-_NO_CLASS = {"file", "part", "truth"}  # the columns of predictions.csv that are no probability
+Read = TypeVar("Read")
+COLLAPSE_MARGIN = 0.02  # above the share of the largest class
 IMAGES = {"KaggleSlices": "Kaggle slices", "PhantomData": "phantoms (synthetic heads)"}
-# What is read of every config, and what of those of a grid.
 _NEEDED: dict[str, type | tuple[type, ...]] = {
-    "seed": int,
-    "test": bool,
-    "trainer.max_epochs": int,
-    "classifier.backbone": str,
-    "data._target_": str,
-}
-_NEEDED_OF_CELL: dict[str, type | tuple[type, ...]] = {
     "classifier.loss": str,
     "classifier.optimizer": str,
     "classifier.head": str,
@@ -53,28 +48,8 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Predictions:
-    """What the best checkpoint guessed on the part that was scored."""
-
-    part: str  # test, or val where there is no test part
-    classes: tuple[str, ...]
-    files: tuple[str, ...]
-    truth: NDArray[np.int_]  # (N,) places in `classes`
-    probabilities: NDArray[np.float64]  # (N, K)
-
-    @property
-    def guess(self) -> NDArray[np.int_]:
-        """(N,) places in `classes`."""
-        return np.asarray(self.probabilities.argmax(axis=1))
-
-    def confusion(self) -> NDArray[np.int_]:
-        """Counts (K, K): rows are the truth, columns the guess."""
-        return confusion_matrix(self.guess, self.truth, len(self.classes))
-
-
-@dataclass(frozen=True)
-class Run:
-    """A job of a sweep, as far as it has come. Epochs count from 0."""
+class CellRun:
+    """A run of the grid, or a job that has not started yet. Epochs count from 0."""
 
     cell: Cell
     seed: int
@@ -82,19 +57,27 @@ class Run:
     varied: str = ""  # what the sweep varies besides cell and seed, e.g. "data.fold=1"
     folder: Path | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
-    epochs: int = 0  # wanted
-    curves: Curves = field(default_factory=dict)  # of epochs that were trained to their end
-    val_classes: Mapping[str, int] = field(
-        default_factory=dict
-    )  # slices of each class in the validation part
+    epochs: int = 0  # that the run was asked for
+    curves: Curves = field(default_factory=dict)  # of the epochs that were trained to their end
+    val_classes: Mapping[str, int] = field(default_factory=dict)  # validation slices of each class
     scored: str = ""  # part and accuracy of the best checkpoint, e.g. "test: 0.9123"
     predictions: Predictions | None = None
     faults: tuple[str, ...] = ()
 
     @property
+    def name(self) -> str:
+        """What tells it from the other runs of its cell."""
+        return f"seed {self.seed}" + (f", {self.varied}" if self.varied else "")
+
+    @property
     def last_epoch(self) -> int | None:
         """The last one that was validated."""
         return max(self.curves.get("val/accuracy", {}), default=None)
+
+    @property
+    def epochs_said(self) -> str:
+        """How many of its epochs were validated, e.g. "3 of 15 epochs"."""
+        return f"{0 if self.last_epoch is None else self.last_epoch + 1} of {self.epochs} epochs"
 
     @property
     def accuracy(self) -> float | None:
@@ -127,10 +110,10 @@ class Run:
 
     @property
     def count(self) -> tuple[int, int] | None:
-        """Slices of the validation part that were right after the last epoch, and all of them.
+        """How many slices of the validation part were right after the last epoch, and how many there are.
 
-        None where the accuracy is no whole number of the slices in split.json: only some batches were
-        validated, or a sampler repeated some.
+        None where the accuracy does not stand for a whole number of the slices in split.json: only some
+        batches were validated, or a sampler repeated some.
         """
         n = sum(self.val_classes.values())
         if not n or self.accuracy is None:
@@ -140,51 +123,58 @@ class Run:
 
     @cached_property
     def largest_share(self) -> float | None:
-        """Of the validation part, the share of its most frequent class."""
+        """The share of the most frequent class in the validation part."""
         n = sum(self.val_classes.values())
         return max(self.val_classes.values()) / n if n else None
 
     @cached_property
     def collapse(self) -> str | None:
-        """Why the network is taken to ignore its input; None if it is not."""
+        """Why the network seems to ignore its input; None if it does not."""
         share = self.largest_share
-        if self.accuracy is not None and share is not None and self.accuracy <= share + COLLAPSE_MARGIN:
+        if self.accuracy is not None and share is not None and is_collapsed(self.accuracy, share):
             return f"the largest class has {share:.1%}"
         if self.predictions is not None and len(np.unique(self.predictions.guess)) == 1:
             return f"all guesses are {self.predictions.classes[self.predictions.guess[0]]}"
         return None
 
 
-def read_run(folder: Path) -> Run:
-    """A run by its folder. What cannot be read is named in its faults and left out.
+def is_collapsed(accuracy: float, largest_share: float) -> bool:
+    """Whether a network is about as good as one that always names the largest class."""
+    return accuracy <= largest_share + COLLAPSE_MARGIN
+
+
+def read_cell_run(folder: Path) -> CellRun:
+    """The run in a folder. A file that cannot be read is left out and named in `faults`.
 
     Raises:
-        UserError: Its config cannot be read, or it is no run of the classifier.
+        UserError: Its config cannot be read, or it is not a run of the classifier.
     """
     config = read_cell_config(folder / CONFIG)
-    faults: list[str] = []
-    split = _kept(faults, read_split, folder / SPLIT) or {}
-    curves, wrong = _curves(folder / "metrics.csv")
+    split, split_fault = _read_if_there(read_split, folder / SPLIT)
+    predictions, predictions_fault = _read_if_there(read_predictions, folder / "predictions.csv")
+    scored, scored_fault = _read_if_there(_scored, folder / "scores.json")
+    curves, curves_fault = _curves(folder / "metrics.csv")
     epochs = int(config["trainer"]["max_epochs"])
     validated = max(curves.get("val/accuracy", {}), default=-1) + 1
     # With test=false nothing is scored, and the last epoch is the end.
     done = (folder / "scores.json").is_file() or (not config["test"] and validated >= epochs)
-    if done and wrong:  # one that goes on may have no metrics yet, or half a line of them
-        faults.append(wrong)
+    cut_short = ""
     if done and 0 < validated < epochs:
-        faults.append(f"{folder}: its numbers are of {validated} of {epochs} epochs")
-    return Run(
+        cut_short = f"{folder}: its numbers are of {validated} of {epochs} epochs"
+    if not done:  # one that goes on may have no metrics yet, or half a line of them
+        curves_fault = ""
+    return CellRun(
         cell=cell_of(config),
         seed=int(config["seed"]),
         state=State.done if done else State.unfinished,
         folder=folder,
-        settings=settings_of(config) | _slices(split),
+        settings=settings_of(config) | _slices(split or {}),
         epochs=epochs,
         curves=curves,
-        val_classes=Counter(Path(name).parent.name for name in split.get("val", [])),
-        scored=_kept(faults, _scored, folder / "scores.json") or "",
-        predictions=_kept(faults, read_predictions, folder / "predictions.csv"),
-        faults=tuple(faults),
+        val_classes=Counter(Path(name).parent.name for name in (split or {}).get("val", [])),
+        scored=scored or "",
+        predictions=predictions,
+        faults=tuple(filter(None, (split_fault, curves_fault, cut_short, scored_fault, predictions_fault))),
     )
 
 
@@ -194,7 +184,7 @@ def cell_of(config: Mapping[str, Any]) -> Cell:
 
 
 def settings_of(config: Mapping[str, Any]) -> dict[str, str]:
-    """What the report's section 3.3 states of its grid, as this config has it."""
+    """What section 3.3 of the student report states about its grid, as this config has it."""
     recipe = config["classifier"]
     images = str(config["data"]["_target_"]).rpartition(".")[2]
     weights = "random"
@@ -218,41 +208,31 @@ def _slices(split: Mapping[str, Any]) -> dict[str, str]:
     return {"training slices": f"{train} of {train + val}"}
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """A config of the classifier as Hydra stored it, with its references filled in.
+def read_cell_config(path: Path) -> dict[str, Any]:
+    """A config of the classifier with all that `cell_of` and `settings_of` read.
 
     Raises:
         UserError: It cannot be read, or is of another model.
     """
-    config = read_run_config(path)
-    if config.get("task") != "classifier":
-        raise UserError(f"{path}: is no config of model=classifier")
+    config = read_classifier_config(path)
     require(config, path, _NEEDED)
     return config
 
 
-def read_cell_config(path: Path) -> dict[str, Any]:
-    """The same, with all that `cell_of` and `settings_of` read."""
-    config = read_config(path)
-    require(config, path, _NEEDED_OF_CELL)
-    return config
-
-
-def _kept(faults: list[str], read: Any, path: Path) -> Any:
-    """What `read` makes of a file, or None with the fault kept. A file that is not there yet is no fault."""
+def _read_if_there(read: Callable[[Path], Read], path: Path) -> tuple[Read | None, str]:
+    """What `read` makes of a file, or None and what is wrong. A file that is not there yet is no fault."""
     try:
-        return read(path)
+        return read(path), ""
     except FileNotFoundError:
-        return None
+        return None, ""
     except UserError as error:
-        faults.append(str(error))
+        return None, str(error)
     except (OSError, ValueError) as error:
-        faults.append(f"{path}: cannot be read ({type(error).__name__})")
-    return None
+        return None, f"{path}: cannot be read ({type(error).__name__})"
 
 
 def _scored(path: Path) -> str:
-    """Part and accuracy, which is a number or has its interval beside it."""
+    """Part and accuracy. The accuracy is a number, or has its interval beside it."""
     scores = read_json(path)
     try:
         accuracy = scores["accuracy"]
@@ -263,45 +243,10 @@ def _scored(path: Path) -> str:
 
 
 def _curves(metrics_csv: Path) -> tuple[Curves, str]:
-    """The curves, or none and what is wrong."""
+    """The curves, or none and what is wrong. Here it is a fault if the file is not there."""
     try:
-        return trained_curves(metrics_csv), ""
+        return read_trained_curves(metrics_csv), ""
     except UserError as error:
         return {}, str(error)
     except (OSError, ValueError) as error:
         return {}, f"{metrics_csv}: cannot be read ({type(error).__name__})"
-
-
-def trained_curves(metrics_csv: Path) -> Curves:
-    """The curves of a run without what was logged after training.
-
-    A run without a test part scores its best checkpoint on the validation part; Lightning logs that as one
-    more epoch, which has a val/accuracy but no train/loss.
-    """
-    curves = read_curves(metrics_csv)
-    with metrics_csv.open(newline="") as file:
-        # Not taken from the curves: they leave out a loss that is not finite, and the epoch was trained.
-        trained = [int(row["epoch"]) for row in csv.DictReader(file) if row.get("train/loss")]
-    last = max(trained, default=-1)
-    kept = {name: {e: value for e, value in curve.items() if e <= last} for name, curve in curves.items()}
-    return {name: curve for name, curve in kept.items() if curve}
-
-
-def read_predictions(path: Path) -> Predictions:
-    """The predictions of a run: file, part, truth, and a probability for each class.
-
-    Raises:
-        UserError: The file has other columns, or a value that is no probability.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        classes = tuple(name for name in rows[0] if name not in _NO_CLASS)
-        probabilities = np.array([[float(row[name]) for name in classes] for row in rows])
-        truth = [classes.index(row["truth"]) for row in rows]
-    except (KeyError, IndexError, ValueError, TypeError) as error:
-        raise UserError(
-            f"{path}: needs file, part, truth and a column of probabilities for each class ({error})"
-        ) from error
-    files = tuple(row["file"] for row in rows)
-    return Predictions(rows[0]["part"], classes, files, np.array(truth), probabilities)

@@ -121,7 +121,7 @@ def open_run(folder: Path, task: str, checkpoint: str, device: str, advice: str)
     return VolumeRun(folder, config, model, data, part, [c for c in data.cases() if c.id in split[part]])
 
 
-def named_apart(runs: Sequence[VolumeRun]) -> list[str]:
+def distinct_names(runs: Sequence[VolumeRun]) -> list[str]:
     """The runs' names; those that several runs share get the folder's name behind them."""
     names = [run.name for run in runs]
     return [
