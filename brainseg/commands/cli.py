@@ -282,21 +282,21 @@ def evaluate(
 
 
 def _evaluate_brains(truth: Path, guess: Path, output: Path | None) -> list[str]:
-    from brainseg.evaluation.brains import SCORES, evaluate_brains, write_evaluation
+    from brainseg.evaluation.brains import SCORES, evaluate_brains, write_brain_evaluation
 
     found = evaluate_brains(truth, guess)
     table = Table("scan", *(name.replace("_", " ") for name in SCORES))
-    for mask in found.masks:
-        values = [f"{mask.scores[name]:.3f}" for name in SCORES] if mask.scores else [""] * len(SCORES)
-        table.add_row(cell(mask.name), *values)
+    for case in found.cases:
+        values = [f"{case.scores[name]:.3f}" for name in SCORES] if case.scores else [""] * len(SCORES)
+        table.add_row(cell(case.name), *values)
     if found.medians:
         intervals = [f"{m:.3f}\n{low:.3f} to {high:.3f}" for m, low, high in found.medians.values()]
         table.add_section()
         table.add_row("median\n95 %", *intervals)
     _console().print(table)
     if output is not None:
-        write_evaluation(found, output)
-    return [f"{mask.name}: {mask.fault}" for mask in found.faults]
+        write_brain_evaluation(found, output)
+    return [f"{case.name}: {case.fault}" for case in found.faults]
 
 
 def _evaluate_tumors(truth: Path, guess: Path, protocol: str, labels: str, output: Path | None) -> list[str]:

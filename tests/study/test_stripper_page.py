@@ -52,7 +52,7 @@ def test_whole_heads_are_scored_as_predict_and_evaluate_would(plain_run, options
     chosen = options(scan, "classifier=null", "segmenter=null", output=tmp_path / "out")
     assert predict(chosen) == 0
     found = evaluate_brains(mask, mask_of(tmp_path / "out"))
-    assert found.masks[0].scores == pytest.approx(ours["heads"][head])
+    assert found.cases[0].scores == pytest.approx(ours["heads"][head])
     truth, image = read_labels(mask).data[0] > 0, read(scan)
     by_hand = dice(truth, otsu_brain(image.data[0], image.grid.spacing_mm))
     assert otsu["heads"][head]["dice"] == pytest.approx(by_hand)
