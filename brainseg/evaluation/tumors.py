@@ -76,7 +76,7 @@ def evaluate_tumors(truth: Path, guess: Path, protocol: str, labels: str = "auto
 
 
 def write_tumor_evaluation(found: TumorEvaluation, folder: Path) -> None:
-    """Write scores.csv (a row for each case), lesions.csv (for each lesion) and scores.json (with summaries)."""
+    """Write scores.csv (a row for each case), lesions.csv (for each lesion), scores.json (with summaries)."""
     folder.mkdir(parents=True, exist_ok=True)
     write_scores(folder / "scores.csv", found.cases, list(found.summaries), protocol=found.protocol)
     if found.protocol != "brats-legacy":

@@ -35,9 +35,9 @@ def test_the_matrix_counts_each_pair_once(dtype):
 
 
 def test_a_probability_on_the_border_of_two_bins_counts_in_the_lower():
-    # (0.5, 0.6] holds 0.55 and 0.6, one of them right: |1.15 - 1| / 2. Apart it would be 0.45 / 2 + 0.6 / 2.
+    # (8/15, 9/15] holds 0.55 and 0.6, and one is right: |1.15 - 1| / 2. In two bins: (0.45 + 0.6) / 2.
     probabilities = np.array([[0.55, 0.45], [0.6, 0.4]])
-    assert calibration_error(probabilities, np.array([0, 1]), bins=10) == pytest.approx(0.15 / 2)
+    assert calibration_error(probabilities, np.array([0, 1])) == pytest.approx(0.15 / 2)
 
 
 def test_scores_of_classes_are_scikit_learn_s(cohort):
