@@ -104,9 +104,7 @@ def test_one_epoch_makes_a_picture(tmp_path):
 
 
 def test_a_missing_file_names_what_would_write_it(tmp_path):
-    with pytest.raises(
-        UserError, match=r"metrics.csv is not there; curves are drawn from what logger=csv writes"
-    ):
+    with pytest.raises(UserError, match=r"metrics.csv is missing; train with logger=csv, which writes it"):
         read_curves(tmp_path / "metrics.csv")
 
 
