@@ -58,7 +58,7 @@ def write_scores(
     Args:
         path: The .csv file.
         cases: In the order of the rows.
-        names: Of the scores, in the order of the columns. A case without a score has an empty cell.
+        names: The scores that are columns, in their order. A case without a score has an empty cell.
         protocol: As `metrics.score_case` has it.
     """
     counted = {} if protocol is None else {"protocol": protocol}

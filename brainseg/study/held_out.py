@@ -62,7 +62,7 @@ def open_runs(
 
     Args:
         folders: Runs, or sweeps of them.
-        task: Of the models, e.g. "segmenter".
+        task: What the models do, e.g. "segmenter".
         checkpoint: "best" or "last".
         device: As predict.py has it.
         advice: What the user can do if a run's data keeps no scans.
@@ -94,7 +94,7 @@ def open_run(folder: Path, task: str, checkpoint: str, device: str, advice: str)
 
     Args:
         folder: As train.py left it.
-        task: Of the model, e.g. "segmenter".
+        task: What the model does, e.g. "segmenter".
         checkpoint: "best" or "last".
         device: As predict.py has it.
         advice: What the user can do if the run's data keeps no scans.

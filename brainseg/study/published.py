@@ -34,10 +34,9 @@ _SAME_FAMILY = {
     "categorical_hinge": "categorical hinge",
 }
 
-VALIDATION_SLICES = 1143  # all 36 accuracies are k / 1143, cut off after four decimals
 LARGEST_CLASS_SHARE = 1595 / 5712  # notumor in the Training folder; a fifth of it was kept for validation
 NOT_STATED = "not stated"
-SETTINGS = {  # section 3.3; the number of slices follows from 1143, which is a fifth of 5712
+SETTINGS = {  # section 3.3; the number of slices follows from the accuracies, which are all k / 1143
     "images": "Kaggle slices",
     "image side (pixels)": "128",
     "weights at the start": "ImageNet",
@@ -168,10 +167,3 @@ def family(loss: str) -> str:
 def rank(cell: Cell) -> int:
     """The place of a cell among the 36 by accuracy. The best has 1; equal cells share the better place."""
     return 1 + sum(other.accuracy > PUBLISHED[cell].accuracy for other in PUBLISHED.values())
-
-
-def n_right(accuracy: float, n: int = VALIDATION_SLICES) -> int | None:
-    """The k for which k / n is `accuracy` when it is cut off after four decimals; None if there is none."""
-    shown = round(accuracy * 10_000)
-    k = -(-shown * n // 10_000)  # the least k with k / n >= accuracy
-    return k if k <= n and k * 10_000 // n == shown else None

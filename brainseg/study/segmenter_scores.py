@@ -51,7 +51,7 @@ def segmenter_scores(run: VolumeRun, *, name: str, checkpoint: str) -> Segmenter
     """Score the model of a run on its scans.
 
     Args:
-        run: Of the segmenter.
+        run: A run of the segmenter.
         name: What the page calls it.
         checkpoint: "best" or "last".
     """

@@ -82,7 +82,7 @@ def stripper_scores(run: VolumeRun, *, name: str, checkpoint: str, patches: int)
     """Score the model of a run on its heads.
 
     Args:
-        run: Of the skull stripper.
+        run: A run of the skull stripper.
         name: What the page calls it.
         checkpoint: "best" or "last".
         patches: Random ones of each head.

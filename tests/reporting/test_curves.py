@@ -110,5 +110,5 @@ def test_a_missing_file_names_what_would_write_it(tmp_path):
 
 def test_a_run_without_an_epoch_is_told_so(tmp_path):
     file = write(tmp_path / "metrics.csv", {"step": 0, "lr-AdamW": 0.1})
-    with pytest.raises(UserError, match="no row with an epoch; was the run stopped"):
+    with pytest.raises(UserError, match="no row with an epoch; the run was probably stopped"):
         draw_curves(file, tmp_path / "curves.png")

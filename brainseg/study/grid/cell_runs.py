@@ -81,17 +81,17 @@ class CellRun:
 
     @property
     def accuracy(self) -> float | None:
-        """Of the validation part after the last epoch, as Keras evaluates."""
+        """The accuracy on the validation part after the last epoch, as Keras evaluates."""
         return None if self.last_epoch is None else self.curves["val/accuracy"][self.last_epoch]
 
     @property
     def loss(self) -> float | None:
-        """Of the validation part after the last epoch; None also where it was not finite."""
+        """The loss on the validation part after the last epoch; None also where it was not finite."""
         return None if self.last_epoch is None else self.curves.get("val/loss", {}).get(self.last_epoch)
 
     @property
     def train_loss(self) -> float | None:
-        """Mean of the last epoch, where it is finite."""
+        """The mean training loss of the last epoch, if it is finite."""
         return None if self.last_epoch is None else self.curves.get("train/loss", {}).get(self.last_epoch)
 
     @property

@@ -36,20 +36,20 @@ class CellResult:
 
     @property
     def accuracy(self) -> Estimate | None:
-        """Of the validation part after the last epoch."""
+        """The accuracy on the validation part after the last epoch."""
         accuracies = [run.accuracy for run in self.used if run.accuracy is not None]
         return mean_accuracy(accuracies, [run.count for run in self.used]) if accuracies else None
 
     @property
     def loss(self) -> Estimate | None:
-        """Of the validation part after the last epoch; None if it was not finite in any run."""
+        """The loss on the validation part after the last epoch; None if a run has none that is finite."""
         losses = [run.loss for run in self.used]
         finite = [loss for loss in losses if loss is not None]
         return mean_loss(finite) if finite and len(finite) == len(losses) else None
 
     @property
     def best_accuracy(self) -> Estimate | None:
-        """Of the best epoch of each run. It is too good: the slices that measure it have chosen it."""
+        """The accuracy of each run's best epoch. It is too good: the slices that measure it have chosen it."""
         best = [run.best_accuracy for run in self.used if run.best_accuracy is not None]
         return mean_of(best) if best else None
 
