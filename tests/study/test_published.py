@@ -24,7 +24,6 @@ from brainseg.study.published import (
     rank,
 )
 
-
 VALIDATION_SLICES = 1143
 
 
