@@ -442,7 +442,7 @@ def report_skullstrip(
     """Tables 4 and 5, figure 1: skull strippers scored on random patches and on whole heads, beside Otsu."""
     from brainseg.study.stripper_page import write_skullstrip_page
 
-    page = write_skullstrip_page(folders, output, checkpoint.value, patches, device)
+    page = write_skullstrip_page(folders, output, checkpoint=checkpoint.value, patches=patches, device=device)
     say(*page.lines, f"page: {page.path}")
 
 
@@ -461,7 +461,7 @@ def report_segmentation(
     """Table 6 and figure 24: segmenters scored by three protocols on scans that were kept from them."""
     from brainseg.study.segmenter_page import write_segmentation_page
 
-    page = write_segmentation_page(folders, output, checkpoint.value, device)
+    page = write_segmentation_page(folders, output, checkpoint=checkpoint.value, device=device)
     say(*page.lines, f"page: {page.path}")
 
 

@@ -56,7 +56,7 @@ def runs_below(folder: Path, task: str) -> list[Path]:
 
 
 def open_runs(
-    folders: Sequence[Path], task: str, checkpoint: str, device: str, advice: str
+    folders: Sequence[Path], *, task: str, checkpoint: str, device: str, advice: str
 ) -> tuple[list[VolumeRun], list[str]]:
     """The runs in these folders, and a sentence for each run that has no usable checkpoint.
 
@@ -74,7 +74,7 @@ def open_runs(
     left_out: dict[Path, str] = {}
     for found in dict.fromkeys(found for folder in folders for found in runs_below(folder, task)):
         try:
-            runs.append(open_run(found, task, checkpoint, device, advice))
+            runs.append(open_run(found, task=task, checkpoint=checkpoint, device=device, advice=advice))
         except CheckpointError as error:
             left_out[found] = str(error)
     if not runs:
@@ -89,7 +89,7 @@ def _folds_missing(folder: Path, runs: Sequence[VolumeRun], left_out: Iterable[P
     return missing_folds(folder, records, failed)
 
 
-def open_run(folder: Path, task: str, checkpoint: str, device: str, advice: str) -> VolumeRun:
+def open_run(folder: Path, *, task: str, checkpoint: str, device: str, advice: str) -> VolumeRun:
     """A run with its checkpoint and the scans that were held out of its training.
 
     Args:

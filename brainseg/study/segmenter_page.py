@@ -38,7 +38,7 @@ HEADLINES = {
 
 
 def write_segmentation_page(
-    folders: Sequence[Path], output: Path | None, checkpoint: str, device: str = "auto"
+    folders: Sequence[Path], output: Path | None, *, checkpoint: str, device: str = "auto"
 ) -> WrittenPage:
     """Score the runs and write segmentation.html, .md and .json.
 
@@ -52,7 +52,7 @@ def write_segmentation_page(
         UserError: There is no such run, or its data is gone. If only some runs have no usable checkpoint, the
             page names them and shows the others.
     """
-    runs, missing = open_runs(folders, "segmenter", checkpoint, device, ADVICE)
+    runs, missing = open_runs(folders, task="segmenter", checkpoint=checkpoint, device=device, advice=ADVICE)
     scored = [
         segmenter_scores(run, name=name, checkpoint=checkpoint)
         for run, name in zip(runs, distinct_names(runs), strict=True)

@@ -56,7 +56,7 @@ HEAD_SCORES = {
 
 
 def write_skullstrip_page(
-    folders: Sequence[Path], output: Path | None, checkpoint: str, patches: int, device: str = "auto"
+    folders: Sequence[Path], output: Path | None, *, checkpoint: str, patches: int, device: str = "auto"
 ) -> WrittenPage:
     """Score the runs and write skullstrip.html, .md and .json.
 
@@ -71,7 +71,9 @@ def write_skullstrip_page(
         UserError: There is no such run, its data is gone, or the runs are scored on different heads. If only
             some runs have no usable checkpoint, the page names them and shows the others.
     """
-    runs, missing = open_runs(folders, "skullstripper", checkpoint, device, ADVICE)
+    runs, missing = open_runs(
+        folders, task="skullstripper", checkpoint=checkpoint, device=device, advice=ADVICE
+    )
     refuse_different_heads(runs)
     scored = [
         stripper_scores(run, name=name, checkpoint=checkpoint, patches=patches)

@@ -98,7 +98,7 @@ def stripper_scores(run: VolumeRun, *, name: str, checkpoint: str, patches: int)
         _settings(run, checkpoint),
         heads,
         _medians(heads),
-        _on_patches(run, patches, f"{name}: patches"),
+        _on_patches(run, f"{name}: patches", patches=patches),
         (network, bool(recipe.optional_skip)) if network.startswith("residual_unet3d") else None,
     )
 
@@ -133,7 +133,7 @@ def _medians(heads: dict[str, dict[str, float]]) -> dict[str, tuple[float, float
 
 
 @torch.no_grad()
-def _on_patches(run: VolumeRun, patches: int, about: str) -> PatchScores:
+def _on_patches(run: VolumeRun, about: str, *, patches: int) -> PatchScores:
     """The scores as the student report's code computes them.
 
     A batch has half of the training's batch size; patches start anywhere with equal chance, heads in order.

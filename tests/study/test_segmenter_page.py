@@ -50,7 +50,7 @@ def folds(tmp_path_factory, tiny):
 @pytest.fixture(scope="session")
 def page(folds, tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    return folder, write_segmentation_page([folds], folder, "best")
+    return folder, write_segmentation_page([folds], folder, checkpoint="best")
 
 
 def test_each_scan_is_scored_once_by_the_run_that_has_not_seen_it(folds, page):
@@ -102,7 +102,7 @@ def test_scans_that_have_gone_since_the_training_are_named(folds, tmp_path):
     split["val"] = split["val"][:1]
     (copy / "split.json").write_text(json.dumps(split))
     with pytest.raises(UserError, match=r"names other val scans than .* has now; restore that folder"):
-        write_segmentation_page([copy], None, "best")
+        write_segmentation_page([copy], None, checkpoint="best")
 
 
 def test_the_share_of_a_tumour_beyond_the_fixed_crop_is_counted_in_voxels():

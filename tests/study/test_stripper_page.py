@@ -43,7 +43,7 @@ def copied(plain_run, tmp_path):
 
 
 def test_whole_heads_are_scored_as_predict_and_evaluate_would(plain_run, options, tmp_path):
-    write_skullstrip_page([plain_run], tmp_path / "page", "best", 2)
+    write_skullstrip_page([plain_run], tmp_path / "page", checkpoint="best", patches=2)
     ours, otsu = json.loads((tmp_path / "page" / "skullstrip.json").read_text())
     root = next(plain_run.parent.glob("data/**/nfbs-*"))
     (head,) = ours["heads"]  # one of four is the test part
@@ -77,7 +77,7 @@ def test_scores_of_patches_by_hand():
         data=SimpleNamespace(arrays=arrays),
         cases=[SimpleNamespace(id="a"), SimpleNamespace(id="b")],
     )
-    scores = _on_patches(run, 2, "")
+    scores = _on_patches(run, "", patches=2)
     assert (scores.batches, scores.batch_size, scores.empty) == (2, 2, 1)
     assert scores.brain_share == pytest.approx(0.125)
     assert scores.means["mse"] == pytest.approx(0.25)
@@ -100,7 +100,7 @@ def test_a_head_smaller_than_the_patch_is_filled_up_with_nothing():
     run = SimpleNamespace(
         model=undecided(2), data=SimpleNamespace(arrays=arrays), cases=[SimpleNamespace(id="a")]
     )
-    assert _on_patches(run, 1, "").brain_share == 0.5
+    assert _on_patches(run, "", patches=1).brain_share == 0.5
 
 
 def test_both_settings_of_the_original_stand_beside_the_student_report_s_numbers(composed, tiny, tmp_path):
@@ -136,7 +136,9 @@ def test_runs_judged_by_different_heads_do_not_stand_side_by_side(plain_run, com
     cfg.paths.run = str(tmp_path / "other")
     train(cfg)
     with pytest.raises(UserError, match="scored on different heads"):
-        write_skullstrip_page([plain_run, with_config(tmp_path / "other", cfg)], tmp_path, "best", 1)
+        write_skullstrip_page(
+            [plain_run, with_config(tmp_path / "other", cfg)], tmp_path, checkpoint="best", patches=1
+        )
 
 
 def test_heads_that_went_to_another_part_are_named(copied, tmp_path):
@@ -144,7 +146,7 @@ def test_heads_that_went_to_another_part_are_named(copied, tmp_path):
     split["train"], split["test"] = split["train"][1:], [split["train"][0]]
     (copied / "split.json").write_text(json.dumps(split))
     with pytest.raises(UserError, match="names other test scans"):
-        write_skullstrip_page([copied], tmp_path / "page", "best", 1)
+        write_skullstrip_page([copied], tmp_path / "page", checkpoint="best", patches=1)
     assert not (tmp_path / "page").exists()
 
 
@@ -154,7 +156,7 @@ def test_a_folder_without_runs_is_named(there, tmp_path):
     if there:
         folder.mkdir()
     with pytest.raises(UserError, match="empty: no"):
-        write_skullstrip_page([folder], None, "best", 1)
+        write_skullstrip_page([folder], None, checkpoint="best", patches=1)
 
 
 def test_a_run_on_painted_heads_is_sent_to_predict(copied, composed, tmp_path):
@@ -163,4 +165,4 @@ def test_a_run_on_painted_heads_is_sent_to_predict(copied, composed, tmp_path):
     )
     with_config(copied, cfg)
     with pytest.raises(UserError, match="PaintedHeads, which keeps no scans"):
-        write_skullstrip_page([copied], tmp_path / "page", "best", 1)
+        write_skullstrip_page([copied], tmp_path / "page", checkpoint="best", patches=1)

@@ -121,12 +121,12 @@ def _best_of(results: Sequence[CellResult]) -> set[tuple[Cell, str]]:
 
 def _loss_and_accuracy(result: CellResult, best: set[tuple[Cell, str]]) -> list[Entry]:
     return [
-        _value(result, result.loss, "loss", (result.cell, "loss") in best),
-        _value(result, result.accuracy, "accuracy", (result.cell, "accuracy") in best),
+        _value(result, result.loss, "loss", is_best=(result.cell, "loss") in best),
+        _value(result, result.accuracy, "accuracy", is_best=(result.cell, "accuracy") in best),
     ]
 
 
-def _value(result: CellResult, estimate: Estimate | None, name: str, is_best: bool) -> Entry:
+def _value(result: CellResult, estimate: Estimate | None, name: str, *, is_best: bool) -> Entry:
     said = [interval(estimate)] if estimate else []
     if name == "accuracy" and result.n_collapsed:
         said.append(f"collapsed: {result.n_collapsed} of {len(result.used)}")
