@@ -282,21 +282,21 @@ def evaluate(
 
 
 def _evaluate_brains(truth: Path, guess: Path, output: Path | None) -> list[str]:
-    from brainseg.evaluation.brains import SCORES, evaluate_brains, write_evaluation
+    from brainseg.evaluation.brains import SCORES, evaluate_brains, write_brain_evaluation
 
     found = evaluate_brains(truth, guess)
     table = Table("scan", *(name.replace("_", " ") for name in SCORES))
-    for mask in found.masks:
-        values = [f"{mask.scores[name]:.3f}" for name in SCORES] if mask.scores else [""] * len(SCORES)
-        table.add_row(cell(mask.name), *values)
+    for case in found.cases:
+        values = [f"{case.scores[name]:.3f}" for name in SCORES] if case.scores else [""] * len(SCORES)
+        table.add_row(cell(case.name), *values)
     if found.medians:
         intervals = [f"{m:.3f}\n{low:.3f} to {high:.3f}" for m, low, high in found.medians.values()]
         table.add_section()
         table.add_row("median\n95 %", *intervals)
     _console().print(table)
     if output is not None:
-        write_evaluation(found, output)
-    return [f"{mask.name}: {mask.fault}" for mask in found.faults]
+        write_brain_evaluation(found, output)
+    return [f"{case.name}: {case.fault}" for case in found.faults]
 
 
 def _evaluate_tumors(truth: Path, guess: Path, protocol: str, labels: str, output: Path | None) -> list[str]:
@@ -401,11 +401,11 @@ def report_grid(
         Path | None, typer.Option(help="Run or sweep of experiment=report_efficientnet_failure.")
     ] = None,
 ) -> None:
-    """The classifier grid: tables 1 to 3, figures 7 to 9 and 12 to 14, with the report's numbers beside."""
-    from brainseg.study.grid import write_grid_report
+    """The classifier grid beside the student report's: tables 1 to 3, figures 7 to 9 and 12 to 14."""
+    from brainseg.study.grid.page import write_grid_page
 
-    summary = write_grid_report(folder, output, cell, failure)
-    say(f"{folder}: {summary.jobs}", summary.best, f"page: {summary.page}")
+    page = write_grid_page(folder, output, cell, failure)
+    say(*page.lines, f"page: {page.path}")
 
 
 @report.command("classifier")
@@ -416,10 +416,10 @@ def report_classifier(
     ] = None,
 ) -> None:
     """A run of the classifier: scores with intervals, calibration, mistakes, and both splits side by side."""
-    from brainseg.study.classifier import write_classifier_report
+    from brainseg.study.classifier_page import write_classifier_page
 
-    summary = write_classifier_report(folder, output)
-    say(*summary.lines, f"page: {summary.page}")
+    page = write_classifier_page(folder, output)
+    say(*page.lines, f"page: {page.path}")
 
 
 @report.command("skullstrip")
@@ -431,15 +431,19 @@ def report_skullstrip(
         Path | None,
         typer.Option(help="Where skullstrip.html, .md and .json go, else the first FOLDER/report."),
     ] = None,
-    checkpoint: Annotated[Checkpoint, typer.Option(help="last is what the report kept.")] = Checkpoint.best,
-    patches: Annotated[int, typer.Option(min=1, help="Random ones of each head: the report's way.")] = 128,
+    checkpoint: Annotated[
+        Checkpoint, typer.Option(help="last is what the student report kept.")
+    ] = Checkpoint.best,
+    patches: Annotated[
+        int, typer.Option(min=1, help="Random ones of each head, scored as in the student report.")
+    ] = 128,
     device: Annotated[str, typer.Option(help="As predict.py has it: auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Tables 4 and 5, figure 1: skull strippers scored on random patches and on whole heads, beside Otsu."""
-    from brainseg.study.strippers import write_strip_report
+    from brainseg.study.stripper_page import write_skullstrip_page
 
-    summary = write_strip_report(folders, output, checkpoint.value, patches, device)
-    say(*summary.lines, f"page: {summary.page}")
+    page = write_skullstrip_page(folders, output, checkpoint=checkpoint.value, patches=patches, device=device)
+    say(*page.lines, f"page: {page.path}")
 
 
 @report.command("segmentation")
@@ -455,10 +459,10 @@ def report_segmentation(
     device: Annotated[str, typer.Option(help="As predict.py has it: auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Table 6 and figure 24: segmenters scored by three protocols on scans that were kept from them."""
-    from brainseg.study.segmenters import write_segment_report
+    from brainseg.study.segmenter_page import write_segmentation_page
 
-    summary = write_segment_report(folders, output, checkpoint.value, device)
-    say(*summary.lines, f"page: {summary.page}")
+    page = write_segmentation_page(folders, output, checkpoint=checkpoint.value, device=device)
+    say(*page.lines, f"page: {page.path}")
 
 
 def _console() -> Console:

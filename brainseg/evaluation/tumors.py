@@ -1,11 +1,9 @@
-"""Tumour label maps, predicted by whatever tool, against true ones, as a BraTS challenge counts them."""
+"""Tumour label maps, predicted by any tool, against true ones, as a BraTS challenge scores them."""
 
-import csv
-import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.config.errors import ConfigError, DataError, LabelError, UserError
-from brainseg.evaluation.brains import are_files, read_pair
+from brainseg.evaluation.cases import ScoredCase, are_files, read_pair, write_scores, write_table
+from brainseg.evaluation.suspicions import suspicions
 from brainseg.files.atomic import writing
 from brainseg.files.plain import read_json
 from brainseg.images import nifti
-from brainseg.images.labels import CLASSES, CONVENTIONS, REGIONS, Convention, detect, to_classes
+from brainseg.images.labels import CLASSES, CONVENTIONS, Convention, detect, to_classes
 from brainseg.images.layouts import find_subjects
 from brainseg.metrics import confusion_matrix, score_case
 from brainseg.metrics.lesions import LesionScores
@@ -26,28 +25,28 @@ from brainseg.metrics.summary import Summary, summarised
 ENDINGS = ("_tumor_labels", "_seg", "-seg", "_dseg")  # of a label map's name, after the subject's
 
 
-@dataclass(frozen=True)
-class ScoredCase:
-    """A pair of label maps: its scores ("dice/whole_tumor"), or why there are none."""
+LESION_COLUMNS = ("name", "protocol", "region", "kind", "volume_mm3", "dice", "hd95_mm", "nsd", "counted")
 
-    name: str
-    truth: Path
-    guess: Path | None
-    scores: Mapping[str, float]
-    lesions: Mapping[str, LesionScores]  # by region; none in brats-legacy
-    confusion: NDArray[np.int64] | None = None  # voxels (4, 4): true class down, predicted one across
-    fault: str = ""
+
+@dataclass(frozen=True)
+class TumorCase(ScoredCase):
+    """A pair of label maps; its scores are named "dice/whole_tumor" and so on."""
+
+    lesions: Mapping[str, LesionScores] = field(default_factory=dict)  # by region; none in brats-legacy
+    confusion: NDArray[np.int64] | None = None  # voxels (4, 4): true class down, predicted class across
 
 
 @dataclass(frozen=True)
 class TumorEvaluation:
+    """All pairs, each score summed up over the scored ones, and what in them is probably a mistake."""
+
     protocol: str
-    cases: list[ScoredCase]
+    cases: list[TumorCase]
     summaries: dict[str, Summary]
-    suspicions: list[str]  # what cannot be, or hardly
+    suspicions: list[str]
 
     @property
-    def faults(self) -> list[ScoredCase]:
+    def faults(self) -> list[TumorCase]:
         return [case for case in self.cases if case.fault]
 
 
@@ -58,44 +57,30 @@ def evaluate_tumors(truth: Path, guess: Path, protocol: str, labels: str = "auto
         truth: A label map, or a folder: any layout that has truths, or label maps alone.
         guess: A label map, or a folder: `X/X_tumor_labels.nii.gz` as predict.py leaves it, or files with the
             subjects' names (`X.nii.gz`, `X_seg.nii.gz`).
-        protocol: See `metrics.evaluate_case`.
-        labels: The convention of both, or "auto": of the truths by layout and values; of the guesses by the
-            result.json beside them, else as the truths.
+        protocol: See `metrics.score_case`.
+        labels: The convention of all label maps, or "auto". Then the truths' follows from their layout and
+            values, and that of a guess from the result.json beside it; without one it is the truths'.
 
     Raises:
-        UserError: There is nothing to compare, or what the labels mean is in doubt.
+        UserError: There is nothing to compare, or the meaning of the labels is not certain.
     """
     pairs = list(_pairs(truth, guess))
-    theirs = _convention(labels, truth, [path for _, path, _ in pairs])
-    cases = [_scored(*pair, protocol, theirs, labels) for pair in pairs]
+    convention = _true_convention(labels, truth, [path for _, path, _ in pairs])
+    cases = [_scored(*pair, protocol, convention, labels) for pair in pairs]
     known = [case for case in cases if case.scores]
-    names = list(known[0].scores) if known else []
-    summaries = {name: summarised([case.scores[name] for case in known]) for name in names}
-    return TumorEvaluation(protocol, cases, summaries, _suspicions(known, summaries))
+    if not known:
+        return TumorEvaluation(protocol, cases, {}, [])
+    summaries = {name: summarised([case.scores[name] for case in known]) for name in known[0].scores}
+    voxels = np.sum([case.confusion for case in known if case.confusion is not None], axis=0)
+    return TumorEvaluation(protocol, cases, summaries, suspicions(voxels, summaries))
 
 
 def write_tumor_evaluation(found: TumorEvaluation, folder: Path) -> None:
-    """scores.csv with a row for each case, lesions.csv for each lesion, scores.json with summaries too."""
+    """Write scores.csv (a row for each case), lesions.csv (for each lesion), scores.json (with summaries)."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = list(found.summaries)
-    with writing(folder / "scores.csv") as temporary, temporary.open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["name", "protocol", *names, "fault", "truth", "guess"])
-        for case in found.cases:
-            values = [case.scores.get(name, "") for name in names]
-            table.writerow([case.name, found.protocol, *values, case.fault, case.truth, case.guess or ""])
+    write_scores(folder / "scores.csv", found.cases, list(found.summaries), protocol=found.protocol)
     if found.protocol != "brats-legacy":
-        with writing(folder / "lesions.csv") as temporary, temporary.open("w", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(
-                ["name", "protocol", "region", "kind", "volume_mm3", "dice", "hd95_mm", "nsd", "counted"]
-            )
-            for case in found.cases:
-                table.writerows(
-                    [case.name, found.protocol, region, *row]
-                    for region, lesions in case.lesions.items()
-                    for row in _lesion_rows(lesions)
-                )
+        write_table(folder / "lesions.csv", LESION_COLUMNS, list(_lesion_rows(found)))
     content = {
         "protocol": found.protocol,
         "summaries": {name: asdict(summary) for name, summary in found.summaries.items()},
@@ -106,21 +91,18 @@ def write_tumor_evaluation(found: TumorEvaluation, folder: Path) -> None:
         temporary.write_text(json.dumps(_strict(content), indent=1, allow_nan=False) + "\n")
 
 
-def _lesion_rows(lesions: LesionScores) -> Iterator[list[Any]]:
-    for one in lesions.lesions:
-        kind = "found" if one.found else "missed" if one.volume_mm3 else "made up"
-        yield [
-            kind,
-            one.volume_mm3,
-            one.dice,
-            one.hd95_mm,
-            "" if math.isnan(one.nsd) else one.nsd,
-            one.counted,
-        ]
+def _lesion_rows(found: TumorEvaluation) -> Iterator[list[Any]]:
+    for case in found.cases:
+        for region, lesions in case.lesions.items():
+            for one in lesions.lesions:
+                kind = "found" if one.found else "missed" if one.volume_mm3 else "made up"
+                nsd = "" if math.isnan(one.nsd) else one.nsd
+                scores = [one.volume_mm3, one.dice, one.hd95_mm, nsd, one.counted]
+                yield [case.name, found.protocol, region, kind, *scores]
 
 
 def _strict(value: Any) -> Any:
-    """JSON knows no NaN and no infinity: null, and the word."""
+    """The same with null for NaN and "infinite" for infinity, which JSON does not have."""
     if isinstance(value, dict):
         return {key: _strict(own) for key, own in value.items()}
     if isinstance(value, list | tuple):
@@ -131,7 +113,7 @@ def _strict(value: Any) -> Any:
 
 
 def _pairs(truth: Path, guess: Path) -> Iterator[tuple[str, Path, Path | None]]:
-    """Name, true label map and the guess that belongs to it."""
+    """Name, true label map and the predicted label map that belongs to it."""
     if are_files(truth, guess):
         yield subject_of(truth), truth, guess
         return
@@ -146,7 +128,7 @@ def _pairs(truth: Path, guess: Path) -> Iterator[tuple[str, Path, Path | None]]:
 def _truths(folder: Path) -> dict[str, Path]:
     try:
         named = {subject.id: subject.truth for subject in find_subjects(folder) if subject.truth is not None}
-    except DataError:  # no scan there: the label maps alone
+    except DataError:  # the folder holds no scans but label maps alone
         named = {}
     return named or _by_subject(folder)
 
@@ -156,25 +138,25 @@ def _by_subject(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.rglob("*")):
         if _is_label_map(path) and (other := found.setdefault(subject_of(path), path)) != path:
             raise UserError(
-                f"{other} and {path} both claim to be the label map of {subject_of(path)}; move one"
+                f"{other} and {path} both claim to be the label map of {subject_of(path)}; move one away"
             )
     return found
 
 
 def _is_label_map(path: Path) -> bool:
-    """By its name: of predict.py's files only that of the labels."""
+    """Judged by its name: among predict.py's files only the label map is one."""
     name = nifti.stem(path)
-    others = ("_brain_mask", "_stripped", "_probability", "_probabilities")
-    return nifti.is_nifti(path) and not name.startswith(".") and not name.endswith(others)
+    no_labels = ("_brain_mask", "_stripped", "_probability", "_probabilities")
+    return nifti.is_nifti(path) and not name.startswith(".") and not name.endswith(no_labels)
 
 
 def subject_of(path: Path) -> str:
-    """A label map's name without what says that it is one."""
+    """A label map's name without the ending that says that it is one."""
     name = nifti.stem(path)
     return next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), name)
 
 
-def _convention(labels: str, where: Path, paths: Sequence[Path]) -> Convention:
+def _true_convention(labels: str, where: Path, paths: Sequence[Path]) -> Convention:
     if labels != "auto":
         if labels not in CONVENTIONS:
             raise ConfigError(f"labels must be auto or one of {', '.join(CONVENTIONS)}, got {labels}")
@@ -191,36 +173,27 @@ def _convention(labels: str, where: Path, paths: Sequence[Path]) -> Convention:
 
 
 def _scored(
-    name: str, truth: Path, guess: Path | None, protocol: str, theirs: Convention, labels: str
-) -> ScoredCase:
+    name: str, truth: Path, guess: Path | None, protocol: str, convention: Convention, labels: str
+) -> TumorCase:
     if guess is None:
-        return ScoredCase(name, truth, None, {}, {}, fault="nothing was predicted")
+        return TumorCase(name, truth, None, {}, "nothing was predicted")
     try:
-        there, spacing_mm, found = _read_both(truth, guess, theirs, labels)
+        true, predicted = read_pair(truth, guess)
+        guessed_in = convention if labels != "auto" else _convention_beside(guess) or convention
+        true_classes = to_classes(true.data[0], convention, truth)
+        guessed_classes = to_classes(predicted.data[0], guessed_in, guess)
     except UserError as error:
-        return ScoredCase(name, truth, guess, {}, {}, fault=str(error))
-    scores, lesions = score_case(there, found, spacing_mm, protocol)
-    confusion = confusion_matrix(found.ravel(), there.ravel(), len(CLASSES))
-    return ScoredCase(name, truth, guess, scores, lesions, confusion)
+        return TumorCase(name, truth, guess, {}, str(error))
+    scores, lesions = score_case(true_classes, guessed_classes, true.grid.spacing_mm, protocol)
+    confusion = confusion_matrix(guessed_classes.ravel(), true_classes.ravel(), len(CLASSES))
+    return TumorCase(name, truth, guess, scores, lesions=lesions, confusion=confusion)
 
 
-def _read_both(
-    truth: Path, guess: Path, theirs: Convention, labels: str
-) -> tuple[NDArray[np.uint8], tuple[float, float, float], NDArray[np.uint8]]:
-    there, found = read_pair(truth, guess)
-    ours = theirs if labels != "auto" else _said_beside(guess) or theirs
-    return (
-        to_classes(there.data[0], theirs, truth),
-        there.grid.spacing_mm,
-        to_classes(found.data[0], ours, guess),
-    )
-
-
-def _said_beside(guess: Path) -> Convention | None:
-    """What predict.py wrote of its labels.
+def _convention_beside(guess: Path) -> Convention | None:
+    """The convention that the result.json beside a label map names; None without such a file.
 
     Raises:
-        LabelError: It wrote something else.
+        LabelError: The file names none of ours.
     """
     path = guess.with_name("result.json")
     if not path.is_file():
@@ -229,44 +202,3 @@ def _said_beside(guess: Path) -> Convention | None:
         return CONVENTIONS[read_json(path)["label_convention"]["name"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LabelError(f"{path}: does not say what the labels beside it mean; set --labels") from error
-
-
-def _suspicions(cases: Sequence[ScoredCase], summaries: Mapping[str, Summary]) -> list[str]:
-    """Patterns that point to a mistake in the labels or in the table rather than to a bad network."""
-    if not cases:
-        return []
-    voxels = np.sum([case.confusion for case in cases if case.confusion is not None], axis=0)
-    found = [
-        f"{CLASSES[value]} occurs in no predicted label map, but in true ones: do both mean the same?"
-        for value in range(1, len(CLASSES))
-        if voxels[value].any() and not voxels[:, value].any()
-    ]
-    for one, other in itertools.combinations(range(1, len(CLASSES)), 2):
-        crossed, right = voxels[one, other] + voxels[other, one], voxels[one, one] + voxels[other, other]
-        if crossed > right:
-            found.append(
-                f"{CLASSES[one]} and {CLASSES[other]} look swapped: {crossed} voxels have the other's label, "
-                f"{right} their own; see --labels"
-            )
-    dices = {region: summaries[f"dice/{region}"] for region in REGIONS}
-    core, enhancing = dices["tumor_core"], dices["enhancing_tumor"]
-    if core.mean < enhancing.mean:
-        found.append(
-            f"Dice of tumor_core ({core.mean:.3f}) is below that of enhancing_tumor ({enhancing.mean:.3f}), "
-            "which it holds: rare, look whether necrotic_core and edema are swapped"
-        )
-    if dices["whole_tumor"].mean < enhancing.mean:
-        found.append(
-            f"Dice of whole_tumor ({dices['whole_tumor'].mean:.3f}) is below that of enhancing_tumor "
-            f"({enhancing.mean:.3f}), which it holds: rare, look at the labels"
-        )
-    for name, summary in summaries.items():
-        same = f"{summary.mean:.3f}" == f"{summary.median:.3f}"
-        if (
-            name.startswith("dice/")
-            and summary.n > 2
-            and same
-            and summary.quartiles[0] != summary.quartiles[1]
-        ):
-            found.append(f"{name}: mean and median are equal to three digits; was a number copied?")
-    return found

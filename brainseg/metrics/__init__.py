@@ -1,4 +1,4 @@
-"""Scores: functions of masks first, streaming shells around them below."""
+"""Scores of masks, label maps and class probabilities."""
 
 from brainseg.metrics.brain import brain_scores
 from brainseg.metrics.classification import (
@@ -8,30 +8,21 @@ from brainseg.metrics.classification import (
     reliability,
     roc_auc,
 )
-from brainseg.metrics.overlap import dice, iou, sensitivity, soft_dice, soft_iou, specificity
-from brainseg.metrics.regions import PROTOCOLS, case_scores, evaluate_case, score_case
+from brainseg.metrics.overlap import dice, soft_dice, soft_iou
+from brainseg.metrics.regions import PROTOCOLS, score_case
 from brainseg.metrics.streaming import RegionDice
-from brainseg.metrics.surface import MISSED_MM, hd95_mm, mean_surface_distance_mm
 
 __all__ = [
-    "MISSED_MM",
     "PROTOCOLS",
     "RegionDice",
     "brain_scores",
     "calibration_error",
-    "case_scores",
     "classification_scores",
     "confusion_matrix",
     "dice",
-    "evaluate_case",
-    "hd95_mm",
-    "iou",
-    "mean_surface_distance_mm",
     "reliability",
     "roc_auc",
     "score_case",
-    "sensitivity",
     "soft_dice",
     "soft_iou",
-    "specificity",
 ]

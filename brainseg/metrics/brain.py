@@ -15,23 +15,23 @@ def brain_scores(
 ) -> dict[str, float]:
     """Overlap, volume and surface scores of two masks (X, Y, Z) on one grid.
 
-    `volume_error` is (guess - truth) / truth: 0.1 is a mask 10 % too large. The rest is as in
-    `brainseg.metrics.overlap` and `surface`.
+    `volume_error` is (guess - truth) / truth: 0.1 is a mask that is 10 % too large. The other scores are
+    those of `metrics.overlap` and `metrics.surface`.
 
     Raises:
         GeometryError: The shapes differ, or the true mask is empty.
     """
     if truth.shape != guess.shape:
-        raise GeometryError(f"the true mask is {truth.shape} voxels but the other {guess.shape}")
+        raise GeometryError(f"the true mask has {truth.shape} voxels but the other {guess.shape}")
     if not truth.any():
-        raise GeometryError("the true mask has no voxel in it")
-    hd95, mean_distance = surface_scores(truth, guess, spacing_mm)
+        raise GeometryError("the true mask has no voxel in it; check the file")
+    surfaces = surface_scores(truth, guess, spacing_mm)
     return {
         "dice": dice(truth, guess),
         "iou": iou(truth, guess),
         "sensitivity": sensitivity(truth, guess),
         "specificity": specificity(truth, guess),
         "volume_error": np.count_nonzero(guess) / np.count_nonzero(truth) - 1,
-        "hd95_mm": hd95,
-        "mean_surface_distance_mm": mean_distance,
+        "hd95_mm": surfaces.hd95_mm,
+        "mean_surface_distance_mm": surfaces.mean_distance_mm,
     }

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.stats import rankdata
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 BINS = 15  # of the calibration error, as Guo et al. 2017
 RESAMPLES = 1000
@@ -21,24 +23,21 @@ def classification_scores(
     truth: Truth,
     classes: Sequence[str],
     subjects: Sequence[str],
-    *,
-    seed: int = 0,
 ) -> dict[str, Any]:
     """Each score of N slices as {"value", "low", "high"}: `OVERALL`, and `PER_CLASS` under "classes".
 
-    The interval of 95 % is of percentiles over resamples of the subjects, each with all of its slices
-    (Efron 1979; of clusters: Davison and Hinkley 1997, section 3.8). What has no meaning, such as the recall
-    of a class that does not occur, is None.
+    The interval of 95 % has the percentiles over resamples of the subjects, each with all of its slices
+    (Efron 1979; for clusters Davison and Hinkley 1997, section 3.8). A score that is not defined, such as the
+    recall of a class that does not occur, is None.
 
     Args:
         probabilities: (N, K).
         truth: (N,) class indices.
         classes: Names of the K columns.
         subjects: (N,); slices that are not independent, such as copies, share one.
-        seed: Of the resampling.
     """
     members = _members(subjects)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     chosen = rng.integers(0, len(members), (RESAMPLES, len(members)))
     draws = (np.concatenate([members[i] for i in one]) for one in chosen)
     resampled = np.stack([_points(probabilities[draw], truth[draw]) for draw in draws])
@@ -56,35 +55,36 @@ def classification_scores(
 
 def confusion_matrix(guess: Truth, truth: Truth, n_classes: int) -> NDArray[np.int64]:
     """Counts (K, K): truth down, guess across."""
-    counts = np.bincount(truth * n_classes + guess, minlength=n_classes**2)
-    return np.asarray(counts.reshape(n_classes, n_classes), dtype=np.int64)
+    both = torch.from_numpy(guess), torch.from_numpy(truth)
+    counts = multiclass_confusion_matrix(*both, n_classes, validate_args=False)  # it would sort all voxels
+    return np.asarray(counts, dtype=np.int64)
 
 
-def calibration_error(probabilities: Probabilities, truth: Truth, bins: int = BINS) -> float:
+def calibration_error(probabilities: Probabilities, truth: Truth) -> float:
     """Expected calibration error, 0 to 1: the gap of certainty and accuracy, averaged over all slices.
 
     Guo et al. 2017, eq. 3: slices are sorted into bins of equal width by the probability of their guess.
+    torchmetrics computes the same in float32, which moves stored numbers by 1e-7, and counts a probability on
+    the border of two bins in the upper one, where Guo et al. count it in the lower.
     """
-    return float(sum(n * abs(sure - right) for n, sure, right in reliability(probabilities, truth, bins)))
+    return float(sum(n * abs(sure - right) for n, sure, right in reliability(probabilities, truth)))
 
 
-def reliability(
-    probabilities: Probabilities, truth: Truth, bins: int = BINS
-) -> list[tuple[float, float, float]]:
-    """Of each filled bin: share of the slices, mean certainty of the guess, share of right ones."""
+def reliability(probabilities: Probabilities, truth: Truth) -> list[tuple[float, float, float]]:
+    """For each filled bin: the share of the slices, their mean certainty, and the share that is right."""
     sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-    place = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)  # each holds its upper edge
-    n = np.bincount(place, minlength=bins)
+    place = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)  # each holds its upper edge
+    n = np.bincount(place, minlength=BINS)
     filled = n > 0
-    certainty = np.bincount(place, weights=sure, minlength=bins)[filled] / n[filled]
-    accuracy = np.bincount(place, weights=right, minlength=bins)[filled] / n[filled]
+    certainty = np.bincount(place, weights=sure, minlength=BINS)[filled] / n[filled]
+    accuracy = np.bincount(place, weights=right, minlength=BINS)[filled] / n[filled]
     return list(zip((n[filled] / len(truth)).tolist(), certainty.tolist(), accuracy.tolist(), strict=True))
 
 
 def roc_auc(score: NDArray[np.floating[Any]], positive: NDArray[np.bool_]) -> float:
-    """Chance that a positive has a higher score than a negative, ties counting half; NaN without both.
+    """The chance that a positive has a higher score than a negative; ties count half. NaN if one is missing.
 
-    The statistic of Mann and Whitney (1947), which is the area under the ROC curve.
+    It is the statistic of Mann and Whitney (1947), which is the area under the ROC curve.
     """
     n, m = int(positive.sum()), int((~positive).sum())
     if not n or not m:
@@ -93,7 +93,7 @@ def roc_auc(score: NDArray[np.floating[Any]], positive: NDArray[np.bool_]) -> fl
 
 
 def _members(subjects: Sequence[str]) -> list[NDArray[np.int64]]:
-    """Places of each subject's slices."""
+    """The places of each subject's slices."""
     places: dict[str, list[int]] = {}
     for i, subject in enumerate(subjects):
         places.setdefault(subject, []).append(i)
@@ -101,7 +101,7 @@ def _members(subjects: Sequence[str]) -> list[NDArray[np.int64]]:
 
 
 def _points(probabilities: Probabilities, truth: Truth) -> NDArray[np.float64]:
-    """The scores in the order of `OVERALL`, then of `PER_CLASS` with all classes for each."""
+    """The scores in the order of `OVERALL`, then in that of `PER_CLASS`, each with all classes."""
     k = probabilities.shape[1]
     matrix = confusion_matrix(probabilities.argmax(axis=1), truth, k)
     hits, wanted, given = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)

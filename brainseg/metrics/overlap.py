@@ -1,7 +1,7 @@
-"""How far two masks cover each other, of boolean arrays of one shape.
+"""How far two masks overlap: boolean arrays of one shape.
 
-Where a ratio has nothing to divide by, the rule of the BraTS challenges up to 2022 holds: 1 if both masks are
-empty, 0 if one of them is.
+Where a ratio has nothing to divide by, the rule of the BraTS challenges up to 2022 holds: it is 1 if both
+masks are empty, and 0 if one of them is.
 """
 
 from typing import Any
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Mask = NDArray[np.bool_]
+SMOOTH = 1.0  # of the soft scores, as in the student report's code
 
 
 def dice(truth: Mask, guess: Mask) -> float:
@@ -26,7 +27,7 @@ def iou(truth: Mask, guess: Mask) -> float:
 
 
 def sensitivity(truth: Mask, guess: Mask) -> float:
-    """Share of the truth that was found; of an empty truth 1 if the guess is empty too, else 0."""
+    """Share of the truth that was found. If the truth is empty: 1 if the guess is empty too, else 0."""
     shared, in_truth, in_guess = _counts(truth, guess)
     return _ratio(shared, in_truth) if in_truth else float(in_guess == 0)
 
@@ -38,22 +39,22 @@ def specificity(truth: Mask, guess: Mask) -> float:
     return _ratio(outside - (in_guess - shared), outside)
 
 
-def soft_dice(truth: Tensor, probabilities: Tensor, smooth: float = 1.0) -> Tensor:
-    """The skull stripper's metric in the report: a scalar, of tensors of one shape, without a threshold.
+def soft_dice(truth: Tensor, probabilities: Tensor) -> Tensor:
+    """The skull stripper's metric in the student report: a scalar, without a threshold.
 
-    (2 sum(p t) + smooth) / (sum p + sum t + smooth) over everything given, whole batches included. It is kept
-    for comparison with the report: `dice` of each case is the better number.
+    (2 sum(p t) + 1) / (sum p + sum t + 1) over all values of two tensors of one shape, for a batch too. It
+    serves to compare with the student report; `dice` of each case is the better number.
     """
     guess, mask = probabilities.float(), truth.float()
-    score: Tensor = (2 * (guess * mask).sum() + smooth) / (guess.sum() + mask.sum() + smooth)
+    score: Tensor = (2 * (guess * mask).sum() + SMOOTH) / (guess.sum() + mask.sum() + SMOOTH)
     return score
 
 
-def soft_iou(truth: Tensor, probabilities: Tensor, smooth: float = 1.0) -> Tensor:
-    """As `soft_dice`: (I + smooth) / (sum p + sum t - I + smooth), I = sum(p t)."""
+def soft_iou(truth: Tensor, probabilities: Tensor) -> Tensor:
+    """As `soft_dice`: (I + 1) / (sum p + sum t - I + 1), where I = sum(p t)."""
     guess, mask = probabilities.float(), truth.float()
     shared = (guess * mask).sum()
-    score: Tensor = (shared + smooth) / (guess.sum() + mask.sum() - shared + smooth)
+    score: Tensor = (shared + SMOOTH) / (guess.sum() + mask.sum() - shared + SMOOTH)
     return score
 
 

@@ -1,6 +1,6 @@
 """Scores of one case, region by region."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,96 +13,91 @@ from brainseg.metrics.overlap import dice, iou, sensitivity, specificity
 from brainseg.metrics.surface import surface_scores
 
 Labels = NDArray[Any]
+Mask = NDArray[np.bool_]
 
 PROTOCOLS = ("brats-legacy", "brats-2023", "brats-2026")
 
 
-def evaluate_case(
-    truth: Labels, guess: Labels, spacing_mm: Sequence[float], protocol: str = "brats-legacy"
-) -> dict[str, float]:
-    """One case's scores, "dice/whole_tumor" and so on, as a challenge counts them.
+def score_case(
+    truth: Labels, guess: Labels, spacing_mm: Sequence[float], protocol: str
+) -> tuple[dict[str, float], dict[str, LesionScores]]:
+    """The scores of one case, named "dice/whole_tumor" and so on, and the lesions of each region.
 
     Args:
-        truth: Label classes (X, Y, Z), see `brainseg.images.CLASSES`.
-        guess: The same of the prediction, on the same grid.
+        truth: Label classes (X, Y, Z), see `brainseg.images.labels.CLASSES`.
+        guess: The predicted ones, on the same grid.
         spacing_mm: Voxel size along X, Y and Z, millimetres.
-        protocol: "brats-legacy", BraTS up to 2022: whole regions, not lesions; "brats-2023": lesion by
-            lesion, 2023 and 2024; "brats-2026": 2025 and 2026. Names of scores that begin with "lesion" are
+        protocol: "brats-legacy", BraTS up to 2022: whole regions, and no lesions; "brats-2023": lesion by
+            lesion, 2023 and 2024; "brats-2026": 2025 and 2026. Scores whose names begin with "lesion" are
             means over lesions; see `metrics.lesions`.
 
     Raises:
         ConfigError: An unknown protocol.
         GeometryError: The shapes differ.
     """
-    return score_case(truth, guess, spacing_mm, protocol)[0]
-
-
-def score_case(
-    truth: Labels, guess: Labels, spacing_mm: Sequence[float], protocol: str
-) -> tuple[dict[str, float], dict[str, LesionScores]]:
-    """What `evaluate_case` gives, and the lesions of each region; brats-legacy knows none."""
     if protocol not in PROTOCOLS:
         raise ConfigError(f"protocol={protocol!r} is unknown; choose one of {', '.join(PROTOCOLS)}")
-    if protocol == "brats-legacy":
-        return case_scores(truth, guess, spacing_mm), {}
-    _refuse_other_shape(truth, guess)
-    count = lesions_2023 if protocol == "brats-2023" else lesions_2026
-    scores: dict[str, float] = {}
-    found: dict[str, LesionScores] = {}
-    for region, classes in REGIONS.items():
-        there, given = np.isin(truth, classes), np.isin(guess, classes)
-        lesions = found[region] = count(there, given, spacing_mm)
-        own = {"lesion_dice": lesions.dice, "lesion_hd95_mm": lesions.hd95_mm}
-        if protocol == "brats-2023":
-            own |= {"dice": dice(there, given), "hd95_mm": hd95_by_area_mm(there, given, spacing_mm)}
-            own |= {"sensitivity": sensitivity(there, given), "specificity": specificity(there, given)}
-        else:
-            own |= {"lesion_nsd": lesions.nsd, "lesion_f1": lesions.f1, **whole_2026(there, given)}
-        own |= {
-            "lesions_found": lesions.true_positive,
-            "lesions_missed": lesions.false_negative,
-            "lesions_made_up": lesions.false_positive,
-        }
-        scores |= {f"{name}/{region}": float(value) for name, value in own.items()}
-    return scores, found
-
-
-def case_scores(
-    truth: Labels,
-    guess: Labels,
-    spacing_mm: Sequence[float],
-    regions: Mapping[str, tuple[int, ...]] = REGIONS,
-) -> dict[str, float]:
-    """Overlap and surface scores of every region, as "dice/whole_tumor" or "hd95_mm/tumor_core".
-
-    Args:
-        truth: Label classes (X, Y, Z).
-        guess: The same of the prediction.
-        spacing_mm: Voxel size along X, Y and Z, millimetres.
-        regions: Which classes make up which region.
-
-    Raises:
-        GeometryError: The shapes differ.
-    """
-    _refuse_other_shape(truth, guess)
-    scores: dict[str, float] = {}
-    for region, classes in regions.items():
-        there, found = np.isin(truth, classes), np.isin(guess, classes)
-        hd95, mean_distance = surface_scores(there, found, spacing_mm)
-        scores |= {
-            f"dice/{region}": dice(there, found),
-            f"iou/{region}": iou(there, found),
-            f"sensitivity/{region}": sensitivity(there, found),
-            f"specificity/{region}": specificity(there, found),
-            f"hd95_mm/{region}": hd95,
-            f"mean_surface_distance_mm/{region}": mean_distance,
-        }
-    return scores
-
-
-def _refuse_other_shape(truth: Labels, guess: Labels) -> None:
     if truth.shape != guess.shape:
         raise GeometryError(
             f"the true labels are {truth.shape} voxels but the predicted ones {guess.shape}; "
             "both must be on the scan's own grid"
         )
+    scores: dict[str, float] = {}
+    lesions: dict[str, LesionScores] = {}
+    for region, classes in REGIONS.items():
+        true, predicted = np.isin(truth, classes), np.isin(guess, classes)
+        if protocol == "brats-legacy":
+            own = _legacy_scores(true, predicted, spacing_mm)
+        elif protocol == "brats-2023":
+            lesions[region] = lesions_2023(true, predicted, spacing_mm)
+            own = _scores_2023(true, predicted, spacing_mm, lesions[region])
+        else:
+            lesions[region] = lesions_2026(true, predicted, spacing_mm)
+            own = _scores_2026(true, predicted, lesions[region])
+        scores |= {f"{name}/{region}": float(value) for name, value in own.items()}
+    return scores, lesions
+
+
+def _legacy_scores(truth: Mask, guess: Mask, spacing_mm: Sequence[float]) -> dict[str, float]:
+    surfaces = surface_scores(truth, guess, spacing_mm)
+    return {
+        "dice": dice(truth, guess),
+        "iou": iou(truth, guess),
+        "sensitivity": sensitivity(truth, guess),
+        "specificity": specificity(truth, guess),
+        "hd95_mm": surfaces.hd95_mm,
+        "mean_surface_distance_mm": surfaces.mean_distance_mm,
+    }
+
+
+def _scores_2023(
+    truth: Mask, guess: Mask, spacing_mm: Sequence[float], lesions: LesionScores
+) -> dict[str, float]:
+    return {
+        "lesion_dice": lesions.dice,
+        "lesion_hd95_mm": lesions.hd95_mm,
+        "dice": dice(truth, guess),
+        "hd95_mm": hd95_by_area_mm(truth, guess, spacing_mm),
+        "sensitivity": sensitivity(truth, guess),
+        "specificity": specificity(truth, guess),
+        **_counts(lesions),
+    }
+
+
+def _scores_2026(truth: Mask, guess: Mask, lesions: LesionScores) -> dict[str, float]:
+    return {
+        "lesion_dice": lesions.dice,
+        "lesion_hd95_mm": lesions.hd95_mm,
+        "lesion_nsd": lesions.nsd,
+        "lesion_f1": lesions.f1,
+        **whole_2026(truth, guess),
+        **_counts(lesions),
+    }
+
+
+def _counts(lesions: LesionScores) -> dict[str, float]:
+    return {
+        "lesions_found": lesions.true_positive,
+        "lesions_missed": lesions.false_negative,
+        "lesions_made_up": lesions.false_positive,
+    }

@@ -1,4 +1,4 @@
-"""Metrics that grow batch by batch, on the network's device and across processes."""
+"""A metric that is updated batch by batch, on the network's device and across processes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,10 +11,10 @@ from brainseg.images.labels import REGIONS
 
 
 class RegionDice(Metric):
-    """Mean over the cases of each region's Dice, as {"dice/whole_tumor": scalar, ...}.
+    """The mean Dice of each region over the cases, as {"dice/whole_tumor": scalar, ...}.
 
-    A case in which truth and guess both lack the region scores 1, in which one does, 0. Batches of any size
-    and any number of processes give the same mean.
+    A case scores 1 if truth and guess both lack the region, and 0 if one of them does. The mean does not
+    depend on the batch size or the number of processes.
     """
 
     is_differentiable = False
@@ -24,11 +24,11 @@ class RegionDice(Metric):
     cases: Tensor
 
     def __init__(self, regions: Mapping[str, tuple[int, ...]] = REGIONS, **options: Any) -> None:
-        """Start from no case.
+        """Start without a case.
 
         Args:
             regions: Which classes make up which region, e.g. {"brain": (1,)}.
-            options: Of `torchmetrics.Metric`.
+            options: Those of `torchmetrics.Metric`.
         """
         super().__init__(**options)
         self.regions = dict(regions)
@@ -36,7 +36,7 @@ class RegionDice(Metric):
         self.add_state("cases", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
 
     def update(self, truth: Tensor, guess: Tensor) -> None:
-        """Count a batch of label classes (B, X, Y, Z)."""
+        """Add a batch of label classes (B, X, Y, Z)."""
         if truth.shape != guess.shape:
             raise ValueError(
                 f"truth is {tuple(truth.shape)} but guess {tuple(guess.shape)}; both are (B, X, Y, Z)"
@@ -49,6 +49,6 @@ class RegionDice(Metric):
         self.cases += len(truth)
 
     def compute(self) -> dict[str, Tensor]:
-        """The means; not a number before the first case."""
+        """The means; NaN before the first case."""
         means = self.total / self.cases
         return {f"dice/{region}": mean for region, mean in zip(self.regions, means, strict=True)}

@@ -12,7 +12,7 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Summary:
-    """One score over all cases, those left out where it has no meaning."""
+    """One score over all cases for which it is defined."""
 
     n: int
     mean: float
@@ -22,14 +22,14 @@ class Summary:
     quartiles: tuple[float, float]
 
 
-def summarised(values: Sequence[float], seed: int = 0) -> Summary:
+def summarised(values: Sequence[float]) -> Summary:
     """Mean with its interval of 95 % (percentiles over resamples, Efron 1979), median, quartiles."""
     known = np.asarray([value for value in values if not math.isnan(value)], dtype=np.float64)
     if not len(known):
         nothing = float("nan")
         return Summary(0, nothing, nothing, nothing, nothing, (nothing, nothing))
-    draws = np.random.default_rng(seed).integers(0, len(known), (RESAMPLES, len(known)))
-    # Nothing lies between 5 mm and infinity.
+    draws = np.random.default_rng(0).integers(0, len(known), (RESAMPLES, len(known)))
+    # There is no value between 5 mm and infinity.
     between: Literal["linear", "nearest"] = "linear" if np.isfinite(known).all() else "nearest"
     with np.errstate(invalid="ignore"):
         low, high = np.percentile(known[draws].mean(axis=1), (2.5, 97.5), method=between)

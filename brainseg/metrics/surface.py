@@ -1,10 +1,10 @@
 """How far apart the surfaces of two masks (X, Y, Z) lie, in millimetres.
 
-The surface of a mask are its voxels that have a face on the outside or on the edge of the volume.
+The surface of a mask is made of its voxels that have a face on the outside or on the edge of the volume.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,39 +16,33 @@ Mask = NDArray[np.bool_]
 MISSED_MM = 373.13  # BraTS up to 2022, where only one mask is empty: the diagonal of its 240 x 240 x 155 mm
 
 
-def hd95_mm(truth: Mask, guess: Mask, spacing_mm: Sequence[float]) -> float:
-    """The larger of the two 95th percentiles of the distances from one surface to the other.
+class SurfaceScores(NamedTuple):
+    """Distances between two surfaces: 0 if both masks are empty, 373.13 if one is."""
 
-    0 if both masks are empty, 373.13 if one is.
-    """
-    return surface_scores(truth, guess, spacing_mm)[0]
-
-
-def mean_surface_distance_mm(truth: Mask, guess: Mask, spacing_mm: Sequence[float]) -> float:
-    """Mean distance of all voxels of both surfaces to the other surface.
-
-    0 if both masks are empty, 373.13 if one is.
-    """
-    return surface_scores(truth, guess, spacing_mm)[1]
+    hd95_mm: float  # the larger of the two 95th percentiles of the distances from one surface to the other
+    mean_distance_mm: float  # over the voxels of both surfaces, each to the other surface
 
 
-def surface_scores(truth: Mask, guess: Mask, spacing_mm: Sequence[float]) -> tuple[float, float]:
-    """`hd95_mm` and `mean_surface_distance_mm` for the work of one."""
+def surface_scores(truth: Mask, guess: Mask, spacing_mm: Sequence[float]) -> SurfaceScores:
+    """The distances between the surfaces of two masks on one grid."""
     if truth.shape != guess.shape:
         raise ValueError(f"truth is {truth.shape} but guess {guess.shape}; masks must share one grid")
     truth_empty, guess_empty = not truth.any(), not guess.any()
     if truth_empty or guess_empty:
         missed = 0.0 if truth_empty and guess_empty else MISSED_MM
-        return missed, missed
+        return SurfaceScores(missed, missed)
     to_truth, to_guess = surface_distances(truth, guess, spacing_mm)
     hd95 = max(np.percentile(to_truth, 95), np.percentile(to_guess, 95))
-    return float(hd95), float(np.concatenate([to_truth, to_guess]).mean())
+    return SurfaceScores(float(hd95), float(np.concatenate([to_truth, to_guess]).mean()))
 
 
 def surface_distances(
     truth: Mask, guess: Mask, spacing_mm: Sequence[float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """From each voxel of the guess's surface to the truth's, and the other way round; neither is empty."""
+    """From each voxel of the guess's surface to the truth's surface, and the other way round, in mm.
+
+    Neither mask may be empty.
+    """
     truth_points, guess_points = _surface_mm(truth, spacing_mm), _surface_mm(guess, spacing_mm)
     to_truth, _ = KDTree(truth_points).query(guess_points)
     to_guess, _ = KDTree(guess_points).query(truth_points)

@@ -1,4 +1,4 @@
-"""The page and the file of an audit: what is in a data set of slices, and its copies side by side."""
+"""The page of an audit: what a data set of slices contains, and its copies side by side."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -36,7 +36,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Kind:
-    """Pairs of one kind: some are shown, of `total`."""
+    """Copies of one kind. The page shows `pairs`; there are `total`."""
 
     title: str
     about: str
@@ -45,7 +45,7 @@ class Kind:
 
 
 def write_audit(findings: Findings, folder: Path) -> Path:
-    """Write audit.json and audit.html, whose place is given back."""
+    """Write audit.json and audit.html; gives the path of the page."""
     with writing(folder / "audit.json") as temporary:
         temporary.write_text(json.dumps(findings.as_dict(), indent=1) + "\n", encoding="utf-8")
     page = folder / "audit.html"
@@ -72,39 +72,43 @@ def write_audit(findings: Findings, folder: Path) -> Path:
 
 
 def summary(findings: Findings) -> list[str]:
-    """What was found, a line for each."""
+    """What was found, in one line each."""
     n = findings.numbers()
     parts = {file.part for file in findings.files}
     lines = [
         f"{n['files']} files in {' and '.join(sorted(parts, reverse=True))}, {n['unreadable']} unreadable",
         f"{n['pictures']} different pictures: {n['exact_duplicates']} files repeat the pixels of another, "
-        f"{n['near_duplicates']} more are near copies: mirrored, turned, resized, brightened, saved anew",
+        f"{n['near_duplicates']} more are near copies (mirrored, turned, resized, brightened or saved again)",
         f"{n['slices_with_copies']} slices have copies, in {n['clusters']} clusters, the largest of "
         f"{max(map(len, findings.clusters), default=0)}",
-        f"{n['conflicting_clusters']} clusters with slices of several classes",
+        f"{n['conflicting_clusters']} clusters have slices of more than one class",
     ]
     if len(parts) > 1:
         lines.append(
-            f"{n['crossing_clusters']} clusters across Training and Testing, with "
-            f"{n['training_slices_in_testing']} slices of Training"
+            f"{n['crossing_clusters']} clusters have slices in both Training and Testing; "
+            f"they hold {n['training_slices_in_testing']} slices of Training"
         )
     return lines
 
 
 def _warnings(findings: Findings) -> list[str]:
-    """What follows for training."""
+    """What the user should do before training."""
     n = findings.numbers()
     said = []
     if n["clusters"]:
         said.append(
-            "A split that draws slices one by one puts copies on both sides, and its scores are too high. "
-            "data.split=grouped keeps copies together and leaves out slices of Training that are copies of "
-            "slices in Testing."
+            "A random split of the slices puts copies of one picture into training and validation, so its "
+            "scores are too high. Use data.split=grouped: it keeps copies together, and leaves out slices of "
+            "Training that are copies of slices in Testing."
         )
     if n["conflicting_clusters"]:
-        said.append("Copies in different classes: one of the two labels is wrong. Mend or remove them.")
+        said.append(
+            "Some copies are in different classes, so one of their labels is wrong. Correct or remove them."
+        )
     if n["unreadable"]:
-        said.append("Training refuses unreadable files; data.skip_bad=true leaves them out.")
+        said.append(
+            "Training refuses files that cannot be read. Repair them, or skip them with data.skip_bad=true."
+        )
     return said
 
 
@@ -113,9 +117,17 @@ def _kinds(findings: Findings) -> list[Kind]:
         return lambda copy: copy.kind == kind
 
     kinds = [
-        ("Copies in different classes", "One picture with two truths.", findings.is_conflict),
-        ("Copies across Training and Testing", "Tested on what was trained on.", findings.is_crossing),
-        ("Near copies", "The least alike first, one pair of a cluster before a second one.", plain("near")),
+        ("Copies in different classes", "One picture has two labels.", findings.is_conflict),
+        (
+            "Copies across Training and Testing",
+            "These pictures are used for training and for testing.",
+            findings.is_crossing,
+        ),
+        (
+            "Near copies",
+            "The least similar first; one pair of each cluster before any second one.",
+            plain("near"),
+        ),
         ("The same pixels in another file", "", plain("pixels")),
         ("The same file twice", "", plain("file")),
     ]
@@ -128,7 +140,7 @@ def _kinds(findings: Findings) -> list[Kind]:
 
 
 def _spread(findings: Findings, copies: Iterable[Copy]) -> list[Copy]:
-    """The least alike first, but the first of every cluster before the second of any."""
+    """The least similar first, but one of every cluster before the second of any."""
     cluster = {place: number for number, places in enumerate(findings.clusters) for place in places}
     seen: dict[int, int] = {}
     turns = []

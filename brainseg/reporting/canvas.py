@@ -1,4 +1,4 @@
-"""Colours and figures that all pictures share. No pyplot: it keeps global state."""
+"""Colours and figures that all pictures share. They do without pyplot, which keeps global state."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from brainseg.files.atomic import writing
 
-# One colour for a class in every picture: from Okabe and Ito's palette, told apart with any colour vision,
-# and made a little lighter for grey images.
+# Each class has one colour in all pictures. The colours are from Okabe and Ito's palette, which people with
+# any colour vision can tell apart. They are a little lighter, because they lie on grey images.
 CLASS_COLORS = {
     "necrotic_core": "#56B4E9",
     "edema": "#F0E442",
@@ -21,9 +21,10 @@ CLASS_COLORS = {
     "brain": "#4FD1B0",
 }
 INNER = {"edema": 1, "enhancing_tumor": 2, "necrotic_core": 3}  # how far inside a tumour
-# For classes that are not named above, and for lines.
+# For lines, and for classes that are not named above.
 LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
+DPI = 110
 DARK = "#0B0D10"
 LIGHT_TEXT = "#E8EAED"
 DIM_TEXT = "#9AA0A6"
@@ -36,28 +37,28 @@ def class_color(name: str, index: int) -> str:
 
 
 def spoken(name: str) -> str:
-    """A name of the code as people write it."""
+    """A name from the code as people write it: whole_tumor -> whole tumor."""
     return name.replace("_", " ")
 
 
 def new_figure(width: float, height: float, *, dark: bool = False) -> Figure:
-    """An empty figure, inches, that can draw itself without a display."""
+    """An empty figure, in inches, that can draw itself without a display."""
     figure = Figure(figsize=(width, height), facecolor=DARK if dark else "white")
     FigureCanvasAgg(figure)
     return figure
 
 
-def save(figure: Figure, png: Path, *, dpi: int = 110) -> None:
-    """Write the picture whole or not at all: a viewer that reloads it never sees half of it."""
+def save(figure: Figure, png: Path, *, dpi: int = DPI) -> None:
+    """Write the picture whole or not at all, so that a viewer that reloads it never sees half of it."""
     with writing(png) as temporary:
         figure.savefig(temporary, format="png", dpi=dpi, facecolor=figure.get_facecolor())
 
 
 def paint_classes(axes: Axes, labels: NDArray[Any], names: Sequence[str]) -> None:
-    """Each class but the background as a veil with an outline, the inner ones of a tumour on top.
+    """Draw each class but the background as a transparent area with an outline, inner parts on top.
 
     Args:
-        axes: They show an image of the labels' size.
+        axes: Those of an image of the labels' size.
         labels: (H, W), values are places in `names`.
         names: Background first.
     """
@@ -70,7 +71,7 @@ def paint_classes(axes: Axes, labels: NDArray[Any], names: Sequence[str]) -> Non
 
 
 def outline(axes: Axes, mask: NDArray[Any], color: str, *, width: float = 1.3) -> None:
-    """The border of a 2D mask on the image that `axes` show; closed at the edge of the image too."""
+    """Draw the border of a 2D mask on the image in `axes`. It is closed at the edge of the image too."""
     if mask.any():
         padded = np.pad(mask, 1).astype(float)
         columns, rows = np.arange(-1, mask.shape[1] + 1), np.arange(-1, mask.shape[0] + 1)

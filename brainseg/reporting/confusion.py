@@ -1,4 +1,4 @@
-"""The confusion matrix as a picture."""
+"""The confusion matrix as a figure."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +11,12 @@ from brainseg.reporting.canvas import new_figure, save, spoken
 
 
 def draw_confusion(matrix: ArrayLike, classes: Sequence[str], png: Path) -> None:
-    """Write what `confusion_figure` draws of the same values to a PNG file."""
+    """Write the figure of `confusion_figure` to a PNG file."""
     save(confusion_figure(matrix, classes), png)
 
 
 def confusion_figure(matrix: ArrayLike, classes: Sequence[str]) -> Figure:
-    """Counts with their share of the row's true class.
+    """Counts, each with its share of the slices of its true class.
 
     Args:
         matrix: (K, K) counts; rows are the truth, columns the guess.
@@ -46,7 +46,7 @@ def confusion_figure(matrix: ArrayLike, classes: Sequence[str]) -> Figure:
 
 
 def row_shares(counts: NDArray[np.int_]) -> NDArray[np.float64]:
-    """Each row divided by its sum; a class without a case has zeros."""
+    """Each row divided by its sum. The row of a class without a case has zeros."""
     sums = counts.sum(axis=1, keepdims=True)
     shares = np.zeros(counts.shape)
     np.divide(counts, sums, out=shares, where=sums > 0)

@@ -16,21 +16,21 @@ from brainseg.reporting.canvas import LINE_COLORS, new_figure, save, spoken
 Curve = dict[int, float]  # epoch -> value
 Curves = dict[str, Curve]  # name of the metric, e.g. val/dice/whole_tumor -> its curve
 
-UNITS = {"mm", "ml", "s", "mb"}  # hd95_mm is shown as "hd95 (mm)"
+UNITS = {"mm", "ml", "s", "mb"}  # hd95_mm becomes "hd95 (mm)"
 COLUMNS = 3
 
 
 def read_curves(metrics_csv: Path) -> Curves:
-    """One curve for each metric of training and validation; the mean where an epoch has several values.
+    """A curve for each metric of training and validation. Where an epoch has several values, it has the mean.
 
-    The file has a row for each time anything was logged, and gaps in all other columns. Rows of the learning
-    rate have no epoch: theirs is that of the next row that has one.
+    The file has a row for each time that anything was logged, and gaps in all other columns. Rows with the
+    learning rate have no epoch; they belong to that of the next row that has one.
 
     Raises:
         UserError: The file is not there, or holds no row with an epoch.
     """
     if not metrics_csv.is_file():
-        raise UserError(f"{metrics_csv} is not there; curves are drawn from what logger=csv writes")
+        raise UserError(f"{metrics_csv} is missing; train with logger=csv, which writes it")
     with metrics_csv.open(newline="") as file:
         rows = list(csv.DictReader(file))
     values: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
@@ -45,7 +45,7 @@ def _epochs(rows: list[dict[str, str]], metrics_csv: Path) -> list[int]:
     last = next((epoch for epoch in reversed(known) if epoch is not None), None)
     if last is None:
         raise UserError(
-            f"{metrics_csv} holds no row with an epoch; was the run stopped before its first one?"
+            f"{metrics_csv} has no row with an epoch; the run was probably stopped before its first one"
         )
     filled = []
     for epoch in reversed(known):
@@ -55,7 +55,7 @@ def _epochs(rows: list[dict[str, str]], metrics_csv: Path) -> list[int]:
 
 
 def _metrics(row: dict[str, str]) -> dict[str, float]:
-    """The finite values of a row by name, without the test's: they are no curve."""
+    """The finite values of a row by name, without those of the test, which has no epochs."""
     found = {}
     for column, text in row.items():
         if column in ("epoch", "step") or column.startswith("test/") or not text:
@@ -73,7 +73,7 @@ def _name(column: str) -> str:
 
 
 def family(name: str) -> str:
-    """What a metric shares an axis with: val/dice/whole_tumor -> dice, train/loss -> loss."""
+    """The name of the axes that show a metric: val/dice/whole_tumor -> dice, train/loss -> loss."""
     parts = name.split("/")
     return parts[1] if parts[0] in ("train", "val") and len(parts) > 1 else parts[0]
 
@@ -99,11 +99,11 @@ def draw_curves(
 
 
 def curves_figure(curves: Curves, *, monitor: str, mode: Literal["min", "max"]) -> Figure:
-    """Losses of training and validation in one axis, each other family of metrics in its own.
+    """The losses of training and validation in one plot, each other family of metrics in its own.
 
     Args:
         curves: One or more, none of them empty.
-        monitor: The metric that decides which epoch is best; that epoch is marked in every axis.
+        monitor: The metric that decides which epoch is best. That epoch is marked in every plot.
         mode: Whether the best value is the least or the greatest.
     """
     families: dict[str, list[str]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""Self-contained HTML pages from templates: no network, every picture inside the file."""
+"""HTML pages from templates. They need no network: every picture is inside the file."""
 
 import base64
 import json
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from brainseg.files.atomic import writing
+from brainseg.reporting.canvas import DPI
 
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("brainseg.reporting"),
@@ -27,12 +28,12 @@ _ENVIRONMENT = jinja2.Environment(
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:
-    """Fill `templates/<template>.html` and write it whole or not at all.
+    """Write a page from `templates/<template>.html`, whole or not at all.
 
     Args:
         path: The .html file.
         template: Name of a template that extends `base.html`.
-        values: What the template names; one that it needs and does not get is an error.
+        values: The names in the template; it is an error if one is missing.
     """
     made = f"{version('brainseg')} on {date.today().isoformat()}"
     text = _ENVIRONMENT.get_template(f"{template}.html").render(made=made, **values)
@@ -41,29 +42,29 @@ def write_page(path: Path, template: str, **values: Any) -> None:
 
 
 def template_text(name: str) -> str:
-    """A file beside the templates, as it is."""
+    """The text of a file beside the templates."""
     text: str = _ENVIRONMENT.loader.get_source(_ENVIRONMENT, name)[0]  # type: ignore[union-attr]
     return text
 
 
 def readable(values: Any) -> str:
-    """Plain values as indented JSON, for people."""
+    """Plain values as indented JSON."""
     return json.dumps(values, indent=2, ensure_ascii=False)
 
 
 _ENVIRONMENT.filters["readable"] = readable
-_ENVIRONMENT.policies["json.dumps_kwargs"] = {}  # by default it sorts: the order of sequences is ours
+_ENVIRONMENT.policies["json.dumps_kwargs"] = {}  # by default it sorts, but the order of sequences matters
 
 
 def inline_file(png: Path) -> Markup:
-    """A picture's file as the `src` of an <img>."""
+    """The picture in a file as the `src` of an <img>."""
     return _data_uri("png", png.read_bytes())
 
 
-def inline_figure(figure: Figure, *, dpi: int = 110) -> Markup:
+def inline_figure(figure: Figure) -> Markup:
     """A figure as the `src` of an <img>."""
     png = BytesIO()
-    figure.savefig(png, format="png", dpi=dpi, facecolor=figure.get_facecolor())
+    figure.savefig(png, format="png", dpi=DPI, facecolor=figure.get_facecolor())
     return _data_uri("png", png.getvalue())
 
 

@@ -1,4 +1,4 @@
-"""A report: sections of text, tables and pictures, the same in HTML and in Markdown."""
+"""A page of sections: text, tables and pictures, the same in HTML and in Markdown."""
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ class Entry:
     """What stands in a cell of a table."""
 
     text: str
-    beside: str = ""  # in small type below it, a line for each part between "; "; in Markdown after it
+    beside: str = ""  # in small type below it, with a new line at each "; "; in Markdown after it
     mark: str = ""  # "best" or "bad"
 
 
@@ -51,10 +51,18 @@ class Section:
     pictures: Sequence[Picture] = ()
 
 
-def write_report(folder: Path, name: str, title: str, sections: Sequence[Section]) -> Path:
-    """Write <name>.html, whose place is given back, and <name>.md, which leaves the pictures out."""
+@dataclass(frozen=True)
+class WrittenPage:
+    """A page, and what the command that wrote it says."""
+
+    lines: tuple[str, ...]
+    path: Path
+
+
+def write_sections(folder: Path, name: str, title: str, sections: Sequence[Section]) -> Path:
+    """Write <name>.html and <name>.md, which leaves the pictures out; gives the path of the HTML page."""
     page = folder / f"{name}.html"
-    write_page(page, "report", title=title, sections=sections)
+    write_page(page, "sections", title=title, sections=sections)
     with writing(folder / f"{name}.md") as temporary:
         temporary.write_text(_markdown(title, sections, page.name), encoding="utf-8")
     return page
@@ -72,7 +80,7 @@ def table_of(title: str, header: Sequence[str], rows: Iterable[Sequence[str | En
 
 
 def settings_section(runs: Sequence[tuple[str, Mapping[str, str]]]) -> Section:
-    """The settings of runs side by side, of pairs of name and settings."""
+    """The settings of runs side by side, from pairs of name and settings."""
     names = list(dict.fromkeys(name for _, settings in runs for name in settings))
     rows = [[name, *(settings.get(name, NOTHING) for _, settings in runs)] for name in names]
     return Section(

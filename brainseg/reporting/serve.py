@@ -1,4 +1,4 @@
-"""Results shown in a browser of this machine, and of no other."""
+"""Shows results to browsers on this machine only."""
 
 import os
 from functools import partial
@@ -15,11 +15,11 @@ HOST = "127.0.0.1"
 
 
 def server_of(folder: Path, port: int) -> tuple[ThreadingHTTPServer, str]:
-    """A server of a folder of results, which answers once `serve_forever` is called, and its address.
+    """A server for a folder of results, and its address. It answers after `serve_forever` is called.
 
     Args:
-        folder: What predict.py wrote: all subjects, or one.
-        port: 0 takes any that is free.
+        folder: The output of predict.py: all subjects, or one.
+        port: 0 takes any free one.
 
     Raises:
         DataError: There is no page in the folder.
@@ -28,7 +28,7 @@ def server_of(folder: Path, port: int) -> tuple[ThreadingHTTPServer, str]:
     page = next((name for name in (INDEX, PAGE) if (folder / name).is_file()), None)
     if page is None:
         raise DataError(
-            f"{folder}: holds no {INDEX} or {PAGE}; give a folder that predict.py wrote with page=true"
+            f"{folder}: has no {INDEX} or {PAGE}; give a folder that predict.py wrote with page=true"
         )
     try:
         server = ThreadingHTTPServer((HOST, port), partial(_Handler, directory=str(folder)))
@@ -38,11 +38,11 @@ def server_of(folder: Path, port: int) -> tuple[ThreadingHTTPServer, str]:
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Files below the folder, only for those who ask for this machine by its own name."""
+    """Serves files below the folder, only to requests that call this machine by its local name."""
 
     def send_head(self) -> Any:
-        """What GET and HEAD begin with."""
-        # A page from elsewhere may have its own name point here, to read what it must not.
+        """Refuse a request, or begin the answer to GET and HEAD."""
+        # A web page from elsewhere may let its own host name point here, to read the user's results.
         if (self.headers.get("Host") or "").rsplit(":", 1)[0] not in (HOST, "localhost"):
             return self.send_error(HTTPStatus.FORBIDDEN)
         if not self._is_within():
@@ -50,12 +50,12 @@ class _Handler(SimpleHTTPRequestHandler):
         return super().send_head()
 
     def _is_within(self) -> bool:
-        """Whether what is asked for may be a file of the folder: a link may lead out, a name may be none."""
+        """Whether the request is for a file in the folder. A link may lead out of it, a name be invalid."""
         try:
             asked = Path(self.translate_path(self.path))
-            os.lstat(asked)  # refuses what no file can be called, e.g. with a zero byte or too long
+            os.lstat(asked)  # refuses names that no file can have: with a zero byte, or too long
             return asked.resolve().is_relative_to(Path(self.directory).resolve())
-        except (OSError, ValueError, RuntimeError):  # the last is of links in a ring
+        except (OSError, ValueError, RuntimeError):  # the last one is raised for links in a circle
             return False
 
     def list_directory(self, path: Any) -> Any:

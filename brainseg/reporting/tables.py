@@ -1,15 +1,15 @@
-"""Tables as text."""
+"""Tables as Markdown text."""
 
 from collections.abc import Sequence
 
 
 def markdown_table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> str:
-    """A Markdown table whose columns line up in a text editor too; numbers stand at the right.
+    """A Markdown table whose columns also line up in a text editor. Numbers are aligned to the right.
 
-    Floats are shown with three decimals, None and NaN as an en dash.
+    Floats have three decimals; None and NaN become an en dash.
 
     Raises:
-        ValueError: A row has not as many cells as the header.
+        ValueError: A row has another number of cells than the header.
     """
     for row in rows:
         if len(row) != len(header):

@@ -1,10 +1,16 @@
-"""What the student report says of its classifier grid: tables 1 to 3 and the settings of its section 3.3.
+"""The numbers of the student report: its classifier grid, its skull strippers and its segmenter.
 
-The numbers stand here once; what is said about them elsewhere is computed from here.
+They stand here once. What is said about them elsewhere is computed from here.
 """
 
 from collections.abc import Mapping
 from typing import NamedTuple
+
+ABOUT = (
+    'The student report is the document that this project began with: "Classification, Skull Stripping and '
+    'Segmentation of Brain Tumor MRI" by E. Ephrem and A. De Clercq (LIFPROJET, a course of the bachelor in '
+    "computer science). Its own numbers stand beside ours."
+)
 
 BACKBONES = {
     "resnet50": "ResNet50",
@@ -19,19 +25,18 @@ LOSSES = {
 }
 OPTIMIZERS = {"adam": "Adam", "nadam": "Nadam", "sgd": "SGD"}
 
-# Names of timm, and thus of our runs, for what the report has under a name of Keras.
+# timm's names, which our runs have, for backbones that the student report calls by Keras's names.
 _SAME_BACKBONE = {"mobilenetv2_100": "mobilenetv2", "tf_efficientnet_b0": "efficientnet_b0"}
-# Equal on one-hot targets, so that their values may be compared; every other loss is a family of its own.
+# These two are equal on one-hot targets, so their values may be compared. Any other loss is its own family.
 _SAME_FAMILY = {
     "categorical_crossentropy": "crossentropy and KL divergence",
     "kl_divergence": "crossentropy and KL divergence",
     "categorical_hinge": "categorical hinge",
 }
 
-VALIDATION_SLICES = 1143  # all 36 accuracies are k / 1143, cut off after four decimals
-LARGEST_CLASS_SHARE = 1595 / 5712  # notumor in the Training folder, of which a fifth was kept for validation
+LARGEST_CLASS_SHARE = 1595 / 5712  # notumor in the Training folder; a fifth of it was kept for validation
 NOT_STATED = "not stated"
-SETTINGS = {  # section 3.3; the number of slices follows from 1143 = a fifth of 5712
+SETTINGS = {  # section 3.3; the number of slices follows from the accuracies, which are all k / 1143
     "images": "Kaggle slices",
     "image side (pixels)": "128",
     "weights at the start": "ImageNet",
@@ -44,7 +49,7 @@ SETTINGS = {  # section 3.3; the number of slices follows from 1143 = a fifth of
 
 
 class Cell(NamedTuple):
-    """One combination of the grid, by the names of our menus."""
+    """One combination of the grid, by the names that our config has for its parts."""
 
     backbone: str
     loss: str
@@ -55,15 +60,15 @@ class Cell(NamedTuple):
 
 
 class Published(NamedTuple):
-    """Of the validation part after the last epoch."""
+    """The numbers of a cell: of the validation part after the last epoch."""
 
     loss: float
     accuracy: float
 
 
-CHOSEN = Cell("vgg16", "kl_divergence", "sgd")  # the report's section 3.4
+CHOSEN = Cell("vgg16", "kl_divergence", "sgd")  # section 3.4
 
-# Of each backbone: loss and accuracy with crossentropy, with KL divergence, with hinge.
+# A row has loss and accuracy with crossentropy, then with KL divergence, then with hinge.
 _TABLES = {
     "adam": {  # table 1
         "resnet50": "0.1718 0.9571  0.1673 0.9571  0.2717 0.8643",
@@ -99,31 +104,66 @@ def _published() -> dict[Cell, Published]:
 PUBLISHED: Mapping[Cell, Published] = _published()
 
 
-def in_report(cell: Cell) -> Cell | None:
-    """The report's cell that one of ours repeats; mobilenetv2_100 and resnet50.a1_in1k are its backbones."""
+class PatchMeans(NamedTuple):
+    """The numbers of a skull stripper: means over batches of patches."""
+
+    name: str
+    mse: float  # the Dice loss in table 5, see docs/explanation/student-report.md
+    dice: float
+    iou: float
+
+
+STRIPPERS: Mapping[tuple[str, bool], PatchMeans] = {  # by our network and its optional_skip
+    ("residual_unet3d", False): PatchMeans("residual_unet3d_MSE_2", 0.008068, 0.9176, 0.8753),  # table 4
+    ("residual_unet3d", True): PatchMeans("residual_unet3d_MSE_3", 0.010058, 0.9113, 0.8611),
+    ("residual_unet3d_advanced", True): PatchMeans(  # table 5
+        "ResidualUNET3D_Adam_10_3", 0.019821, 0.980179, 0.961247
+    ),
+}
+
+
+class Spread(NamedTuple):
+    """The Dice of a region over the cases of BraTS 2021's validation part, counted by its server."""
+
+    mean: float
+    median: float
+    first_quartile: float
+    third_quartile: float
+
+
+SEGMENTER: Mapping[str, Spread] = {  # table 6
+    "enhancing_tumor": Spread(0.578, 0.696, 0.459, 0.801),
+    "tumor_core": Spread(0.387, 0.387, 0.245, 0.515),
+    "whole_tumor": Spread(0.745, 0.776, 0.682, 0.853),
+}
+
+
+def published_cell(cell: Cell) -> Cell | None:
+    """The student report's cell that one of ours repeats.
+
+    mobilenetv2_100 and resnet50.a1_in1k are backbones that it has too.
+    """
     name = cell.backbone.partition(".")[0]  # after the dot timm names the weights
     theirs = cell._replace(backbone=_SAME_BACKBONE.get(name, name))
     return theirs if theirs in PUBLISHED else None
 
 
 def published(cell: Cell) -> Published | None:
-    """The report's numbers of one of our cells, if it has them."""
-    theirs = in_report(cell)
+    """The student report's numbers for one of our cells, if it has them."""
+    theirs = published_cell(cell)
     return None if theirs is None else PUBLISHED[theirs]
 
 
+def spoken_cell(cell: Cell) -> str:
+    """A cell of the student report in its own words."""
+    return f"{BACKBONES[cell.backbone]} + {LOSSES[cell.loss]} + {OPTIMIZERS[cell.optimizer]}"
+
+
 def family(loss: str) -> str:
-    """Losses whose values may be compared with each other."""
+    """The name of the losses whose values may be compared with those of this one."""
     return _SAME_FAMILY.get(loss, loss)
 
 
 def rank(cell: Cell) -> int:
-    """Place of a cell among the report's 36 by accuracy, the best is 1; equal ones share the better place."""
+    """The place of a cell among the 36 by accuracy. The best has 1; equal cells share the better place."""
     return 1 + sum(other.accuracy > PUBLISHED[cell].accuracy for other in PUBLISHED.values())
-
-
-def n_right(accuracy: float, n: int = VALIDATION_SLICES) -> int | None:
-    """The k for which k / n, cut off after four decimals, is `accuracy`; None if there is none."""
-    shown = round(accuracy * 10_000)
-    k = -(-shown * n // 10_000)  # the least k with k / n >= accuracy
-    return k if k <= n and k * 10_000 // n == shown else None

@@ -43,15 +43,15 @@ def shifted_guesses(heads, folder):
 
 def test_each_head_is_scored_on_its_own_and_the_median_stands_below(heads, tmp_path):
     found = evaluate_brains(heads, shifted_guesses(heads, tmp_path / "guess"))
-    assert len(found.masks) == 3
-    for mask, path in zip(found.masks, masks(heads), strict=True):
+    assert len(found.cases) == 3
+    for mask, path in zip(found.cases, masks(heads), strict=True):
         truth = read_labels(path).data[0] > 0
         shared = np.count_nonzero(truth & np.roll(truth, 1, axis=0))
         assert mask.scores["dice"] == pytest.approx(shared / truth.sum())
         assert mask.scores["volume_error"] == 0
         assert 0 < mask.scores["mean_surface_distance_mm"] < 4
         assert mask.scores["hd95_mm"] == 4
-    dices = sorted(mask.scores["dice"] for mask in found.masks)
+    dices = sorted(mask.scores["dice"] for mask in found.cases)
     median, low, high = found.medians["dice"]
     assert (median, low, high) == pytest.approx((dices[1], dices[0], dices[2]))
 
@@ -84,7 +84,7 @@ def test_what_cannot_be_scored_is_named_and_the_rest_is(heads, tmp_path):
 
 def test_two_masks(heads):
     path = masks(heads)[0]
-    (mask,) = evaluate_brains(path, path).masks
+    (mask,) = evaluate_brains(path, path).cases
     assert mask.scores["dice"] == 1
     with pytest.raises(UserError, match=r"is one mask but .* is a folder"):
         evaluate_brains(path, heads)

@@ -9,16 +9,12 @@ from typer.testing import CliRunner
 
 from brainseg.commands.cli import app
 from brainseg.config.errors import ConfigError, DataError, UserError
-from brainseg.evaluation.tumors import (
-    ScoredCase,
-    _suspicions,
-    evaluate_tumors,
-    write_tumor_evaluation,
-)
+from brainseg.evaluation.suspicions import suspicions
+from brainseg.evaluation.tumors import evaluate_tumors, write_tumor_evaluation
 from brainseg.images.labels import CONVENTIONS, from_classes, to_classes
 from brainseg.images.nifti import read_labels, write
 from brainseg.images.volume import Grid
-from brainseg.metrics import PROTOCOLS, case_scores
+from brainseg.metrics import PROTOCOLS, score_case
 from brainseg.metrics.summary import summarised
 from brainseg.phantom import write_cohort
 
@@ -78,7 +74,7 @@ def test_each_case_is_scored_on_its_own(patients, guessed):
     dices = []
     for case in found.cases:
         truth = to_classes(read_labels(case.truth).data[0], TRUE, case.truth)
-        by_hand = case_scores(truth, moved(truth), (4, 4, 4))
+        by_hand = score_case(truth, moved(truth), (4, 4, 4), "brats-legacy")[0]
         assert case.scores == pytest.approx(by_hand)
         dices.append(by_hand["dice/whole_tumor"])
     summary = found.summaries["dice/whole_tumor"]
@@ -100,14 +96,14 @@ def test_a_class_that_is_never_predicted_is_told(patients, guessed):
     found = evaluate_tumors(
         patients, guessed(lambda classes: np.where(classes == 3, 1, classes)), "brats-legacy"
     )
-    assert found.suspicions[0].startswith("enhancing_tumor occurs in no predicted label map")
+    assert found.suspicions[0].startswith("enhancing_tumor is in true label maps but in no predicted one")
 
 
-def suspicions(**dices):
-    """Of cases with these Dice values of the regions, in whose labels nothing is wrong."""
-    right = np.diag([9, 9, 9, 9])
-    nothing = ScoredCase("", None, None, {"": 0.0}, {}, right)
-    return _suspicions([nothing], {f"dice/{region}": summarised(values) for region, values in dices.items()})
+def suspicions_of(**dices):
+    """For cases with these Dice values of the regions, and with no voxel in a wrong class."""
+    return suspicions(
+        np.diag([9, 9, 9, 9]), {f"dice/{region}": summarised(values) for region, values in dices.items()}
+    )
 
 
 def test_a_number_that_was_copied_is_told():
@@ -116,14 +112,14 @@ def test_a_number_that_was_copied_is_told():
         "tumor_core": [0.6, 0.7, 0.9],
         "enhancing_tumor": [0.5, 0.6, 0.9],
     }
-    assert suspicions(**plain) == []
-    (said,) = suspicions(**plain | {"tumor_core": [0.7, 0.8, 0.9]})
+    assert suspicions_of(**plain) == []
+    (said,) = suspicions_of(**plain | {"tumor_core": [0.7, 0.8, 0.9]})
     assert said.startswith("dice/tumor_core: mean and median are equal")
 
 
 def test_a_region_below_one_that_it_holds_is_told():
     low = {"whole_tumor": [0.3, 0.4, 0.6], "tumor_core": [0.2, 0.3, 0.5], "enhancing_tumor": [0.5, 0.6, 0.9]}
-    core, whole = suspicions(**low)
+    core, whole = suspicions_of(**low)
     assert core.startswith("Dice of tumor_core (0.333) is below that of enhancing_tumor (0.667)")
     assert whole.startswith("Dice of whole_tumor (0.433) is below that of enhancing_tumor (0.667)")
 

@@ -17,7 +17,7 @@ from brainseg.images.bids import is_derivative
 from brainseg.images.layouts import find_subjects
 from brainseg.results.read import all_results, read_result
 from brainseg.results.verify import changes
-from brainseg.study.grid import write_grid_report
+from brainseg.study.grid.page import write_grid_page
 
 DEEP = ["[" * 100_000, '{"a":' * 100_000, "[" * 900 + "]" * 900, '{"a":' * 150 + "1" + "}" * 150]
 OTHER = ["", "{", "[]", "3", "null", "\xff\xfe", '{"a": NaN, "a"}', "9" * 10_000]
@@ -119,4 +119,4 @@ def test_a_sweep_that_asks_for_more_jobs_than_memory_holds_is_refused(tmp_path, 
     }  # fmt: skip
     (tmp_path / "multirun.yaml").write_text(yaml.safe_dump(config))
     with pytest.raises(UserError, match="the sweep asks for more than 10000 jobs"):
-        write_grid_report(tmp_path)
+        write_grid_page(tmp_path)

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from brainseg.checkpoint import load_model, read_checkpoint
 from brainseg.commands.cli import app
 from brainseg.config.errors import UserError
-from brainseg.study.classifier import write_classifier_report
-from brainseg.study.grid import write_grid_report
+from brainseg.study.classifier_page import write_classifier_page
+from brainseg.study.grid.page import write_grid_page
 from brainseg.training.train import train
 
 TASKS = {"segmentation": "segmenter", "skullstrip": "skullstripper"}
@@ -214,7 +214,7 @@ def test_a_classifier_s_config_of_other_values_is_refused_in_a_line(tmp_path, ke
     for name in (".hydra/config.yaml", "multirun.yaml"):
         (tmp_path / name).write_text(yaml.safe_dump(config | {key: value}))
     (tmp_path / "scores.json").write_text("{}")
-    for write in (write_classifier_report, write_grid_report):
+    for write in (write_classifier_page, write_grid_page):
         with pytest.raises(UserError, match=r"(config|multirun)\.yaml: "):
             write(tmp_path, tmp_path / "page")
 
@@ -240,7 +240,7 @@ def test_scores_that_cannot_be_read_are_refused_in_a_line(tmp_path, text):
     (tmp_path / ".hydra" / "config.yaml").write_text(yaml.safe_dump(config))
     (tmp_path / "scores.json").write_text(text)
     with pytest.raises(UserError, match=r"scores\.json"):
-        write_classifier_report(tmp_path)
+        write_classifier_page(tmp_path)
 
 
 def test_nothing_in_the_package_reads_yaml_or_json_of_others_in_another_way():

@@ -28,7 +28,9 @@ def test_a_mask_ten_percent_too_large():
 
 def test_masks_that_cannot_be_compared():
     mask = np.ones((2, 2, 2), bool)
-    with pytest.raises(GeometryError, match=r"the true mask is \(2, 2, 2\) voxels but the other \(2, 2, 3\)"):
+    with pytest.raises(
+        GeometryError, match=r"the true mask has \(2, 2, 2\) voxels but the other \(2, 2, 3\)"
+    ):
         brain_scores(mask, np.ones((2, 2, 3), bool), (1, 1, 1))
     with pytest.raises(GeometryError, match="the true mask has no voxel in it"):
         brain_scores(~mask, mask, (1, 1, 1))

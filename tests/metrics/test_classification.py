@@ -23,6 +23,23 @@ def test_truth_is_down_and_guess_across():
     assert matrix.tolist() == [[1, 1], [0, 1]]
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+def test_the_matrix_counts_each_pair_once(dtype):
+    rng = np.random.default_rng(1)
+    guess, truth = rng.integers(0, 4, (2, 5000)).astype(dtype)
+    counts = np.zeros((4, 4), np.int64)
+    np.add.at(counts, (truth, guess), 1)
+    matrix = confusion_matrix(guess, truth, 4)
+    assert matrix.dtype == np.int64
+    assert (matrix == counts).all()
+
+
+def test_a_probability_on_the_border_of_two_bins_counts_in_the_lower():
+    # (8/15, 9/15] holds 0.55 and 0.6, and one is right: |1.15 - 1| / 2. In two bins: (0.45 + 0.6) / 2.
+    probabilities = np.array([[0.55, 0.45], [0.6, 0.4]])
+    assert calibration_error(probabilities, np.array([0, 1])) == pytest.approx(0.15 / 2)
+
+
 def test_scores_of_classes_are_scikit_learn_s(cohort):
     probabilities, truth = cohort
     found = classification_scores(probabilities, truth, NAMES, range(len(truth)))

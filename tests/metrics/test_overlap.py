@@ -6,7 +6,7 @@ import pytest
 import torch
 from monai.metrics import compute_dice, compute_iou
 
-from brainseg.metrics import dice, iou, sensitivity, soft_dice, soft_iou, specificity
+from brainseg.metrics.overlap import dice, iou, sensitivity, soft_dice, soft_iou, specificity
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "binary_losses.json").read_text())["vectors"]
 

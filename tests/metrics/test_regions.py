@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from brainseg.config.errors import ConfigError, GeometryError
-from brainseg.metrics import RegionDice, case_scores, evaluate_case
+from brainseg.metrics import RegionDice, score_case
 
 
 @pytest.fixture
@@ -18,10 +18,14 @@ def truth() -> np.ndarray:
     return labels
 
 
+def legacy(truth, guess, spacing_mm=(1, 1, 1)) -> dict[str, float]:
+    return score_case(truth, guess, spacing_mm, "brats-legacy")[0]
+
+
 def test_regions_are_scored_by_the_classes_they_are_made_of(truth):
     guess = truth.copy()
     guess[guess == 1] = 2  # the core is taken for edema
-    scores = case_scores(truth, guess, (1, 1, 1))
+    scores = legacy(truth, guess)
     assert scores["dice/whole_tumor"] == 1
     assert scores["dice/tumor_core"] == pytest.approx(2 * 8 / (16 + 8))
     assert scores["sensitivity/tumor_core"] == pytest.approx(0.5)
@@ -32,7 +36,7 @@ def test_regions_are_scored_by_the_classes_they_are_made_of(truth):
 
 
 def test_every_score_of_every_region_has_a_name_of_its_own(truth):
-    names = set(case_scores(truth, truth, (1, 1, 1)))
+    names = set(legacy(truth, truth))
     kinds = ("dice", "iou", "sensitivity", "specificity", "hd95_mm", "mean_surface_distance_mm")
     regions = ("whole_tumor", "tumor_core", "enhancing_tumor")
     assert names == {f"{kind}/{region}" for kind in kinds for region in regions}
@@ -41,22 +45,22 @@ def test_every_score_of_every_region_has_a_name_of_its_own(truth):
 def test_a_region_that_is_missed_or_invented_has_the_worst_score(truth):
     without = np.where(truth == 3, 1, truth)
     for pair in ((truth, without), (without, truth)):
-        scores = evaluate_case(*pair, (1, 1, 1), "brats-legacy")
+        scores = legacy(*pair)
         assert (scores["dice/enhancing_tumor"], scores["hd95_mm/enhancing_tumor"]) == (0, 373.13)
-    scores = evaluate_case(without, without, (1, 1, 1))
+    scores = legacy(without, without)
     assert (scores["dice/enhancing_tumor"], scores["hd95_mm/enhancing_tumor"]) == (1, 0)
 
 
 def test_distances_are_in_millimetres(truth):
     moved = np.roll(truth, 1, axis=2)
-    assert case_scores(truth, moved, (1, 1, 2.5))["hd95_mm/whole_tumor"] == pytest.approx(2.5)
+    assert legacy(truth, moved, (1, 1, 2.5))["hd95_mm/whole_tumor"] == pytest.approx(2.5)
 
 
 def test_unknown_protocols_and_other_grids_are_refused(truth):
     with pytest.raises(ConfigError, match="protocol='brats-2019' is unknown; choose one of brats-legacy"):
-        evaluate_case(truth, truth, (1, 1, 1), "brats-2019")
+        score_case(truth, truth, (1, 1, 1), "brats-2019")
     with pytest.raises(GeometryError, match=r"\(12, 8, 8\) voxels but the predicted ones \(11, 8, 8\)"):
-        evaluate_case(truth, truth[1:], (1, 1, 1))
+        legacy(truth, truth[1:])
 
 
 @pytest.fixture
@@ -73,7 +77,7 @@ def test_streaming_dice_is_the_mean_of_the_cases_whatever_the_batches(cases, bat
     metric = RegionDice()
     for truth, guess in zip(*(part.split(batch_size) for part in cases), strict=True):
         metric.update(truth, guess)
-    each = [case_scores(t.numpy(), g.numpy(), (1, 1, 1)) for t, g in zip(*cases, strict=True)]
+    each = [legacy(t.numpy(), g.numpy()) for t, g in zip(*cases, strict=True)]
     result = metric.compute()
     assert set(result) == {"dice/whole_tumor", "dice/tumor_core", "dice/enhancing_tumor"}
     for name, value in result.items():

@@ -3,31 +3,30 @@ import pytest
 import torch
 from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance
 
-from brainseg.metrics import hd95_mm, mean_surface_distance_mm
+from brainseg.metrics.surface import surface_scores
 
 
 def test_two_voxels_are_as_far_apart_as_their_centres():
     truth, guess = np.zeros((2, 9, 9, 9), dtype=bool)
     truth[1, 1, 1] = guess[4, 5, 1] = True
-    for distance in (hd95_mm, mean_surface_distance_mm):
-        assert distance(truth, guess, (1, 1, 1)) == pytest.approx(5)  # 3, 4, 0
-        assert distance(truth, guess, (2, 1, 1)) == pytest.approx(np.sqrt(36 + 16))
+    assert surface_scores(truth, guess, (1, 1, 1)) == pytest.approx((5, 5))  # 3, 4, 0
+    assert surface_scores(truth, guess, (2, 1, 1)) == pytest.approx([np.sqrt(36 + 16)] * 2)
 
 
 def test_the_mean_is_over_the_voxels_of_both_surfaces():
     truth, guess = np.zeros((2, 9, 9, 9), dtype=bool)
     truth[1, 1, 1] = True
     guess[1, 1, 1] = guess[5, 1, 1] = True  # 0 and 4 to the truth; the truth's own voxel 0
-    assert mean_surface_distance_mm(truth, guess, (1, 1, 1)) == pytest.approx(4 / 3)
+    assert surface_scores(truth, guess, (1, 1, 1)).mean_distance_mm == pytest.approx(4 / 3)
 
 
-@pytest.mark.parametrize("distance", [hd95_mm, mean_surface_distance_mm])
-def test_empty_masks_score_as_in_brats(distance, cube):
+@pytest.mark.parametrize("place", [0, 1])  # HD95, mean distance
+def test_empty_masks_score_as_in_brats(place, cube):
     empty, full = np.zeros((20, 18, 16), dtype=bool), cube(side=4)
-    assert distance(empty, empty, (1, 1, 1)) == 0
-    assert distance(full, empty, (1, 1, 1)) == 373.13
-    assert distance(empty, full, (1, 1, 1)) == 373.13
-    assert distance(full, full, (1, 1, 1)) == 0
+    assert surface_scores(empty, empty, (1, 1, 1))[place] == 0
+    assert surface_scores(full, empty, (1, 1, 1))[place] == 373.13
+    assert surface_scores(empty, full, (1, 1, 1))[place] == 373.13
+    assert surface_scores(full, full, (1, 1, 1))[place] == 0
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.5, 1.0, 3.0)])
@@ -39,15 +38,14 @@ def test_distances_equal_monais(blobs, seed, spacing):
     mean = compute_average_surface_distance(
         *tensors, include_background=True, symmetric=True, spacing=spacing
     )
-    assert hd95_mm(truth, guess, spacing) == pytest.approx(hd95.item(), rel=1e-5)
-    assert mean_surface_distance_mm(truth, guess, spacing) == pytest.approx(mean.item(), rel=1e-5)
+    assert surface_scores(truth, guess, spacing) == pytest.approx((hd95.item(), mean.item()), rel=1e-5)
 
 
 def test_distances_do_not_depend_on_which_mask_is_the_truth(blobs):
     truth, guess = blobs(0), blobs(1)
-    assert hd95_mm(truth, guess, (1, 2, 3)) == pytest.approx(hd95_mm(guess, truth, (1, 2, 3)))
+    assert surface_scores(truth, guess, (1, 2, 3)) == pytest.approx(surface_scores(guess, truth, (1, 2, 3)))
 
 
 def test_masks_of_other_shapes_are_refused(cube):
     with pytest.raises(ValueError, match="masks must share one grid"):
-        hd95_mm(cube(4), cube(4)[1:], (1, 1, 1))
+        surface_scores(cube(4), cube(4)[1:], (1, 1, 1))

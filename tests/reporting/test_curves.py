@@ -104,13 +104,11 @@ def test_one_epoch_makes_a_picture(tmp_path):
 
 
 def test_a_missing_file_names_what_would_write_it(tmp_path):
-    with pytest.raises(
-        UserError, match=r"metrics.csv is not there; curves are drawn from what logger=csv writes"
-    ):
+    with pytest.raises(UserError, match=r"metrics.csv is missing; train with logger=csv, which writes it"):
         read_curves(tmp_path / "metrics.csv")
 
 
 def test_a_run_without_an_epoch_is_told_so(tmp_path):
     file = write(tmp_path / "metrics.csv", {"step": 0, "lr-AdamW": 0.1})
-    with pytest.raises(UserError, match="no row with an epoch; was the run stopped"):
+    with pytest.raises(UserError, match="no row with an epoch; the run was probably stopped"):
         draw_curves(file, tmp_path / "curves.png")

@@ -1,3 +1,6 @@
+import math
+from statistics import fmean, stdev
+
 import pytest
 
 from brainseg.study.grid.intervals import (
@@ -16,6 +19,15 @@ def test_wilson_of_eight_in_ten():
     assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
 
 
+@pytest.mark.parametrize("n", [1, 10, 53, 1143])
+@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.97, 1])
+def test_wilson_is_the_formula_of_1927(n, share):
+    right, z = round(share * n), 1.959963984540054
+    middle = (right + z**2 / 2) / (n + z**2)
+    half = z / (n + z**2) * math.sqrt(right * (n - right) / n + z**2 / 4)
+    assert wilson(right, n) == pytest.approx((middle - half, middle + half), abs=1e-9)
+
+
 @pytest.mark.parametrize(("right", "bounds"), [(0, (0, 0.2775)), (10, (0.7225, 1))])
 def test_none_or_all_right_still_has_a_width_within_0_and_1(right, bounds):
     assert wilson(right, 10) == pytest.approx(bounds, abs=1e-4)
@@ -29,6 +41,12 @@ def test_wilson_is_the_same_for_the_wrong_ones_turned_round():
 def test_the_t_interval_of_three_values():
     # Mean 2, standard deviation 1; t(0.975, 2) = 4.3027, over sqrt(3) is 2.4841.
     assert t_interval([1.0, 2.0, 3.0]) == pytest.approx((2 - 2.4841, 2 + 2.4841), abs=1e-4)
+
+
+def test_the_t_interval_is_the_formula_of_student():
+    values, quantile = [0.91, 0.93, 0.88, 0.95, 0.9], 2.7764451051977987  # t(0.975, 4)
+    half = quantile * stdev(values) / math.sqrt(5)
+    assert t_interval(values) == pytest.approx((fmean(values) - half, fmean(values) + half), abs=1e-9)
 
 
 @pytest.mark.parametrize("values", [[0.5], [0.5, 0.5, 0.5]])

@@ -1,5 +1,1 @@
-"""The report's classifier grid from a sweep folder of our own runs, with the report's numbers beside."""
-
-from brainseg.study.grid.write import Summary, write_grid_report
-
-__all__ = ["Summary", "write_grid_report"]
+"""The page of a classifier grid: a sweep of our own runs, with the student report's numbers beside."""

@@ -1,4 +1,4 @@
-"""Figures 7, 8, 9 and 12, 13 of the report from our own runs."""
+"""Figures 7, 8, 9, 12 and 13 of the student report, from our own runs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,14 +7,14 @@ from matplotlib.figure import Figure
 
 from brainseg.reporting.canvas import LINE_COLORS, new_figure
 from brainseg.reporting.curves import curves_figure, family
-from brainseg.study.classifier_runs import Run
+from brainseg.study.grid.cell_runs import CellRun
 
 OURS, THEIRS = LINE_COLORS[0], LINE_COLORS[1]
-Groups = Mapping[str, Sequence[float]]  # level, e.g. a backbone -> accuracies of its cells
+Groups = Mapping[str, Sequence[float]]  # level, such as a backbone -> accuracies of its cells
 
 
 def box_figure(title: str, ours: Groups, theirs: Groups) -> Figure:
-    """Box plots of accuracies side by side for each level, every cell as a point on its box.
+    """Box plots of accuracies: for each level ours beside the student report's, with a point for each cell.
 
     Boxes reach from quartile to quartile, whiskers from the least value to the greatest.
     """
@@ -22,7 +22,7 @@ def box_figure(title: str, ours: Groups, theirs: Groups) -> Figure:
     figure = new_figure(max(5.0, 1.5 * len(levels) + 1.2), 3.8)
     figure.set_layout_engine("constrained")
     axes = figure.add_subplot()
-    for shift, name, color, groups in ((-0.19, "ours", OURS, ours), (0.19, "report", THEIRS, theirs)):
+    for shift, name, color, groups in ((-0.19, "ours", OURS, ours), (0.19, "student report", THEIRS, theirs)):
         drawn = {place + shift: groups[level] for place, level in enumerate(levels) if groups.get(level)}
         _draw_boxes(axes, drawn, color)
         axes.plot([], [], "s", color=color, label=f"{name} ({sum(map(len, drawn.values()))} cells)")
@@ -56,7 +56,7 @@ def _draw_boxes(axes: Axes, groups: Mapping[float, Sequence[float]], color: str)
         axes.plot([place] * len(values), values, ".", color=color, markersize=5, alpha=0.8)
 
 
-def run_figure(run: Run) -> Figure | None:
-    """Loss and accuracy by epoch, training and validation; None before the first epoch's end."""
+def run_figure(run: CellRun) -> Figure | None:
+    """Loss and accuracy by epoch, of training and validation; None before the end of the first epoch."""
     curves = {name: curve for name, curve in run.curves.items() if family(name) in ("loss", "accuracy")}
     return curves_figure(curves, monitor="val/accuracy", mode="max") if curves else None

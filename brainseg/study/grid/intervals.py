@@ -1,36 +1,32 @@
-"""Means with 95 % intervals: of one run by the number of its slices, of several runs by how they differ."""
+"""Means with intervals of 95 %: from the number of slices of one run, or from how several runs differ."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
-from scipy.stats import norm, t
+from scipy.stats import binomtest, t
 
 CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean, and the 95 % interval around it where there is a ground for one."""
+    """A mean, and the interval of 95 % around it if one can be given."""
 
     mean: float
     low: float | None = None
     high: float | None = None
-    how: str = ""  # on which ground, e.g. "Wilson, 40 of 53"
+    how: str = ""  # how the interval was made, e.g. "Wilson, 40 of 53"
 
 
 def wilson(right: int, n: int) -> tuple[float, float]:
-    """Wilson's score interval of a share: right of n.
+    """Wilson's score interval of a share, right of n (Wilson 1927, without the correction for continuity).
 
-    Wilson 1927, without the correction for continuity. Unlike mean +- 1.96 sigma it stays within [0, 1] and
-    keeps a width where all or none are right.
+    Unlike mean +- 1.96 sigma it stays within [0, 1] and keeps a width where all or none are right.
     """
-    z = float(norm.ppf((1 + CONFIDENCE) / 2))
-    share, widening = right / n, 1 + z**2 / n
-    middle = (share + z**2 / (2 * n)) / widening
-    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / widening
-    return max(0.0, middle - half), min(1.0, middle + half)
+    found = binomtest(right, n).proportion_ci(CONFIDENCE, method="wilson")
+    return float(found.low), float(found.high)
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
@@ -40,12 +36,13 @@ def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
     """
     if len(values) < 2 or max(values) == min(values):
         return None
-    half = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
-    return fmean(values) - half, fmean(values) + half
+    standard_error = stdev(values) / math.sqrt(len(values))
+    low, high = t.interval(CONFIDENCE, len(values) - 1, loc=fmean(values), scale=standard_error)
+    return float(low), float(high)
 
 
 def mean_of(values: Sequence[float]) -> Estimate:
-    """The mean of one value or more with the t interval, if they have one."""
+    """The mean of one or more values, with the t interval if they have one."""
     interval = t_interval(values)
     if interval is None:
         return Estimate(fmean(values))
@@ -53,17 +50,17 @@ def mean_of(values: Sequence[float]) -> Estimate:
 
 
 def mean_loss(losses: Sequence[float]) -> Estimate:
-    """The mean over runs with the t interval, which begins at 0 at the lowest."""
+    """The mean over runs with the t interval, cut off at 0."""
     estimate = mean_of(losses)
     return estimate if estimate.low is None else replace(estimate, low=max(0.0, estimate.low))
 
 
 def mean_accuracy(accuracies: Sequence[float], counts: Sequence[tuple[int, int] | None]) -> Estimate:
-    """The mean over runs with the t interval; Wilson's for one run, or where all runs agree exactly.
+    """The mean over runs with the t interval; with Wilson's for one run, or where all runs agree exactly.
 
     Args:
-        accuracies: One of each run, at least one.
-        counts: Right ones and slices of each run, None where unknown.
+        accuracies: One for each run, at least one.
+        counts: For each run how many slices were right, and how many there are; None where not known.
     """
     estimate = mean_of(accuracies)
     if estimate.low is not None and estimate.high is not None:
@@ -76,14 +73,14 @@ def mean_accuracy(accuracies: Sequence[float], counts: Sequence[tuple[int, int] 
 
 
 def overlap(one: Estimate, other: Estimate) -> bool | None:
-    """Whether two intervals share a value; None if either is not known."""
+    """Whether two intervals share a value; None if one of them is not known."""
     if one.low is None or one.high is None or other.low is None or other.high is None:
         return None
     return one.low <= other.high and other.low <= one.high
 
 
 def interval(estimate: Estimate) -> str:
-    """Its bounds, or "" where it has none."""
+    """The bounds of an estimate as text; "" where it has none."""
     if estimate.low is None or estimate.high is None:
         return ""
     return f"{estimate.low:.4f} to {estimate.high:.4f}"

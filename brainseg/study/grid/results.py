@@ -1,51 +1,55 @@
-"""The cells of a sweep with their means over seeds, their ranking, and crossentropy against KL divergence."""
+"""The cells of a sweep: means over seeds, rankings, and crossentropy against KL divergence."""
 
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from brainseg.study.classifier_runs import Run, State
+from brainseg.study.grid.cell_runs import CellRun, State
 from brainseg.study.grid.intervals import Estimate, mean_accuracy, mean_loss, mean_of, overlap
 from brainseg.study.published import (
     BACKBONES,
     LOSSES,
     OPTIMIZERS,
+    PUBLISHED,
     Cell,
     Published,
     family,
-    in_report,
     published,
+    published_cell,
 )
+
+CROSSENTROPY, KL = "categorical_crossentropy", "kl_divergence"
 
 
 @dataclass(frozen=True)
 class CellResult:
-    """A cell and its runs: one for each seed, and for whatever else the sweep varies."""
+    """A cell and its runs: one for each seed, and for each value of what else the sweep varies."""
 
     cell: Cell
-    runs: tuple[Run, ...]
+    runs: tuple[CellRun, ...]
 
     @property
-    def used(self) -> list[Run]:
+    def used(self) -> list[CellRun]:
+        """The runs that count in the means."""
         return [run for run in self.runs if run.usable]
 
     @property
     def accuracy(self) -> Estimate | None:
-        """Of the validation part after the last epoch."""
+        """The accuracy on the validation part after the last epoch."""
         accuracies = [run.accuracy for run in self.used if run.accuracy is not None]
         return mean_accuracy(accuracies, [run.count for run in self.used]) if accuracies else None
 
     @property
     def loss(self) -> Estimate | None:
-        """Of the validation part after the last epoch; None if it was not finite in any run."""
+        """The loss on the validation part after the last epoch; None if a run has none that is finite."""
         losses = [run.loss for run in self.used]
         finite = [loss for loss in losses if loss is not None]
         return mean_loss(finite) if finite and len(finite) == len(losses) else None
 
     @property
     def best_accuracy(self) -> Estimate | None:
-        """Of the best epoch of each run: chosen by the very slices it is measured on, so too good."""
+        """Of each run's best epoch: too good, because the slices that measure it have chosen it."""
         best = [run.best_accuracy for run in self.used if run.best_accuracy is not None]
         return mean_of(best) if best else None
 
@@ -59,7 +63,7 @@ class CellResult:
 
     @property
     def missing(self) -> str:
-        """How many of its runs give no number and why, e.g. "1 failed, 2 not started"; "" if all do."""
+        """How many runs give no number, and why, e.g. "1 failed, 2 not started"; "" if all give one."""
         states = Counter(
             "done but without val/accuracy" if run.state is State.done else run.state.value
             for run in self.runs
@@ -68,16 +72,16 @@ class CellResult:
         return ", ".join(f"{n} {state}" for state, n in states.items())
 
 
-def results_of(runs: Iterable[Run]) -> list[CellResult]:
-    """The cells in the report's order, others after them by name."""
-    cells: dict[Cell, list[Run]] = defaultdict(list)
+def results_of(runs: Iterable[CellRun]) -> list[CellResult]:
+    """The cells in the order of the student report; other cells come after them, by name."""
+    cells: dict[Cell, list[CellRun]] = defaultdict(list)
     for run in runs:
         cells[run.cell].append(run)
     return [CellResult(cell, tuple(cells[cell])) for cell in sorted(cells, key=_place)]
 
 
 def _place(cell: Cell) -> tuple[tuple[int, str], ...]:
-    known = in_report(cell)
+    known = published_cell(cell)
     backbone = known.backbone if known else cell.backbone
     return (
         _place_in(tuple(OPTIMIZERS), cell.optimizer),
@@ -93,12 +97,12 @@ def _place_in(order: Sequence[str], name: str) -> tuple[int, str]:
 
 @dataclass(frozen=True)
 class Ranked:
-    """A cell and its place; equal ones share the better place."""
+    """A cell and its place. Equal cells share the better place."""
 
     place: int
     result: CellResult
     estimate: Estimate
-    like_best: bool | None  # its interval overlaps that of the first; None where an interval is missing
+    like_best: bool | None  # its interval overlaps that of the best; None where one has no interval
 
 
 def by_accuracy(results: Iterable[CellResult]) -> list[Ranked]:
@@ -107,7 +111,7 @@ def by_accuracy(results: Iterable[CellResult]) -> list[Ranked]:
 
 
 def by_loss(results: Iterable[CellResult]) -> dict[str, list[Ranked]]:
-    """Cells by validation loss, the least first; a ranking of its own for each family of losses."""
+    """For each family of losses the cells by validation loss, the least first."""
     families: dict[str, list[CellResult]] = defaultdict(list)
     for result in results:
         families[family(result.cell.loss)].append(result)
@@ -122,7 +126,7 @@ def _ranked(
     found.sort(key=lambda pair: sign * pair[1].mean)
     ranking: list[Ranked] = []
     for place, (result, estimate) in enumerate(found, start=1):
-        # Means of shares that are equal differ in float32's last digits.
+        # Means of equal shares differ in the last digits of float32.
         if ranking and math.isclose(ranking[-1].estimate.mean, estimate.mean, rel_tol=1e-6):
             place = ranking[-1].place
         ranking.append(Ranked(place, result, estimate, overlap(found[0][1], estimate)))
@@ -130,26 +134,22 @@ def _ranked(
 
 
 @dataclass(frozen=True)
-class Paired:
-    """Crossentropy minus KL divergence over pairs of runs that differ in nothing else."""
+class PairedLosses:
+    """The mean of crossentropy minus KL divergence, over pairs of runs that differ in nothing else."""
 
     n: int
     accuracy: Estimate
     loss: Estimate | None  # None if a loss was not finite
 
 
-def crossentropy_against_kl(runs: Iterable[Run]) -> Paired | None:
-    """The mean differences over runs with the same backbone, optimizer and seed; None without a pair."""
-    pairs: dict[tuple[str, ...], dict[str, Run]] = defaultdict(dict)
+def crossentropy_against_kl(runs: Iterable[CellRun]) -> PairedLosses | None:
+    """The mean difference over runs with the same backbone, optimizer and seed; None without a pair."""
+    pairs: dict[tuple[str, ...], dict[str, CellRun]] = defaultdict(dict)
     for run in runs:
         if run.usable:
             key = (run.cell.backbone, run.cell.optimizer, str(run.seed), run.varied)
             pairs[key][run.cell.loss] = run
-    both = [
-        (pair["categorical_crossentropy"], pair["kl_divergence"])
-        for pair in pairs.values()
-        if {"categorical_crossentropy", "kl_divergence"} <= pair.keys()
-    ]
+    both = [(pair[CROSSENTROPY], pair[KL]) for pair in pairs.values() if {CROSSENTROPY, KL} <= pair.keys()]
     accuracies = [
         one.accuracy - other.accuracy
         for one, other in both
@@ -158,4 +158,15 @@ def crossentropy_against_kl(runs: Iterable[Run]) -> Paired | None:
     losses = [one.loss - other.loss for one, other in both if one.loss is not None and other.loss is not None]
     if not accuracies:
         return None
-    return Paired(len(both), mean_of(accuracies), mean_of(losses) if len(losses) == len(both) else None)
+    return PairedLosses(len(both), mean_of(accuracies), mean_of(losses) if len(losses) == len(both) else None)
+
+
+def published_crossentropy_against_kl() -> PairedLosses:
+    """The same over the student report's pairs."""
+    both = [
+        (values, PUBLISHED[cell._replace(loss=KL)])
+        for cell, values in PUBLISHED.items()
+        if cell.loss == CROSSENTROPY
+    ]
+    accuracy = mean_of([one.accuracy - other.accuracy for one, other in both])
+    return PairedLosses(len(both), accuracy, mean_of([one.loss - other.loss for one, other in both]))

@@ -17,13 +17,20 @@ from hydra.errors import HydraException
 from brainseg.config.errors import UserError
 from brainseg.runs.config import CONFIG, require
 from brainseg.runs.overrides import OVERRIDES, read_overrides
-from brainseg.study.classifier_runs import Run, State, cell_of, read_cell_config, read_run, settings_of
+from brainseg.study.grid.cell_runs import (
+    CellRun,
+    State,
+    cell_of,
+    read_cell_config,
+    read_cell_run,
+    settings_of,
+)
 from brainseg.study.published import Cell
 
 Job = tuple[str, ...]  # its overrides, as in its .hydra/overrides.yaml
 MOST_JOBS = 10_000
 CELL_KEYS = ("classifier.backbone", "classifier.loss", "classifier.optimizer")
-# What is read of Hydra's own section.
+# The keys of Hydra's own section that are read here.
 _NEEDED: dict[str, type | tuple[type, ...]] = {
     "hydra.sweeper._target_": str,
     "hydra.sweeper.params": (dict, NoneType),
@@ -37,9 +44,9 @@ class Sweep:
     """The jobs of a sweep folder."""
 
     folder: Path
-    runs: tuple[Run, ...]  # those asked for in their order, then others that lie in the folder
-    n_wanted: int | None  # of the runs; None where the sweeper chooses its jobs as it goes
-    settings: dict[str, str]  # of the sweep's own config, for where no run has started
+    runs: tuple[CellRun, ...]  # those that were asked for, in their order; then others in the folder
+    n_asked: int | None  # how many runs were asked for; None where the sweeper chooses its jobs as it goes
+    settings: dict[str, str]  # of the sweep's own config; used while no run has started
     remarks: tuple[str, ...]
 
     def count(self, state: State) -> int:
@@ -50,41 +57,42 @@ def read_sweep(folder: Path) -> Sweep:
     """The sweep below `folder`, whether it has ended or not.
 
     Raises:
-        UserError: It is no folder of a sweep of the classifier.
+        UserError: The folder is not that of a sweep of the classifier.
     """
-    config = _multirun(folder / "multirun.yaml")
-    jobs = _wanted(config)
-    found, remarks = _found(folder)
-    runs, swept = [], _swept(jobs or [*found])
-    for job in jobs or []:
-        run = found.pop(job, None) or Run(*_cell_and_seed(job, config))
-        runs.append(replace(run, varied=_varied(job, swept)))
+    config = _read_multirun(folder / "multirun.yaml")
+    jobs = _asked_jobs(config)
+    found, remarks = _runs_by_job(folder)
+    swept = _swept_keys(jobs or [*found])
+    runs = [
+        replace(found.pop(job) if job in found else _not_started(job, config), varied=_varied(job, swept))
+        for job in jobs or []
+    ]
     if config["hydra"]["launcher"]["_target_"].endswith(".BasicLauncher"):
         runs = _failed_where_passed(runs)
     others = [replace(run, varied=_varied(job, swept)) for job, run in found.items()]
     if not runs and not others:
-        raise UserError(f"{folder}: no job has started yet, and which ones will be is not known")
+        raise UserError(f"{folder}: no job has started yet; try again when one has")
     if others and jobs is not None:
-        remarks.append(f"{len(others)} runs here are none that the sweep's last start asked for")
+        remarks.append(f"Runs in this folder that the sweep's last start did not ask for: {len(others)}")
     remarks += [fault for run in (*runs, *others) for fault in run.faults]
     return Sweep(
         folder, (*runs, *others), None if jobs is None else len(jobs), settings_of(config), tuple(remarks)
     )
 
 
-def read_runs(folder: Path) -> list[Run]:
+def read_runs(folder: Path) -> list[CellRun]:
     """All runs of the classifier at or below a folder.
 
     Raises:
         UserError: There is none.
     """
-    runs = list(_found(folder)[0].values())
+    runs = list(_runs_by_job(folder)[0].values())
     if not runs:
         raise UserError(f"{folder}: no run of the classifier there; give the folder of a run or of a sweep")
     return runs
 
 
-def _multirun(path: Path) -> dict[str, Any]:
+def _read_multirun(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(
             f"{path} is not there; give the folder of a sweep (train.py -m ...), as below outputs/sweeps"
@@ -97,8 +105,8 @@ def _multirun(path: Path) -> dict[str, Any]:
     return config
 
 
-def _wanted(config: dict[str, Any]) -> list[Job] | None:
-    """The jobs as Hydra's own sweeper makes them of the same words; None for other sweepers."""
+def _asked_jobs(config: dict[str, Any]) -> list[Job] | None:
+    """The jobs that Hydra's own sweeper makes from the same overrides; None for other sweepers."""
     sweeper = config["hydra"]["sweeper"]
     if not sweeper["_target_"].endswith(".BasicSweeper"):
         return None
@@ -119,13 +127,13 @@ def _refuse_endless(overrides: Sequence[Override]) -> None:
         raise UserError(f"the sweep asks for more than {MOST_JOBS} jobs; give the folder of a smaller one")
 
 
-def _found(folder: Path) -> tuple[dict[Job, Run], list[str]]:
-    """The runs below a folder by their overrides, and what is wrong with those left out."""
-    runs: dict[Job, Run] = {}
+def _runs_by_job(folder: Path) -> tuple[dict[Job, CellRun], list[str]]:
+    """The runs below a folder by their overrides, and what is wrong with the runs that were left out."""
+    runs: dict[Job, CellRun] = {}
     remarks = []
     for config in sorted(folder.glob(f"**/{CONFIG}")):
         try:
-            run = read_run(config.parent.parent)
+            run = read_cell_run(config.parent.parent)
             job = tuple(read_overrides(config.parent.parent / OVERRIDES))
         except UserError as error:
             remarks.append(str(error))
@@ -133,17 +141,16 @@ def _found(folder: Path) -> tuple[dict[Job, Run], list[str]]:
             remarks.append(f"{config.parent}: overrides.yaml cannot be read ({type(error).__name__})")
         else:
             if job in runs:
-                remarks.append(f"{run.folder} and {runs[job].folder} ran the same job; the former counts")
+                remarks.append(f"{run.folder} ran the same job as {runs[job].folder}; only the former counts")
             runs[job] = run
     return runs, remarks
 
 
-def _cell_and_seed(job: Job, config: dict[str, Any]) -> tuple[Cell, int]:
-    """Of a job that has not started: what its overrides say, and else the sweep's config."""
+def _not_started(job: Job, config: dict[str, Any]) -> CellRun:
+    """The run of a job without a folder: what its overrides say, and else the sweep's config."""
     values = dict(_key_value(override) for override in job)
-    cell = cell_of(config)
-    named = [values.get(key, default) for key, default in zip(CELL_KEYS, cell, strict=True)]
-    return Cell(*named), int(values.get("seed", config["seed"]))
+    named = [values.get(key, default) for key, default in zip(CELL_KEYS, cell_of(config), strict=True)]
+    return CellRun(Cell(*named), int(values.get("seed", config["seed"])))
 
 
 def _key_value(override: str) -> tuple[str, str]:
@@ -151,8 +158,8 @@ def _key_value(override: str) -> tuple[str, str]:
     return key.lstrip("+"), value.strip("'\"")
 
 
-def _swept(jobs: Sequence[Job]) -> set[str]:
-    """Keys that differ between jobs, other than those of cell and seed."""
+def _swept_keys(jobs: Sequence[Job]) -> set[str]:
+    """The keys that differ between jobs, but for those of cell and seed."""
     values = defaultdict(set)
     for job in jobs:
         for key, value in map(_key_value, job):
@@ -164,8 +171,8 @@ def _varied(job: Job, swept: set[str]) -> str:
     return " ".join(override for override in job if _key_value(override)[0] in swept)
 
 
-def _failed_where_passed(runs: list[Run]) -> list[Run]:
-    """Jobs that run one after another: an unfinished one has failed if a later one was started after it."""
+def _failed_where_passed(runs: list[CellRun]) -> list[CellRun]:
+    """Where jobs run one after another, an unfinished one has failed if a later one was started after it."""
     started = [(place, _started(run)) for place, run in enumerate(runs) if run.folder is not None]
     return [
         replace(run, state=State.failed)
@@ -175,6 +182,6 @@ def _failed_where_passed(runs: list[Run]) -> list[Run]:
     ]
 
 
-def _started(run: Run) -> float:
+def _started(run: CellRun) -> float:
     assert run.folder is not None
     return (run.folder / CONFIG).stat().st_mtime

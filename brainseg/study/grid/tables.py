@@ -1,17 +1,18 @@
-"""The tables of the page."""
+"""The tables of the grid page."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
 from brainseg.reporting.sections import NOTHING, Entry, Table, number, table_of
-from brainseg.study.classifier_runs import Run, State
-from brainseg.study.grid.findings import report_collapsed
+from brainseg.runs.config import CONFIG
+from brainseg.study.grid.cell_runs import CellRun, State, is_collapsed
 from brainseg.study.grid.intervals import Estimate, interval, wilson
 from brainseg.study.grid.results import CellResult, Ranked, by_accuracy, by_loss
 from brainseg.study.grid.sweep import Sweep
 from brainseg.study.published import (
     BACKBONES,
+    LARGEST_CLASS_SHARE,
     LOSSES,
     NOT_STATED,
     OPTIMIZERS,
@@ -19,55 +20,58 @@ from brainseg.study.published import (
     SETTINGS,
     Cell,
     family,
-    in_report,
+    published_cell,
     rank,
 )
 
 NO_RESULT = "no result"
-TOLD_APART = {True: "yes", False: "no", None: "not known"}
+LIKE_BEST = {True: "yes", False: "no", None: "not known"}
 
 
 def settings_table(sweep: Sweep) -> Table:
-    """Our settings beside the report's; several where runs differ."""
+    """Our settings beside the student report's; more than one of ours where runs differ."""
     rows: list[list[str | Entry]] = []
     for name, theirs in SETTINGS.items():
         ours = _values(sweep, name)
         differs = theirs != NOT_STATED and any(value.partition(" (")[0] != theirs for value in ours)
         rows.append([name, Entry("; ".join(ours) or NOTHING, mark="bad" if differs else ""), theirs])
-    return table_of("Settings", ("", "this sweep", "report"), rows)
+    return table_of("Settings", ("", "this sweep", "student report"), rows)
 
 
 def differing_settings(sweep: Sweep) -> list[str]:
-    """The names of the settings that are not the report's."""
+    """The names of the settings that differ from the student report's."""
     return [row[0].text for row in settings_table(sweep).rows if row[1].mark]
 
 
 def _values(sweep: Sweep, name: str) -> list[str]:
-    started = [run.settings[name] for run in sweep.runs if name in run.settings]
-    return list(dict.fromkeys(started)) or [sweep.settings[name] for _ in [0] if name in sweep.settings]
+    """The values of a setting in the runs that have started; before that, the value of the sweep's config."""
+    started = dict.fromkeys(run.settings[name] for run in sweep.runs if name in run.settings)
+    if started:
+        return list(started)
+    return [sweep.settings[name]] if name in sweep.settings else []
 
 
 def missing_table(sweep: Sweep) -> Table | None:
-    """Which jobs have no result, by how far they have come; None if none is missing."""
+    """The jobs without a result, by how far they have come; None if all have one."""
     found: dict[State, list[str]] = defaultdict(list)
     for run in sweep.runs:
         if run.state is not State.done:
-            found[run.state].append(_told(run))
+            found[run.state].append(_progress(run))
     if not found:
         return None
     rows = [(state.value, str(len(jobs)), "; ".join(jobs)) for state, jobs in sorted(found.items())]
     return table_of("Jobs without a result", ("state", "jobs", "which"), rows)
 
 
-def _told(run: Run) -> str:
-    name = f"{run.cell}, seed {run.seed}" + (f", {run.varied}" if run.varied else "")
+def _progress(run: CellRun) -> str:
+    """A run's name, its epochs, and when it wrote last."""
+    name = f"{run.cell}, {run.name}"
     if run.folder is None:
         return name
-    files = [run.folder / ".hydra" / "config.yaml", run.folder / "metrics.csv", run.folder / "train.log"]
+    files = [run.folder / CONFIG, run.folder / "metrics.csv", run.folder / "train.log"]
     last = max(file.stat().st_mtime for file in files if file.is_file())
-    epochs = 0 if run.last_epoch is None else run.last_epoch + 1
     written = datetime.fromtimestamp(last).strftime("%Y-%m-%d %H:%M")
-    return f"{name} ({epochs} of {run.epochs} epochs, last wrote {written})"
+    return f"{name} ({run.epochs_said}, last wrote {written})"
 
 
 def optimizer_tables(results: Sequence[CellResult]) -> list[Table]:
@@ -92,19 +96,23 @@ def _optimizer_table(optimizer: str, results: Sequence[CellResult]) -> Table:
     header = ["backbone"]
     for loss in losses:
         header += [f"{LOSSES.get(loss, loss)}: val. loss", "val. accuracy"]
-    number_of = list(OPTIMIZERS)
+    return table_of(_optimizer_title(optimizer), header, rows)
+
+
+def _optimizer_title(optimizer: str) -> str:
+    """With the number that the table has in the student report, if it is there."""
     title = f"Optimizer {OPTIMIZERS.get(optimizer, optimizer)}"
-    said = f"Table {number_of.index(optimizer) + 1}: {title}" if optimizer in number_of else title
-    return table_of(said, header, rows)
+    in_order = list(OPTIMIZERS)
+    return f"Table {in_order.index(optimizer) + 1}: {title}" if optimizer in in_order else title
 
 
 def _backbone(name: str) -> Entry:
-    theirs = in_report(Cell(name, next(iter(LOSSES)), next(iter(OPTIMIZERS))))
-    return Entry(name, beside=BACKBONES[theirs.backbone] if theirs else "not in the report")
+    theirs = published_cell(Cell(name, next(iter(LOSSES)), next(iter(OPTIMIZERS))))
+    return Entry(name, beside=BACKBONES[theirs.backbone] if theirs else "not in the student report")
 
 
 def _best_of(results: Sequence[CellResult]) -> set[tuple[Cell, str]]:
-    """What is marked: the first by accuracy, and the first by loss in each family."""
+    """What is marked as best: the first by accuracy, and the first by loss in each family."""
     firsts = {(ranked.result.cell, "accuracy") for ranked in by_accuracy(results) if ranked.place == 1}
     for ranking in by_loss(results).values():
         firsts |= {(ranked.result.cell, "loss") for ranked in ranking if ranked.place == 1}
@@ -113,19 +121,19 @@ def _best_of(results: Sequence[CellResult]) -> set[tuple[Cell, str]]:
 
 def _loss_and_accuracy(result: CellResult, best: set[tuple[Cell, str]]) -> list[Entry]:
     return [
-        _value(result, result.loss, "loss", (result.cell, "loss") in best),
-        _value(result, result.accuracy, "accuracy", (result.cell, "accuracy") in best),
+        _value(result, result.loss, "loss", is_best=(result.cell, "loss") in best),
+        _value(result, result.accuracy, "accuracy", is_best=(result.cell, "accuracy") in best),
     ]
 
 
-def _value(result: CellResult, estimate: Estimate | None, name: str, is_best: bool) -> Entry:
+def _value(result: CellResult, estimate: Estimate | None, name: str, *, is_best: bool) -> Entry:
     said = [interval(estimate)] if estimate else []
     if name == "accuracy" and result.n_collapsed:
         said.append(f"collapsed: {result.n_collapsed} of {len(result.used)}")
     text = number(estimate.mean) if estimate else _no_value(result)
     if result.missing and (estimate or text == NO_RESULT):
         said.append(result.missing)
-    said.append(_report_value(result.cell, name))
+    said.append(_published_value(result.cell, name))
     bad = estimate is None or (name == "accuracy" and result.n_collapsed > 0)
     return Entry(text, "; ".join(filter(None, said)), "bad" if bad else "best" if is_best else "")
 
@@ -137,13 +145,13 @@ def _no_value(result: CellResult) -> str:
     return states.pop().value if len(states) == 1 and State.done not in states else NO_RESULT
 
 
-def _report_value(cell: Cell, name: str) -> str:
-    theirs = in_report(cell)
+def _published_value(cell: Cell, name: str) -> str:
+    theirs = published_cell(cell)
     if theirs is None:
         return ""
     table = {other: values for other, values in PUBLISHED.items() if other.optimizer == cell.optimizer}
-    said = f"report {getattr(PUBLISHED[theirs], name):.4f}"
-    if name == "accuracy" and report_collapsed(theirs):
+    said = f"student report {getattr(PUBLISHED[theirs], name):.4f}"
+    if name == "accuracy" and is_collapsed(PUBLISHED[theirs].accuracy, LARGEST_CLASS_SHARE):
         said += ", collapsed"
     if name == "accuracy" and theirs == max(table, key=lambda other: table[other].accuracy):
         said += ", its best"
@@ -156,14 +164,14 @@ def _report_value(cell: Cell, name: str) -> str:
 def accuracy_ranking(ranking: Sequence[Ranked]) -> Table:
     header = (
         "place", "backbone", "loss", "optimizer", "runs", "accuracy", "95 % interval", "like the best?",
-        "best epoch", "report",
+        "best epoch", "student report",
     )  # fmt: skip
     return table_of("Cells by validation accuracy", header, [_ranked_row(ranked) for ranked in ranking])
 
 
 def _ranked_row(ranked: Ranked) -> list[str | Entry]:
     result, estimate = ranked.result, ranked.estimate
-    theirs = in_report(result.cell)
+    theirs = published_cell(result.cell)
     best_epoch = result.best_accuracy
     collapsed = f"collapsed: {result.n_collapsed} of {len(result.used)}" if result.n_collapsed else ""
     first = ranked.place == 1 and not collapsed
@@ -173,14 +181,23 @@ def _ranked_row(ranked: Ranked) -> list[str | Entry]:
         f"{len(result.used)} of {len(result.runs)}",
         Entry(number(estimate.mean), collapsed, "best" if first else "bad" if collapsed else ""),
         Entry(interval(estimate) or NOTHING, estimate.how),
-        TOLD_APART[ranked.like_best],
+        LIKE_BEST[ranked.like_best],
         number(best_epoch.mean if best_epoch else None),
         Entry(number(PUBLISHED[theirs].accuracy), f"place {rank(theirs)}") if theirs else NOTHING,
     ]
 
 
 def loss_rankings(rankings: dict[str, list[Ranked]]) -> list[Table]:
-    header = ("place", "backbone", "loss", "optimizer", "runs", "val. loss", "95 % interval", "report")
+    header = (
+        "place",
+        "backbone",
+        "loss",
+        "optimizer",
+        "runs",
+        "val. loss",
+        "95 % interval",
+        "student report",
+    )
     return [
         table_of(f"Cells by validation loss: {name}", header, [_loss_row(ranked) for ranked in ranking])
         for name, ranking in rankings.items()
@@ -207,13 +224,14 @@ def runs_table(sweep: Sweep) -> Table:
     return table_of("All runs", header, [_run_row(run) for run in sweep.runs])
 
 
-def _run_row(run: Run) -> list[str | Entry]:
+def _run_row(run: CellRun) -> list[str | Entry]:
     name = str(run.cell) + (f" ({run.varied})" if run.varied else "")
-    epochs = f"{0 if run.last_epoch is None else run.last_epoch + 1} of {run.epochs} epochs"
     return [
         Entry(run.folder.name, name) if run.folder else name,
         str(run.seed),
-        Entry(run.state.value, epochs if run.folder else "", "" if run.state is State.done else "bad"),
+        Entry(
+            run.state.value, run.epochs_said if run.folder else "", "" if run.state is State.done else "bad"
+        ),
         number(run.loss),
         _counted(run),
         Entry(number(run.best_accuracy), f"epoch {run.best_epoch}" if run.best_epoch is not None else ""),
@@ -222,7 +240,7 @@ def _run_row(run: Run) -> list[str | Entry]:
     ]
 
 
-def _counted(run: Run) -> Entry:
+def _counted(run: CellRun) -> Entry:
     """The accuracy of a run with its count and Wilson's interval."""
     if run.count is None:
         return Entry(number(run.accuracy))
@@ -230,12 +248,12 @@ def _counted(run: Run) -> Entry:
     return Entry(number(run.accuracy), f"{run.count[0]} of {run.count[1]}; {low:.4f} to {high:.4f}")
 
 
-def failure_table(runs: Sequence[Run], results: Sequence[CellResult]) -> Table:
-    """Runs that repeat EfficientNetB0's failure beside the sweep's own and the report's."""
+def failure_table(runs: Sequence[CellRun], results: Sequence[CellResult]) -> Table:
+    """Runs that repeat the failure of EfficientNetB0, beside this sweep's and the student report's."""
     own = {result.cell: result.accuracy for result in results}
     rows: list[list[str | Entry]] = []
     for run in sorted(runs, key=lambda run: (run.cell, run.settings["input values"], run.seed)):
-        theirs, ours = in_report(run.cell), own.get(run.cell)
+        theirs, ours = published_cell(run.cell), own.get(run.cell)
         rows.append(
             [
                 str(run.cell),
@@ -251,6 +269,6 @@ def failure_table(runs: Sequence[Run], results: Sequence[CellResult]) -> Table:
         )
     header = (
         "cell", "input values", "seed", "state", "train. loss", "val. accuracy", "collapsed",
-        "this sweep's cell", "report",
+        "this sweep's cell", "student report",
     )  # fmt: skip
     return table_of("Accuracy with the input scaled once and twice", header, rows)

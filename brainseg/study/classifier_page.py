@@ -1,6 +1,9 @@
-"""`brainseg report classifier`: what a run of the classifier is worth, and on which split."""
+"""`brainseg report classifier`: the page of one run of the classifier, with its scores on either split.
 
-from collections.abc import Mapping, Sequence
+The student report has no score of its final classifier, so none stands beside ours.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
@@ -10,22 +13,35 @@ import numpy as np
 
 from brainseg.config.errors import UserError
 from brainseg.files.plain import read_json
-from brainseg.metrics.classification import OVERALL, PER_CLASS
+from brainseg.metrics.classification import OVERALL, PER_CLASS, RESAMPLES
 from brainseg.reporting.confusion import confusion_figure
 from brainseg.reporting.curves import curves_figure
 from brainseg.reporting.page import inline_figure
-from brainseg.reporting.sections import NOTHING, Entry, Picture, Section, Table, table_of, write_report
+from brainseg.reporting.sections import (
+    NOTHING,
+    Entry,
+    Picture,
+    Section,
+    WrittenPage,
+    table_of,
+    write_sections,
+)
 from brainseg.runs.config import CONFIG, at, require
-from brainseg.study.classifier_runs import Predictions, read_config, read_predictions, trained_curves
-from brainseg.study.probabilities import reliability_figure, roc_figure
+from brainseg.study.classifier_files import (
+    Predictions,
+    read_classifier_config,
+    read_predictions,
+    read_trained_curves,
+)
+from brainseg.study.probability_figures import reliability_figure, roc_figure
 
 SPLITS = {
     "random": "slices are drawn one by one, so copies of a slice stand on both sides",
     "grouped": "copies of a slice stay on one side",
-    "official": "the published Testing folder chooses the best epoch and scores it",
+    "official": "the published Testing folder both chooses the best epoch and scores it",
 }
 PARTS = {"test": "test part", "val": "validation part"}
-SUREST = 20  # mistakes that are listed
+LISTED_MISTAKES = 20
 _NEEDED: dict[str, type | tuple[type, ...]] = {
     "data.split": str,
     "classifier.monitor": str,
@@ -47,24 +63,16 @@ class ScoredRun:
 
     @property
     def recipe(self) -> tuple[Any, ...]:
-        """What two runs must share to be compared by their splits."""
+        """What two runs must share so that only their splits differ."""
         data = {key: value for key, value in self.config["data"].items() if key not in ("split", "seed")}
         return self.config["classifier"], data
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What is said on the command line."""
-
-    lines: tuple[str, ...]
-    page: Path
-
-
-def write_classifier_report(folder: Path, output: Path | None = None) -> Summary:
-    """Write the page of a run of model=classifier that went through.
+def write_classifier_page(folder: Path, output: Path | None = None) -> WrittenPage:
+    """Write the page of a finished run of model=classifier.
 
     Args:
-        folder: Of the run, with scores.json and predictions.csv.
+        folder: The run's, with scores.json and predictions.csv.
         output: Where classifier.html and classifier.md go; None: <folder>/report.
 
     Raises:
@@ -72,29 +80,28 @@ def write_classifier_report(folder: Path, output: Path | None = None) -> Summary
     """
     run = _read(folder)
     predictions = read_predictions(folder / "predictions.csv")
-    others = _beside(run)
-    page = write_report(
-        folder / "report" if output is None else output,
-        "classifier",
-        f"Classifier: {folder.resolve().name}",
-        [
-            _overview(run, others),
-            _scores(run),
-            _calibration(run, predictions),
-            _by_class(run, predictions),
-            _curves(run),
-            _mistakes(predictions),
-        ],
-    )
-    lines = [f"{one.split}: accuracy {_estimate(one.scores['accuracy'])}" for one in (run, *others.values())]
-    return Summary((*lines, *(f"{split}: not run" for split in _missing(run, others))), page)
+    others = _runs_of_other_splits(run)
+    sections = [
+        _overview(run, others),
+        _scores(run),
+        _calibration(run, predictions),
+        _by_class(run, predictions),
+        _curves(run),
+        _mistakes(predictions),
+    ]
+    output = folder / "report" if output is None else output
+    page = write_sections(output, "classifier", f"Classifier: {folder.resolve().name}", sections)
+    lines = [
+        f"{one.split}: accuracy {_with_interval(one.scores['accuracy'])}" for one in (run, *others.values())
+    ]
+    return WrittenPage((*lines, *(f"{split}: not run" for split in _missing(run, others))), page)
 
 
 def _read(folder: Path) -> ScoredRun:
     path = folder / "scores.json"
     if not path.is_file():
-        raise UserError(f"{folder}: has no scores.json, so it is no run of the classifier that went through")
-    config = read_config(folder / CONFIG)
+        raise UserError(f"{folder}: has no scores.json; give the folder of a finished run of the classifier")
+    config = read_classifier_config(folder / CONFIG)
     require(config, folder / CONFIG, _NEEDED)
     scores = read_json(path)
     _check_scores(scores, path)
@@ -102,10 +109,10 @@ def _read(folder: Path) -> ScoredRun:
 
 
 def _check_scores(scores: Mapping[str, Any], path: Path) -> None:
-    """Refuse what `write_scores` has not written.
+    """Refuse scores that `write_scores` cannot have written.
 
     Raises:
-        UserError: The message names what is missing, or is something else.
+        UserError: The message names the key that is missing or wrong.
     """
     require(scores, path, {"part": str, "n": int, "subjects": int, "temperature": float, "classes": dict})
     if scores["part"] not in PARTS:
@@ -118,15 +125,15 @@ def _check_scores(scores: Mapping[str, Any], path: Path) -> None:
             require(scores, path, {f"{key}.{end}": (float, int) for end in ("value", "low", "high")})
 
 
-def _beside(run: ScoredRun) -> dict[str, ScoredRun]:
-    """The newest run of each other split with the same settings, out of the folder that this one lies in."""
+def _runs_of_other_splits(run: ScoredRun) -> dict[str, ScoredRun]:
+    """The newest run of each other split with the same settings, from the folder that holds this run's."""
     found: dict[str, ScoredRun] = {}
     folders = {path.parent for path in run.folder.resolve().parent.glob("*/scores.json")}
     for folder in sorted(folders, key=lambda folder: (folder / "scores.json").stat().st_mtime):
         try:
             other = _read(folder)
         except UserError:
-            continue  # its own report says what is wrong with it
+            continue  # its own page says what is wrong with it
         if other.split != run.split and other.recipe == run.recipe:
             found[other.split] = other
     return found
@@ -144,12 +151,12 @@ def _overview(run: ScoredRun, others: Mapping[str, ScoredRun]) -> Section:
         )
     part = run.scores["part"]
     said = [
-        f"Accuracy {_estimate(run.scores['accuracy'])} on the {PARTS[part]} of {run.scores['n']} slices, "
-        f"split {run.split}."
+        f"Accuracy {_with_interval(run.scores['accuracy'])} on the {PARTS[part]} of {run.scores['n']} "
+        f"slices, split {run.split}."
     ]
     if part == "val" or run.split == "official":
         said.append(
-            "These slices chose the best epoch and fitted the temperature: the scores are a little too good."
+            "These slices also chose the best epoch and the temperature, so the scores are a little too good."
         )
     return Section(
         paragraphs=said,
@@ -159,13 +166,13 @@ def _overview(run: ScoredRun, others: Mapping[str, ScoredRun]) -> Section:
 
 def _split_row(run: ScoredRun, *, own: bool) -> list[str | Entry]:
     part = f"{run.scores['n']} ({PARTS[run.scores['part']]})"
-    accuracy = Entry(_estimate(run.scores["accuracy"]), mark="best" if own else "")
+    accuracy = Entry(_with_interval(run.scores["accuracy"]), mark="best" if own else "")
     return [Entry(run.split, SPLITS.get(run.split, "")), accuracy, part, run.folder.resolve().name]
 
 
 def _scores(run: ScoredRun) -> Section:
     overall = [
-        [name, _estimate(run.scores[key])]
+        [name, _with_interval(run.scores[key])]
         for key, name in (
             ("accuracy", "accuracy"),
             ("f1_macro", "F1, mean of the classes"),
@@ -175,14 +182,15 @@ def _scores(run: ScoredRun) -> Section:
     ]
     names = ("precision", "recall", "f1", "roc_auc")
     by_class = [
-        [name, str(own["n"]), *(_estimate(own[score]) for score in names)]
+        [name, str(own["n"]), *(_with_interval(own[score]) for score in names)]
         for name, own in run.scores["classes"].items()
     ]
     return Section(
         "Scores",
         paragraphs=[
-            f"Intervals are of 95 %, from 1000 resamples of {_resampled(run.scores)}. Patients whose slices "
-            "are not known to belong together count as several: the true intervals are wider."
+            f"Intervals have 95 %, from {RESAMPLES} resamples of {_resampled(run.scores)}. The data does not "
+            "say which slices are of one patient, so a patient may count as several. The true intervals are "
+            "wider."
         ],
         tables=[
             table_of("Over all classes", ("score", "value"), overall),
@@ -201,18 +209,18 @@ def _resampled(scores: Mapping[str, Any]) -> str:
 def _calibration(run: ScoredRun, predictions: Predictions) -> Section:
     before, after = run.scores["uncalibrated"]["calibration_error"], run.scores["calibration_error"]
     rows = [
-        ["as the network says", _estimate(before)],
-        [f"at temperature {run.scores['temperature']:.3f}", _estimate(after)],
+        ["as the network gives them", _with_interval(before)],
+        [f"at temperature {run.scores['temperature']:.3f}", _with_interval(after)],
     ]
     figure = reliability_figure(predictions.probabilities, predictions.truth)
     return Section(
         "Calibration",
         paragraphs=[
-            "The temperature was fitted on the validation part of the epoch and is stored in the checkpoint; "
-            "prediction uses it. It changes no guess."
+            "The temperature was fitted on the validation part and is stored in the checkpoint. Prediction "
+            "divides the logits by it, which changes no guess."
         ],
         tables=[table_of("Expected calibration error, 15 bins", ("probabilities", "error"), rows)],
-        pictures=[Picture(inline_figure(figure), "Certainty of the guess against its being right")],
+        pictures=[Picture(inline_figure(figure), "How often guesses are right, by their certainty")],
     )
 
 
@@ -230,7 +238,7 @@ def _by_class(run: ScoredRun, predictions: Predictions) -> Section:
 
 def _curves(run: ScoredRun) -> Section:
     config = run.config["classifier"]
-    curves = trained_curves(run.folder / "metrics.csv")
+    curves = read_trained_curves(run.folder / "metrics.csv")
     figure = curves_figure(curves, monitor=config["monitor"], mode=config["monitor_mode"])
     return Section("Training", pictures=[Picture(inline_figure(figure), "By epoch; the best one is marked")])
 
@@ -241,18 +249,16 @@ def _mistakes(predictions: Predictions) -> Section:
     rows = [
         [predictions.files[i], *(predictions.classes[k[i]] for k in (predictions.truth, predictions.guess)),
          f"{sure[i]:.3f}"]
-        for i in order[:SUREST]
+        for i in order[:LISTED_MISTAKES]
     ]  # fmt: skip
-    said = f"{len(order)} of {len(sure)} slices are wrong" + (
-        f"; the {SUREST} surest:" if len(order) > SUREST else "."
-    )
-    table: Sequence[Table] = (
-        [table_of("Mistakes", ("file", "truth", "guess", "certainty"), rows)] if rows else []
-    )
-    return Section("Mistakes", paragraphs=[said], tables=table)
+    said = f"{len(order)} of {len(sure)} slices are wrong."
+    if len(order) > LISTED_MISTAKES:
+        said += f" These are the {LISTED_MISTAKES} with the highest certainty."
+    header = ("file", "truth", "guess", "certainty")
+    return Section("Mistakes", paragraphs=[said], tables=[table_of("Mistakes", header, rows)] if rows else [])
 
 
-def _estimate(score: Mapping[str, float] | None) -> str:
+def _with_interval(score: Mapping[str, float] | None) -> str:
     if score is None:
         return NOTHING
     return f"{score['value']:.4f} ({score['low']:.4f} to {score['high']:.4f})"

@@ -12,9 +12,11 @@ from typer.testing import CliRunner
 
 from brainseg.commands import cli
 from brainseg.config.errors import UserError
-from brainseg.study.classifier_runs import State, read_predictions, read_run
-from brainseg.study.grid import sections, write_grid_report
+from brainseg.study.classifier_files import read_predictions
+from brainseg.study.grid import sections
+from brainseg.study.grid.cell_runs import State, read_cell_run
 from brainseg.study.grid.intervals import wilson
+from brainseg.study.grid.page import write_grid_page
 from brainseg.study.grid.results import by_accuracy, by_loss, crossentropy_against_kl, results_of
 from brainseg.study.grid.sweep import read_sweep
 from brainseg.study.published import Cell
@@ -142,7 +144,7 @@ def results(folder):
 
 def test_jobs_are_those_that_hydra_makes_of_the_same_words(folder):
     sweep = read_sweep(folder)
-    assert sweep.n_wanted == len(sweep.runs) == 12
+    assert sweep.n_asked == len(sweep.runs) == 12
     assert {state: sweep.count(state) for state in State} == {
         State.done: 9, State.failed: 1, State.unfinished: 1, State.not_started: 1
     }  # fmt: skip
@@ -167,26 +169,26 @@ def test_an_unfinished_job_that_was_started_again_may_be_running(folder):
 def test_runs_that_the_sweep_did_not_ask_for_are_shown_and_told(folder):
     write_run(folder / "extra", ["seed=7"], (0.5, 0.6), (1.0, 0.9), seed=7)
     sweep = read_sweep(folder)
-    assert (len(sweep.runs), sweep.n_wanted) == (13, 12)
-    assert sweep.remarks == ("1 runs here are none that the sweep's last start asked for",)
+    assert (len(sweep.runs), sweep.n_asked) == (13, 12)
+    assert sweep.remarks == ("Runs in this folder that the sweep's last start did not ask for: 1",)
 
 
 def test_a_sweeper_that_chooses_as_it_goes_has_no_number_of_jobs(folder):
     write_multirun(folder, sweeper="optuna.OptunaSweeper")
     sweep = read_sweep(folder)
-    assert (len(sweep.runs), sweep.n_wanted) == (11, None)
+    assert (len(sweep.runs), sweep.n_asked) == (11, None)
 
 
 def test_the_cell_is_read_from_the_config_and_not_from_the_folders_name(tmp_path):
     write_run(tmp_path / "vgg16-mse-sgd", [], backbone="test_resnet", loss=KL, optimizer="nadam", seed=3)
-    run = read_run(tmp_path / "vgg16-mse-sgd")
+    run = read_cell_run(tmp_path / "vgg16-mse-sgd")
     assert (run.cell, run.seed) == (("test_resnet", KL, "nadam"), 3)
     assert run.settings["input values"] == "caffe"  # an interpolation in the stored config
     assert run.settings["training slices"] == "40 of 50"
 
 
 def test_numbers_are_of_the_last_epoch_and_the_best_one_is_told_apart(folder):
-    run = read_run(folder / "0_run")
+    run = read_cell_run(folder / "0_run")
     assert (run.last_epoch, run.best_epoch) == (1, 0)
     assert (run.accuracy, run.loss, run.best_accuracy) == pytest.approx((0.9, 0.5, 1.0))
     assert run.count == (9, 10)
@@ -196,14 +198,14 @@ def test_numbers_are_of_the_last_epoch_and_the_best_one_is_told_apart(folder):
 def test_what_is_scored_after_training_is_no_epoch(folder):
     with (folder / "0_run" / "metrics.csv").open("a") as file:
         file.write("2,2,,0.2,9.0\n")  # trainer.validate of the best checkpoint, as Lightning logs it
-    assert read_run(folder / "0_run").accuracy == pytest.approx(0.9)
+    assert read_cell_run(folder / "0_run").accuracy == pytest.approx(0.9)
 
 
 def test_a_loss_that_is_not_finite_hides_no_epoch(tmp_path):
     write_run(tmp_path / "run", [], (0.9, 0.3), (0.5, "nan"))
     text = (tmp_path / "run" / "metrics.csv").read_text().replace("1,1,1.0,,", "1,1,nan,,")
     (tmp_path / "run" / "metrics.csv").write_text(text)
-    run = read_run(tmp_path / "run")
+    run = read_cell_run(tmp_path / "run")
     assert run.accuracy == pytest.approx(0.3)
     assert run.loss is None
     (result,) = results_of([run])
@@ -213,7 +215,7 @@ def test_a_loss_that_is_not_finite_hides_no_epoch(tmp_path):
 
 def test_a_count_that_is_no_whole_number_gives_no_interval(tmp_path):
     write_run(tmp_path / "run", [], (0.85,), (0.5,), epochs=1)  # 8.5 of 10: not all slices were validated
-    (result,) = results_of([read_run(tmp_path / "run")])
+    (result,) = results_of([read_cell_run(tmp_path / "run")])
     assert result.accuracy.low is None
 
 
@@ -229,29 +231,29 @@ def test_a_count_that_is_no_whole_number_gives_no_interval(tmp_path):
 )
 def test_a_run_that_knows_one_class_only_is_collapsed(tmp_path, accuracy, guesses, collapsed):
     write_run(tmp_path / "run", [], (accuracy,), (1.0,), guesses=guesses, epochs=1)
-    assert (read_run(tmp_path / "run").collapse is not None) == collapsed
+    assert (read_cell_run(tmp_path / "run").collapse is not None) == collapsed
 
 
 def test_a_run_without_a_test_is_done_after_its_last_epoch(tmp_path):
     write_run(tmp_path / "whole", [], (0.5, 0.6), (1.0, 1.0), done=False, test=False)
     write_run(tmp_path / "half", [], (0.5,), (1.0,), done=False, test=False)
-    assert read_run(tmp_path / "whole").state is State.done
-    assert read_run(tmp_path / "half").state is State.unfinished
+    assert read_cell_run(tmp_path / "whole").state is State.done
+    assert read_cell_run(tmp_path / "half").state is State.unfinished
 
 
 def test_a_run_that_was_cut_short_says_so(tmp_path):
     write_run(tmp_path / "run", [], (0.5,), (1.0,), epochs=15)
-    (fault,) = read_run(tmp_path / "run").faults
+    (fault,) = read_cell_run(tmp_path / "run").faults
     assert fault.endswith("its numbers are of 1 of 15 epochs")
 
 
 def test_half_a_line_of_metrics_is_no_fault_while_a_run_goes_on(folder):
     with (folder / "10_run" / "metrics.csv").open("a") as file:
         file.write("1,1,0.0e-")
-    assert read_run(folder / "10_run").faults == ()
+    assert read_cell_run(folder / "10_run").faults == ()
     with (folder / "0_run" / "metrics.csv").open("a") as file:
         file.write("1,1,0.0e-")
-    (fault,) = read_run(folder / "0_run").faults
+    (fault,) = read_cell_run(folder / "0_run").faults
     assert "metrics.csv: cannot be read" in fault
     assert "1 done but without val/accuracy" in results(folder)["vgg16", CCE, "adam"].missing
 
@@ -263,7 +265,7 @@ def test_one_bad_folder_does_not_take_the_page_down(folder):
     assert len(sweep.remarks) == 2
     assert "0_run/.hydra/config.yaml: cannot be read" in sweep.remarks[0]
     assert "predictions.csv: needs file, part, truth and a column" in sweep.remarks[1]
-    write_grid_report(folder)
+    write_grid_page(folder)
 
 
 def test_the_confusion_matrix_has_the_truth_down(tmp_path):
@@ -287,7 +289,7 @@ def test_a_cell_is_the_mean_of_its_seeds(folder):
     assert found["resnet50", HINGE, "adam"].missing == "1 running or failed, 1 not started"
 
 
-def test_cells_stand_in_the_reports_order(folder):
+def test_cells_stand_in_the_student_reports_order(folder):
     assert [cell[:2] for cell in results(folder)] == [
         ("resnet50", CCE), ("resnet50", KL), ("resnet50", HINGE),
         ("vgg16", CCE), ("vgg16", KL), ("vgg16", HINGE),
@@ -310,7 +312,7 @@ def test_the_ranking_marks_what_cannot_be_told_from_the_best(folder):
 def test_a_cell_whose_interval_lies_below_the_bests_is_told_apart(tmp_path):
     for name, loss, accuracy in (("a", CCE, 1.0), ("b", KL, 0.4), ("c", HINGE, 0.4)):
         write_run(tmp_path / name, [], (accuracy,), (1.0,), epochs=1, loss=loss)
-    ranking = by_accuracy(results_of([read_run(tmp_path / name) for name in "abc"]))
+    ranking = by_accuracy(results_of([read_cell_run(tmp_path / name) for name in "abc"]))
     # 10 of 10 begins at 0.72, 4 of 10 ends at 0.69; equal cells share a place.
     assert [(r.place, r.like_best) for r in ranking] == [(1, True), (2, False), (2, False)]
 
@@ -345,8 +347,8 @@ def test_what_else_a_sweep_varies_is_told_and_paired_by(tmp_path):
 
 
 def page_of(folder, **options):
-    summary = write_grid_report(folder, **options)
-    return summary, summary.page.read_text(), summary.page.with_suffix(".md").read_text()
+    page = write_grid_page(folder, **options)
+    return page, page.path.read_text(), page.path.with_suffix(".md").read_text()
 
 
 def row_of(markdown, *words):
@@ -355,34 +357,33 @@ def row_of(markdown, *words):
     return [cell.strip() for cell in rows[0].strip("|").split("|")]
 
 
-def test_tables_have_our_numbers_with_the_reports_beside(folder):
+def test_tables_have_our_numbers_with_the_student_reports_beside(folder):
     _, html, markdown = page_of(folder)
     table = markdown.split("**Table 1: Optimizer Adam**")[1].split("**")[0:99]
     row = row_of("**".join(table).split("## Ranking")[0], "| vgg16 ")
-    assert row[1] == "0.5000 (report 0.1920)"
-    assert row[2] == "0.8500 (0.2147 to 1.0000; report 0.9746, its best)"
-    assert row[3] == "**0.4000** (report 0.2345)"  # the least of its family, as resnet50's is
-    assert row[5] == "**0.1000** (1 failed; report 1.0000)"
-    assert row[6] == "0.4000 (0.1682 to 0.6873; collapsed: 1 of 1; 1 failed; report 0.2703, collapsed)"
+    assert row[1] == "0.5000 (student report 0.1920)"
+    assert row[2] == "0.8500 (0.2147 to 1.0000; student report 0.9746, its best)"
+    assert row[3] == "**0.4000** (student report 0.2345)"  # the least of its family, as resnet50's is
+    assert row[5] == "**0.1000** (1 failed; student report 1.0000)"
+    assert (
+        row[6] == "0.4000 (0.1682 to 0.6873; collapsed: 1 of 1; 1 failed; student report 0.2703, collapsed)"
+    )
     best = row_of("**".join(table).split("## Ranking")[0], "| resnet50 ")
     assert best[2].startswith("**0.9500**")
-    assert best[6] == "no result (1 running or failed, 1 not started; report 0.8643)"
-    assert "report 0.9746, its best" in html
+    assert best[6] == "no result (1 running or failed, 1 not started; student report 0.8643)"
+    assert "student report 0.9746, its best" in html
     assert "Table 2" not in markdown  # of optimizers that the sweep has not
 
 
-def test_the_page_says_what_is_missing_and_that_the_grid_is_not_the_reports(folder):
-    summary, _, markdown = page_of(folder)
-    assert summary.jobs == "9 of 12 jobs done, 1 failed, 1 running or failed, 1 not started"
-    assert summary.best.startswith(
-        "best cell by accuracy: resnet50 + categorical_crossentropy + adam, 0.9500"
-    )
-    assert "4 of the 4 others cannot be told from it" in summary.best
-    assert "5 of the report's 36 cells have a result here" in markdown
-    assert (
-        "Not the report's grid: image side (pixels), weights at the start, epochs, training slices"
-        in markdown
-    )
+def test_the_page_says_what_is_missing_and_that_the_grid_is_not_the_student_reports(folder):
+    page, _, markdown = page_of(folder)
+    jobs, best = page.lines
+    assert jobs == f"{folder}: 9 of 12 jobs done, 1 failed, 1 running or failed, 1 not started"
+    assert best.startswith("best cell by accuracy: resnet50 + categorical_crossentropy + adam, 0.9500")
+    assert "the intervals of 4 of the 4 others overlap it" in best
+    assert "5 of the student report's 36 cells have a result here" in markdown
+    said = "image side (pixels), weights at the start, epochs, training slices differ"
+    assert f"This is not the student report's grid: {said}." in markdown
     assert row_of(markdown, "image side (pixels)")[1:] == ["64", "128"]
     failed = row_of(markdown, "| failed ", "seed 1 (1 of 2 epochs")
     assert failed[:2] == ["failed", "1"]
@@ -390,7 +391,7 @@ def test_the_page_says_what_is_missing_and_that_the_grid_is_not_the_reports(fold
 
 
 def test_the_csv_has_a_row_for_each_cell(folder):
-    write_grid_report(folder)
+    write_grid_page(folder)
     with (folder / "report" / "grid.csv").open(newline="") as file:
         rows = {(row["backbone"], row["loss"]): row for row in csv.DictReader(file)}
     assert len(rows) == 6
@@ -420,17 +421,17 @@ def test_another_cells_curves_can_be_asked_for(folder):
 
 def test_a_cell_that_the_sweep_has_not_is_answered_with_those_it_has(folder):
     with pytest.raises(
-        UserError, match=r"vgg19,mse,adam is none of this sweep.*backbone resnet50, vgg16; loss"
+        UserError, match=r"vgg19,mse,adam is not a cell of this sweep.*backbone resnet50, vgg16; loss"
     ):
-        write_grid_report(folder, cell="vgg19,mse,adam")
+        write_grid_page(folder, cell="vgg19,mse,adam")
 
 
 def test_a_sweep_without_a_result_has_a_page(tmp_path):
     write_multirun(tmp_path / "sweep", "classifier.optimizer=adam,sgd")
-    summary, _, markdown = page_of(tmp_path / "sweep", output=tmp_path / "out")
-    assert summary.page == tmp_path / "out" / "grid.html"
-    assert summary.jobs == "0 of 2 jobs done, 2 not started"
-    assert "not started (report 0.9746, its best)" in markdown
+    page, _, markdown = page_of(tmp_path / "sweep", output=tmp_path / "out")
+    assert page.path == tmp_path / "out" / "grid.html"
+    assert page.lines[0] == f"{tmp_path / 'sweep'}: 0 of 2 jobs done, 2 not started"
+    assert "not started (student report 0.9746, its best)" in markdown
     assert "No cell has a result yet." in markdown
 
 
@@ -443,8 +444,8 @@ def test_names_of_timm_and_other_optimizers_have_their_place(tmp_path):
     assert "**Table 3: Optimizer SGD**" in markdown
     assert "**Optimizer adamw**" in markdown
     assert "mobilenetv2_100 (MobileNetV2)" in markdown
-    assert "test_resnet (not in the report)" in markdown
-    assert "0.9000** (0.5958 to 0.9821; report 0.8748)" in markdown
+    assert "test_resnet (not in the student report)" in markdown
+    assert "0.9000** (0.5958 to 0.9821; student report 0.8748)" in markdown
 
 
 def test_the_repeated_failure_stands_beside(folder, tmp_path):
@@ -457,7 +458,7 @@ def test_the_repeated_failure_stands_beside(folder, tmp_path):
         "1.0000", "0.4000 (4 of 10; 0.1682 to 0.6873)", "the largest class has 40.0%", "\N{EN DASH}", "0.4033"
     ]  # fmt: skip
     with pytest.raises(UserError, match="no run of the classifier there"):
-        write_grid_report(folder, failure=tmp_path / "nothing")
+        write_grid_page(folder, failure=tmp_path / "nothing")
 
 
 def test_a_hostile_name_is_only_a_name(tmp_path):
@@ -478,7 +479,7 @@ def test_a_hostile_name_is_only_a_name(tmp_path):
 def test_the_sweep_of_another_model_is_refused(folder, task):
     stored = yaml.safe_load((folder / "multirun.yaml").read_text())
     (folder / "multirun.yaml").write_text(yaml.safe_dump({**stored, "task": task}))
-    with pytest.raises(UserError, match=r"multirun.yaml: is no config of model=classifier"):
+    with pytest.raises(UserError, match=r"multirun.yaml is not a config of model=classifier"):
         read_sweep(folder)
 
 

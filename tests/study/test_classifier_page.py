@@ -6,8 +6,8 @@ import pytest
 
 from brainseg.callbacks.scores import write_predictions, write_scores
 from brainseg.config.errors import UserError
-from brainseg.study.classifier import write_classifier_report
-from brainseg.study.probabilities import reliability_figure, roc_figure, roc_points
+from brainseg.study.classifier_page import write_classifier_page
+from brainseg.study.probability_figures import reliability_figure, roc_figure, roc_points
 
 CLASSES = ["glioma", "meningioma", "notumor", "pituitary"]
 
@@ -49,24 +49,24 @@ def run(tmp_path):
 
 
 def page_of(folder):
-    summary = write_classifier_report(folder)
-    return summary, (folder / "report" / "classifier.md").read_text()
+    page = write_classifier_page(folder)
+    return page, (folder / "report" / "classifier.md").read_text()
 
 
 def test_accuracy_and_mistakes_by_hand(run):
-    summary, text = page_of(run(right=97))
-    assert summary.lines[0].startswith("grouped: accuracy 0.9700 (0.9")
+    page, text = page_of(run(right=97))
+    assert page.lines[0].startswith("grouped: accuracy 0.9700 (0.9")
     assert "3 of 100 slices are wrong" in text
     assert "Training/meningioma/097.jpg" in text  # 97 % 4 is 1; taken for the next class
-    assert summary.page.is_file()
+    assert page.path.is_file()
 
 
 def test_both_splits_stand_side_by_side_when_both_were_run(run):
     folder = run("a", "grouped", right=90)
     assert page_of(folder)[0].lines[1] == "random: not run"
     run("b", "random", right=99)
-    summary, text = page_of(folder)
-    assert summary.lines[1].startswith("random: accuracy 0.9900")
+    page, text = page_of(folder)
+    assert page.lines[1].startswith("random: accuracy 0.9900")
     assert "0.9900" in text
     assert "not run" not in text
 
@@ -85,11 +85,11 @@ def test_scores_of_the_part_that_chose_the_epoch_are_said_to_be_too_good(run):
 
 def test_a_folder_without_scores_is_refused_by_name(run, tmp_path):
     with pytest.raises(UserError, match=r"nothing: has no scores\.json"):
-        write_classifier_report(tmp_path / "nothing")
+        write_classifier_page(tmp_path / "nothing")
     folder = run()
     shutil.rmtree(folder / ".hydra")
     with pytest.raises(UserError, match=r"config\.yaml: cannot be read"):
-        write_classifier_report(folder)
+        write_classifier_page(folder)
 
 
 def test_a_perfect_run_has_no_mistakes(run):

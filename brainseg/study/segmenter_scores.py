@@ -1,8 +1,7 @@
-"""`brainseg report segmentation`: trained segmenters on scans that were kept from them."""
+"""Segmenters on scans that they were not trained on: scores by three protocols, and pictures."""
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,70 +12,51 @@ from rich.progress import track
 
 from brainseg.config.choices import Crop
 from brainseg.config.defaults import default_window
-from brainseg.files.atomic import writing
 from brainseg.images.volume import Volume, to_ras
 from brainseg.inference import Windows
 from brainseg.metrics import PROTOCOLS, score_case
+from brainseg.metrics.summary import Summary, summarised
 from brainseg.prediction.scans import Scans, brain_if_stripped
 from brainseg.prediction.segment import segment
 from brainseg.preprocess.volumes import report_box
 from brainseg.reporting.curves import Curves, read_curves
-from brainseg.study.segmenters_page import SegmenterScores, summary_of, write_segment_page
-from brainseg.study.trained_runs import VolumeRun, named_apart, open_runs
+from brainseg.study.held_out import VolumeRun
 from brainseg.tasks import Ensemble
 from brainseg.tasks.preview import Preview
 from brainseg.tasks.volumes import preview_of
 
-ADVICE = "score it with python predict.py input=DIR segmenter=CHECKPOINT and brainseg evaluate DIR RESULTS"
+Scores = Mapping[str, Mapping[str, float]]  # case -> score ("dice/whole_tumor") -> value
 
 
 @dataclass(frozen=True)
-class SegmentSummary:
-    """What is said on the command line."""
+class SegmenterScores:
+    """The scores of a segmenter on scans that it was not trained on."""
 
-    lines: tuple[str, ...]
-    page: Path
+    name: str
+    settings: Mapping[str, str]
+    scores: Mapping[str, Scores]  # by protocol
+    fitted: Mapping[str, Any]  # on its validation part, see `tasks.validation`
+    cut_off: Mapping[str, float] = field(
+        default_factory=dict
+    )  # case -> share of its tumour beyond the fixed crop
+    curves: Curves = field(default_factory=dict)
+    monitor: tuple[str, Any] = ("val/dice/mean", "max")
+    pictures: Sequence[Preview] = ()
 
 
-def write_segment_report(
-    folders: Sequence[Path], output: Path | None, checkpoint: str, device: str = "auto"
-) -> SegmentSummary:
-    """Score the runs and write segmentation.html, .md and .json.
+def summary_of(run: SegmenterScores, protocol: str, score: str) -> Summary:
+    """A score of a run, such as "dice/whole_tumor", over its cases."""
+    return summarised([case[score] for case in run.scores[protocol].values()])
+
+
+def segmenter_scores(run: VolumeRun, *, name: str, checkpoint: str) -> SegmenterScores:
+    """Score the model of a run on its scans.
 
     Args:
-        folders: Runs, or sweeps of them, of folds for instance.
-        output: Where the files go; None: <first folder>/report.
+        run: A run of the segmenter.
+        name: What the page calls it.
         checkpoint: "best" or "last".
-        device: As predict.py has it.
-
-    Raises:
-        UserError: There is no such run, or its data is gone. Where only some have no checkpoint that can be
-            used, the report is of the others and says which.
     """
-    runs, missing = open_runs(folders, "segmenter", checkpoint, device, ADVICE)
-    scored = [_scored(run, name, checkpoint) for run, name in zip(runs, named_apart(runs), strict=True)]
-    folder = folders[0] / "report" if output is None else output
-    about = _which_scans(runs, checkpoint)
-    page = write_segment_page(folder, scored, about, folds=_are_folds(runs), missing=missing)
-    content = [*(_plain(one) for one in scored), *({"missing": one} for one in missing)]
-    with writing(folder / "segmentation.json") as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n")
-    return SegmentSummary((*(_line(one) for one in scored), *missing), page)
-
-
-def _are_folds(runs: Sequence[VolumeRun]) -> bool:
-    ids = [case.id for run in runs for case in run.cases]
-    return len(runs) > 1 and len(ids) == len(set(ids))
-
-
-def _which_scans(runs: Sequence[VolumeRun], checkpoint: str) -> str:
-    n, roots = sum(len(run.cases) for run in runs), sorted({str(run.data.root) for run in runs})
-    part = {"test": "test part", "val": "validation part"}[runs[0].part]
-    chosen = ", which also chose the best epoch" if (runs[0].part, checkpoint) == ("val", "best") else ""
-    return f"{n} scans of {', '.join(roots)}: each run's {part}{chosen}. Predicted as predict.py does."
-
-
-def _scored(run: VolumeRun, name: str, checkpoint: str) -> SegmenterScores:
     scores: dict[str, dict[str, dict[str, float]]] = {protocol: {} for protocol in PROTOCOLS}
     cut_off: dict[str, float] = {}
     pictures: dict[str, Preview] = {}
@@ -104,7 +84,7 @@ def _scored(run: VolumeRun, name: str, checkpoint: str) -> SegmenterScores:
 def _predicted(
     run: VolumeRun, name: str
 ) -> Iterator[tuple[str, Scans, NDArray[np.uint8], NDArray[np.uint8]]]:
-    """Each case with its true and its predicted classes, on the scan's own grid."""
+    """For each case its name, its scans, and its true and predicted classes, on the scan's own grid."""
     model, windows = Ensemble({str(run.folder): run.model}), Windows.of(default_window())
     modalities = list(run.model.config.preprocess.modalities)
     for case in track(run.cases, name, transient=True):
@@ -116,7 +96,7 @@ def _predicted(
 
 
 def _share_beyond_crop(truth: NDArray[np.uint8], scans: Scans) -> float:
-    """Share of the tumour's voxels that the report's crop leaves out; 0 without a tumour."""
+    """The share of the tumour's voxels that the student report's crop cuts off; 0 without a tumour."""
     ras = to_ras(Volume(truth[None], scans.grid))
     whole = np.count_nonzero(ras.data)
     return 1 - np.count_nonzero(ras.data[0][report_box(ras.grid)]) / whole if whole else 0.0
@@ -153,20 +133,3 @@ def _settings(run: VolumeRun, checkpoint: str) -> dict[str, str]:
         "scans to learn from": str(len(run.data.split.train)),
         "checkpoint": checkpoint,
     }
-
-
-def _plain(one: SegmenterScores) -> dict[str, Any]:
-    return {
-        "name": one.name,
-        "settings": dict(one.settings),
-        "scores": {protocol: dict(cases) for protocol, cases in one.scores.items()},
-        "cut_off": dict(one.cut_off),
-    }
-
-
-def _line(one: SegmenterScores) -> str:
-    said = []
-    for short, region in (("ET", "enhancing_tumor"), ("TC", "tumor_core"), ("WT", "whole_tumor")):
-        summary = summary_of(one, "brats-legacy", f"dice/{region}")
-        said.append(f"{short} {summary.mean:.3f} (median {summary.median:.3f})")
-    return f"{one.name}: Dice {', '.join(said)}"

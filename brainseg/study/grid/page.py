@@ -1,40 +1,30 @@
-"""`brainseg report grid`: a sweep folder in, grid.md, grid.csv and grid.html out."""
+"""`brainseg report grid`: grid.html, grid.md and grid.csv from the folder of a sweep."""
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from brainseg.config.errors import UserError
 from brainseg.files.atomic import writing
-from brainseg.reporting.sections import write_report
+from brainseg.reporting.sections import WrittenPage, write_sections
 from brainseg.study.grid.intervals import Estimate
 from brainseg.study.grid.results import CellResult, by_accuracy, results_of
 from brainseg.study.grid.sections import best_said, jobs_said, sections_of
 from brainseg.study.grid.sweep import read_runs, read_sweep
-from brainseg.study.published import Cell, in_report, rank
+from brainseg.study.published import Cell, published_cell, rank
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What is said on the command line."""
-
-    jobs: str
-    best: str
-    page: Path
-
-
-def write_grid_report(
+def write_grid_page(
     folder: Path, output: Path | None = None, cell: str | None = None, failure: Path | None = None
-) -> Summary:
+) -> WrittenPage:
     """Write the page of a sweep that has ended or still runs.
 
     Args:
-        folder: Of the sweep, with multirun.yaml.
+        folder: The sweep's, with multirun.yaml.
         output: Where the three files go; None: <folder>/report.
-        cell: backbone,loss,optimizer whose curves are drawn; None: the one with the best accuracy.
-        failure: A run or a sweep with EfficientNetB0's input scaled twice, to stand beside.
+        cell: Whose curves are drawn, as backbone,loss,optimizer; None: the one with the best accuracy.
+        failure: A run or a sweep with EfficientNetB0's input scaled twice, to show beside the sweep.
 
     Raises:
         UserError: `folder` or `failure` holds no such runs, or the sweep has no such cell.
@@ -45,9 +35,9 @@ def write_grid_report(
     sections = sections_of(sweep, results, _chosen(results, cell), failed)
     output = folder / "report" if output is None else output
     title = f"Classifier grid: {folder.resolve().name}"
-    page = write_report(output, "grid", title, sections)
+    page = write_sections(output, "grid", title, sections)
     _write_csv(output / "grid.csv", results)
-    return Summary(jobs_said(sweep), best_said(results), page)
+    return WrittenPage((f"{folder}: {jobs_said(sweep)}", best_said(results)), page)
 
 
 def _chosen(results: Sequence[CellResult], cell: str | None) -> CellResult | None:
@@ -60,7 +50,9 @@ def _chosen(results: Sequence[CellResult], cell: str | None) -> CellResult | Non
             return result
     known = [sorted({result.cell[part] for result in results}) for part in range(len(Cell._fields))]
     there = "; ".join(f"{part} {', '.join(found)}" for part, found in zip(Cell._fields, known, strict=True))
-    raise UserError(f"--cell {cell} is none of this sweep; it takes backbone,loss,optimizer out of: {there}")
+    raise UserError(
+        f"--cell {cell} is not a cell of this sweep; give backbone,loss,optimizer out of: {there}"
+    )
 
 
 def _write_csv(path: Path, results: Sequence[CellResult]) -> None:
@@ -80,7 +72,7 @@ def _write_csv(path: Path, results: Sequence[CellResult]) -> None:
 
 
 def _csv_row(result: CellResult) -> dict[str, Any]:
-    theirs, best = in_report(result.cell), result.best_accuracy
+    theirs, best = published_cell(result.cell), result.best_accuracy
     published = result.published
     return {
         **result.cell._asdict(),

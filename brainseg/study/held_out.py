@@ -1,6 +1,7 @@
-"""Runs of train.py opened again: their config, a checkpoint, and the scans that each is judged by.
+"""Runs of train.py opened again: the config, a checkpoint, and the scans that were held out of training.
 
-A run may come from elsewhere: its config names our own data only, and nothing in it is instantiated.
+A run may come from elsewhere. So only our own data classes are made from its config, and nothing else in it
+is instantiated.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,14 +21,14 @@ from brainseg.system.device import best_device
 
 @dataclass(frozen=True)
 class VolumeRun:
-    """A run of a model of volumes, with its scans."""
+    """A run of a skull stripper or a segmenter, with the scans that score it."""
 
     folder: Path
     config: Mapping[str, Any]
-    model: Any  # of the task
+    model: Any  # a SkullStripper or a Segmenter
     data: VolumeData
     part: str  # test, or val where there is no test part
-    cases: list[Case]
+    cases: list[Case]  # of that part
 
     @property
     def name(self) -> str:
@@ -35,7 +36,7 @@ class VolumeRun:
 
 
 def runs_below(folder: Path, task: str) -> list[Path]:
-    """The folders of a task's runs at or below one.
+    """The folders of a task's runs, at or below a folder.
 
     Raises:
         UserError: There is none.
@@ -45,30 +46,30 @@ def runs_below(folder: Path, task: str) -> list[Path]:
     found = sorted(path.parent.parent for path in folder.glob(f"**/{CONFIG}"))
     runs = [path for path in found if read_run_config(path / CONFIG).get("task") == task]
     if not runs:
-        raise UserError(f"{folder}: no run of model={task} there, or its .hydra folder is gone")
+        raise UserError(f"{folder}: no run of model={task} with a .hydra folder in it; give such a run")
     return runs
 
 
 def open_runs(
-    folders: Sequence[Path], task: str, checkpoint: str, device: str, advice: str
+    folders: Sequence[Path], *, task: str, checkpoint: str, device: str, advice: str
 ) -> tuple[list[VolumeRun], list[str]]:
-    """The runs in these folders, and a sentence for each whose checkpoint is not there or cannot be used.
+    """The runs in these folders, and a sentence for each run that has no usable checkpoint.
 
     Args:
         folders: Runs, or sweeps of them.
-        task: The models'.
+        task: What the models do, e.g. "segmenter".
         checkpoint: "best" or "last".
         device: As predict.py has it.
-        advice: What to do where a run's data keeps no scans.
+        advice: What the user can do if a run's data keeps no scans.
 
     Raises:
-        UserError: A folder has no run, no run has its checkpoint, or something else of one is gone.
+        UserError: A folder has no run, no run has its checkpoint, or a run lacks something else.
     """
     runs: list[VolumeRun] = []
     left_out: dict[Path, str] = {}
     for found in dict.fromkeys(found for folder in folders for found in runs_below(folder, task)):
         try:
-            runs.append(open_run(found, task, checkpoint, device, advice))
+            runs.append(open_run(found, task=task, checkpoint=checkpoint, device=device, advice=advice))
         except CheckpointError as error:
             left_out[found] = str(error)
     if not runs:
@@ -83,30 +84,30 @@ def _folds_missing(folder: Path, runs: Sequence[VolumeRun], left_out: Iterable[P
     return missing_folds(folder, records, failed)
 
 
-def open_run(folder: Path, task: str, checkpoint: str, device: str, advice: str) -> VolumeRun:
-    """A run with its checkpoint and the scans of the part that it was kept from.
+def open_run(folder: Path, *, task: str, checkpoint: str, device: str, advice: str) -> VolumeRun:
+    """A run with its checkpoint and the scans that were held out of its training.
 
     Args:
         folder: As train.py left it.
-        task: The model's.
+        task: What the model does, e.g. "segmenter".
         checkpoint: "best" or "last".
         device: As predict.py has it.
-        advice: What to do where the run's data keeps no scans.
+        advice: What the user can do if the run's data keeps no scans.
 
     Raises:
-        UserError: Something of it is gone, or the scans have changed since.
+        UserError: A file of the run is missing, or the scans have changed since.
     """
     path = folder / CONFIG
     config = read_run_config(path)
     require(config, path, {"name": str, "trainer.max_epochs": int, "data": dict})
     model = load_model(folder / "checkpoints" / f"{checkpoint}.ckpt", best_device(device), task=task)
-    data = _data_of(path, config["data"], model.config)  # the run's own, with what has come since filled in
+    data = _data_of(path, config["data"], model.config)  # keys that are newer than the run get their defaults
     split = _split_of(folder)
     if isinstance(data, PhantomData):
         _write_again(path, data, split)
         data = data.inner
     if not isinstance(data, VolumeData):
-        raise UserError(f"{folder}: learnt from {type(data).__name__}, which keeps no scans; {advice}")
+        raise UserError(f"{folder}: was trained on {type(data).__name__}, which keeps no scans; {advice}")
     data.setup("fit")
     part = "test" if data.split.test else "val"
     if split[part] != sorted(getattr(data.split, part)):
@@ -116,8 +117,8 @@ def open_run(folder: Path, task: str, checkpoint: str, device: str, advice: str)
     return VolumeRun(folder, config, model, data, part, [c for c in data.cases() if c.id in split[part]])
 
 
-def named_apart(runs: Sequence[VolumeRun]) -> list[str]:
-    """The runs' names; those that several runs share get the folder's name behind them."""
+def distinct_names(runs: Sequence[VolumeRun]) -> list[str]:
+    """The runs' names. A name that several runs share is followed by the folder's name."""
     names = [run.name for run in runs]
     return [
         name if names.count(name) == 1 else f"{name} ({run.folder.name})"
@@ -133,18 +134,21 @@ def _data_of(path: Path, section: Mapping[str, Any], recipe: Any) -> Any:
 
 
 def _split_of(folder: Path) -> dict[str, list[str]]:
-    """The scans of each part, sorted. Scans that come or go after a training move others to another part."""
+    """The scans of each part, sorted, as the run has stored them.
+
+    They are not split anew: a scan that came or went after training would move others to another part.
+    """
     path = folder / SPLIT
     if not path.is_file():
-        raise UserError(f"{path} is not there, so which scans the run has not seen is not known")
+        raise UserError(f"{path} is missing; it says which scans the run was not trained on, so restore it")
     return {name: sorted(ids) for name, ids in read_split(path).items()}
 
 
 def _write_again(path: Path, data: PhantomData, split: Mapping[str, Sequence[str]]) -> None:
-    """The run's synthetic heads, where they are gone.
+    """Write the run's synthetic heads if they are gone.
 
     Raises:
-        UserError: The config asks for more than the run had: one from elsewhere could fill the disk.
+        UserError: The config asks for another number than the run had. Such a config could fill the disk.
     """
     asked, named = data.cohort["subjects"], sum(map(len, split.values()))
     if asked != named and not data.folder.is_dir():

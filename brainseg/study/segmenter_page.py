@@ -1,15 +1,15 @@
-"""The page of `brainseg report segmentation`: table 6 and figure 24 of the report, from our own runs."""
+"""`brainseg report segmentation`: table 6 and figure 24 of the student report, from our own runs."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from brainseg.files.atomic import writing
 from brainseg.images.labels import CLASSES, REGIONS
 from brainseg.inference import Cleaning
-from brainseg.metrics.summary import Summary, summarised
 from brainseg.reporting.canvas import spoken
-from brainseg.reporting.curves import Curves, curves_figure
+from brainseg.reporting.curves import curves_figure
 from brainseg.reporting.page import inline_figure
 from brainseg.reporting.previews import previews_figure
 from brainseg.reporting.sections import (
@@ -18,57 +18,75 @@ from brainseg.reporting.sections import (
     Picture,
     Section,
     Table,
+    WrittenPage,
     settings_section,
     table_of,
-    write_report,
+    write_sections,
 )
-from brainseg.tasks.preview import Preview
+from brainseg.study.held_out import VolumeRun, distinct_names, open_runs
+from brainseg.study.published import ABOUT, SEGMENTER
+from brainseg.study.segmenter_scores import SegmenterScores, segmenter_scores, summary_of
 
+ADVICE = "score it with python predict.py input=DIR segmenter=CHECKPOINT and brainseg evaluate DIR RESULTS"
 ALL_RUNS = "all runs together"
-# The report's table 6, of the legacy protocol: mean, median, quartiles.
-REPORT = {
-    "enhancing_tumor": (0.578, 0.696, 0.459, 0.801),
-    "tumor_core": (0.387, 0.387, 0.245, 0.515),
-    "whole_tumor": (0.745, 0.776, 0.682, 0.853),
-}
-# What each protocol is summed up by, and with how many digits.
+# The scores of each protocol that the page shows, and their digits.
 HEADLINES = {
     "brats-legacy": {"dice": 3, "hd95_mm": 1, "sensitivity": 3, "specificity": 4},
     "brats-2023": {"lesion_dice": 3, "lesion_hd95_mm": 1, "lesions_missed": 2, "lesions_made_up": 2},
     "brats-2026": {"lesion_dice": 3, "lesion_nsd": 3, "lesion_f1": 3, "dice": 3},
 }
-Scores = Mapping[str, Mapping[str, float]]  # case -> score ("dice/whole_tumor") -> value
 
 
-@dataclass(frozen=True)
-class SegmenterScores:
-    """A segmenter on the scans that it is judged by."""
-
-    name: str
-    settings: Mapping[str, str]
-    scores: Mapping[str, Scores]  # by protocol
-    fitted: Mapping[str, Any]  # what its validation part said: `tasks.validation`
-    cut_off: Mapping[str, float] = field(default_factory=dict)  # share of a case's tumour beyond a fixed crop
-    curves: Curves = field(default_factory=dict)
-    monitor: tuple[str, Any] = ("val/dice/mean", "max")
-    pictures: Sequence[Preview] = ()
-
-
-def write_segment_page(
-    folder: Path, runs: Sequence[SegmenterScores], scans: str, *, folds: bool, missing: Sequence[str] = ()
-) -> Path:
-    """Write segmentation.html and segmentation.md.
+def write_segmentation_page(
+    folders: Sequence[Path], output: Path | None, *, checkpoint: str, device: str = "auto"
+) -> WrittenPage:
+    """Score the runs and write segmentation.html, .md and .json.
 
     Args:
-        folder: Where they go.
-        runs: At least one.
-        scans: One sentence that says which scans they were judged by.
-        folds: Each scan was kept from one run only, so that all runs make up one judgement.
-        missing: A sentence for each run that should be here and is not.
+        folders: Runs, or sweeps of them, for instance over folds.
+        output: Where the files go; None: <first folder>/report.
+        checkpoint: "best" or "last".
+        device: As predict.py has it.
+
+    Raises:
+        UserError: There is no such run, or its data is gone. If only some runs have no usable checkpoint, the
+            page names them and shows the others.
     """
+    runs, missing = open_runs(folders, task="segmenter", checkpoint=checkpoint, device=device, advice=ADVICE)
+    scored = [
+        segmenter_scores(run, name=name, checkpoint=checkpoint)
+        for run, name in zip(runs, distinct_names(runs), strict=True)
+    ]
+    first = Section(warning="; ".join(missing), paragraphs=[ABOUT, _which_scans(runs, checkpoint)])
+    folder = folders[0] / "report" if output is None else output
+    page = write_sections(
+        folder, "segmentation", "Segmenters", [first, *_sections(scored, folds=_are_folds(runs))]
+    )
+    content = [*(_plain(one) for one in scored), *({"missing": one} for one in missing)]
+    with writing(folder / "segmentation.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+    return WrittenPage((*(_line(one) for one in scored), *missing), page)
+
+
+def _are_folds(runs: Sequence[VolumeRun]) -> bool:
+    """Whether each scan was kept from one run only, so that all runs together score each scan once."""
+    ids = [case.id for run in runs for case in run.cases]
+    return len(runs) > 1 and len(ids) == len(set(ids))
+
+
+def _which_scans(runs: Sequence[VolumeRun], checkpoint: str) -> str:
+    n, roots = sum(len(run.cases) for run in runs), sorted({str(run.data.root) for run in runs})
+    part = {"test": "test part", "val": "validation part"}[runs[0].part]
+    chosen = ", which also chose the best epoch" if (runs[0].part, checkpoint) == ("val", "best") else ""
+    return (
+        f"The segmenters are scored on {n} scans of {', '.join(roots)}: each run's {part}{chosen}. The "
+        "scans are predicted as predict.py does it."
+    )
+
+
+def _sections(runs: Sequence[SegmenterScores], *, folds: bool) -> list[Section]:
     together = [_pooled(runs)] if folds else []
-    sections = [
-        Section(warning="; ".join(missing), paragraphs=[scans]),
+    return [
         _table_6([*runs, *together]),
         _protocols([*runs, *together]),
         *([_crop(runs)] if any(run.cut_off for run in runs) else []),
@@ -79,7 +97,6 @@ def write_segment_page(
         _cases(runs),
         settings_section([(run.name, run.settings) for run in runs]),
     ]
-    return write_report(folder, "segmentation", "Segmenters", sections)
 
 
 def _pooled(runs: Sequence[SegmenterScores]) -> SegmenterScores:
@@ -90,37 +107,29 @@ def _pooled(runs: Sequence[SegmenterScores]) -> SegmenterScores:
     return SegmenterScores(ALL_RUNS, {}, scores, {})
 
 
-def summary_of(run: SegmenterScores, protocol: str, score: str) -> Summary:
-    return summarised([case[score] for case in run.scores[protocol].values()])
-
-
 def _table_6(runs: Sequence[SegmenterScores]) -> Section:
     return Section(
         "Table 6: Dice of the three regions",
         paragraphs=[
-            "Whole regions of each case, as BraTS counted them up to 2022: where truth and guess are both "
-            "empty the Dice is 1, where one is, 0. In small type the report's own numbers, which come from "
-            "the challenge's server for BraTS 2021's validation part and from a model of 30 epochs on BraTS "
-            "2020."
-        ],
-        points=[
-            "Its tumour core is explained as necrosis; it is necrosis and enhancing tumour (labels 1 and 4).",
-            "Its mean and median of the tumour core are both 0.387, which looks like a copied number; nor is "
-            "a core below the enhancing tumour, which it contains, what others find (BraTS 2020's winner: "
-            "enhancing 0.820, core 0.851, whole 0.890).",
+            "The Dice of the whole regions of each case, as BraTS counted up to 2022: if truth and guess "
+            "are both empty it is 1, if only one is it is 0. The student report's own numbers stand in "
+            "small type. They are from the challenge's server, for the validation part of BraTS 2021 and a "
+            "model of 30 epochs on BraTS 2020.",
+            "The student report calls the tumour core necrosis. It is necrosis and enhancing tumour together "
+            "(labels 1 and 4).",
         ],
         tables=[_quartiles(run) for run in runs],
     )
 
 
 def _quartiles(run: SegmenterScores) -> Table:
-    found = {region: summary_of(run, "brats-legacy", f"dice/{region}") for region in REPORT}
+    found = {region: summary_of(run, "brats-legacy", f"dice/{region}") for region in SEGMENTER}
     names = ("mean", "median", "25th percentile", "75th percentile")
     rows: list[list[str | Entry]] = []
     for place, name in enumerate(names):
         values = [(one.mean, one.median, *one.quartiles)[place] for one in found.values()]
         entries = [
-            Entry(f"{value:.3f}", f"report: {REPORT[region][place]:.3f}")
+            Entry(f"{value:.3f}", f"student report: {SEGMENTER[region][place]:.3f}")
             for region, value in zip(found, values, strict=True)
         ]
         rows.append([name, *entries])
@@ -141,9 +150,10 @@ def _protocols(runs: Sequence[SegmenterScores]) -> Section:
     return Section(
         "Three protocols, which disagree",
         paragraphs=[
-            "Means over the cases. brats-legacy counts whole regions; brats-2023 lesion by lesion, and a "
-            "lesion that is missed or made up has Dice 0 and HD95 374 mm; brats-2026 takes means over the "
-            "lesions that were found, and leaves out cases where a score has no meaning."
+            "All numbers are means over the cases. brats-legacy scores whole regions. brats-2023 scores "
+            "lesion by lesion; a lesion that is missed or made up has Dice 0 and HD95 374 mm. brats-2026 "
+            "takes means over the lesions that were found, and leaves out cases where a score is not "
+            "defined."
         ],
         tables=tables,
     )
@@ -165,8 +175,8 @@ def _crop(runs: Sequence[SegmenterScores]) -> Section:
     return Section(
         "What the fixed crop cuts off",
         paragraphs=[
-            "The network never sees what lies beyond voxels 56 to 183, 56 to 183, 13 to 140. Tumour there is "
-            f"lost, and bounds the Dice of the whole tumour. {hit} of {len(rows)} cases lose some."
+            "The network only sees voxels 56 to 183, 56 to 183, 13 to 140. It misses all tumour outside, "
+            f"which limits the Dice of the whole tumour. {hit} of {len(rows)} cases have tumour outside."
         ],
         tables=[table_of("Tumour beyond the crop", ("run", "case", "share", "largest Dice"), rows)],
     )
@@ -174,13 +184,13 @@ def _crop(runs: Sequence[SegmenterScores]) -> Section:
 
 def _validation(runs: Sequence[SegmenterScores]) -> Section:
     return Section(
-        "What the validation scans said",
+        "What was fitted on the validation scans",
         paragraphs=[
-            "Temperatures divide the logits of a region's probability; above 1 the network was too sure. The "
-            "calibration error is the expected one over voxels that are not 0. The cleaning rule is the best "
-            "of 84 by the mean Dice of the regions, if its gain exceeds its standard error. Both were fitted "
-            "on each run's validation part and travel with the model; where that part is also what is scored "
-            "here, the scores flatter by so much."
+            "The logits of a region are divided by its temperature. A temperature above 1 means that the "
+            "network was too sure. The calibration error is the expected one over voxels that are not 0. "
+            "The cleaning rule is the best of 84 by the mean Dice of the regions, if its gain exceeds its "
+            "standard error. Both were fitted on each run's validation part and are stored in the "
+            "checkpoint. If the scores on this page are of the same scans, they are a little too good."
         ],
         tables=[
             table_of(
@@ -195,7 +205,7 @@ def _validation(runs: Sequence[SegmenterScores]) -> Section:
                     [
                         run.name,
                         str(run.fitted["validation_scans"]),
-                        said_of(Cleaning(**run.fitted["cleaning"])),
+                        spoken_rule(Cleaning(**run.fitted["cleaning"])),
                     ]
                     for run in runs
                     if run.fitted
@@ -214,7 +224,7 @@ def _calibration_rows(run: SegmenterScores) -> Iterator[list[str | Entry]]:
         yield [run.name, spoken(region), f"{temperatures[region]:.2f}", f"{after:.4f}", f"{before:.4f}"]
 
 
-def said_of(rule: Cleaning) -> str:
+def spoken_rule(rule: Cleaning) -> str:
     """A cleaning rule in words."""
     said = []
     if rule.least_part_ml:
@@ -244,8 +254,8 @@ def _subsets(runs: Sequence[SegmenterScores]) -> Section:
     return Section(
         "What each missing sequence costs",
         paragraphs=[
-            "Mean Dice on the validation scans, before cleaning, when only these sequences are shown; the "
-            "difference from all of them. Other subsets are refused in prediction."
+            "The mean Dice on the validation scans, before cleaning, when the network gets only these "
+            "sequences; beside it the difference from all sequences. Prediction refuses other subsets."
         ],
         tables=tables,
     )
@@ -254,7 +264,7 @@ def _subsets(runs: Sequence[SegmenterScores]) -> Section:
 def _pictures(runs: Sequence[SegmenterScores]) -> Section:
     return Section(
         "Cases",
-        paragraphs=["The best, the middle and the worst by Dice of the whole tumour."],
+        paragraphs=["The best, the middle and the worst case by the Dice of the whole tumour."],
         pictures=[
             Picture(inline_figure(previews_figure(run.pictures, CLASSES)), run.name)
             for run in runs
@@ -282,3 +292,20 @@ def _cases(runs: Sequence[SegmenterScores]) -> Section:
     ]
     header = ("run", "case", *(spoken(name.replace("/", " ")) for name in names))
     return Section("Every case", tables=[table_of("brats-legacy", header, rows)])
+
+
+def _plain(one: SegmenterScores) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "settings": dict(one.settings),
+        "scores": {protocol: dict(cases) for protocol, cases in one.scores.items()},
+        "cut_off": dict(one.cut_off),
+    }
+
+
+def _line(one: SegmenterScores) -> str:
+    said = []
+    for short, region in (("ET", "enhancing_tumor"), ("TC", "tumor_core"), ("WT", "whole_tumor")):
+        summary = summary_of(one, "brats-legacy", f"dice/{region}")
+        said.append(f"{short} {summary.mean:.3f} (median {summary.median:.3f})")
+    return f"{one.name}: Dice {', '.join(said)}"

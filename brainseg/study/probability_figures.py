@@ -1,4 +1,4 @@
-"""Pictures of what class probabilities are worth."""
+"""Figures about class probabilities: the reliability diagram and ROC curves."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,9 @@ Truth = NDArray[np.integer[Any]]
 
 
 def reliability_figure(probabilities: Probabilities, truth: Truth) -> Figure:
-    """How often guesses are right, by their certainty; below the diagonal the network is too sure.
+    """The reliability diagram: how often guesses are right, by their certainty.
+
+    Below the diagonal the network is too sure of itself.
 
     Args:
         probabilities: (N, K).
@@ -36,7 +38,7 @@ def reliability_figure(probabilities: Probabilities, truth: Truth) -> Figure:
 
 
 def roc_figure(probabilities: Probabilities, truth: Truth, classes: Sequence[str]) -> Figure:
-    """True against false positives of each class against the rest, for every threshold."""
+    """ROC curves: true against false positives at every threshold, each class against the rest."""
     figure = new_figure(4.4, 4.2)
     figure.set_layout_engine("constrained")
     axes = figure.add_subplot()
@@ -59,7 +61,7 @@ def roc_figure(probabilities: Probabilities, truth: Truth, classes: Sequence[str
 def roc_points(
     score: NDArray[np.floating[Any]], positive: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shares of false and of true positives, from no slice called positive to all; ties come together."""
+    """The shares of false and of true positives at every threshold, the highest first; ties are one point."""
     order = np.argsort(-score, kind="stable")
     last_of_tie = np.r_[np.flatnonzero(np.diff(score[order])), len(score) - 1]
     true = np.r_[0, np.cumsum(positive[order])[last_of_tie]] / positive.sum()

@@ -17,7 +17,8 @@ from brainseg.images.nifti import read, read_labels
 from brainseg.inference import otsu_brain
 from brainseg.metrics import dice
 from brainseg.prediction.run import run as predict
-from brainseg.study.strippers import _on_patches, write_strip_report
+from brainseg.study.stripper_page import write_skullstrip_page
+from brainseg.study.stripper_scores import _on_patches
 from brainseg.training.train import train
 
 RESIDUAL = ["skullstripper.net=residual_unet3d", "skullstripper.channels=[2,4]"]
@@ -42,7 +43,7 @@ def copied(plain_run, tmp_path):
 
 
 def test_whole_heads_are_scored_as_predict_and_evaluate_would(plain_run, options, tmp_path):
-    write_strip_report([plain_run], tmp_path / "page", "best", 2)
+    write_skullstrip_page([plain_run], tmp_path / "page", checkpoint="best", patches=2)
     ours, otsu = json.loads((tmp_path / "page" / "skullstrip.json").read_text())
     root = next(plain_run.parent.glob("data/**/nfbs-*"))
     (head,) = ours["heads"]  # one of four is the test part
@@ -51,7 +52,7 @@ def test_whole_heads_are_scored_as_predict_and_evaluate_would(plain_run, options
     chosen = options(scan, "classifier=null", "segmenter=null", output=tmp_path / "out")
     assert predict(chosen) == 0
     found = evaluate_brains(mask, mask_of(tmp_path / "out"))
-    assert found.masks[0].scores == pytest.approx(ours["heads"][head])
+    assert found.cases[0].scores == pytest.approx(ours["heads"][head])
     truth, image = read_labels(mask).data[0] > 0, read(scan)
     by_hand = dice(truth, otsu_brain(image.data[0], image.grid.spacing_mm))
     assert otsu["heads"][head]["dice"] == pytest.approx(by_hand)
@@ -76,7 +77,7 @@ def test_scores_of_patches_by_hand():
         data=SimpleNamespace(arrays=arrays),
         cases=[SimpleNamespace(id="a"), SimpleNamespace(id="b")],
     )
-    scores = _on_patches(run, 2, "")
+    scores = _on_patches(run, "", patches=2)
     assert (scores.batches, scores.batch_size, scores.empty) == (2, 2, 1)
     assert scores.brain_share == pytest.approx(0.125)
     assert scores.means["mse"] == pytest.approx(0.25)
@@ -99,10 +100,10 @@ def test_a_head_smaller_than_the_patch_is_filled_up_with_nothing():
     run = SimpleNamespace(
         model=undecided(2), data=SimpleNamespace(arrays=arrays), cases=[SimpleNamespace(id="a")]
     )
-    assert _on_patches(run, 1, "").brain_share == 0.5
+    assert _on_patches(run, "", patches=1).brain_share == 0.5
 
 
-def test_both_settings_of_the_original_stand_beside_the_report_s_numbers(composed, tiny, tmp_path):
+def test_both_settings_of_the_original_stand_beside_the_student_report_s_numbers(composed, tiny, tmp_path):
     sweep = tmp_path / "sweep"
     for skip in ("true", "false"):
         folder = sweep / skip
@@ -123,9 +124,9 @@ def test_both_settings_of_the_original_stand_beside_the_report_s_numbers(compose
     assert "base (true): Dice of whole heads" in said.output
     text = (sweep / "report" / "skullstrip.md").read_text()
     assert "residual_unet3d_MSE_3" in text  # with the optional skip
-    assert "report: 0.010058" in text
+    assert "student report: 0.010058" in text
     assert "residual_unet3d_MSE_2" in text
-    assert "report: 0.008068" in text
+    assert "student report: 0.008068" in text
     assert "Otsu's threshold" in text
     assert (sweep / "report" / "skullstrip.html").is_file()
 
@@ -134,8 +135,10 @@ def test_runs_judged_by_different_heads_do_not_stand_side_by_side(plain_run, com
     cfg = composed(*tiny("skullstripper"), "data.seed=5", "test=false")
     cfg.paths.run = str(tmp_path / "other")
     train(cfg)
-    with pytest.raises(UserError, match="judged by different heads"):
-        write_strip_report([plain_run, with_config(tmp_path / "other", cfg)], tmp_path, "best", 1)
+    with pytest.raises(UserError, match="scored on different heads"):
+        write_skullstrip_page(
+            [plain_run, with_config(tmp_path / "other", cfg)], tmp_path, checkpoint="best", patches=1
+        )
 
 
 def test_heads_that_went_to_another_part_are_named(copied, tmp_path):
@@ -143,7 +146,7 @@ def test_heads_that_went_to_another_part_are_named(copied, tmp_path):
     split["train"], split["test"] = split["train"][1:], [split["train"][0]]
     (copied / "split.json").write_text(json.dumps(split))
     with pytest.raises(UserError, match="names other test scans"):
-        write_strip_report([copied], tmp_path / "page", "best", 1)
+        write_skullstrip_page([copied], tmp_path / "page", checkpoint="best", patches=1)
     assert not (tmp_path / "page").exists()
 
 
@@ -153,7 +156,7 @@ def test_a_folder_without_runs_is_named(there, tmp_path):
     if there:
         folder.mkdir()
     with pytest.raises(UserError, match="empty: no"):
-        write_strip_report([folder], None, "best", 1)
+        write_skullstrip_page([folder], None, checkpoint="best", patches=1)
 
 
 def test_a_run_on_painted_heads_is_sent_to_predict(copied, composed, tmp_path):
@@ -162,4 +165,4 @@ def test_a_run_on_painted_heads_is_sent_to_predict(copied, composed, tmp_path):
     )
     with_config(copied, cfg)
     with pytest.raises(UserError, match="PaintedHeads, which keeps no scans"):
-        write_strip_report([copied], tmp_path / "page", "best", 1)
+        write_skullstrip_page([copied], tmp_path / "page", checkpoint="best", patches=1)

@@ -1,15 +1,16 @@
-"""The page of `brainseg report skullstrip`: tables 4 and 5 and figure 1 of the report, from our own runs."""
+"""`brainseg report skullstrip`: tables 4 and 5 and figure 1 of the student report, from our own runs."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from brainseg.files.atomic import writing
 from brainseg.images.margin import box_of
-from brainseg.images.volume import Grid
+from brainseg.metrics.summary import RESAMPLES
 from brainseg.reporting.canvas import LINE_COLORS, class_color, new_figure, outline
 from brainseg.reporting.grey import to_grey
 from brainseg.reporting.montage import seen_axes
@@ -20,19 +21,28 @@ from brainseg.reporting.sections import (
     Entry,
     Picture,
     Section,
+    WrittenPage,
     settings_section,
     table_of,
-    write_report,
+    write_sections,
+)
+from brainseg.study.held_out import VolumeRun, distinct_names, open_runs
+from brainseg.study.published import ABOUT, STRIPPERS
+from brainseg.study.stripper_scores import (
+    Median,
+    OtsuCase,
+    PatchScores,
+    StripperScores,
+    otsu_scores,
+    refuse_different_heads,
+    stripper_scores,
 )
 from brainseg.tasks.preview import AXIS, PLANES, cut
 
-OTSU_NAME = "Otsu's threshold"
-# Tables 4 and 5: mean squared error (in the last one the Dice loss), Dice, IoU; by network, optional_skip.
-REPORT: dict[tuple[str, bool], tuple[str, tuple[float, float, float]]] = {
-    ("residual_unet3d", False): ("residual_unet3d_MSE_2", (0.008068, 0.9176, 0.8753)),
-    ("residual_unet3d", True): ("residual_unet3d_MSE_3", (0.010058, 0.9113, 0.8611)),
-    ("residual_unet3d_advanced", True): ("ResidualUNET3D_Adam_10_3", (0.019821, 0.980179, 0.961247)),
-}
+ADVICE = (
+    "score it on real ones with python predict.py input=DIR skullstripper=CHECKPOINT and "
+    "brainseg evaluate DIR RESULTS"
+)
 PATCH_SCORES = {"mse": "MSE", "dice": "Dice", "iou": "IoU"}
 HEAD_SCORES = {
     "dice": ("Dice", 1.0),
@@ -43,85 +53,65 @@ HEAD_SCORES = {
     "hd95_mm": ("HD95, mm", 1.0),
     "mean_surface_distance_mm": ("mean surface distance, mm", 1.0),
 }
-Median = tuple[float, float, float]  # and the ends of its interval of 95 %
 
 
-@dataclass(frozen=True)
-class PatchScores:
-    """The report's own way: the sigmoid without a threshold on random patches, a mean over their batches."""
-
-    means: Mapping[str, float]  # of PATCH_SCORES
-    batches: int
-    batch_size: int
-    patches_per_head: int
-    brain_share: float  # of the patches' voxels
-    empty: int  # batches without a voxel of brain
-
-
-@dataclass(frozen=True)
-class StripperScores:
-    """A stripper on the heads that it is judged by."""
-
-    name: str
-    settings: Mapping[str, str]
-    heads: Mapping[str, Mapping[str, float]]  # head -> score -> value
-    medians: Mapping[str, Median]
-    patches: PatchScores | None = None  # a threshold has none
-    network: tuple[str, bool] | None = None  # and its optional_skip
-
-
-@dataclass(frozen=True)
-class OtsuCase:
-    """A head with what Otsu's threshold takes for its brain: arrays (X, Y, Z) in RAS."""
-
-    name: str
-    dice: float
-    image: NDArray[np.float32]
-    truth: NDArray[np.bool_]
-    guess: NDArray[np.bool_]
-    grid: Grid
-
-
-def write_strip_page(
-    folder: Path,
-    runs: Sequence[StripperScores],
-    otsu: StripperScores,
-    figure_1: Sequence[OtsuCase],
-    heads: str,
-    missing: Sequence[str] = (),
-) -> Path:
-    """Write skullstrip.html and skullstrip.md.
+def write_skullstrip_page(
+    folders: Sequence[Path], output: Path | None, *, checkpoint: str, patches: int, device: str = "auto"
+) -> WrittenPage:
+    """Score the runs and write skullstrip.html, .md and .json.
 
     Args:
-        folder: Where they go.
-        runs: Of trained networks, at least one.
-        otsu: The baseline on the same heads.
-        figure_1: Heads on which the baseline is good and bad.
-        heads: One sentence that says which heads they are.
-        missing: A sentence for each run that should be here and is not.
+        folders: Runs, or sweeps of them.
+        output: Where the files go; None: <first folder>/report.
+        checkpoint: "best" or "last".
+        patches: Random ones of each head, for scores as in the student report.
+        device: As predict.py has it.
+
+    Raises:
+        UserError: There is no such run, its data is gone, or the runs are scored on different heads. If only
+            some runs have no usable checkpoint, the page names them and shows the others.
     """
-    sections = [
-        Section(warning="; ".join(missing), paragraphs=[heads]),
-        _patches(runs),
-        _heads([*runs, otsu]),
-        settings_section([(run.name, run.settings) for run in runs]),
-        _otsu(figure_1),
+    runs, missing = open_runs(
+        folders, task="skullstripper", checkpoint=checkpoint, device=device, advice=ADVICE
+    )
+    refuse_different_heads(runs)
+    scored = [
+        stripper_scores(run, name=name, checkpoint=checkpoint, patches=patches)
+        for run, name in zip(runs, distinct_names(runs), strict=True)
     ]
-    return write_report(folder, "skullstrip", "Skull strippers", sections)
+    otsu, figure_1 = otsu_scores(runs[0])
+    folder = folders[0] / "report" if output is None else output
+    sections = [
+        Section(warning="; ".join(missing), paragraphs=[ABOUT, _which_heads(runs[0], checkpoint)]),
+        _patches(scored),
+        _heads([*scored, otsu]),
+        settings_section([(one.name, one.settings) for one in scored]),
+        _figure_1(figure_1),
+    ]
+    page = write_sections(folder, "skullstrip", "Skull strippers", sections)
+    content = [*(asdict(one) for one in (*scored, otsu)), *({"missing": one} for one in missing)]
+    with writing(folder / "skullstrip.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+    return WrittenPage((*(_line(one) for one in (*scored, otsu)), *missing), page)
+
+
+def _which_heads(run: VolumeRun, checkpoint: str) -> str:
+    part = {"test": "test part", "val": "validation part"}[run.part]
+    chosen = ", which also chose the best epoch" if (run.part, checkpoint) == ("val", "best") else ""
+    return f"The strippers are scored on {len(run.cases)} heads of {run.data.root}: the {part}{chosen}."
 
 
 def _patches(runs: Sequence[StripperScores]) -> Section:
     return Section(
-        "Tables 4 and 5: the report's way of scoring",
+        "Tables 4 and 5: scores as in the student report",
         paragraphs=[_how(run.patches) for run in runs[:1] if run.patches],
         points=[
-            "A batch without brain has a Dice near 0 however good the network is: 1 / (sum p + 1). The mean "
-            "says as much of how many such batches there are as of the network, and larger batches have "
-            "fewer: the report's own network was scored with larger ones than the original. The next table "
-            "does not depend on it.",
-            "The report's 0.019821 is no mean squared error. It is 1 - 0.980179, the Dice loss that this "
-            "network was trained with: the original prints whatever loss was trained under that name. The "
-            "text calls it smaller than 0.010058; it is larger, and neither says anything of the other.",
+            "A batch without brain has a Dice near 0 however good the network is: 1 / (sum p + 1). So the "
+            "mean depends on the number of such batches as much as on the network, and larger batches are "
+            "empty less often. The student report scored its own network with larger batches than the "
+            "original. The scores of whole heads below do not depend on the batch size.",
+            "The student report calls 0.019821 a mean squared error. It is 1 - 0.980179, the Dice loss that "
+            "this network was trained with.",
         ],
         tables=[
             table_of(
@@ -134,13 +124,13 @@ def _patches(runs: Sequence[StripperScores]) -> Section:
 
 
 def _patch_row(run: StripperScores, patches: PatchScores) -> list[str | Entry]:
-    theirs = REPORT.get(run.network) if run.network else None
-    values = []
-    for place, (key, mean) in enumerate(patches.means.items()):
-        printed = f"report: {_digits(key, theirs[1][place])}" if theirs else ""
-        values.append(Entry(_digits(key, mean), printed))
+    theirs = STRIPPERS.get(run.network) if run.network else None
+    values = [
+        Entry(_digits(key, mean), f"student report: {_digits(key, getattr(theirs, key))}" if theirs else "")
+        for key, mean in patches.means.items()
+    ]
     return [
-        Entry(run.name, theirs[0] if theirs else ""),
+        Entry(run.name, theirs.name if theirs else ""),
         NOTHING if run.network is None else str(run.network[1]).lower(),
         *values,
         f"{patches.brain_share:.1%}",
@@ -150,9 +140,9 @@ def _patch_row(run: StripperScores, patches: PatchScores) -> list[str | Entry]:
 
 def _how(patches: PatchScores) -> str:
     return (
-        f"The network's sigmoid, without a threshold, on {patches.patches_per_head} random patches of each "
-        "head; Dice and IoU of a batch as one, with 1 added above and below; then the mean of the batches. A "
-        "batch is half as large as in training."
+        f"The network's sigmoid is scored without a threshold on {patches.patches_per_head} random patches "
+        "of each head. Dice and IoU are computed over a whole batch, with 1 added to numerator and "
+        "denominator; then the mean over the batches is taken. A batch is half as large as in training."
     )
 
 
@@ -173,8 +163,8 @@ def _heads(strippers: Sequence[StripperScores]) -> Section:
     return Section(
         "Whole heads",
         paragraphs=[
-            "What predict.py makes of each head: a mask on the scan's own grid, largest part, holes filled. "
-            "Medians over the heads with intervals of 95 % (2000 resamples of the heads)."
+            "The masks are those of predict.py: on the scan's own grid, the largest part only, holes filled. "
+            f"Medians over the heads, with intervals of 95 % from {RESAMPLES} resamples of the heads."
         ],
         tables=[
             table_of(
@@ -204,18 +194,19 @@ def _dice_figure(strippers: Sequence[StripperScores]) -> Figure:
         axes.plot([float(np.median(dices))], [place], "|", color=color, markersize=22, markeredgewidth=2)
     axes.set_yticks(range(len(strippers)), [one.name for one in reversed(strippers)])
     axes.set_ylim(-0.6, len(strippers) - 0.4)
-    axes.set_xlabel("Dice with the true mask; the stroke is the median")
+    axes.set_xlabel("Dice with the true mask; the line is the median")
     axes.grid(axis="x", alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 
-def _otsu(cases: Sequence[OtsuCase]) -> Section:
+def _figure_1(cases: Sequence[OtsuCase]) -> Section:
     return Section(
         "Figure 1: Otsu's threshold on its best head and on its worst",
         paragraphs=[
-            "Otsu's threshold between dark and bright, the largest bright part, closed with a ball of 5 mm. "
-            "White is the true brain, the other colour the guess. Nothing in it tells brain from scalp."
+            "Otsu's threshold divides dark from bright. The largest bright part is kept and closed with a "
+            "ball of 5 mm. The true brain is outlined in white, the guess in colour. A threshold cannot "
+            "tell brain from scalp."
         ],
         pictures=[
             Picture(inline_figure(_otsu_figure(case)), f"{case.name}: Dice {case.dice:.3f}") for case in cases
@@ -241,3 +232,15 @@ def _otsu_figure(case: OtsuCase) -> Figure:
         outline(axes, truth[box], "white", width=1.0)
         axes.set_axis_off()
     return figure
+
+
+def _line(one: StripperScores) -> str:
+    median, low, high = one.medians["dice"]
+    said = f"{one.name}: Dice of whole heads {median:.4f} ({low:.4f} to {high:.4f})"
+    if one.patches is None:
+        return said
+    means = one.patches.means
+    return (
+        f"{said}; scored as in the student report: MSE {means['mse']:.6f}, Dice {means['dice']:.4f}, "
+        f"IoU {means['iou']:.4f}"
+    )

@@ -18,8 +18,8 @@ from brainseg.images.volume import Grid, Volume
 from brainseg.inference import Cleaning
 from brainseg.prediction.run import run as predict
 from brainseg.prediction.scans import Scans
-from brainseg.study.segmenters import _share_beyond_crop, write_segment_report
-from brainseg.study.segmenters_page import said_of
+from brainseg.study.segmenter_page import spoken_rule, write_segmentation_page
+from brainseg.study.segmenter_scores import _share_beyond_crop
 from brainseg.training.train import train
 
 RICH = [
@@ -50,8 +50,7 @@ def folds(tmp_path_factory, tiny):
 @pytest.fixture(scope="session")
 def page(folds, tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    summary = write_segment_report([folds], folder, "best")
-    return folder, summary
+    return folder, write_segmentation_page([folds], folder, checkpoint="best")
 
 
 def test_each_scan_is_scored_once_by_the_run_that_has_not_seen_it(folds, page):
@@ -75,11 +74,11 @@ def test_the_scores_are_those_of_predict_and_evaluate(folds, page, options, tmp_
     assert found.cases[0].scores == pytest.approx(ours["scores"][protocol][name], nan_ok=True)
 
 
-def test_the_page_has_the_report_s_numbers_beside_ours_and_all_folds_together(page):
+def test_the_page_has_the_student_report_s_numbers_beside_ours_and_all_folds_together(page):
     text = (page[0] / "segmentation.md").read_text()
     for needed in (
-        "(report: 0.578)", "(report: 0.853)", "**all runs together, 4 cases**", "**brats-2023**",
-        "**brats-2026**", "| flair ", "Figure 24",
+        "(student report: 0.578)", "(student report: 0.853)", "**all runs together, 4 cases**",
+        "**brats-2023**", "**brats-2026**", "| flair ", "Figure 24",
     ):  # fmt: skip
         assert needed in text
     html = (page[0] / "segmentation.html").read_text()
@@ -103,7 +102,7 @@ def test_scans_that_have_gone_since_the_training_are_named(folds, tmp_path):
     split["val"] = split["val"][:1]
     (copy / "split.json").write_text(json.dumps(split))
     with pytest.raises(UserError, match=r"names other val scans than .* has now; restore that folder"):
-        write_segment_report([copy], None, "best")
+        write_segmentation_page([copy], None, checkpoint="best")
 
 
 def test_the_share_of_a_tumour_beyond_the_fixed_crop_is_counted_in_voxels():
@@ -118,7 +117,7 @@ def test_the_share_of_a_tumour_beyond_the_fixed_crop_is_counted_in_voxels():
 
 
 def test_a_cleaning_rule_is_said_in_words():
-    assert said_of(Cleaning()) == "nothing is changed"
-    assert said_of(Cleaning(0.1, True, 0.5)) == (
+    assert spoken_rule(Cleaning()) == "nothing is changed"
+    assert spoken_rule(Cleaning(0.1, True, 0.5)) == (
         "parts below 0.1 ml removed, holes filled, enhancing tumour below 0.5 ml counted as necrotic core"
     )

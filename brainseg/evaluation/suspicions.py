@@ -1,0 +1,68 @@
+"""Patterns in scores that point to a mistake in the labels or in the table, and not to a bad network."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brainseg.images.labels import CLASSES, REGIONS
+from brainseg.metrics.summary import Summary
+
+
+def suspicions(voxels: NDArray[np.int64], summaries: Mapping[str, Summary]) -> list[str]:
+    """A sentence for each pattern that is found.
+
+    Args:
+        voxels: Counts (4, 4) over all cases: true class down, predicted class across.
+        summaries: By score, "dice/whole_tumor".
+    """
+    return [
+        *_never_predicted(voxels),
+        *_swapped(voxels),
+        *_below_a_part(summaries),
+        *_mean_is_median(summaries),
+    ]
+
+
+def _never_predicted(voxels: NDArray[np.int64]) -> Iterator[str]:
+    for value in range(1, len(CLASSES)):
+        if voxels[value].any() and not voxels[:, value].any():
+            yield (
+                f"{CLASSES[value]} is in true label maps but in no predicted one; check that both have the "
+                "same labels (--labels)"
+            )
+
+
+def _swapped(voxels: NDArray[np.int64]) -> Iterator[str]:
+    for one, other in itertools.combinations(range(1, len(CLASSES)), 2):
+        crossed = voxels[one, other] + voxels[other, one]
+        right = voxels[one, one] + voxels[other, other]
+        if crossed > right:
+            yield (
+                f"{CLASSES[one]} and {CLASSES[other]} look swapped: {crossed} voxels have the label of the "
+                f"other class and {right} their own; check --labels"
+            )
+
+
+def _below_a_part(summaries: Mapping[str, Summary]) -> Iterator[str]:
+    """The core and the whole tumour contain the enhancing tumour, and are easier to find."""
+    dices = {region: summaries[f"dice/{region}"].mean for region in REGIONS}
+    enhancing = dices["enhancing_tumor"]
+    checks = {
+        "tumor_core": "check that necrotic_core and edema are not swapped",
+        "whole_tumor": "check the labels",
+    }
+    for region, advice in checks.items():
+        if dices[region] < enhancing:
+            yield (
+                f"Dice of {region} ({dices[region]:.3f}) is below that of enhancing_tumor ({enhancing:.3f}), "
+                f"which is a part of it; this is rare, {advice}"
+            )
+
+
+def _mean_is_median(summaries: Mapping[str, Summary]) -> Iterator[str]:
+    for name, one in summaries.items():
+        equal = f"{one.mean:.3f}" == f"{one.median:.3f}"
+        if name.startswith("dice/") and one.n > 2 and equal and one.quartiles[0] != one.quartiles[1]:
+            yield f"{name}: mean and median are equal to three digits; check that no number was copied"
