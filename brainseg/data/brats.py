@@ -1,11 +1,12 @@
 """BraTS in any of its layouts: sequences without skull, and a label map."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from brainseg.config.errors import ConfigError, GeometryError, ImageError
+from brainseg.config.training import VolumeRecipe
+from brainseg.data.settings import DataSettings
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.images.labels import CONVENTIONS, Convention, detect, to_classes
 from brainseg.images.layouts import Subject, load_subject
@@ -23,13 +24,13 @@ class BraTSVolumes(VolumeData):
 
     Args:
         labels: The label convention's name, or "auto": told from the layout and the values of all label maps.
-        settings: As for VolumeData.
+        root, recipe, settings: As for VolumeData.
     """
 
     where_from = WHERE_FROM
 
-    def __init__(self, labels: str, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, root: str, recipe: VolumeRecipe, settings: DataSettings, labels: str) -> None:
+        super().__init__(root, recipe, settings)
         if labels != "auto" and labels not in CONVENTIONS:
             raise ConfigError(f"data.labels must be auto or one of {sorted(CONVENTIONS)}, got {labels}")
         self.labels = labels

@@ -18,8 +18,9 @@ from brainseg.config import ClassifierConfig
 from brainseg.config.errors import ConfigError, DataError, ImageError
 from brainseg.data.cache import ArrayCache
 from brainseg.data.duplicates import cached_copies, clusters
-from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader, worker_count
+from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader
 from brainseg.data.sampling import Draw, generator_of
+from brainseg.data.settings import DataSettings
 from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
 from brainseg.data.splits import Split, SplitRule, joined, split_subjects
 from brainseg.data.unfinished import sweep_cache
@@ -122,11 +123,8 @@ class KaggleSlices(pl.LightningDataModule):
     Args:
         root: The data set's folder, with Training/ and perhaps Testing/, or a folder of class folders.
         recipe: The classifier's section of the config.
+        settings: Those that all data sets take; test_share is used without a Testing folder.
         split: random, grouped or official.
-        val_share, test_share, folds, fold, seed: See SplitRule; test_share is used without a Testing folder.
-        workers: Loader processes, or "auto".
-        cache: Folder for prepared slices.
-        skip_bad: Leave unreadable files out, named, instead of refusing to start.
         limit: How many slices of Training are used, each class in its proportion; None: all.
     """
 
@@ -136,33 +134,23 @@ class KaggleSlices(pl.LightningDataModule):
         self,
         root: str,
         recipe: ClassifierConfig,
+        settings: DataSettings,
         split: str,
-        val_share: float,
-        test_share: float,
-        folds: int | None,
-        fold: int,
-        seed: int,
-        workers: int | str,
-        cache: str,
-        skip_bad: bool = False,
         limit: int | None = None,
     ) -> None:
         super().__init__()
         if split not in SPLITS:
             raise ConfigError(f"data.split must be one of {', '.join(SPLITS)}, got {split}")
-        if split == "official" and folds is not None:
+        if split == "official" and settings.folds is not None:
             raise ConfigError(
-                f"data.folds is {folds}, but data.split=official trains on all of Training; "
+                f"data.folds is {settings.folds}, but data.split=official trains on all of Training; "
                 "set data.folds=null"
             )
-        self.root, self.recipe, self.seed, self.skip_bad = Path(root), recipe, seed, skip_bad
         if limit is not None and limit < 2 * len(recipe.classes):
             raise ConfigError(f"data.limit must be two slices a class or more, got {limit}")
+        self.root, self.recipe, self.settings = Path(root), recipe, settings
         self.how, self.limit = split, limit
-        self.rule = SplitRule(val_share, test_share, folds, fold, seed)
-        worker_count(workers)  # refuses what is no number of them
-        self.workers = workers
-        self.cache = ArrayCache(cache)
+        self.cache = ArrayCache(settings.cache)
         self.facts: dict[str, Any] = {}
 
     def check_split(self) -> None:
@@ -176,11 +164,11 @@ class KaggleSlices(pl.LightningDataModule):
             return
         found = find_slices(folders["Training"], list(self.recipe.classes))
         targets = np.array([target for _, target in found], dtype=np.int64)
-        places = range(len(found)) if self.limit is None else _some(targets, self.limit, self.seed)
+        places = range(len(found)) if self.limit is None else _some(targets, self.limit, self.settings.seed)
         subjects = _subjects(self.root / "subjects.csv")
         names = [found[i][0].relative_to(self.root).as_posix() for i in places]
         owners = [subjects.get(name, name) for name in names]
-        _members(owners, targets[list(places)], self.rule, by_slices=self.how == "grouped")
+        _members(owners, targets[list(places)], self.settings.rule, by_slices=self.how == "grouped")
 
     def prepare_data(self) -> None:
         sweep_cache(self.cache.folder)
@@ -201,7 +189,7 @@ class KaggleSlices(pl.LightningDataModule):
         """The parts of a random or grouped split."""
         if self.how == "grouped":
             slices = self._grouped(slices)
-        drawn = _divided(slices["Training"], self.rule, by_slices=self.how == "grouped")
+        drawn = _divided(slices["Training"], self.settings.rule, by_slices=self.how == "grouped")
         return drawn | ({"test": slices["Testing"]} if "Testing" in slices else {})
 
     def _grouped(self, slices: dict[str, Slices]) -> dict[str, Slices]:
@@ -234,10 +222,9 @@ class KaggleSlices(pl.LightningDataModule):
         self.facts |= {"copies": copies, "copy_clusters": n_clusters, "left_out_copies": left_out}
 
     def train_dataloader(self) -> DataLoader[Any]:
-        dataset = SliceDataset(self.parts["train"], self.recipe, self.seed)
-        return train_loader(
-            dataset, len(dataset), self.recipe.batch_size, self.seed, self.loaders, self.beginning
-        )
+        seed = self.settings.seed
+        dataset = SliceDataset(self.parts["train"], self.recipe, seed)
+        return train_loader(dataset, len(dataset), self.recipe.batch_size, seed, self.loaders, self.beginning)
 
     def val_dataloader(self) -> DataLoader[Any]:
         return self._plain("val")
@@ -258,7 +245,7 @@ class KaggleSlices(pl.LightningDataModule):
         """Loader processes of each part; found once, before any of them takes shared memory."""
         slice_bytes = 3 * self.recipe.preprocess.size**2 * FLOAT + LONG
         return fitting_workers(
-            self.workers,
+            self.settings.workers,
             train_bytes=self.recipe.batch_size * slice_bytes,
             other_bytes=self._plain_batch * slice_bytes,
         )
@@ -276,7 +263,7 @@ class KaggleSlices(pl.LightningDataModule):
         slices = {part: self._prepared(folder) for part, folder in self._folders().items()}
         if self.limit is not None:
             training = slices["Training"]
-            slices["Training"] = training.at(_some(training.targets, self.limit, self.seed))
+            slices["Training"] = training.at(_some(training.targets, self.limit, self.settings.seed))
         return slices
 
     def _prepared(self, folder: Path) -> Slices:
@@ -292,7 +279,7 @@ class KaggleSlices(pl.LightningDataModule):
         good = arrays["good"]
         targets = np.array([target for _, target in found], dtype=np.int64)
         told = {names[i]: fault or "could not be read a moment ago" for i, fault in problems.items()}
-        refuse_if_bad(told, len(paths), "slices", self.skip_bad)
+        refuse_if_bad(told, len(paths), "slices", self.settings.skip_bad)
         kept = [name for name, ok in zip(names, good, strict=True) if ok]
         subjects = _subjects(self.root / "subjects.csv")
         owners = [subjects.get(name, name) for name in kept]

@@ -1,9 +1,9 @@
 """NFBS: T1-weighted heads with brain masks, a folder for each subject."""
 
-from typing import Any
-
 from brainseg.config import ANY
 from brainseg.config.errors import ConfigError, GeometryError, ImageError
+from brainseg.config.training import VolumeRecipe
+from brainseg.data.settings import DataSettings
 from brainseg.data.splits import Split, original_split
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.images.layouts import Subject
@@ -22,16 +22,18 @@ class NFBSVolumes(VolumeData):
 
     Args:
         split: random, or original: the 100 and 25 of NFBS that the network's authors took.
-        settings: As `VolumeData` has them.
+        root, recipe, settings: As for VolumeData.
     """
 
     where_from = WHERE_FROM
 
-    def __init__(self, split: str = "random", **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(
+        self, root: str, recipe: VolumeRecipe, settings: DataSettings, split: str = "random"
+    ) -> None:
+        super().__init__(root, recipe, settings)
         if split not in ("random", "original"):
             raise ConfigError(f"data.split must be random or original, got {split}")
-        if split == "original" and (self.rule.folds is not None or self.rule.test_share):
+        if split == "original" and (settings.folds is not None or settings.test_share):
             raise ConfigError(
                 "data.split=original has neither folds nor a test part; set data.folds=null data.test_share=0"
             )

@@ -21,10 +21,11 @@ from brainseg.config.choices import Intensity
 from brainseg.config.errors import DataError, ImageError
 from brainseg.config.training import VolumeRecipe
 from brainseg.data.cache import ArrayCache, Arrays
-from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader, worker_count
+from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader
 from brainseg.data.sampling import Draw, generator_of
+from brainseg.data.settings import DataSettings
 from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
-from brainseg.data.splits import Split, SplitRule, split_subjects
+from brainseg.data.splits import Split, split_subjects
 from brainseg.data.unfinished import sweep_cache
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.images.volume import Volume
@@ -59,34 +60,16 @@ class VolumeData(pl.LightningDataModule):
     Args:
         root: The data set's folder.
         recipe: The task's section of the config.
-        val_share, test_share, folds, fold, seed: See SplitRule.
-        workers: Loader processes, or "auto".
-        cache: Folder for prepared scans.
-        skip_bad: Leave unusable cases out, named, instead of refusing to start.
+        settings: Those that all data sets take.
     """
 
     where_from: ClassVar[str]  # who has no such data reads where to get it
     beginning = START  # where the first training batches are from
 
-    def __init__(
-        self,
-        root: str,
-        recipe: VolumeRecipe,
-        val_share: float,
-        test_share: float,
-        folds: int | None,
-        fold: int,
-        seed: int,
-        workers: int | str,
-        cache: str,
-        skip_bad: bool = False,
-    ) -> None:
+    def __init__(self, root: str, recipe: VolumeRecipe, settings: DataSettings) -> None:
         super().__init__()
-        self.root, self.recipe, self.seed, self.skip_bad = Path(root), recipe, seed, skip_bad
-        self.rule = SplitRule(val_share, test_share, folds, fold, seed)
-        worker_count(workers)  # refuses what is no number of them
-        self.workers = workers
-        self.cache = ArrayCache(cache)
+        self.root, self.recipe, self.settings = Path(root), recipe, settings
+        self.cache = ArrayCache(settings.cache)
         self.facts: dict[str, Any] = {}
 
     @abstractmethod
@@ -127,10 +110,9 @@ class VolumeData(pl.LightningDataModule):
         self.facts |= {f"{part}_subjects": len(ids) for part, ids in self.split.as_dict().items()}
 
     def train_dataloader(self) -> DataLoader[Any]:
-        dataset = PatchDataset([self.arrays[name] for name in self.split.train], self.recipe, self.seed)
-        return train_loader(
-            dataset, len(dataset), self.recipe.batch_size, self.seed, self.loaders, self.beginning
-        )
+        seed = self.settings.seed
+        dataset = PatchDataset([self.arrays[name] for name in self.split.train], self.recipe, seed)
+        return train_loader(dataset, len(dataset), self.recipe.batch_size, seed, self.loaders, self.beginning)
 
     def val_dataloader(self) -> DataLoader[Any]:
         return plain_loader(WholeDataset([self.arrays[name] for name in self.split.val]), 1, self.loaders)
@@ -145,7 +127,9 @@ class VolumeData(pl.LightningDataModule):
         patch = (channels * FLOAT + LONG) * prod(self.recipe.patch)
         whole = [self.arrays[name] for name in (*self.split.val, *self.split.test)]
         largest = max(case["image"].size * FLOAT + case["truth"].size * LONG for case in whole)
-        return fitting_workers(self.workers, train_bytes=self.recipe.batch_size * patch, other_bytes=largest)
+        return fitting_workers(
+            self.settings.workers, train_bytes=self.recipe.batch_size * patch, other_bytes=largest
+        )
 
     def _prepare(self) -> None:
         """Split the usable cases; map their images float16 (C, X, Y, Z) and truths uint8 (X, Y, Z)."""
@@ -162,7 +146,7 @@ class VolumeData(pl.LightningDataModule):
 
     def split_of(self, strata: dict[str, str]) -> Split:
         """The parts, of the ids of all usable cases and their strata."""
-        return split_subjects(strata, self.rule)
+        return split_subjects(strata, self.settings.rule)
 
     def _split(self, cases: list[Case], usable: dict[str, Arrays]) -> Split:
         return self.split_of({case.id: case.stratum for case in cases if case.id in usable})
@@ -183,7 +167,7 @@ class VolumeData(pl.LightningDataModule):
 
         with ThreadPoolExecutor(threads()) as pool:
             list(track(pool.map(attempt, cases), about, len(cases), transient=True))
-        refuse_if_bad(problems, len(cases), "subjects", self.skip_bad)
+        refuse_if_bad(problems, len(cases), "subjects", self.settings.skip_bad)
         return arrays
 
     def _histograms(self, case: Case) -> Arrays:
