@@ -1,13 +1,14 @@
 """BraTS in any of its layouts: sequences without skull, and a label map."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from brainseg.config.errors import ConfigError, GeometryError, ImageError
+from brainseg.config.errors import ConfigError, ImageError
 from brainseg.config.training import VolumeRecipe
 from brainseg.data.settings import DataSettings
-from brainseg.data.volumes import Case, VolumeData
+from brainseg.data.volumes import Case, VolumeData, truth_of
 from brainseg.images.labels import CONVENTIONS, Convention, detect, to_classes
 from brainseg.images.layouts import Subject, load_subject
 from brainseg.images.nifti import read_labels
@@ -36,34 +37,30 @@ class BraTSVolumes(VolumeData):
         self.labels = labels
 
     def cases(self) -> list[Case]:
-        self.subjects = self.found_subjects()
-        self.convention = self._convention()
-        self.facts["label_convention"] = self.convention.name
-        convention = self.convention.name
-        return [Case(name, self._files(s), reading=convention) for name, s in self.subjects.items()]
+        subjects = self.found_subjects()
+        convention = self._convention(subjects).name
+        self.facts["label_convention"] = convention
+        return [Case(subject, self._files(subject), convention) for subject in subjects]
 
     def read(self, case: Case) -> tuple[Volume, Volume]:
-        subject = self.subjects[case.id]
+        subject = case.subject
         image = load_subject(subject, list(self.recipe.preprocess.modalities))
         if subject.truth is None:
             raise ImageError(f"{subject.folder} has no label map (*seg.nii.gz); a segmenter learns from one")
-        truth = read_labels(subject.truth)
-        if difference := image.grid.difference(truth.grid):
-            raise GeometryError(f"{subject.truth} does not lie on the grid of its scan: {difference}")
-        classes = to_classes(truth.data, self.convention, subject.truth)
-        return image, Volume(classes, truth.grid)
+        truth = truth_of(subject.truth, image)
+        return image, Volume(to_classes(truth.data, CONVENTIONS[case.labels], subject.truth), truth.grid)
 
     def _files(self, subject: Subject) -> list[Path]:
         there = [subject.images[name] for name in self.recipe.preprocess.modalities if name in subject.images]
         wanted = [path for source in there for path in source.files]
         return [*wanted, *([subject.truth] if subject.truth else [])]
 
-    def _convention(self) -> Convention:
+    def _convention(self, subjects: Sequence[Subject]) -> Convention:
         if self.labels != "auto":
             return CONVENTIONS[self.labels]
-        layouts = {subject.layout for subject in self.subjects.values()}
+        layouts = {subject.layout for subject in subjects}
         values: set[float] = set()
-        for subject in self.subjects.values():
+        for subject in subjects:
             if subject.truth is not None:
                 values |= self._values(subject.truth)
         return detect(values, layouts.pop() if len(layouts) == 1 else None, self.root)

@@ -23,8 +23,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import track
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from brainseg.data.alignment import (
     Matrix,
@@ -39,6 +37,7 @@ from brainseg.data.alignment import (
     whole_frame,
 )
 from brainseg.data.cache import ArrayCache, Arrays
+from brainseg.data.groups import linked
 from brainseg.images.jpeg import read_slice
 from brainseg.system.device import threads
 
@@ -129,8 +128,7 @@ def cached_copies(paths: Sequence[Path], cache: ArrayCache) -> list[Copy]:
 def clusters(n: int, copies: Sequence[Copy]) -> NDArray[np.int64]:
     """A group number for each of n slices: the same for copies, and for copies of copies."""
     ends = np.array([(copy.first, copy.second) for copy in copies], dtype=np.int64).reshape(-1, 2)
-    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(n, n))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
+    return linked(n, (ends[:, 0], ends[:, 1]))
 
 
 def _exact(first: int, second: int, prints: list[_Print]) -> Copy:

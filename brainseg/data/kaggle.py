@@ -18,11 +18,12 @@ from brainseg.config import ClassifierConfig
 from brainseg.config.errors import ConfigError, DataError, ImageError
 from brainseg.data.cache import ArrayCache
 from brainseg.data.duplicates import cached_copies, clusters
+from brainseg.data.groups import joined_subjects
 from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader
 from brainseg.data.sampling import Draw, generator_of
 from brainseg.data.settings import DataSettings
 from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
-from brainseg.data.splits import Split, SplitRule, joined, split_subjects
+from brainseg.data.splits import Split, SplitRule, split_subjects
 from brainseg.data.unfinished import sweep_cache
 from brainseg.images.jpeg import read_slice
 from brainseg.preprocess.slices import network_input, prepare_slice
@@ -201,7 +202,7 @@ class KaggleSlices(pl.LightningDataModule):
         slices = slices | {"Training": slices["Training"].at(kept)}
         of_each = {"Training": clusters[kept], "Testing": clusters[n:]}
         return {
-            part: of_part._replace(subjects=joined(of_part.subjects, of_each[part]))
+            part: of_part._replace(subjects=joined_subjects(of_part.subjects, of_each[part]))
             for part, of_part in slices.items()
         }
 

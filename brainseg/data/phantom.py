@@ -92,7 +92,7 @@ class PhantomData(pl.LightningDataModule):
         """
         n = self.cohort["subjects"]
         if not isinstance(self.inner, KaggleSlices):
-            self.inner.split_of({str(number): "" for number in range(n)})
+            self.inner.split_of(map(str, range(n)))
             return
         types = self.cohort["types"] or TUMOR_TYPES
         _check_classes(self.inner.recipe.classes, types, n)

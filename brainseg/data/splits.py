@@ -7,9 +7,6 @@ from dataclasses import asdict, dataclass
 from itertools import accumulate
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from brainseg.config.errors import ConfigError, DataError
 
@@ -103,21 +100,6 @@ def original_split(ids: Sequence[str]) -> Split:
     if not train or not val:
         raise DataError(f"{len(ordered)} subjects are too few for data.split=original; add some")
     return Split(sorted(train), sorted(val), [])
-
-
-def joined(owners: Sequence[str], clusters: NDArray[np.int64]) -> list[str]:
-    """An owner for each slice such that slices of one owner, and slices of one cluster, have the same.
-
-    It is the first by name of those that are joined, so without clusters every slice keeps its own.
-    """
-    names, places = np.unique(np.array(owners, dtype=np.str_), return_inverse=True)
-    n = len(names) + int(clusters.max(initial=-1)) + 1
-    ends = (places, len(names) + clusters)  # a slice joins its owner with its cluster
-    component = connected_components(coo_array((np.ones(len(places)), ends), (n, n)), directed=False)[1]
-    first: dict[int, str] = {}
-    for place, name in enumerate(names):
-        first.setdefault(int(component[place]), str(name))
-    return [first[int(component[place])] for place in places]
 
 
 def _refuse_too_many_folds(rest: Sequence[str], test: Sequence[str], folds: int) -> None:
