@@ -55,6 +55,12 @@ class TaskModule(pl.LightningModule):
         self._samples = 0
         self._scheduled_steps: int | None = None  # of a schedule that goes on, for the whole training
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the training found out about its data: label convention, number of subjects and the like."""
+        facts: dict[str, Any] = self.provenance.get("facts", {})
+        return facts
+
     def make_net(self) -> torch.nn.Module:
         """The untrained network that `config` describes."""
         raise NotImplementedError
