@@ -20,8 +20,8 @@ from torchvision import datasets, transforms
 
 from brainseg.config import conf_dir, register_schemas
 from brainseg.data import composed_data
-from brainseg.data.kaggle import SliceDataset
 from brainseg.data.loading import train_loader
+from brainseg.data.slices import SliceDataset
 from brainseg.nets import SliceClassifier
 
 SIZE, BATCH, ROUNDS, BACKBONE = 128, 32, 3, "mobilenetv3_small_100"

@@ -11,7 +11,7 @@ from typing import Any
 from brainseg.config.errors import ImageError
 from brainseg.data.cache import ArrayCache
 from brainseg.data.duplicates import Copy, cached_copies, clusters
-from brainseg.data.kaggle import find_slices, slice_folders
+from brainseg.data.slice_files import find_slices, slice_folders
 from brainseg.images.jpeg import opened, read_slice
 from brainseg.system.device import threads
 
