@@ -8,12 +8,13 @@ computed.
 import torch
 from torch import Generator, Tensor
 
+ORDER = 3  # of the polynomial of a bias field
 TINY = 1e-30  # the logarithm of 0 would take five times as long
 LAYERS = 8  # along X, of which an intensity is changed at a time: they too stay in the processor's cache
 
 
 def random_bias_field(
-    image: Tensor, generator: Generator, *, strength: float, order: int = 3, out: Tensor | None = None
+    image: Tensor, generator: Generator, *, strength: float, out: Tensor | None = None
 ) -> Tensor:
     """Each channel times the exponential of a smooth random polynomial within +-strength.
 
@@ -21,8 +22,8 @@ def random_bias_field(
     """
     if strength == 0:
         return image
-    x, y, z = (torch.linspace(-1, 1, side)[:, None] ** torch.arange(order + 1) for side in image.shape[1:])
-    coefficients = 2 * torch.rand(len(image), *(order + 1,) * 3, generator=generator) - 1
+    x, y, z = (torch.linspace(-1, 1, side)[:, None] ** torch.arange(ORDER + 1) for side in image.shape[1:])
+    coefficients = 2 * torch.rand(len(image), *(ORDER + 1,) * 3, generator=generator) - 1
     coefficients /= coefficients.abs().sum(
         dim=(1, 2, 3), keepdim=True
     )  # so that the polynomial stays in [-1, 1]

@@ -7,14 +7,10 @@ import torch
 from torch import nn
 
 from brainseg.config.errors import ConfigError
-from brainseg.nets import (
-    VOLUME_NETS,
-    ResidualUNet3D,
-    UNet3D,
-    build_volume_net,
-    folded,
-    sees_its_window,
-)
+from brainseg.nets import build_volume_net, folded, sees_its_window
+from brainseg.nets.menu import VOLUME_NETS
+from brainseg.nets.residual_unet3d import ResidualUNet3D
+from brainseg.nets.unet3d import UNet3D
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "residual_unet3d.json").read_text())["values"]
 SMALL = (8, 16, 32)
