@@ -77,7 +77,7 @@ def turned_crop(
     """
     middle = torch.tensor([first + (side - 1) / 2 for first, side in zip(start, patch, strict=True)])
     turned, nearest = torch.empty(len(image), *patch), labels.new_empty(patch)
-    # Of a block both the places and the voxels around them stay in the processor's cache.
+    # Block by block, so that the places and the voxels around them stay in the processor's cache.
     for block in _blocks(patch):
         x, y, z = (
             (torch.arange(side)[part] - (side - 1) / 2).view([-1 if axis == a else 1 for a in range(3)])

@@ -41,7 +41,7 @@ class SliceFile:
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found in a data set.
+    """The files of a data set, and which of them are copies.
 
     Attributes:
         root: Its folder.
@@ -72,7 +72,7 @@ class Findings:
         return len(self._values((copy.first, copy.second), "part")) > 1
 
     def counts(self) -> list[dict[str, Any]]:
-        """Of each part and class: files, faults, slices that have copies, and pictures that really differ."""
+        """A row for each part and class: files, faults, slices with copies, and pictures that differ."""
         group = {place: number for number, cluster in enumerate(self.clusters) for place in cluster}
         rows: dict[tuple[str, str], list[int]] = defaultdict(list)
         for place, file in enumerate(self.files):

@@ -51,7 +51,7 @@ class Copy:
         first, second: Their places in the list of files, the lower one first.
         kind: "file", the same bytes; "pixels", the same grey values in another file; or "near".
         transform: What makes the second out of the first, in words.
-        correlation: Of their detail, once aligned, in all but the worst places.
+        correlation: How well their detail correlates once aligned, in all but the worst places.
     """
 
     first: int
@@ -63,13 +63,13 @@ class Copy:
 
 @dataclass(frozen=True)
 class _Print:
-    """What is kept of a slice.
+    """What is kept of a slice to compare it with others.
 
     Attributes:
-        file, pixels: Digests.
-        picture: In the frame of the head, (SIDE, SIDE).
-        frames: (F, 3, 3).
-        hashes: Of each view in each frame, (F, V, 4).
+        file, pixels: Digests of the file and of its grey values.
+        picture: The slice in the frame of its head, (SIDE, SIDE).
+        frames: From each frame's places to the slice's, (F, 3, 3).
+        hashes: One for each view in each frame, (F, V, 4).
     """
 
     file: str
@@ -101,7 +101,7 @@ def find_copies(paths: Sequence[Path]) -> list[Copy]:
 
 
 def cached_copies(paths: Sequence[Path], cache: ArrayCache) -> list[Copy]:
-    """The same, sought once for the same files."""
+    """As `find_copies`; the same files are compared only once."""
     names = [field.name for field in fields(Copy)]
 
     def make() -> Arrays:

@@ -52,7 +52,7 @@ def _turned(images: torch.Tensor, degrees: float) -> torch.Tensor:
 
 
 def _view_maps() -> NDArray[np.float32]:
-    """Of each view, in the order of their hashes, from its places to the picture's, (V, 3, 3)."""
+    """The map from each view's places to the picture's, in the order of the hashes, (V, 3, 3)."""
     maps = []
     for degrees, (swap, down, across) in product(SMALL_TURNS, SYMMETRIES):
         flip = np.diag([-1.0 if across else 1.0, -1.0 if down else 1.0, 1.0])
@@ -67,7 +67,7 @@ def candidates(hashes: NDArray[np.uint64]) -> list[tuple[int, int, int]]:
     """Pairs of slices whose hashes are alike: their places, the lower one first, and the view of the second.
 
     Args:
-        hashes: Of each view in each frame, (N, F, V, 4).
+        hashes: One for each view in each frame, (N, F, V, 4).
 
     Returns:
         The view that is most like the first slice, as frame * V + view.

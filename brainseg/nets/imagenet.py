@@ -16,7 +16,7 @@ from brainseg.nets.slice_classifier import SliceClassifier
 
 @dataclass(frozen=True)
 class LoadedWeights:
-    """What `load_imagenet` found."""
+    """What `load_imagenet` has put into the backbone, and from where."""
 
     source: str  # the file, or timm's name of the weights
     matched: int  # tensors now in the backbone: all, except BatchNorm step counters that a file may lack
@@ -76,8 +76,10 @@ def _read_state(path: Path) -> dict[str, Tensor]:
             f"{path}: no such file of weights; give classifier.weights a .pth or .safetensors file"
         )
     try:
-        safe = path.suffix == ".safetensors"
-        state: Any = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+        if path.suffix == ".safetensors":
+            state: Any = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, KeyError, pickle.UnpicklingError, SafetensorError) as error:
         raise CheckpointError(
             f"{path}: not a file of plain tensors ({type(error).__name__}); save a state dict with "

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from brainseg.config import UserError
-from brainseg.runs.checkpoint_file import BEST
-from brainseg.runs.config import CONFIG, read_run_config, run_folders
+from brainseg.runs.config import CONFIG, read_run_config
 from brainseg.tasks import TaskModule
 
+BEST = Path("checkpoints") / "best.ckpt"
 _MOST_FOLDS = 1000
 
 
@@ -45,11 +45,12 @@ def runs_without(folder: Path, task: str, checkpoint: Path) -> dict[Path, dict[s
     One whose config cannot be read counts too, as its task is not known.
     """
     found: dict[Path, dict[str, Any]] = {}
-    for run in run_folders(folder):
+    for path in sorted(folder.glob(f"**/{CONFIG}")):
+        run = path.parent.parent
         if (run / checkpoint).is_file():
             continue
         try:
-            config = read_run_config(run / CONFIG)
+            config = read_run_config(path)
         except UserError:
             config = {"task": task}
         if config.get("task") == task:

@@ -13,10 +13,9 @@ from brainseg.config.choices import Stage
 from brainseg.config.errors import CheckpointError, ConfigError
 from brainseg.images.labels import CONVENTIONS, Convention
 from brainseg.nets import folded
-from brainseg.prediction.members import missing_members
+from brainseg.prediction.members import BEST, missing_members
 from brainseg.prediction.stages import Otsu
 from brainseg.results.provenance import sha256
-from brainseg.runs.checkpoint_file import BEST
 from brainseg.system.device import best_device
 from brainseg.tasks import Ensemble, Segmenter, TaskModule
 

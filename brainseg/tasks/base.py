@@ -85,7 +85,7 @@ class TaskModule(pl.LightningModule):
         return logits
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        # Dropout then draws the same numbers in a resumed run as in one that was never stopped.
+        # So dropout draws the same numbers in a resumed run as in one that was never stopped.
         seed = self.provenance.get("seed", 0)
         torch.manual_seed(hash((seed, self.current_epoch, batch_idx, self.global_rank)))
 
@@ -100,13 +100,13 @@ class TaskModule(pl.LightningModule):
         return loss
 
     def count_training_loss(self, loss: torch.Tensor, n: int) -> None:
-        """Count a batch of n samples towards the epoch's mean; a run that goes on within it keeps that."""
+        """Count a batch of n samples towards the epoch's mean; a run resumed within an epoch keeps it."""
         self._loss_sum = self._loss_sum + loss.detach().float() * n
         self._samples += n
 
     def on_train_start(self) -> None:
         if type(self).fit_to_validation is not TaskModule.fit_to_validation:
-            self.fitted = {}  # of the weights that a run goes on from, and of none that come
+            self.fitted = {}  # those of the weights that a run goes on from do not fit the new ones
 
     def on_train_epoch_start(self) -> None:
         self._loss_sum, self._samples = 0.0, 0
@@ -151,7 +151,11 @@ class TaskModule(pl.LightningModule):
         return self.scores[part]
 
     def fit_to_validation(self, batches: Iterable[Any]) -> dict[str, Any]:
-        """Plain values for `fitted` that the finished model finds on its validation part; none by default."""
+        """Plain values for `fitted` that the finished model finds on its validation part; none by default.
+
+        Args:
+            batches: Of the validation part.
+        """
         return {}
 
     def configure_optimizers(self) -> Any:
@@ -177,8 +181,8 @@ class TaskModule(pl.LightningModule):
         if self._scheduled_steps not in (None, steps):
             raise ConfigError(
                 f"{self.task}.scheduler={self.config.scheduler} was laid out for {self._scheduled_steps} "
-                f"steps and this training has {steps}; give the trainer.devices, num_nodes, max_epochs, "
-                "limit_train_batches and accumulate_grad_batches of before"
+                f"steps, but this training has {steps}; set trainer.devices, num_nodes, max_epochs, "
+                "limit_train_batches and accumulate_grad_batches as they were before"
             )
         return steps
 
