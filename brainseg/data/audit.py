@@ -40,7 +40,7 @@ class SliceFile:
 
 
 @dataclass(frozen=True)
-class Findings:
+class SliceAudit:
     """The files of a data set, and which of them are copies.
 
     Attributes:
@@ -139,7 +139,7 @@ class Findings:
         return len(self.files) - len(set(clusters(len(self.files), list(copies)).tolist()))
 
 
-def audit_slices(root: Path, classes: Sequence[str], cache: ArrayCache) -> Findings:
+def audit_slices(root: Path, classes: Sequence[str], cache: ArrayCache) -> SliceAudit:
     """Look at every slice of a data set.
 
     Raises:
@@ -157,7 +157,7 @@ def audit_slices(root: Path, classes: Sequence[str], cache: ArrayCache) -> Findi
         Copy(good[copy.first], good[copy.second], copy.kind, copy.transform, copy.correlation)
         for copy in cached_copies([found[place][0] for place in good], cache)
     ]
-    return Findings(root, files, copies, _members(len(files), copies))
+    return SliceAudit(root, files, copies, _members(len(files), copies))
 
 
 def _examined(root: Path, path: Path, part: str, label: str) -> SliceFile:
