@@ -74,7 +74,7 @@ class KaggleSlices(pl.LightningDataModule):
         if limit is not None and limit < 2 * len(recipe.classes):
             raise ConfigError(f"data.limit must be two slices a class or more, got {limit}")
         self.root, self.recipe, self.settings = Path(root), recipe, settings
-        self.how, self.limit = split, limit
+        self.split_name, self.limit = split, limit
         self.cache = ArrayCache(settings.cache)
         self.facts: dict[str, Any] = {}
 
@@ -85,24 +85,24 @@ class KaggleSlices(pl.LightningDataModule):
             DataError: They are too few, or a folder is not there.
         """
         folders = self._folders()
-        if self.how == "official":
+        if self.split_name == "official":
             return
         found = find_slices(folders["Training"], list(self.recipe.classes))
         targets = np.array([target for _, target in found], dtype=np.int64)
         places = in_proportion(targets, self.limit or len(found), seed=self.settings.seed)
         names = [found[i][0].relative_to(self.root).as_posix() for i in places]
         subjects = subjects_of(self.root, names)
-        places_by_part(subjects, targets[places], self.settings.rule, by_slices=self.how == "grouped")
+        places_by_part(subjects, targets[places], self.settings.rule, by_slices=self.split_name == "grouped")
 
     def prepare_data(self) -> None:
         sweep_cache(self.cache.folder)
         slices = self._slices()
-        if self.how == "grouped":
+        if self.split_name == "grouped":
             self._clusters(slices)
 
     def setup(self, stage: str) -> None:
         slices = self._slices()
-        if self.how == "official":
+        if self.split_name == "official":
             self.parts = {"train": slices["Training"], "val": slices["Testing"], "test": slices["Testing"]}
         else:
             self.parts = self._drawn(slices)
@@ -111,11 +111,11 @@ class KaggleSlices(pl.LightningDataModule):
 
     def _drawn(self, slices: dict[str, Slices]) -> dict[str, Slices]:
         """The parts of a random or grouped split."""
-        if self.how == "grouped":
+        if self.split_name == "grouped":
             slices = self._grouped(slices)
         training = slices["Training"]
         places = places_by_part(
-            training.subjects, training.targets, self.settings.rule, by_slices=self.how == "grouped"
+            training.subjects, training.targets, self.settings.rule, by_slices=self.split_name == "grouped"
         )
         drawn = {part: training.at(own) for part, own in places.items()}
         return drawn | ({"test": slices["Testing"]} if "Testing" in slices else {})
@@ -180,7 +180,7 @@ class KaggleSlices(pl.LightningDataModule):
 
     def _folders(self) -> dict[str, Path]:
         folders = slice_folders(self.root)
-        if self.how == "official" and "Testing" not in folders:
+        if self.split_name == "official" and "Testing" not in folders:
             raise DataError(
                 f"{self.root} has no folder Testing, on which data.split=official validates and tests; "
                 "set data.split=grouped, or fetch it"

@@ -39,10 +39,10 @@ class NFBSVolumes(VolumeData):
             raise ConfigError(
                 "data.split=original has neither folds nor a test part; set data.folds=null data.test_share=0"
             )
-        self.how = split
+        self.split_name = split
 
     def split_of(self, ids: Iterable[str]) -> Split:
-        return original_split(list(ids)) if self.how == "original" else super().split_of(ids)
+        return original_split(list(ids)) if self.split_name == "original" else super().split_of(ids)
 
     def cases(self) -> list[Case]:
         return [Case(subject, self._files(subject)) for subject in self.found_subjects()]

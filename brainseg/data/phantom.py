@@ -96,7 +96,7 @@ class PhantomData(pl.LightningDataModule):
             return
         types = self.cohort["types"] or TUMOR_TYPES
         _check_classes(self.inner.recipe.classes, types, n)
-        if self.inner.how != "official":
+        if self.inner.split_name != "official":
             training = training_types(types, n, self.cohort["seed"], self.cohort["testing_share"])
             split_subjects(training, self.inner.settings.rule)
 

@@ -14,7 +14,7 @@ class DataSettings:
 
     Args:
         cache: Folder for what is prepared once.
-        seed: Of the split, of the training order and of the random changes.
+        seed: Draws the split, the order of the training samples and their random changes.
         workers: Loader processes, or "auto".
         val_share, test_share, folds, fold: See SplitRule.
         skip_bad: Leave unusable files out, named, instead of refusing to start.

@@ -59,7 +59,7 @@ def places_by_part(
     """The places of the slices in each part of a split that keeps the slices of a subject together.
 
     Args:
-        subjects: Of each slice.
+        subjects: Whom each slice shows.
         targets: The class of each slice; a subject's is that of its first slice.
         rule: How subjects are divided.
         by_slices: Shares are of slices, else of subjects.
@@ -81,7 +81,7 @@ class SliceDataset(Dataset[tuple[torch.Tensor, int]]):
     Args:
         slices: Which.
         recipe: The classifier's section of the config.
-        seed: Of the random changes; None leaves the slices as they are.
+        seed: Draws the random changes; None leaves the slices as they are.
     """
 
     def __init__(self, slices: Slices, recipe: ClassifierConfig, seed: int | None) -> None:

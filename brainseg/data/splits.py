@@ -13,7 +13,7 @@ from brainseg.config.errors import ConfigError, DataError
 
 @dataclass(frozen=True)
 class Split:
-    """Ids of subjects, each in one part only; but data.split=official validates and tests on the same."""
+    """Ids of subjects, each in one part only; with data.split=official, val and test are the same."""
 
     train: list[str]
     val: list[str]
@@ -32,7 +32,7 @@ class SplitRule:
         test_share: Share of the subjects for the test part, taken out first.
         folds: Number of cross-validation folds over the rest, or None.
         fold: Which fold is the validation part.
-        seed: Of the shuffling.
+        seed: Shuffles the subjects.
     """
 
     val_share: float
@@ -103,7 +103,7 @@ def original_split(ids: Sequence[str]) -> Split:
 
 
 def _refuse_too_many_folds(rest: Sequence[str], test: Sequence[str], folds: int) -> None:
-    """At every fold, not only at the first that would be empty: all others would be trained in vain."""
+    """Refused at every fold, not only at the first empty one: the others would be trained for nothing."""
     if len(rest) < folds:
         beside = f" beside {len(test)} to test on" if test else ""
         raise DataError(

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from brainseg.config.errors import ConfigError
 
-SMALLEST_MAP = 2  # places along a side: of one place no map says where
+SMALLEST_MAP = 2  # places along a side: a map of one place does not say where
 TIMM_NAMES = {"mobilenetv2": "mobilenetv2_100"}  # the report's name, as timm has it
 
 
@@ -43,8 +43,8 @@ class SliceClassifier(nn.Module):
                 uniform up to sqrt(6 / (inputs + outputs)) and biases 0, as Keras's Dense (Glorot and Bengio
                 2010, eq. 16).
             drop_path: Stochastic depth, the rate of the last block; it grows evenly from 0 at the first.
-            batch_norm_eps: Of every batch normalisation; None leaves timm's.
-            batch_norm_momentum: The same, as torch counts it: 0.01 where Keras says 0.99.
+            batch_norm_eps: Epsilon of every batch normalisation; None leaves timm's.
+            batch_norm_momentum: Momentum of every one, as torch counts it: 0.01 where Keras says 0.99.
 
         Raises:
             ConfigError: timm knows no such backbone, the head or its initialisation is unknown, or the
