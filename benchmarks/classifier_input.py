@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 from brainseg.config import conf_dir, register_schemas
-from brainseg.data.kaggle import SliceDataset
+from brainseg.data import composed_data
 from brainseg.data.loading import train_loader
+from brainseg.data.slices import SliceDataset
 from brainseg.nets import SliceClassifier
 
 SIZE, BATCH, ROUNDS, BACKBONE = 128, 32, 3, "mobilenetv3_small_100"
@@ -50,7 +50,7 @@ def _data(root: Path | None, cache: Path) -> Any:
     fixed = [f"classifier.preprocess.size={SIZE}", f"paths.cache={cache}", "data.workers=0"]
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
         cfg = compose("train", ["model=classifier", *source, *fixed])
-    data = instantiate(cfg.data, _convert_="object")
+    data = composed_data(cfg)
     data.prepare_data()
     data.setup("fit")
     return getattr(data, "inner", data)

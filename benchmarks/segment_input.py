@@ -28,10 +28,10 @@ from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from monai import transforms as mt
 
 from brainseg.config import conf_dir, register_schemas
+from brainseg.data import composed_data
 from brainseg.data.volumes import PatchDataset
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.phantom import write_cohort
@@ -83,7 +83,7 @@ def _ours(cohort: Path, cache: Path) -> dict[str, Way]:
     wanted = [f"data.root={cohort}", f"paths.cache={cache}", f"segmenter.patch={side}"]
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
         cfg = compose("train", ["model=segmenter", "data.workers=0", *wanted])
-    data = instantiate(cfg.data, _convert_="object")
+    data = composed_data(cfg)
     data.prepare_data()
     cases, usual = list(data.arrays.values()), data.recipe.augment
     return {

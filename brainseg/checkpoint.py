@@ -1,4 +1,4 @@
-"""Reading a checkpoint back: the weights and everything needed to use them."""
+"""Trained models read back from their checkpoints: the weights and everything needed to use them."""
 
 import pickle
 import zipfile
@@ -11,14 +11,14 @@ from omegaconf import OmegaConf
 
 from brainseg.config import plain
 from brainseg.config.errors import CheckpointError
-from brainseg.runs.checkpoint_file import load_checkpoint, write_checkpoint
+from brainseg.runs.checkpoint_file import BEST, load_checkpoint, write_checkpoint
 from brainseg.tasks import TASKS, TaskModule
 from brainseg.tasks.base import FORMAT, flush_subnormals
 from brainseg.tasks.stored import fitted_fault, record_fault, structure_fault, weights_fault
 
 __all__ = ["CheckpointError", "begin_with", "load_model", "read_checkpoint", "store_fitted"]
 
-# Of a task's config, what its network is built from.
+# The keys of a task's config from which its network is built.
 _NETWORK = (
     "net",
     "channels",
@@ -123,12 +123,14 @@ def _differing(theirs: Any, ours: Any, names: Iterable[str] | None = None) -> li
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """The plain content of a brainseg checkpoint, safely read."""
+    """The plain content of a checkpoint of brainseg; nothing in the file is executed.
+
+    Raises:
+        CheckpointError: There is no such file, or it is no checkpoint that this version can use.
+    """
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(
-            f"{path}: no such checkpoint; training writes checkpoints/best.ckpt in its folder"
-        )
+        raise CheckpointError(f"{path}: no such checkpoint; training writes {BEST} in its folder")
     try:
         stored = load_checkpoint(path)
     except pickle.UnpicklingError as error:
@@ -147,7 +149,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if type(version) is not int or not 1 <= version <= FORMAT:
         raise CheckpointError(f"{path} has format {version!s:.40}; this brainseg reads up to {FORMAT}")
     if not isinstance(task, str) or task not in TASKS:
-        raise CheckpointError(f"{path} is a checkpoint of no task of brainseg's, {', '.join(TASKS)}")
+        raise CheckpointError(f"{path} is a checkpoint of another task than brainseg's, {', '.join(TASKS)}")
     if fault := structure_fault(stored):
         raise CheckpointError(f"{path} cannot be used: it is a checkpoint which {fault}")
     return dict(stored)
@@ -164,7 +166,10 @@ def _beginning(path: Path) -> str:
 
 
 def store_fitted(path: str | Path, fitted: dict[str, Any]) -> None:
-    """Put what a model has found on its validation part into its checkpoint; the rest stays as it is."""
+    """Put the values that a model has found on its validation part into its checkpoint.
+
+    The rest of the checkpoint stays as it is.
+    """
     stored = read_checkpoint(path)
     stored["brainseg"]["fitted"] = fitted
     write_checkpoint(stored, path)

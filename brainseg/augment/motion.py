@@ -21,7 +21,7 @@ def random_motion(image: Tensor, generator: Generator, *, degrees: float, voxels
 
     Args:
         image: Its values.
-        generator: Of what is drawn.
+        generator: Draws the random numbers.
         degrees: Turned by at most that about each axis.
         voxels: Shifted by at most that along each axis.
     """

@@ -1,6 +1,6 @@
 """What a run shows while it trains, and how it ends when it is stopped."""
 
-from brainseg.callbacks.average import WeightAverage, weight_average
+from brainseg.callbacks.average import weight_average
 from brainseg.callbacks.best import Best
 from brainseg.callbacks.checkpoint_io import CheckpointFiles
 from brainseg.callbacks.curves import Curves
@@ -21,6 +21,5 @@ __all__ = [
     "Progress",
     "SeveralProcesses",
     "SliceScores",
-    "WeightAverage",
     "weight_average",
 ]

@@ -26,8 +26,8 @@ class Best(ModelCheckpoint):
         best = here[state_dict["best_model_path"]]
         if not Path(best).is_file():
             log.warning(
-                "%s is not there, so the best score so far (%.4f) does not count; the best of the epochs to "
-                "come is kept",
+                "%s is not there, so the best score so far (%.4f) does not count; the best of the next "
+                "epochs is kept",
                 best,
                 float(state_dict["best_model_score"]),
             )

@@ -6,7 +6,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import CSVLogger
 
-from brainseg.callbacks.once import WarnOnce
+from brainseg.callbacks.warn_once import WarnOnce
 from brainseg.reporting.curves import draw_curves
 
 

@@ -10,13 +10,13 @@ from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from brainseg.callbacks.metrics_csv import MetricsCSV
+from brainseg.runs.checkpoint_file import LAST
 from brainseg.runs.position import Position, position_in, settle
 from brainseg.system.signals import Stopped, heed, note_no_longer, note_only
 
 log = logging.getLogger("brainseg")
 _Stop = Stopped | SIGTERMException
 ROWS = "metrics_rows"  # in a checkpoint: how many rows metrics.csv had
-NAME = "last.ckpt"
 
 
 class Last(pl.Callback):
@@ -31,7 +31,7 @@ class Last(pl.Callback):
     """
 
     def __init__(self, folder: str | Path, every_minutes: float | None) -> None:
-        self.path = Path(folder) / NAME
+        self.path = Path(folder) / LAST.name
         self.every_minutes = every_minutes
         self._written: Position | None = None
         self._written_at = 0.0

@@ -7,7 +7,7 @@ import numpy as np
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import WandbLogger
 
-from brainseg.callbacks.once import WarnOnce
+from brainseg.callbacks.warn_once import WarnOnce
 from brainseg.reporting.grey import to_grey
 from brainseg.reporting.previews import draw_previews
 from brainseg.tasks.preview import Preview

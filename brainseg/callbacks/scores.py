@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 from numpy.typing import NDArray
 from pytorch_lightning.loggers import WandbLogger
 
-from brainseg.callbacks.once import WarnOnce
+from brainseg.callbacks.warn_once import WarnOnce
 from brainseg.files.atomic import writing
 from brainseg.inference import calibrated
 from brainseg.metrics import classification_scores, confusion_matrix

@@ -15,7 +15,7 @@ log = logging.getLogger("brainseg")
 
 
 class SeveralProcesses(pl.Callback):
-    """Ends all processes together, and says which was gone before the others failed for want of it."""
+    """Ends all processes together, and names the one that ended before the others failed."""
 
     def on_validation_start(self, trainer: pl.Trainer, *_: Any) -> None:
         self._take_over(trainer)

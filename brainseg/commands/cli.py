@@ -234,18 +234,17 @@ def _slices_of(overrides: list[str]) -> Any:
     """Folder, classes and cache of the data that `train` would use; phantoms are written if need be."""
     from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
-    from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from brainseg.config import ConfigError, check, conf_dir, explain, plain, register_schemas
-    from brainseg.data import KaggleSlices, PhantomData, data_of
+    from brainseg.config import ConfigError, check, conf_dir, explain, register_schemas
+    from brainseg.data import KaggleSlices, PhantomData, composed_data
 
     register_schemas()
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
             cfg = compose("train", overrides)
         check(cfg)
-        data = data_of(plain(cfg.data), OmegaConf.to_object(cfg[cfg.task]))
+        data = composed_data(cfg)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from None
     slices = data.inner if isinstance(data, PhantomData) else data

@@ -82,8 +82,6 @@ def chosen(cfg: DictConfig, kind: str) -> dict[str, Any] | None:
 def record(cfg: DictConfig) -> dict[str, Any]:
     """All that made this run what it is, for W&B and for the checkpoint: no menus, no paths of the run."""
     task = cfg.task
-    data = plain(cfg.data)
-    data.pop("recipe", None)  # stands under the task's own name
     return {
         "task": task,
         "name": cfg.name,
@@ -91,7 +89,7 @@ def record(cfg: DictConfig) -> dict[str, Any]:
         "start_from": cfg.start_from,
         task: plain(cfg[task]),
         **{kind: chosen(cfg, kind) for kind in ("loss", "optimizer", "scheduler")},
-        "data": data,
+        "data": plain(cfg.data),
         "trainer": plain(cfg.trainer),
         "callbacks": {name: _without_places(plain(cfg.callbacks.get(name))) for name in _THAT_LEARN},
     }
@@ -107,7 +105,8 @@ def explain(error: HydraException | OmegaConfBaseException) -> str:
     """One line for a mistake on the command line, with the nearest valid key where one is unknown."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, option = error.missing_cfg_file.rpartition("/")
-        return f"{group}={option}: no such {group}; there are {', '.join(error.options)}"
+        options = [one for one in error.options if not one.startswith("_")]  # no fragments of others
+        return f"{group}={option}: no such {group}; there are {', '.join(options)}"
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     if not isinstance(cause, OmegaConfBaseException):
         return _joined(str(error))

@@ -5,7 +5,14 @@ from brainseg.data.heads import PaintedHeads
 from brainseg.data.kaggle import KaggleSlices
 from brainseg.data.nfbs import NFBSVolumes
 from brainseg.data.phantom import PhantomData
-from brainseg.data.registry import data_of
-from brainseg.data.splits import Split
+from brainseg.data.registry import composed_data, data_of
 
-__all__ = ["BraTSVolumes", "KaggleSlices", "NFBSVolumes", "PaintedHeads", "PhantomData", "Split", "data_of"]
+__all__ = [
+    "BraTSVolumes",
+    "KaggleSlices",
+    "NFBSVolumes",
+    "PaintedHeads",
+    "PhantomData",
+    "composed_data",
+    "data_of",
+]

@@ -80,7 +80,7 @@ def detail(pictures: NDArray[np.uint8], fine: float, coarse: float, side: int = 
     Args:
         pictures: (N, SIDE, SIDE), in their frames.
         fine: Standard deviation of the narrower of two Gaussians whose difference is taken, pixels of SIDE.
-        coarse: Of the wider one.
+        coarse: Standard deviation of the wider one.
         side: A divisor of SIDE.
     """
     narrow, wide, inside = _blur(fine), _blur(coarse), disc(SIDE).numpy()

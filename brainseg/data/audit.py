@@ -11,7 +11,7 @@ from typing import Any
 from brainseg.config.errors import ImageError
 from brainseg.data.cache import ArrayCache
 from brainseg.data.duplicates import Copy, cached_copies, clusters
-from brainseg.data.kaggle import find_slices, slice_folders
+from brainseg.data.slice_files import find_slices, slice_folders
 from brainseg.images.jpeg import opened, read_slice
 from brainseg.system.device import threads
 
@@ -40,8 +40,8 @@ class SliceFile:
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What was found in a data set.
+class SliceAudit:
+    """The files of a data set, and which of them are copies.
 
     Attributes:
         root: Its folder.
@@ -72,7 +72,7 @@ class Findings:
         return len(self._values((copy.first, copy.second), "part")) > 1
 
     def counts(self) -> list[dict[str, Any]]:
-        """Of each part and class: files, faults, slices that have copies, and pictures that really differ."""
+        """A row for each part and class: files, faults, slices with copies, and pictures that differ."""
         group = {place: number for number, cluster in enumerate(self.clusters) for place in cluster}
         rows: dict[tuple[str, str], list[int]] = defaultdict(list)
         for place, file in enumerate(self.files):
@@ -139,7 +139,7 @@ class Findings:
         return len(self.files) - len(set(clusters(len(self.files), list(copies)).tolist()))
 
 
-def audit_slices(root: Path, classes: Sequence[str], cache: ArrayCache) -> Findings:
+def audit_slices(root: Path, classes: Sequence[str], cache: ArrayCache) -> SliceAudit:
     """Look at every slice of a data set.
 
     Raises:
@@ -157,7 +157,7 @@ def audit_slices(root: Path, classes: Sequence[str], cache: ArrayCache) -> Findi
         Copy(good[copy.first], good[copy.second], copy.kind, copy.transform, copy.correlation)
         for copy in cached_copies([found[place][0] for place in good], cache)
     ]
-    return Findings(root, files, copies, _members(len(files), copies))
+    return SliceAudit(root, files, copies, _members(len(files), copies))
 
 
 def _examined(root: Path, path: Path, part: str, label: str) -> SliceFile:

@@ -1,12 +1,14 @@
 """BraTS in any of its layouts: sequences without skull, and a label map."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from brainseg.config.errors import ConfigError, GeometryError, ImageError
-from brainseg.data.volumes import Case, VolumeData
+from brainseg.config.errors import ConfigError, ImageError
+from brainseg.config.training import VolumeRecipe
+from brainseg.data.settings import DataSettings
+from brainseg.data.volumes import Case, VolumeData, truth_of
 from brainseg.images.labels import CONVENTIONS, Convention, detect, to_classes
 from brainseg.images.layouts import Subject, load_subject
 from brainseg.images.nifti import read_labels
@@ -23,46 +25,42 @@ class BraTSVolumes(VolumeData):
 
     Args:
         labels: The label convention's name, or "auto": told from the layout and the values of all label maps.
-        settings: As for VolumeData.
+        root, recipe, settings: As for VolumeData.
     """
 
     where_from = WHERE_FROM
 
-    def __init__(self, labels: str, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, root: str, recipe: VolumeRecipe, settings: DataSettings, labels: str) -> None:
+        super().__init__(root, recipe, settings)
         if labels != "auto" and labels not in CONVENTIONS:
             raise ConfigError(f"data.labels must be auto or one of {sorted(CONVENTIONS)}, got {labels}")
         self.labels = labels
 
     def cases(self) -> list[Case]:
-        self.subjects = self.found_subjects()
-        self.convention = self._convention()
-        self.facts["label_convention"] = self.convention.name
-        convention = self.convention.name
-        return [Case(name, self._files(s), reading=convention) for name, s in self.subjects.items()]
+        subjects = self.found_subjects()
+        convention = self._convention(subjects).name
+        self.facts["label_convention"] = convention
+        return [Case(subject, self._files(subject), convention) for subject in subjects]
 
     def read(self, case: Case) -> tuple[Volume, Volume]:
-        subject = self.subjects[case.id]
+        subject = case.subject
         image = load_subject(subject, list(self.recipe.preprocess.modalities))
         if subject.truth is None:
             raise ImageError(f"{subject.folder} has no label map (*seg.nii.gz); a segmenter learns from one")
-        truth = read_labels(subject.truth)
-        if difference := image.grid.difference(truth.grid):
-            raise GeometryError(f"{subject.truth} does not lie on the grid of its scan: {difference}")
-        classes = to_classes(truth.data, self.convention, subject.truth)
-        return image, Volume(classes, truth.grid)
+        truth = truth_of(subject.truth, image)
+        return image, Volume(to_classes(truth.data, CONVENTIONS[case.labels], subject.truth), truth.grid)
 
     def _files(self, subject: Subject) -> list[Path]:
         there = [subject.images[name] for name in self.recipe.preprocess.modalities if name in subject.images]
         wanted = [path for source in there for path in source.files]
         return [*wanted, *([subject.truth] if subject.truth else [])]
 
-    def _convention(self) -> Convention:
+    def _convention(self, subjects: Sequence[Subject]) -> Convention:
         if self.labels != "auto":
             return CONVENTIONS[self.labels]
-        layouts = {subject.layout for subject in self.subjects.values()}
+        layouts = {subject.layout for subject in subjects}
         values: set[float] = set()
-        for subject in self.subjects.values():
+        for subject in subjects:
             if subject.truth is not None:
                 values |= self._values(subject.truth)
         return detect(values, layouts.pop() if len(layouts) == 1 else None, self.root)

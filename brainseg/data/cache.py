@@ -47,7 +47,7 @@ class ArrayCache:
     def get(self, key: str, make: Callable[[], Arrays], *, anew: bool = False) -> Arrays:
         """The arrays under `key`, memory-mapped; made and stored where there is no whole entry, or `anew`.
 
-        Who writes into one changes what this process sees, never the entry.
+        Writing into an array changes what this process sees, never the entry.
 
         Raises:
             StorageError: They cannot be kept, or not be read back.

@@ -16,10 +16,11 @@ from brainseg.config import SkullStripperConfig
 from brainseg.config.choices import Intensity
 from brainseg.config.errors import ConfigError
 from brainseg.data.cache import ArrayCache, Arrays
-from brainseg.data.loading import plain_loader, train_loader, worker_count
+from brainseg.data.loading import plain_loader, train_loader
 from brainseg.data.sampling import Draw, generator_of
+from brainseg.data.settings import DataSettings
 from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
-from brainseg.data.splits import Split, SplitRule, split_subjects
+from brainseg.data.splits import Split, split_subjects
 from brainseg.data.unfinished import sweep_cache
 from brainseg.data.volumes import WholeDataset
 from brainseg.images.volume import Volume
@@ -37,10 +38,8 @@ class PaintedHeads(pl.LightningDataModule):
 
     Args:
         recipe: The skull stripper's section of the config; its spacing is that of the heads.
+        settings: Those that all data sets take; the cache holds the anatomy.
         heads: How many different ones.
-        val_share, test_share, seed: See SplitRule.
-        workers: Loader processes, or "auto".
-        cache: Folder for the anatomy.
 
     Raises:
         ConfigError: The recipe is of another task, has no cubes for voxels, or wants landmarks.
@@ -48,16 +47,7 @@ class PaintedHeads(pl.LightningDataModule):
 
     beginning = START  # where the first training batches are from
 
-    def __init__(
-        self,
-        recipe: SkullStripperConfig,
-        heads: int,
-        val_share: float,
-        test_share: float,
-        seed: int,
-        workers: int | str,
-        cache: str,
-    ) -> None:
+    def __init__(self, recipe: SkullStripperConfig, settings: DataSettings, heads: int) -> None:
         super().__init__()
         if not isinstance(recipe, SkullStripperConfig):
             raise ConfigError("data=heads is for model=skullstripper; other models take data=phantom")
@@ -72,11 +62,8 @@ class PaintedHeads(pl.LightningDataModule):
                 "data=heads has any contrast, which no landmarks describe; "
                 "set skullstripper.preprocess.intensity=percentile"
             )
-        self.recipe, self.n, self.seed, self.spacing_mm = recipe, heads, seed, float(spacing_mm[0])
-        self.rule = SplitRule(val_share, test_share, None, 0, seed)
-        worker_count(workers)  # refuses what is no number of them
-        self.workers = workers
-        self.cache = ArrayCache(cache)
+        self.recipe, self.settings, self.n, self.spacing_mm = recipe, settings, heads, float(spacing_mm[0])
+        self.cache = ArrayCache(settings.cache)
         self.facts: dict[str, Any] = {}
 
     def check_split(self) -> None:
@@ -98,13 +85,12 @@ class PaintedHeads(pl.LightningDataModule):
             part: [templates[int(name[5:])] for name in names] for part, names in self.split.as_dict().items()
         }
         self.facts |= {f"{part}_subjects": len(names) for part, names in self.split.as_dict().items()}
-        self.facts["phantom"] = {"templates": VERSION, "heads": self.n, "seed": self.seed}
+        self.facts["phantom"] = {"templates": VERSION, "heads": self.n, "seed": self.settings.seed}
 
     def train_dataloader(self) -> DataLoader[Any]:
-        dataset = PaintedPatches(self.templates["train"], self.recipe, self.seed)
-        return train_loader(
-            dataset, len(dataset), self.recipe.batch_size, self.seed, self.loaders, self.beginning
-        )
+        seed = self.settings.seed
+        dataset = PaintedPatches(self.templates["train"], self.recipe, seed)
+        return train_loader(dataset, len(dataset), self.recipe.batch_size, seed, self.loaders, self.beginning)
 
     def val_dataloader(self) -> DataLoader[Any]:
         return self._whole("val")
@@ -113,7 +99,7 @@ class PaintedHeads(pl.LightningDataModule):
         return self._whole("test")
 
     def _split(self) -> Split:
-        return split_subjects({f"head-{k:04d}": "" for k in range(self.n)}, self.rule)
+        return split_subjects({f"head-{k:04d}": "" for k in range(self.n)}, self.settings.rule)
 
     def _whole(self, part: str) -> DataLoader[Any]:
         painted = [prepared_head(template, k, self.recipe) for k, template in enumerate(self.templates[part])]
@@ -124,7 +110,7 @@ class PaintedHeads(pl.LightningDataModule):
         """Loader processes of each part; found once, before any of them takes shared memory."""
         voxel = FLOAT + LONG
         return fitting_workers(
-            self.workers,
+            self.settings.workers,
             train_bytes=self.recipe.batch_size * prod(self.recipe.patch) * voxel,
             other_bytes=self.templates["train"][0].parts.size * voxel,  # all heads have one grid
         )
@@ -135,7 +121,7 @@ class PaintedHeads(pl.LightningDataModule):
             return list(track(made, "making heads", self.n, transient=True))
 
     def _template(self, number: int) -> Template:
-        seed = 1_000_000 * (self.seed + 1) + number
+        seed = 1_000_000 * (self.settings.seed + 1) + number
 
         def make() -> Arrays:
             template = make_template(seed, self.spacing_mm)

@@ -1,108 +1,34 @@
-"""Folders of 2D slices, one folder for each tumour type, as the two Kaggle brain-tumour sets come."""
+"""The slices of the classifier, as the two Kaggle brain-tumour sets come: prepared, divided and loaded."""
 
-import csv
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
 from numpy.typing import NDArray
 from pytorch_lightning.utilities import rank_zero_only
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from brainseg.augment import SliceAugment
 from brainseg.config import ClassifierConfig
 from brainseg.config.errors import ConfigError, DataError, ImageError
 from brainseg.data.cache import ArrayCache
 from brainseg.data.duplicates import cached_copies, clusters
-from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader, worker_count
-from brainseg.data.sampling import Draw, generator_of
+from brainseg.data.groups import joined_subjects
+from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader
+from brainseg.data.settings import DataSettings
 from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
-from brainseg.data.splits import Split, SplitRule, joined, split_subjects
+from brainseg.data.slice_files import find_slices, slice_folders, subjects_of
+from brainseg.data.slices import SliceDataset, Slices, in_proportion, places_by_part
+from brainseg.data.splits import Split
 from brainseg.data.unfinished import sweep_cache
 from brainseg.images.jpeg import read_slice
-from brainseg.preprocess.slices import network_input, prepare_slice
+from brainseg.preprocess.slices import prepare_slice
 from brainseg.runs.position import START
 
-# As in masoudnickparvar/brain-tumor-mri-dataset, and in sartajbhuvaji/brain-tumor-classification-mri.
-FOLDERS = {
-    "glioma": ("glioma", "glioma_tumor"),
-    "meningioma": ("meningioma", "meningioma_tumor"),
-    "notumor": ("notumor", "no_tumor"),
-    "pituitary": ("pituitary", "pituitary_tumor"),
-}
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
-WHERE_FROM = (
-    "download masoudnickparvar/brain-tumor-mri-dataset from Kaggle and set data.root to its folder, "
-    "or train on synthetic slices with data=phantom"
-)
 SPLITS = ("random", "grouped", "official")
 _say = rank_zero_only(print)  # of several processes one speaks
-
-
-class Slices(NamedTuple):
-    """Some of a folder's prepared slices; their pixels stay on disk until they are asked for.
-
-    Attributes:
-        folder: All prepared slices of the folder, (M, S, S), memory-mapped.
-        rows: Which of them these are, (N,).
-        targets: Their classes, (N,).
-        names: Their files, relative to the root.
-        subjects: Whom each shows, (N,): slices of one subject, or copies of each other, are not independent.
-    """
-
-    folder: NDArray[np.uint8]
-    rows: NDArray[np.int64]
-    targets: NDArray[np.int64]
-    names: list[str]
-    subjects: list[str]
-
-    def at(self, places: Sequence[int] | NDArray[np.integer[Any]]) -> "Slices":
-        chosen = np.array(sorted(places), dtype=np.int64)
-        names, subjects = ([values[i] for i in chosen] for values in (self.names, self.subjects))
-        return Slices(self.folder, self.rows[chosen], self.targets[chosen], names, subjects)
-
-    def images(self, places: Sequence[int]) -> NDArray[np.uint8]:
-        """Read into memory, (len(places), S, S)."""
-        return np.asarray(self.folder[self.rows[list(places)]])
-
-
-def slice_folders(root: Path) -> dict[str, Path]:
-    """The folders of class folders by part: Training and perhaps Testing, or the root itself as Training.
-
-    Raises:
-        DataError: There is no such root.
-    """
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder; {WHERE_FROM}")
-    if not (root / "Training").is_dir():
-        return {"Training": root}
-    return {part: root / part for part in ("Training", "Testing") if (root / part).is_dir()}
-
-
-def find_slices(folder: Path, classes: list[str]) -> list[tuple[Path, int]]:
-    """Image files below a folder of class folders, each with the index of its class.
-
-    Raises:
-        DataError: The folder, or that of a class, is missing or holds no image.
-    """
-    found: list[tuple[Path, int]] = []
-    for index, name in enumerate(classes):
-        folders = [folder / alias for alias in FOLDERS[name] if (folder / alias).is_dir()]
-        if not folders:
-            raise DataError(
-                f"{folder} has no folder for class {name} ({' or '.join(FOLDERS[name])}); {WHERE_FROM}"
-            )
-        files = sorted(path for path in folders[0].iterdir() if path.suffix.lower() in SUFFIXES)
-        if not files:
-            raise DataError(
-                f"{folders[0]} holds no image ({', '.join(sorted(SUFFIXES))}); every class needs some"
-            )
-        found += [(path, index) for path in files]
-    return found
 
 
 class KaggleSlices(pl.LightningDataModule):
@@ -122,11 +48,8 @@ class KaggleSlices(pl.LightningDataModule):
     Args:
         root: The data set's folder, with Training/ and perhaps Testing/, or a folder of class folders.
         recipe: The classifier's section of the config.
+        settings: Those that all data sets take; test_share is used without a Testing folder.
         split: random, grouped or official.
-        val_share, test_share, folds, fold, seed: See SplitRule; test_share is used without a Testing folder.
-        workers: Loader processes, or "auto".
-        cache: Folder for prepared slices.
-        skip_bad: Leave unreadable files out, named, instead of refusing to start.
         limit: How many slices of Training are used, each class in its proportion; None: all.
     """
 
@@ -136,33 +59,23 @@ class KaggleSlices(pl.LightningDataModule):
         self,
         root: str,
         recipe: ClassifierConfig,
+        settings: DataSettings,
         split: str,
-        val_share: float,
-        test_share: float,
-        folds: int | None,
-        fold: int,
-        seed: int,
-        workers: int | str,
-        cache: str,
-        skip_bad: bool = False,
         limit: int | None = None,
     ) -> None:
         super().__init__()
         if split not in SPLITS:
             raise ConfigError(f"data.split must be one of {', '.join(SPLITS)}, got {split}")
-        if split == "official" and folds is not None:
+        if split == "official" and settings.folds is not None:
             raise ConfigError(
-                f"data.folds is {folds}, but data.split=official trains on all of Training; "
+                f"data.folds is {settings.folds}, but data.split=official trains on all of Training; "
                 "set data.folds=null"
             )
-        self.root, self.recipe, self.seed, self.skip_bad = Path(root), recipe, seed, skip_bad
         if limit is not None and limit < 2 * len(recipe.classes):
             raise ConfigError(f"data.limit must be two slices a class or more, got {limit}")
-        self.how, self.limit = split, limit
-        self.rule = SplitRule(val_share, test_share, folds, fold, seed)
-        worker_count(workers)  # refuses what is no number of them
-        self.workers = workers
-        self.cache = ArrayCache(cache)
+        self.root, self.recipe, self.settings = Path(root), recipe, settings
+        self.split_name, self.limit = split, limit
+        self.cache = ArrayCache(settings.cache)
         self.facts: dict[str, Any] = {}
 
     def check_split(self) -> None:
@@ -172,25 +85,24 @@ class KaggleSlices(pl.LightningDataModule):
             DataError: They are too few, or a folder is not there.
         """
         folders = self._folders()
-        if self.how == "official":
+        if self.split_name == "official":
             return
         found = find_slices(folders["Training"], list(self.recipe.classes))
         targets = np.array([target for _, target in found], dtype=np.int64)
-        places = range(len(found)) if self.limit is None else _some(targets, self.limit, self.seed)
-        subjects = _subjects(self.root / "subjects.csv")
+        places = in_proportion(targets, self.limit or len(found), seed=self.settings.seed)
         names = [found[i][0].relative_to(self.root).as_posix() for i in places]
-        owners = [subjects.get(name, name) for name in names]
-        _members(owners, targets[list(places)], self.rule, by_slices=self.how == "grouped")
+        subjects = subjects_of(self.root, names)
+        places_by_part(subjects, targets[places], self.settings.rule, by_slices=self.split_name == "grouped")
 
     def prepare_data(self) -> None:
         sweep_cache(self.cache.folder)
         slices = self._slices()
-        if self.how == "grouped":
+        if self.split_name == "grouped":
             self._clusters(slices)
 
     def setup(self, stage: str) -> None:
         slices = self._slices()
-        if self.how == "official":
+        if self.split_name == "official":
             self.parts = {"train": slices["Training"], "val": slices["Testing"], "test": slices["Testing"]}
         else:
             self.parts = self._drawn(slices)
@@ -199,9 +111,13 @@ class KaggleSlices(pl.LightningDataModule):
 
     def _drawn(self, slices: dict[str, Slices]) -> dict[str, Slices]:
         """The parts of a random or grouped split."""
-        if self.how == "grouped":
+        if self.split_name == "grouped":
             slices = self._grouped(slices)
-        drawn = _divided(slices["Training"], self.rule, by_slices=self.how == "grouped")
+        training = slices["Training"]
+        places = places_by_part(
+            training.subjects, training.targets, self.settings.rule, by_slices=self.split_name == "grouped"
+        )
+        drawn = {part: training.at(own) for part, own in places.items()}
         return drawn | ({"test": slices["Testing"]} if "Testing" in slices else {})
 
     def _grouped(self, slices: dict[str, Slices]) -> dict[str, Slices]:
@@ -209,11 +125,11 @@ class KaggleSlices(pl.LightningDataModule):
         clusters = self._clusters(slices)
         n = len(slices["Training"].names)
         kept = np.flatnonzero(~np.isin(clusters[:n], clusters[n:]))
-        self._tell(clusters, left_out=n - len(kept))
+        self._note_copies(clusters, left_out=n - len(kept))
         slices = slices | {"Training": slices["Training"].at(kept)}
         of_each = {"Training": clusters[kept], "Testing": clusters[n:]}
         return {
-            part: of_part._replace(subjects=joined(of_part.subjects, of_each[part]))
+            part: of_part._replace(subjects=joined_subjects(of_part.subjects, of_each[part]))
             for part, of_part in slices.items()
         }
 
@@ -222,7 +138,7 @@ class KaggleSlices(pl.LightningDataModule):
         paths = [self.root / name for part in slices.values() for name in part.names]
         return clusters(len(paths), cached_copies(paths, self.cache))
 
-    def _tell(self, clusters: NDArray[np.int64], left_out: int) -> None:
+    def _note_copies(self, clusters: NDArray[np.int64], left_out: int) -> None:
         """What grouping did: kept as facts of the run, and said the first time."""
         sizes = np.bincount(clusters)
         copies, n_clusters = int(sizes[sizes > 1].sum()), int((sizes > 1).sum())
@@ -234,10 +150,9 @@ class KaggleSlices(pl.LightningDataModule):
         self.facts |= {"copies": copies, "copy_clusters": n_clusters, "left_out_copies": left_out}
 
     def train_dataloader(self) -> DataLoader[Any]:
-        dataset = SliceDataset(self.parts["train"], self.recipe, self.seed)
-        return train_loader(
-            dataset, len(dataset), self.recipe.batch_size, self.seed, self.loaders, self.beginning
-        )
+        seed = self.settings.seed
+        dataset = SliceDataset(self.parts["train"], self.recipe, seed)
+        return train_loader(dataset, len(dataset), self.recipe.batch_size, seed, self.loaders, self.beginning)
 
     def val_dataloader(self) -> DataLoader[Any]:
         return self._plain("val")
@@ -258,14 +173,14 @@ class KaggleSlices(pl.LightningDataModule):
         """Loader processes of each part; found once, before any of them takes shared memory."""
         slice_bytes = 3 * self.recipe.preprocess.size**2 * FLOAT + LONG
         return fitting_workers(
-            self.workers,
+            self.settings.workers,
             train_bytes=self.recipe.batch_size * slice_bytes,
             other_bytes=self._plain_batch * slice_bytes,
         )
 
     def _folders(self) -> dict[str, Path]:
         folders = slice_folders(self.root)
-        if self.how == "official" and "Testing" not in folders:
+        if self.split_name == "official" and "Testing" not in folders:
             raise DataError(
                 f"{self.root} has no folder Testing, on which data.split=official validates and tests; "
                 "set data.split=grouped, or fetch it"
@@ -276,7 +191,9 @@ class KaggleSlices(pl.LightningDataModule):
         slices = {part: self._prepared(folder) for part, folder in self._folders().items()}
         if self.limit is not None:
             training = slices["Training"]
-            slices["Training"] = training.at(_some(training.targets, self.limit, self.seed))
+            slices["Training"] = training.at(
+                in_proportion(training.targets, self.limit, seed=self.settings.seed)
+            )
         return slices
 
     def _prepared(self, folder: Path) -> Slices:
@@ -285,18 +202,17 @@ class KaggleSlices(pl.LightningDataModule):
         names = [path.relative_to(self.root).as_posix() for path in paths]
         key = self.cache.key(paths, slices=self.recipe.preprocess, names=names)
         arrays = self.cache.get(key, lambda: self._make(paths))
-        problems = _faults(paths, arrays["good"])
-        if not all(problems.values()):  # too many files were open, for instance: no fault of the slice
+        faults = _faults(paths, arrays["good"])
+        if not all(faults.values()):  # too many files were open, for instance: no fault of the slice
             arrays = self.cache.get(key, lambda: self._make(paths), anew=True)
-            problems = _faults(paths, arrays["good"])
+            faults = _faults(paths, arrays["good"])
         good = arrays["good"]
         targets = np.array([target for _, target in found], dtype=np.int64)
-        told = {names[i]: fault or "could not be read a moment ago" for i, fault in problems.items()}
-        refuse_if_bad(told, len(paths), "slices", self.skip_bad)
+        named = {names[i]: fault or "could not be read a moment ago" for i, fault in faults.items()}
+        refuse_if_bad(named, len(paths), "slices", self.settings.skip_bad)
         kept = [name for name, ok in zip(names, good, strict=True) if ok]
-        subjects = _subjects(self.root / "subjects.csv")
-        owners = [subjects.get(name, name) for name in kept]
-        return Slices(arrays["images"], np.arange(len(kept)), targets[good], kept, owners)
+        subjects = subjects_of(self.root, kept)
+        return Slices(arrays["images"], np.arange(len(kept)), targets[good], kept, subjects)
 
     def _make(self, paths: list[Path]) -> dict[str, NDArray[Any]]:
         images, good = [], []
@@ -310,69 +226,6 @@ class KaggleSlices(pl.LightningDataModule):
         return {"images": np.array(images, dtype=np.uint8).reshape(-1, side, side), "good": np.array(good)}
 
 
-def _some(targets: NDArray[np.int64], n: int, seed: int) -> list[int]:
-    """Places of n slices, or of all where there are fewer, each class in its proportion."""
-    rng = np.random.default_rng(seed)
-    place = np.empty(len(targets))
-    for target in np.unique(targets):
-        members = rng.permutation(np.flatnonzero(targets == target))
-        place[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return sorted(np.argsort(place, kind="stable")[:n].tolist())
-
-
-def _divided(slices: Slices, rule: SplitRule, *, by_slices: bool = False) -> dict[str, Slices]:
-    """The parts of a split that keeps a subject's slices together; shares are of subjects, or of slices."""
-    parts = _members(slices.subjects, slices.targets, rule, by_slices=by_slices)
-    return {part: slices.at(places) for part, places in parts.items()}
-
-
-def _members(
-    subjects: Sequence[str], targets: NDArray[np.int64], rule: SplitRule, *, by_slices: bool
-) -> dict[str, list[int]]:
-    """The places of the slices in each part, from the subject and the class of each."""
-    members: dict[str, list[int]] = {}
-    for i, subject in enumerate(subjects):
-        members.setdefault(subject, []).append(i)
-    strata = {subject: str(targets[places[0]]) for subject, places in members.items()}
-    sizes = {subject: len(places) for subject, places in members.items()} if by_slices else None
-    split = split_subjects(strata, rule, sizes)
-    return {
-        part: [i for subject in chosen for i in members[subject]] for part, chosen in split.as_dict().items()
-    }
-
-
-class SliceDataset(Dataset[tuple[torch.Tensor, int]]):
-    """Network inputs (3, S, S) with their class; changed at random when there is a seed.
-
-    Args:
-        slices: Which.
-        recipe: The classifier's section of the config.
-        seed: Of the random changes; None leaves the slices as they are.
-    """
-
-    def __init__(self, slices: Slices, recipe: ClassifierConfig, seed: int | None) -> None:
-        self.slices, self.recipe, self.seed = slices, recipe, seed
-        self.augment = SliceAugment(**vars(recipe.augment))
-
-    def __len__(self) -> int:
-        return len(self.slices.targets)
-
-    def __getitem__(self, draw: Draw | int) -> tuple[torch.Tensor, int]:
-        return self.__getitems__([draw])[0]
-
-    def __getitems__(self, draws: Sequence[Draw | int]) -> list[tuple[torch.Tensor, int]]:
-        """The samples of a batch, as a DataLoader asks for them; made together, which is faster."""
-        places = [draw if isinstance(draw, tuple) else (0, draw) for draw in draws]
-        indices = [index for _, index in places]
-        images = torch.from_numpy(self.slices.images(indices))
-        if self.seed is not None:
-            generators = [generator_of(self.seed, epoch, index) for epoch, index in places]
-            changed = self.augment(images.float().unsqueeze(1), generators).squeeze(1)
-            images = changed.clamp(0, 255).round().to(torch.uint8)
-        inputs = network_input(images, self.recipe.preprocess)
-        return [(x, int(self.slices.targets[index])) for x, index in zip(inputs, indices, strict=True)]
-
-
 def _faults(paths: Sequence[Path], good: NDArray[np.bool_]) -> dict[int, str | None]:
     """What is wrong with each slice that was not good; None where it can be read by now."""
     return {i: _fault(path) for i, path in enumerate(paths) if not good[i]}
@@ -384,13 +237,3 @@ def _fault(path: Path) -> str | None:
     except ImageError as error:
         return str(error)
     return None
-
-
-def _subjects(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    if rows and not {"file", "subject"} <= set(rows[0]):
-        raise DataError(f"{path} must have the columns file and subject; it has {list(rows[0])}")
-    return {row["file"]: row["subject"] for row in rows}

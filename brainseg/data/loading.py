@@ -36,7 +36,7 @@ def train_loader(
         dataset: Its samples are asked for by (epoch, index).
         n: How many samples an epoch has.
         batch_size: Samples of a batch.
-        seed: Of the order.
+        seed: Draws the order.
         workers: Loader processes.
         beginning: Where the training stands; a run that goes on gets its first batches from there.
     """

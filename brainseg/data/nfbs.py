@@ -1,13 +1,15 @@
 """NFBS: T1-weighted heads with brain masks, a folder for each subject."""
 
-from typing import Any
+from collections.abc import Iterable
+from pathlib import Path
 
 from brainseg.config import ANY
-from brainseg.config.errors import ConfigError, GeometryError, ImageError
+from brainseg.config.errors import ConfigError, ImageError
+from brainseg.config.training import VolumeRecipe
+from brainseg.data.settings import DataSettings
 from brainseg.data.splits import Split, original_split
-from brainseg.data.volumes import Case, VolumeData
+from brainseg.data.volumes import Case, VolumeData, truth_of
 from brainseg.images.layouts import Subject
-from brainseg.images.nifti import read_labels
 from brainseg.images.reading import read
 from brainseg.images.volume import Volume
 
@@ -22,29 +24,30 @@ class NFBSVolumes(VolumeData):
 
     Args:
         split: random, or original: the 100 and 25 of NFBS that the network's authors took.
-        settings: As `VolumeData` has them.
+        root, recipe, settings: As for VolumeData.
     """
 
     where_from = WHERE_FROM
 
-    def __init__(self, split: str = "random", **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(
+        self, root: str, recipe: VolumeRecipe, settings: DataSettings, split: str = "random"
+    ) -> None:
+        super().__init__(root, recipe, settings)
         if split not in ("random", "original"):
             raise ConfigError(f"data.split must be random or original, got {split}")
-        if split == "original" and (self.rule.folds is not None or self.rule.test_share):
+        if split == "original" and (settings.folds is not None or settings.test_share):
             raise ConfigError(
                 "data.split=original has neither folds nor a test part; set data.folds=null data.test_share=0"
             )
-        self.how = split
+        self.split_name = split
 
-    def split_of(self, strata: dict[str, str]) -> Split:
-        return original_split(list(strata)) if self.how == "original" else super().split_of(strata)
+    def split_of(self, ids: Iterable[str]) -> Split:
+        return original_split(list(ids)) if self.split_name == "original" else super().split_of(ids)
 
     def cases(self) -> list[Case]:
-        self.subjects = self.found_subjects()
-        return [Case(name, self._files(subject)) for name, subject in self.subjects.items()]
+        return [Case(subject, self._files(subject)) for subject in self.found_subjects()]
 
-    def _files(self, subject: Subject) -> list:
+    def _files(self, subject: Subject) -> list[Path]:
         image = subject.images.get(self._sequence(subject))
         return [*(image.files if image else ()), *([subject.brain_mask] if subject.brain_mask else [])]
 
@@ -54,7 +57,7 @@ class NFBSVolumes(VolumeData):
         return next(iter(subject.images)) if wanted == ANY else wanted
 
     def read(self, case: Case) -> tuple[Volume, Volume]:
-        subject = self.subjects[case.id]
+        subject = case.subject
         sequence = self._sequence(subject)
         if sequence not in subject.images:
             raise ImageError(f"{subject.folder} has no {sequence} image; it has {sorted(subject.images)}")
@@ -62,10 +65,8 @@ class NFBSVolumes(VolumeData):
             raise ImageError(
                 f"{subject.folder} has no brain mask (*_brainmask.nii.gz); a stripper learns from one"
             )
-        source = subject.images[sequence]
-        image, mask = read(source), read_labels(subject.brain_mask)
-        if difference := image.grid.difference(mask.grid):
-            raise GeometryError(f"{subject.brain_mask} does not lie on the grid of {source}: {difference}")
+        image = read(subject.images[sequence])
+        mask = truth_of(subject.brain_mask, image)
         if not mask.data.any():
             raise ImageError(f"{subject.brain_mask} has no voxel in it; a brain mask cannot be empty")
         return image, Volume((mask.data > 0).astype("uint8"), mask.grid)

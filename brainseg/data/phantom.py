@@ -15,6 +15,7 @@ from brainseg.config.errors import ConfigError, ImageError
 from brainseg.data.brats import BraTSVolumes
 from brainseg.data.kaggle import KaggleSlices
 from brainseg.data.nfbs import NFBSVolumes
+from brainseg.data.settings import DataSettings
 from brainseg.data.splits import split_subjects
 from brainseg.data.storage import not_kept
 from brainseg.data.unfinished import sweep_cohorts
@@ -30,6 +31,7 @@ class PhantomData(pl.LightningDataModule):
     Args:
         root: Folder for cohorts.
         recipe: The task's section of the config.
+        settings: Those that all data sets take, for the real data module.
         task: Which of the three models is trained.
         subjects: Size of the cohort.
         spacing_mm: Voxel size of the heads.
@@ -37,7 +39,6 @@ class PhantomData(pl.LightningDataModule):
         types: Tumour types that take turns; None leaves the choice to the layout: gliomas for the segmenter.
         slices_per_subject: For the classifier.
         split: random, grouped or official, for the classifier; see KaggleSlices.
-        settings: val_share, test_share, folds, fold, seed, workers and cache of the real data module.
     """
 
     beginning = START  # where the first training batches are from
@@ -46,6 +47,7 @@ class PhantomData(pl.LightningDataModule):
         self,
         root: str,
         recipe: Any,
+        settings: DataSettings,
         task: str,
         subjects: int,
         spacing_mm: float,
@@ -53,34 +55,33 @@ class PhantomData(pl.LightningDataModule):
         types: list[str] | None,
         slices_per_subject: int,
         split: str,
-        **settings: Any,
     ) -> None:
         super().__init__()
         self.cohort: dict[str, Any] = {
             "version": VERSION,  # heads drawn by older code are not taken for these
             "layout": LAYOUTS[task],
             "subjects": subjects,
-            "seed": settings["seed"],
+            "seed": settings.seed,
             "spacing_mm": spacing_mm,
             "contrast": contrast,
             "types": types,
         }
         if task == "classifier":
-            self.cohort |= {"slices_per_subject": slices_per_subject, "testing_share": settings["test_share"]}
+            self.cohort |= {"slices_per_subject": slices_per_subject, "testing_share": settings.test_share}
             self.cohort |= {"stripped_share": 1.0 if recipe.preprocess.stripped else 0.25}
         if task != "skullstripper":  # whose heads are whole
             self.cohort["margin_mm"] = recipe.margin_mm
         self.folder = Path(root) / f"{LAYOUTS[task]}-{_short_hash(self.cohort)}"
-        settings |= {"root": str(self.folder), "recipe": recipe}
+        common = (str(self.folder), recipe, settings)
         self.inner: KaggleSlices | NFBSVolumes | BraTSVolumes
         if task == "classifier":
-            self.inner = KaggleSlices(split=split, **settings)
+            self.inner = KaggleSlices(*common, split=split)
         elif split != "random":
             raise ConfigError(f"data.split={split} is for slices; model={task} takes data.split=random")
         elif task == "skullstripper":
-            self.inner = NFBSVolumes(**settings)
+            self.inner = NFBSVolumes(*common)
         else:
-            self.inner = BraTSVolumes(labels="auto", **settings)
+            self.inner = BraTSVolumes(*common, labels="auto")
 
     def check_split(self) -> None:
         """Refuse a split that the cohort cannot fill, before it is written.
@@ -91,13 +92,13 @@ class PhantomData(pl.LightningDataModule):
         """
         n = self.cohort["subjects"]
         if not isinstance(self.inner, KaggleSlices):
-            self.inner.split_of({str(number): "" for number in range(n)})
+            self.inner.split_of(map(str, range(n)))
             return
         types = self.cohort["types"] or TUMOR_TYPES
         _check_classes(self.inner.recipe.classes, types, n)
-        if self.inner.how != "official":
+        if self.inner.split_name != "official":
             training = training_types(types, n, self.cohort["seed"], self.cohort["testing_share"])
-            split_subjects(training, self.inner.rule)
+            split_subjects(training, self.inner.settings.rule)
 
     def prepare_data(self) -> None:
         """Write the cohort if it is not there, and prepare its scans.

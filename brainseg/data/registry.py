@@ -4,22 +4,27 @@ A run's config may come from elsewhere, and whoever instantiates what its `_targ
 """
 
 from collections.abc import Mapping
+from dataclasses import fields
 from types import NoneType
 from typing import Any
 
 import pytorch_lightning as pl
+from omegaconf import DictConfig, OmegaConf
 
+from brainseg.config import plain
 from brainseg.config.errors import ConfigError
 from brainseg.data.brats import BraTSVolumes
 from brainseg.data.heads import PaintedHeads
 from brainseg.data.kaggle import KaggleSlices
 from brainseg.data.nfbs import NFBSVolumes
 from brainseg.data.phantom import PhantomData
+from brainseg.data.settings import DataSettings
 
 _OURS: dict[str, type[pl.LightningDataModule]] = {
     f"brainseg.data.{one.__name__}": one
     for one in (BraTSVolumes, KaggleSlices, NFBSVolumes, PaintedHeads, PhantomData)
 }
+_SHARED = {field.name for field in fields(DataSettings)}
 _NUMBER = (int, float)
 # What each setting may be; within which bounds is said by the class that has it.
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -45,22 +50,33 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
+def composed_data(cfg: DictConfig) -> Any:
+    """The data module of a composed training config.
+
+    Raises:
+        ConfigError: As for `data_of`.
+    """
+    return data_of(plain(cfg.data), OmegaConf.to_object(cfg[cfg.task]))
+
+
 def data_of(section: Mapping[str, Any], recipe: Any) -> Any:
     """The data module that the section `data` of a config describes.
 
     Args:
         section: Plain values, with the class under `_target_`.
-        recipe: The task's section as its class; whatever the section has under that name is not looked at.
+        recipe: The task's section as its class; the `recipe` that sections of earlier runs hold is not read.
 
     Raises:
         ConfigError: The class is none of ours, or a setting is missing, unknown or of another kind.
     """
-    settings = {name: value for name, value in section.items() if name not in ("_target_", "recipe")}
+    given = {name: value for name, value in section.items() if name not in ("_target_", "recipe")}
     made = _class_of(section.get("_target_"))
-    for name, value in settings.items():
+    for name, value in given.items():
         _check(name, value)
+    shared = {name: value for name, value in given.items() if name in _SHARED}
+    own = {name: value for name, value in given.items() if name not in _SHARED}
     try:
-        return made(recipe=recipe, **settings)
+        return made(recipe=recipe, settings=DataSettings(**shared), **own)
     except (TypeError, KeyError, AttributeError) as error:  # a setting, or the recipe, is of another class
         raise ConfigError(f"data does not fit {made.__name__}: {error}") from error
 

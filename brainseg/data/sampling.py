@@ -16,7 +16,7 @@ class EpochSampler(Sampler[Draw]):
 
     Args:
         n: How many samples there are.
-        seed: Of the order.
+        seed: Draws the order.
         epoch: The first one.
         done: How many samples of the first epoch are left out, of each process.
     """

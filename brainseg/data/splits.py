@@ -7,16 +7,13 @@ from dataclasses import asdict, dataclass
 from itertools import accumulate
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from brainseg.config.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
 class Split:
-    """Ids of subjects, each in one part only; but data.split=official validates and tests on the same."""
+    """Ids of subjects, each in one part only; with data.split=official, val and test are the same."""
 
     train: list[str]
     val: list[str]
@@ -35,7 +32,7 @@ class SplitRule:
         test_share: Share of the subjects for the test part, taken out first.
         folds: Number of cross-validation folds over the rest, or None.
         fold: Which fold is the validation part.
-        seed: Of the shuffling.
+        seed: Shuffles the subjects.
     """
 
     val_share: float
@@ -105,23 +102,8 @@ def original_split(ids: Sequence[str]) -> Split:
     return Split(sorted(train), sorted(val), [])
 
 
-def joined(owners: Sequence[str], clusters: NDArray[np.int64]) -> list[str]:
-    """An owner for each slice such that slices of one owner, and slices of one cluster, have the same.
-
-    It is the first by name of those that are joined, so without clusters every slice keeps its own.
-    """
-    names, places = np.unique(np.array(owners, dtype=np.str_), return_inverse=True)
-    n = len(names) + int(clusters.max(initial=-1)) + 1
-    ends = (places, len(names) + clusters)  # a slice joins its owner with its cluster
-    component = connected_components(coo_array((np.ones(len(places)), ends), (n, n)), directed=False)[1]
-    first: dict[int, str] = {}
-    for place, name in enumerate(names):
-        first.setdefault(int(component[place]), str(name))
-    return [first[int(component[place])] for place in places]
-
-
 def _refuse_too_many_folds(rest: Sequence[str], test: Sequence[str], folds: int) -> None:
-    """At every fold, not only at the first that would be empty: all others would be trained in vain."""
+    """Refused at every fold, not only at the first empty one: the others would be trained for nothing."""
     if len(rest) < folds:
         beside = f" beside {len(test)} to test on" if test else ""
         raise DataError(

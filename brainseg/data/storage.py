@@ -1,4 +1,4 @@
-"""What is said where something that we made cannot be kept."""
+"""The error where something that was made cannot be written."""
 
 import errno
 from pathlib import Path
@@ -13,7 +13,7 @@ def not_kept(folder: Path, error: OSError | ImageError, key: str) -> StorageErro
     Args:
         folder: Where it was to be kept.
         error: The system's, or what `brainseg.files.atomic` has made of it.
-        key: Of the config, which sets the folder.
+        key: The config's key that sets the folder.
     """
     closed = _cause(error).errno in (errno.EROFS, errno.EACCES, errno.EPERM)
     mend = "make it writable" if closed else "make room there"
@@ -22,7 +22,7 @@ def not_kept(folder: Path, error: OSError | ImageError, key: str) -> StorageErro
 
 
 def reason(error: OSError | ImageError) -> str:
-    """What the system said; NumPy says nothing of a full disk."""
+    """The system's reason; NumPy gives none for a full disk."""
     return (_cause(error).strerror or "the disk took only a part of it").lower()
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,15 +18,17 @@ from torch.utils.data import DataLoader, Dataset
 
 from brainseg.augment import VolumeAugment
 from brainseg.config.choices import Intensity
-from brainseg.config.errors import DataError, ImageError
+from brainseg.config.errors import DataError, GeometryError, ImageError
 from brainseg.config.training import VolumeRecipe
 from brainseg.data.cache import ArrayCache, Arrays
-from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader, worker_count
+from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader
 from brainseg.data.sampling import Draw, generator_of
+from brainseg.data.settings import DataSettings
 from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
-from brainseg.data.splits import Split, SplitRule, split_subjects
+from brainseg.data.splits import Split, split_subjects
 from brainseg.data.unfinished import sweep_cache
 from brainseg.images.layouts import Subject, find_subjects
+from brainseg.images.nifti import read_labels
 from brainseg.images.volume import Volume
 from brainseg.preprocess.landmarks import PERCENTILES, head_percentiles, learn_landmarks
 from brainseg.preprocess.volumes import prepare_labels, prepare_volume
@@ -41,16 +43,19 @@ class Case:
     """One scan to learn from.
 
     Args:
-        id: The subject's.
+        subject: Whose scan it is.
         files: All files that it is made from.
-        stratum: Each stratum is split in the same proportion.
-        reading: What `read` depends on beside the files, such as the label convention.
+        labels: The convention of its label map, where there are several.
     """
 
-    id: str
+    subject: Subject
     files: list[Path]
-    stratum: str = ""
-    reading: str = ""
+    labels: str = ""
+
+    @property
+    def id(self) -> str:
+        """The subject's."""
+        return self.subject.id
 
 
 class VolumeData(pl.LightningDataModule):
@@ -59,47 +64,29 @@ class VolumeData(pl.LightningDataModule):
     Args:
         root: The data set's folder.
         recipe: The task's section of the config.
-        val_share, test_share, folds, fold, seed: See SplitRule.
-        workers: Loader processes, or "auto".
-        cache: Folder for prepared scans.
-        skip_bad: Leave unusable cases out, named, instead of refusing to start.
+        settings: Those that all data sets take.
     """
 
     where_from: ClassVar[str]  # who has no such data reads where to get it
     beginning = START  # where the first training batches are from
 
-    def __init__(
-        self,
-        root: str,
-        recipe: VolumeRecipe,
-        val_share: float,
-        test_share: float,
-        folds: int | None,
-        fold: int,
-        seed: int,
-        workers: int | str,
-        cache: str,
-        skip_bad: bool = False,
-    ) -> None:
+    def __init__(self, root: str, recipe: VolumeRecipe, settings: DataSettings) -> None:
         super().__init__()
-        self.root, self.recipe, self.seed, self.skip_bad = Path(root), recipe, seed, skip_bad
-        self.rule = SplitRule(val_share, test_share, folds, fold, seed)
-        worker_count(workers)  # refuses what is no number of them
-        self.workers = workers
-        self.cache = ArrayCache(cache)
+        self.root, self.recipe, self.settings = Path(root), recipe, settings
+        self.cache = ArrayCache(settings.cache)
         self.facts: dict[str, Any] = {}
 
     @abstractmethod
     def cases(self) -> list[Case]:
         """All cases below the root, whole or not."""
 
-    def found_subjects(self) -> dict[str, Subject]:
-        """The subjects below the root, by their ids; what was chosen among their files is said."""
+    def found_subjects(self) -> list[Subject]:
+        """The subjects below the root; a warning says what was chosen among the files of one."""
         subjects = self._subjects()
         for subject in subjects:
             for remark in subject.warnings:
                 log.warning("%s: %s", subject.id, remark)
-        return {subject.id: subject for subject in subjects}
+        return subjects
 
     @abstractmethod
     def read(self, case: Case) -> tuple[Volume, Volume]:
@@ -111,7 +98,7 @@ class VolumeData(pl.LightningDataModule):
         Raises:
             DataError: They are too few, or there is no such folder.
         """
-        self.split_of({subject.id: "" for subject in self._subjects()})
+        self.split_of(subject.id for subject in self._subjects())
 
     def _subjects(self) -> list[Subject]:
         if not self.root.exists():
@@ -127,10 +114,9 @@ class VolumeData(pl.LightningDataModule):
         self.facts |= {f"{part}_subjects": len(ids) for part, ids in self.split.as_dict().items()}
 
     def train_dataloader(self) -> DataLoader[Any]:
-        dataset = PatchDataset([self.arrays[name] for name in self.split.train], self.recipe, self.seed)
-        return train_loader(
-            dataset, len(dataset), self.recipe.batch_size, self.seed, self.loaders, self.beginning
-        )
+        seed = self.settings.seed
+        dataset = PatchDataset([self.arrays[name] for name in self.split.train], self.recipe, seed)
+        return train_loader(dataset, len(dataset), self.recipe.batch_size, seed, self.loaders, self.beginning)
 
     def val_dataloader(self) -> DataLoader[Any]:
         return plain_loader(WholeDataset([self.arrays[name] for name in self.split.val]), 1, self.loaders)
@@ -145,7 +131,9 @@ class VolumeData(pl.LightningDataModule):
         patch = (channels * FLOAT + LONG) * prod(self.recipe.patch)
         whole = [self.arrays[name] for name in (*self.split.val, *self.split.test)]
         largest = max(case["image"].size * FLOAT + case["truth"].size * LONG for case in whole)
-        return fitting_workers(self.workers, train_bytes=self.recipe.batch_size * patch, other_bytes=largest)
+        return fitting_workers(
+            self.settings.workers, train_bytes=self.recipe.batch_size * patch, other_bytes=largest
+        )
 
     def _prepare(self) -> None:
         """Split the usable cases; map their images float16 (C, X, Y, Z) and truths uint8 (X, Y, Z)."""
@@ -153,19 +141,16 @@ class VolumeData(pl.LightningDataModule):
         if self.recipe.preprocess.intensity is Intensity.landmarks:
             what = {"volume": self.recipe.preprocess, "percentiles": PERCENTILES}
             found = self._kept(cases, "reading histograms", self._histograms, **what)
-            self.split = self._split(cases, found)
+            self.split = self.split_of(found)
             train = [found[name]["percentiles"] for name in self.split.train]
             self.facts["landmarks"] = [learn_landmarks(channel) for channel in zip(*train, strict=True)]
         how = {"volume": self.recipe.preprocess, "landmarks": self.facts.get("landmarks")}
         self.arrays = self._kept(cases, "preparing scans", self._make, **how)
-        self.split = self._split(cases, self.arrays)
+        self.split = self.split_of(self.arrays)
 
-    def split_of(self, strata: dict[str, str]) -> Split:
-        """The parts, of the ids of all usable cases and their strata."""
-        return split_subjects(strata, self.rule)
-
-    def _split(self, cases: list[Case], usable: dict[str, Arrays]) -> Split:
-        return self.split_of({case.id: case.stratum for case in cases if case.id in usable})
+    def split_of(self, ids: Iterable[str]) -> Split:
+        """The parts, of the ids of all usable cases."""
+        return split_subjects(dict.fromkeys(ids, ""), self.settings.rule)
 
     def _kept(
         self, cases: list[Case], about: str, make: Callable[[Case], Arrays], **settings: Any
@@ -176,14 +161,14 @@ class VolumeData(pl.LightningDataModule):
 
         def attempt(case: Case) -> None:
             try:
-                key = self.cache.key(case.files, reader=[type(self).__name__, case.reading], **settings)
+                key = self.cache.key(case.files, reader=[type(self).__name__, case.labels], **settings)
                 arrays[case.id] = self.cache.get(key, lambda: make(case))
             except (ImageError, OSError) as error:
                 problems[case.id] = str(error)
 
         with ThreadPoolExecutor(threads()) as pool:
             list(track(pool.map(attempt, cases), about, len(cases), transient=True))
-        refuse_if_bad(problems, len(cases), "subjects", self.skip_bad)
+        refuse_if_bad(problems, len(cases), "subjects", self.settings.skip_bad)
         return arrays
 
     def _histograms(self, case: Case) -> Arrays:
@@ -197,6 +182,19 @@ class VolumeData(pl.LightningDataModule):
         prepared = prepare_volume(image, self.recipe.preprocess, landmarks=self.facts.get("landmarks"))
         labels = prepare_labels(truth, prepared)
         return {"image": prepared.image.astype(np.float16), "truth": labels}
+
+
+def truth_of(path: Path, image: Volume) -> Volume:
+    """The label map of an image, (1, X, Y, Z).
+
+    Raises:
+        ImageError: It cannot be read, or holds no labels.
+        GeometryError: It does not lie on the image's grid.
+    """
+    truth = read_labels(path)
+    if difference := image.grid.difference(truth.grid):
+        raise GeometryError(f"{path} does not lie on the grid of its scan: {difference}")
+    return truth
 
 
 class PatchDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):

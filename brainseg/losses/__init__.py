@@ -11,8 +11,8 @@ from brainseg.losses.categorical import CategoricalCrossentropy, CategoricalHing
 from brainseg.losses.deep_supervision import deeply_supervised
 from brainseg.losses.dice import DiceCELoss, DiceLoss
 from brainseg.losses.distance import DiceBCEDistanceLoss, SignedDistanceLoss
-from brainseg.losses.focal import CategoricalFocalLoss, DiceFocalLoss
-from brainseg.losses.regions import RegionDiceBCELoss, RegionDiceFocalLoss, region_masks
+from brainseg.losses.focal import DiceFocalLoss
+from brainseg.losses.regions import RegionDiceBCELoss, RegionDiceFocalLoss
 
 __all__ = [
     "BinaryCrossentropy",
@@ -20,7 +20,6 @@ __all__ = [
     "BinaryIoULoss",
     "BinaryMSELoss",
     "CategoricalCrossentropy",
-    "CategoricalFocalLoss",
     "CategoricalHinge",
     "DiceBCEDistanceLoss",
     "DiceBCELoss",
@@ -32,5 +31,4 @@ __all__ = [
     "RegionDiceFocalLoss",
     "SignedDistanceLoss",
     "deeply_supervised",
-    "region_masks",
 ]

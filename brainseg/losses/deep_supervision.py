@@ -14,7 +14,7 @@ def deeply_supervised(
     network has enlarged its answers to the size of the truth.
 
     Args:
-        loss: Of logits (B, K, X, Y, Z) and labels.
+        loss: Takes logits (B, K, X, Y, Z) and labels.
         answers_BHKXYZ: Logits, the finest first.
         labels: Class labels (B, X, Y, Z).
     """

@@ -90,9 +90,8 @@ def soft_f_scores(
             "labels must be class indices (B, X, Y, Z) for logits (B, K, X, Y, Z)"
         )
     classes = torch.arange(probabilities.shape[1], device=labels.device)
-    truth = labels.unsqueeze(1) == classes.view(
-        1, -1, *(1,) * (labels.ndim - 1)
-    )  # one byte a voxel and class
+    # One byte for each voxel and class.
+    truth = labels.unsqueeze(1) == classes.view(1, -1, *(1,) * (labels.ndim - 1))
     voxels = tuple(range(2, truth.ndim))
     axes = voxels if per_image else (0, *voxels)
     hit = (probabilities * truth).sum(dim=axes)

@@ -15,36 +15,27 @@ EPSILON = 1e-7  # keras.backend.epsilon()
 class CategoricalFocalLoss(nn.Module):
     """Mean over voxels and classes of -truth * alpha * (1 - p)^gamma * log p, p the softmax.
 
-    Focal loss, Lin et al. 2017, eq. 5, with one alpha for every class, as in segmentation_models_3D 1.0, of
-    whose clip of p to [1e-7, 1 - 1e-7] only the upper end is kept: where the true class has p < 1e-7 the loss
-    goes on rising and so keeps its gradient.
+    Focal loss, Lin et al. 2017, eq. 5, with one alpha for every class, as in segmentation_models_3D 1.0.
+    That library clips p to [1e-7, 1 - 1e-7]. Here p is clipped at the upper end only: where the true class
+    has p < 1e-7 the loss goes on rising, and so keeps its gradient.
     """
 
-    def __init__(
-        self, alpha: float = 0.25, gamma: float = 2.0, class_indexes: Sequence[int] | None = None
-    ) -> None:
+    def __init__(self, alpha: float = 0.25, gamma: float = 2.0) -> None:
         """Set the constants.
 
         Args:
             alpha: Factor of the whole.
             gamma: How much less a voxel counts that is nearly right; 0 leaves the cross-entropy.
-            class_indexes: Classes whose voxels count; all if None. The mean is over these.
         """
         super().__init__()
         self.alpha = alpha
         self.gamma = gamma
-        self.class_indexes = class_indexes
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        surprise = F.cross_entropy(
-            at_least_float32(logits), labels.long(), reduction="none"
-        )  # -log p, (B, X, Y, Z)
+        # -log p, (B, X, Y, Z)
+        surprise = F.cross_entropy(at_least_float32(logits), labels.long(), reduction="none")
         wrong = (-torch.expm1(-surprise)).clamp_min(EPSILON)  # 1 - p without cancellation
-        loss = self.alpha * wrong**self.gamma * surprise
-        if self.class_indexes is None:
-            return loss.mean() / logits.shape[1]
-        counted = torch.isin(labels, labels.new_tensor(list(self.class_indexes)))
-        return (loss * counted).mean() / len(self.class_indexes)
+        return (self.alpha * wrong**self.gamma * surprise).mean() / logits.shape[1]
 
 
 class DiceFocalLoss(nn.Module):

@@ -33,10 +33,10 @@ def build_volume_net(
             2 ** (levels - 1). `segresnet` doubles its width at each level and needs multiples of 8.
         dropout: Rate. `unet3d` takes one rate per level too; for `residual_unet3d_advanced` the second of its
             two rates is half of it (the report: .2 and .1); `residual_unet3d` has none.
-        optional_skip: As `ResidualUNet3D` has it; the other networks know no such choice.
-        norm: "own" is the network's; "batch", of MONAI's networks, normalises by means and deviations of
-            training.
-        deep_supervision: Of `dynunet` only: in training it answers (B, H, K, X, Y, Z), the finest of its H
+        optional_skip: See `ResidualUNet3D`; the other networks have no such choice.
+        norm: "own" keeps the network's; "batch", for MONAI's networks, normalises by the means and deviations
+            of training.
+        deep_supervision: For `dynunet` only: in training it answers (B, H, K, X, Y, Z), the finest of its H
             resolutions first, all enlarged to the size of the image.
 
     Raises:
@@ -47,7 +47,9 @@ def build_volume_net(
     if len(channels) < 2:
         raise ConfigError(f"{name} needs channels for two levels or more, got {list(channels)}")
     if norm not in ("own", "batch") or (norm == "batch" and name not in _NORMED):
-        raise ConfigError(f"norm={norm} is not of {name}; own is, and batch of {', '.join(_NORMED)}")
+        raise ConfigError(
+            f"{name} has no norm={norm}; set norm=own, or norm=batch with one of {', '.join(_NORMED)}"
+        )
     if name.startswith("residual_unet3d"):
         return _residual(name, in_channels, out_channels, channels, dropout, optional_skip)
     if not optional_skip:
@@ -63,9 +65,9 @@ def build_volume_net(
 
 
 def sees_its_window(net: nn.Module) -> bool:
-    """Whether what a network says of a voxel hangs on the window's size, not only on what lies around it.
+    """Whether a network's answer for a voxel depends on the window's size, not only on the voxels around it.
 
-    So it is where a norm takes its mean and deviation from the window.
+    It does where a norm takes its mean and deviation from the window.
     """
     return any(isinstance(part, nn.InstanceNorm3d | nn.GroupNorm) for part in net.modules())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from brainseg.data.audit import Findings
+from brainseg.data.audit import SliceAudit
 from brainseg.data.duplicates import Copy
 from brainseg.files.atomic import writing
 from brainseg.images.jpeg import read_slice
@@ -44,7 +44,7 @@ class Kind:
     total: int
 
 
-def write_audit(findings: Findings, folder: Path) -> Path:
+def write_audit(findings: SliceAudit, folder: Path) -> Path:
     """Write audit.json and audit.html; gives the path of the page."""
     with writing(folder / "audit.json") as temporary:
         temporary.write_text(json.dumps(findings.as_dict(), indent=1) + "\n", encoding="utf-8")
@@ -71,7 +71,7 @@ def write_audit(findings: Findings, folder: Path) -> Path:
     return page
 
 
-def summary(findings: Findings) -> list[str]:
+def summary(findings: SliceAudit) -> list[str]:
     """What was found, in one line each."""
     n = findings.numbers()
     parts = {file.part for file in findings.files}
@@ -91,7 +91,7 @@ def summary(findings: Findings) -> list[str]:
     return lines
 
 
-def _warnings(findings: Findings) -> list[str]:
+def _warnings(findings: SliceAudit) -> list[str]:
     """What the user should do before training."""
     n = findings.numbers()
     said = []
@@ -112,7 +112,7 @@ def _warnings(findings: Findings) -> list[str]:
     return said
 
 
-def _kinds(findings: Findings) -> list[Kind]:
+def _kinds(findings: SliceAudit) -> list[Kind]:
     def plain(kind: str) -> Callable[[Copy], bool]:
         return lambda copy: copy.kind == kind
 
@@ -139,7 +139,7 @@ def _kinds(findings: Findings) -> list[Kind]:
     return [kind for kind in made if kind.total]
 
 
-def _spread(findings: Findings, copies: Iterable[Copy]) -> list[Copy]:
+def _spread(findings: SliceAudit, copies: Iterable[Copy]) -> list[Copy]:
     """The least similar first, but one of every cluster before the second of any."""
     cluster = {place: number for number, places in enumerate(findings.clusters) for place in places}
     seen: dict[int, int] = {}
@@ -151,14 +151,14 @@ def _spread(findings: Findings, copies: Iterable[Copy]) -> list[Copy]:
     return [copy for *_, copy in sorted(turns, key=lambda turn: turn[:-1])]
 
 
-def _pair(findings: Findings, copy: Copy) -> Pair:
+def _pair(findings: SliceAudit, copy: Copy) -> Pair:
     about = "the same file" if copy.kind == "file" else "the same pixels"
     if copy.kind == "near":
         about = f"{copy.transform}; correlation {copy.correlation:.2f}"
     return Pair(_thumbnail(findings, copy.first), _thumbnail(findings, copy.second), about)
 
 
-def _thumbnail(findings: Findings, place: int) -> Thumbnail:
+def _thumbnail(findings: SliceAudit, place: int) -> Thumbnail:
     file = findings.files[place]
     source = inline_slice(read_slice(findings.root / file.name), side=SIDE)
     return Thumbnail(source, file.name, file.label, file.part)

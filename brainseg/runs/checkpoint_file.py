@@ -16,6 +16,7 @@ import torch
 from brainseg.config.errors import CheckpointError
 from brainseg.files.atomic import sha256, writing
 
+BEST, LAST = Path("checkpoints") / "best.ckpt", Path("checkpoints") / "last.ckpt"  # in a run's folder
 SUM = ".sha256"  # behind the name of the checkpoint
 _SUM_LINE = re.compile(r"([0-9a-fA-F]{64})(\s.*)?")  # of sha256sum, or of another tool that is like it
 
@@ -38,9 +39,7 @@ def _save(content: dict[str, Any], path: Path) -> None:
     try:
         with path.open("wb") as file:
             torch.save(content, file)
-    except (
-        RuntimeError
-    ) as error:  # PyTorch says "unexpected pos" of a full disk, after the system's own error
+    except RuntimeError as error:  # PyTorch's "unexpected pos" hides the system's error, a full disk
         if isinstance(error.__context__, OSError):
             raise error.__context__ from None
         raise

@@ -16,12 +16,17 @@ from brainseg.config.errors import UnreadableError, UserError
 from brainseg.files.plain import read_json, read_yaml
 
 CONFIG = Path(".hydra") / "config.yaml"  # in a run's folder
-SPLIT = "split.json"
+SPLIT = "split.json"  # the same
 # An innermost one: neither its key nor its default has another within.
 _REFERENCE = re.compile(r"\$\{(?:oc\.env:(BRAINSEG_DATA|BRAINSEG_CACHE),([^${}]*)|([A-Za-z_][\w.]*))\}")
 _MOST_STEPS, _LONGEST = 20, 4096  # of one value; ours need four steps and have 100 characters
 _MOST_NUMBER = 10**9  # whole numbers beyond it are no epochs, seeds or sizes
 _NOWHERE = object()
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """The folders of all runs at or below one, in order: those that have a config."""
+    return sorted(path.parent.parent for path in folder.glob(f"**/{CONFIG}"))
 
 
 def read_run_config(path: Path) -> dict[str, Any]:

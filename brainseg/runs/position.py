@@ -1,4 +1,4 @@
-"""Where in a training a checkpoint was written, said in a way that can be gone on from exactly.
+"""Where in a training a checkpoint was written, so that a run can go on from exactly there.
 
 Lightning counts epochs and batches in four steps (ready, started, processed, completed), which differ in
 each of its hooks. `settle` makes the counts in a checkpoint say one of three things: between two epochs,
@@ -39,7 +39,7 @@ def settle(loops: Mapping[str, Any], *, batches_of_epoch: float, validating: boo
     """Make the counts those of their position, in place.
 
     Args:
-        loops: Of a checkpoint that Lightning is about to write.
+        loops: The "loops" of a checkpoint that Lightning is about to write.
         batches_of_epoch: How many batches an epoch has.
         validating: Whether an epoch is being validated, which may be before its end where time is up.
     """

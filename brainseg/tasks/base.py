@@ -1,4 +1,4 @@
-"""What the trained models share: one constructor, one optimizer set-up, one checkpoint format."""
+"""What the trained models share: how they are built, trained, scored, logged and kept in checkpoints."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -6,18 +6,23 @@ from typing import Any, ClassVar
 import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
+from torchmetrics import Metric, MetricCollection
 
 from brainseg.config import ConfigError, as_section
 from brainseg.tasks.preview import Preview
 
 FORMAT = 1  # of checkpoint["brainseg"]; raise it when what predict.py reads from there changes
+Batch = tuple[torch.Tensor, torch.Tensor]  # inputs and their truth
 
 
 class TaskModule(pl.LightningModule):
-    """A network with its loss and optimizer, built from plain values only.
+    """A network with its loss, scores and optimizer, built from plain values only.
 
     Plain values (no objects, no DictConfig) keep the checkpoint readable with torch.load(weights_only=True)
     and make it complete: the class is rebuilt from it alone.
+
+    A task says its name, its section's class, its network (`make_net`), its scores (`make_scores`), how a
+    validation or test batch is scored (`score`) and shown (`previews`).
 
     Args:
         config: The task's section of the config, e.g. everything under `segmenter`.
@@ -30,7 +35,6 @@ class TaskModule(pl.LightningModule):
     task: ClassVar[str]
     schema: ClassVar[type]
     preview_classes: ClassVar[tuple[str, ...]] = ()  # of the masks in previews, background first
-    net: torch.nn.Module
 
     def __init__(
         self,
@@ -43,42 +47,66 @@ class TaskModule(pl.LightningModule):
         self.save_hyperparameters(logger=False)
         self.config: Any = as_section(self.schema, config)
         self.loss = instantiate(loss)
+        self.net = self.make_net()
+        self.scores = torch.nn.ModuleDict({part: self.make_scores() for part in ("val", "test")})
         self.provenance: dict[str, Any] = {}
         self.fitted: dict[str, Any] = {}  # plain values found on the validation part after its last epoch
         self._loss_sum: torch.Tensor | float = 0.0  # of the epoch so far, over its samples
         self._samples = 0
         self._scheduled_steps: int | None = None  # of a schedule that goes on, for the whole training
 
-    def initialise(self) -> None:
-        """Give a fresh run its starting weights. Building or loading a module never downloads."""
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the training found out about its data: label convention, number of subjects and the like."""
+        facts: dict[str, Any] = self.provenance.get("facts", {})
+        return facts
 
-    def previews(self, batch: Any) -> list[Preview]:
+    def make_net(self) -> torch.nn.Module:
+        """The untrained network that `config` describes."""
+        raise NotImplementedError
+
+    def make_scores(self) -> Metric | MetricCollection:
+        """What a part is scored by; it computes a value for each name, "dice/brain" for instance."""
+        raise NotImplementedError
+
+    def score(self, batch: Batch, part: str) -> None:
+        """Log the loss of a batch, and count it in `scores[part]`; part is val or test."""
+        raise NotImplementedError
+
+    def previews(self, batch: Batch) -> list[Preview]:
         """Pictures of what the network makes of a validation batch."""
         raise NotImplementedError
+
+    def initialise(self) -> None:
+        """Give a fresh run its starting weights. Building or loading a module never downloads."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = self.net(x)
         return logits
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        # Dropout then draws the same numbers in a resumed run as in one that was never stopped.
+        # So dropout draws the same numbers in a resumed run as in one that was never stopped.
         seed = self.provenance.get("seed", 0)
         torch.manual_seed(hash((seed, self.current_epoch, batch_idx, self.global_rank)))
 
-    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
-        x, target = batch
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        loss = self.training_loss(*batch)
+        self.count_training_loss(loss, len(batch[0]))
+        return loss
+
+    def training_loss(self, x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """The mean loss of a batch."""
         loss: torch.Tensor = self.loss(self(x), target)
-        self.count_training_loss(loss, len(x))
         return loss
 
     def count_training_loss(self, loss: torch.Tensor, n: int) -> None:
-        """Count a batch of n samples towards the epoch's mean; a run that goes on within it keeps that."""
+        """Count a batch of n samples towards the epoch's mean; a run resumed within an epoch keeps it."""
         self._loss_sum = self._loss_sum + loss.detach().float() * n
         self._samples += n
 
     def on_train_start(self) -> None:
         if type(self).fit_to_validation is not TaskModule.fit_to_validation:
-            self.fitted = {}  # of the weights that a run goes on from, and of none that come
+            self.fitted = {}  # those of the weights that a run goes on from do not fit the new ones
 
     def on_train_epoch_start(self) -> None:
         self._loss_sum, self._samples = 0.0, 0
@@ -86,8 +114,48 @@ class TaskModule(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         self.log("train/loss", self._loss_sum / max(self._samples, 1), prog_bar=True, sync_dist=True)
 
+    def on_validation_epoch_start(self) -> None:
+        self.start_scoring("val")
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self.score(batch, "val")
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_scores("val")
+
+    def on_test_epoch_start(self) -> None:
+        self.start_scoring("test")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self.score(batch, "test")
+
+    def on_test_epoch_end(self) -> None:
+        self.log_scores("test")
+
+    def start_scoring(self, part: str) -> None:
+        """Forget what was counted of a part before."""
+        self._scores_of(part).reset()
+
+    def log_loss(self, part: str, logits: torch.Tensor, target: torch.Tensor) -> None:
+        """Log the mean loss of some samples; the epoch's mean counts each sample once."""
+        if self.loss is not None:
+            loss = self.loss(logits, target)
+            self.log(f"{part}/loss", loss, batch_size=len(logits), sync_dist=True)
+
+    def log_scores(self, part: str) -> None:
+        """Log all scores of the epoch."""
+        for name, score in self._scores_of(part).compute().items():
+            self.log(f"{part}/{name}", score, sync_dist=True)  # the same in every process already
+
+    def _scores_of(self, part: str) -> Any:  # nn.ModuleDict's type knows only modules
+        return self.scores[part]
+
     def fit_to_validation(self, batches: Iterable[Any]) -> dict[str, Any]:
-        """Plain values for `fitted` that the finished model finds on its validation part; none by default."""
+        """Plain values for `fitted` that the finished model finds on its validation part; none by default.
+
+        Args:
+            batches: Of the validation part.
+        """
         return {}
 
     def configure_optimizers(self) -> Any:
@@ -113,8 +181,8 @@ class TaskModule(pl.LightningModule):
         if self._scheduled_steps not in (None, steps):
             raise ConfigError(
                 f"{self.task}.scheduler={self.config.scheduler} was laid out for {self._scheduled_steps} "
-                f"steps and this training has {steps}; give the trainer.devices, num_nodes, max_epochs, "
-                "limit_train_batches and accumulate_grad_batches of before"
+                f"steps, but this training has {steps}; set trainer.devices, num_nodes, max_epochs, "
+                "limit_train_batches and accumulate_grad_batches as they were before"
             )
         return steps
 

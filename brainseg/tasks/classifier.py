@@ -2,7 +2,6 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from brainseg.config import ClassifierConfig
 from brainseg.inference import calibrated, fit_temperature
 from brainseg.nets import SliceClassifier, load_imagenet
 from brainseg.preprocess.slices import network_input
-from brainseg.tasks.base import TaskModule
+from brainseg.tasks.base import Batch, TaskModule
 from brainseg.tasks.preview import Preview
 
 log = logging.getLogger("brainseg")
@@ -28,18 +27,10 @@ class Classifier(TaskModule):
     config: ClassifierConfig
     net: SliceClassifier
 
-    def __init__(
-        self,
-        config: dict[str, Any],
-        loss: dict[str, Any] | None = None,
-        optimizer: dict[str, Any] | None = None,
-        scheduler: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(config, loss, optimizer, scheduler)
-        n = len(self.config.classes)
+    def make_net(self) -> SliceClassifier:
         net = SliceClassifier(
             self.config.backbone,
-            n,
+            len(self.config.classes),
             str(self.config.head),
             self.config.dropout,
             head_init=str(self.config.head_init),
@@ -47,14 +38,15 @@ class Classifier(TaskModule):
             batch_norm_eps=self.config.batch_norm_eps,
             batch_norm_momentum=self.config.batch_norm_momentum,
         )
-        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def make_scores(self) -> MetricCollection:
+        n = len(self.config.classes)
         scores: dict[str, Metric | MetricCollection] = {
             "accuracy": MulticlassAccuracy(n, average="micro"),
             "f1_macro": MulticlassF1Score(n, average="macro"),
         }
-        self.val_scores = MetricCollection(scores, prefix="val/")
-        self.test_scores = self.val_scores.clone(prefix="test/")
-        self.scored: list[tuple[torch.Tensor, torch.Tensor]] = []  # logits and truth of the last part scored
+        return MetricCollection(scores)
 
     def initialise(self) -> None:
         if self.config.pretrained:
@@ -66,30 +58,22 @@ class Classifier(TaskModule):
         """Logits are divided by it; 1 before a validation part has been seen."""
         return float(self.fitted.get("temperature", 1.0))
 
-    def on_validation_epoch_start(self) -> None:
-        self.scored = []
+    def start_scoring(self, part: str) -> None:
+        super().start_scoring(part)
+        self.scored: list[Batch] = []  # logits and truth of the part, batch by batch
 
-    def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:
+    def score(self, batch: Batch, part: str) -> None:
         x, target = batch
         logits = self(x)
-        self.log("val/loss", self.loss(logits, target), batch_size=len(x), sync_dist=True)
-        self.val_scores.update(logits, target)
-        self.log_dict(self.val_scores, prog_bar=True, batch_size=len(x))
+        if part == "val":
+            self.log_loss(part, logits, target)
+        self._scores_of(part).update(logits, target)
         self.scored.append((logits.float().cpu(), target.cpu()))
 
     def on_validation_epoch_end(self) -> None:
+        super().on_validation_epoch_end()
         if self.trainer.state.fn == "fit":  # the part is whole in every process, so they all find the same
             self.fitted["temperature"] = fit_temperature(*self.scored_part())
-
-    def on_test_epoch_start(self) -> None:
-        self.scored = []
-
-    def test_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:
-        x, target = batch
-        logits = self(x)
-        self.test_scores.update(logits, target)
-        self.log_dict(self.test_scores, batch_size=len(x))
-        self.scored.append((logits.float().cpu(), target.cpu()))
 
     def scored_part(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Logits (N, K) and class indices (N,) of the part validated or tested last, in its order."""
@@ -103,7 +87,7 @@ class Classifier(TaskModule):
         return calibrated(self(x).float().cpu().numpy(), self.temperature)
 
     @torch.no_grad()
-    def previews(self, batch: tuple[torch.Tensor, torch.Tensor]) -> list[Preview]:
+    def previews(self, batch: Batch) -> list[Preview]:
         x, target = batch
         probabilities = self(x).float().softmax(1).cpu()
         pictures = []

@@ -92,9 +92,8 @@ def _difference(one: Segmenter, other: Segmenter) -> str:
     for name in SHARED:
         if getattr(one.config, name) != getattr(other.config, name):
             return name
-    facts = [model.provenance.get("facts", {}) for model in (one, other)]
     for name in ("label_convention", "landmarks"):
-        if facts[0].get(name) != facts[1].get(name):
+        if one.facts.get(name) != other.facts.get(name):
             return name.replace("_", " ")
     return ""
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -11,13 +12,11 @@ from brainseg.config.choices import Flips, SegmenterOutput
 from brainseg.images.labels import CLASSES, REGIONS
 from brainseg.inference import Windows, classes_of_regions, likeliest, region_probabilities
 from brainseg.losses import deeply_supervised
-from brainseg.metrics import RegionDice
 from brainseg.tasks import volumes
-from brainseg.tasks.base import TaskModule
+from brainseg.tasks.base import Batch, TaskModule
 from brainseg.tasks.preview import Preview
 from brainseg.tasks.validation import fit_segmenter
 
-Batch = tuple[torch.Tensor, torch.Tensor]
 # The axes of (C, X, Y, Z) that each mirror image is turned along.
 MIRRORED: dict[Flips, list[tuple[int, ...]]] = {
     Flips.none: [()],
@@ -51,25 +50,27 @@ class Segmenter(TaskModule):
     preview_classes = CLASSES
     config: SegmenterConfig
 
-    def __init__(
-        self,
-        config: dict[str, Any],
-        loss: dict[str, Any] | None = None,
-        optimizer: dict[str, Any] | None = None,
-        scheduler: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(config, loss, optimizer, scheduler)
-        self.has_regions = self.config.output is SegmenterOutput.regions
-        self.subsets = self.config.trained_subsets()
+    @property
+    def has_regions(self) -> bool:
+        return self.config.output is SegmenterOutput.regions
+
+    @cached_property
+    def subsets(self) -> list[list[str]]:
+        """The subsets of its sequences that the model is trained for, beside all of them."""
+        return self.config.trained_subsets()
+
+    def make_net(self) -> torch.nn.Module:
         modalities = len(self.config.preprocess.modalities)
-        self.net = volumes.volume_net(
+        return volumes.volume_net(
             self.config,
             in_channels=2 * modalities if self.subsets else modalities,
             out_channels=len(REGIONS) if self.has_regions else len(CLASSES),
             norm=str(self.config.norm),
             deep_supervision=self.config.deep_supervision,
         )
-        self.dice = torch.nn.ModuleDict({part: RegionDice() for part in ("val", "test")})
+
+    def make_scores(self) -> volumes.RegionDices:
+        return volumes.RegionDices()
 
     def forward(self, x: torch.Tensor, there: torch.Tensor | None = None) -> torch.Tensor:
         """Logits of patches; `there` (B, C) says which sequences may be seen, None all of them."""
@@ -79,14 +80,11 @@ class Segmenter(TaskModule):
             x = torch.cat([x * planes, planes.expand(x.shape)], dim=1)
         return super().forward(x)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        x, target = batch
-        logits = self(x, self._drawn(len(x)))
+    def training_loss(self, x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        logits = self(x, self._random_sequences(len(x)))
         if self.config.deep_supervision:
-            loss = deeply_supervised(self.loss, logits, target)
-        else:
-            loss = self.loss(logits, target)
-        self.count_training_loss(loss, len(x))
+            return deeply_supervised(self.loss, logits, target)
+        loss: torch.Tensor = self.loss(logits, target)
         return loss
 
     def logits(
@@ -102,7 +100,7 @@ class Segmenter(TaskModule):
             sequences: Those that are there, one of the trained subsets; None: all.
             windows: How they are laid over the scan.
         """
-        there = None if sequences is None else self._there(sequences)
+        there = None if sequences is None else self._presence(sequences)
         return volumes.whole_volume(
             self,
             image_CXYZ,
@@ -144,22 +142,13 @@ class Segmenter(TaskModule):
         moved = ([part.to(self.device) for part in batch] for batch in batches)
         return fit_segmenter(self, (case for batch in moved for case in zip(*batch, strict=True)))
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        volumes.count_scores(self, batch, "val")
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        volumes.count_scores(self, batch, "test")
-
-    def on_validation_epoch_end(self) -> None:
-        volumes.log_scores(self, "val")
-
-    def on_test_epoch_end(self) -> None:
-        volumes.log_scores(self, "test")
+    def score(self, batch: Batch, part: str) -> None:
+        volumes.score_scans(self, batch, part)
 
     def previews(self, batch: Batch) -> list[Preview]:
         return volumes.previews(self, batch)
 
-    def _drawn(self, n: int) -> torch.Tensor | None:
+    def _random_sequences(self, n: int) -> torch.Tensor | None:
         """Which sequences each of n training patches may show, (n, C): all, or one of the subsets."""
         if not self.subsets:
             return None
@@ -167,9 +156,9 @@ class Segmenter(TaskModule):
         chosen = torch.randint(len(self.subsets), (n,)).tolist()
         part = (torch.rand(n) < self.config.subset_share).tolist()
         rows = [self.subsets[k] if small else every for k, small in zip(chosen, part, strict=True)]
-        return torch.cat([self._there(row) for row in rows])
+        return torch.cat([self._presence(row) for row in rows])
 
-    def _there(self, sequences: Sequence[str]) -> torch.Tensor:
+    def _presence(self, sequences: Sequence[str]) -> torch.Tensor:
         """(1, C): 1 for each sequence that is there."""
         every = self.config.preprocess.modalities
         return torch.tensor([[float(name in sequences) for name in every]], device=self.device)

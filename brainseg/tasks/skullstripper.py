@@ -1,17 +1,12 @@
 """The skull stripper: one logit per voxel of one sequence, brain or not."""
 
-from typing import Any
-
 import torch
 
 from brainseg.config import SkullStripperConfig
 from brainseg.inference import Windows
-from brainseg.metrics import RegionDice
 from brainseg.tasks import volumes
-from brainseg.tasks.base import TaskModule
+from brainseg.tasks.base import Batch, TaskModule
 from brainseg.tasks.preview import Preview
-
-Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 class SkullStripper(TaskModule):
@@ -22,16 +17,11 @@ class SkullStripper(TaskModule):
     preview_classes = ("background", "brain")
     config: SkullStripperConfig
 
-    def __init__(
-        self,
-        config: dict[str, Any],
-        loss: dict[str, Any] | None = None,
-        optimizer: dict[str, Any] | None = None,
-        scheduler: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(config, loss, optimizer, scheduler)
-        self.net = volumes.volume_net(self.config, 1, 1, optional_skip=self.config.optional_skip)
-        self.dice = torch.nn.ModuleDict({part: RegionDice({"brain": (1,)}) for part in ("val", "test")})
+    def make_net(self) -> torch.nn.Module:
+        return volumes.volume_net(self.config, 1, 1, optional_skip=self.config.optional_skip)
+
+    def make_scores(self) -> volumes.RegionDices:
+        return volumes.RegionDices({"brain": (1,)})
 
     def logits(self, image_CXYZ: torch.Tensor, windows: Windows = volumes.VALIDATION) -> torch.Tensor:
         """Logits (1, X, Y, Z) of a whole prepared scan."""
@@ -41,17 +31,8 @@ class SkullStripper(TaskModule):
         """1 in the brain, (X, Y, Z)."""
         return (logits_KXYZ[0] > 0).long()
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        volumes.count_scores(self, batch, "val")
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        volumes.count_scores(self, batch, "test")
-
-    def on_validation_epoch_end(self) -> None:
-        volumes.log_scores(self, "val")
-
-    def on_test_epoch_end(self) -> None:
-        volumes.log_scores(self, "test")
+    def score(self, batch: Batch, part: str) -> None:
+        volumes.score_scans(self, batch, part)
 
     def previews(self, batch: Batch) -> list[Preview]:
         return volumes.previews(self, batch)

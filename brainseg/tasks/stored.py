@@ -1,6 +1,6 @@
-"""What a checkpoint holds, looked at before it is believed: anyone may have written it.
+"""Checks of a checkpoint's content before it is used: anyone may have written the file.
 
-Each function gives what is wrong, in words that follow "which"; None if nothing is.
+Each function returns what is wrong, in words that follow "which", or None.
 """
 
 import math
@@ -21,7 +21,7 @@ _RULE = {"least_part_ml": (int, float), "fill": (bool,), "least_enhancing_ml": (
 
 
 def structure_fault(stored: Mapping[str, Any]) -> str | None:
-    """Of the whole content: whether its parts are there, and plain values within limits."""
+    """What is wrong with the whole content: a part is missing, or is no plain values within limits."""
     about, settings = stored["brainseg"], stored.get("hyper_parameters")
     if not isinstance(settings, dict) or not isinstance(settings.get("config"), dict):
         return "has no 'hyper_parameters' with the task's 'config'"
@@ -40,7 +40,7 @@ def structure_fault(stored: Mapping[str, Any]) -> str | None:
 
 
 def record_fault(run: Mapping[str, Any]) -> str | None:
-    """Of the record of its training, and of those of the runs that it started from."""
+    """What is wrong with the record of its training, or of a run that it started from."""
     facts, data, before = run.get("facts", {}), run.get("data", {}), run.get("started_from")
     if not isinstance(facts, dict) or not isinstance(data, dict) or not isinstance(before, dict | None):
         return "has a record of its training without named facts and data"
@@ -57,21 +57,18 @@ def record_fault(run: Mapping[str, Any]) -> str | None:
 
 
 def fitted_fault(task: str, fitted: Mapping[str, Any]) -> str | None:
-    """Of what its validation part said; nothing at all is no fault."""
+    """What is wrong with the values that were found on the validation part; none at all is no fault."""
     if not fitted or task == "skullstripper":
         return None
-    if task == "classifier":
-        fine = _is_positive(fitted.get("temperature", 1.0))
-        return (
-            None
-            if fine
-            else f"has the temperature {_short(fitted['temperature'])}, which is no number above 0"
-        )
-    return _segmenter_fault(fitted)
+    if task == "segmenter":
+        return _segmenter_fault(fitted)
+    if not _is_positive(fitted.get("temperature", 1.0)):
+        return f"has the temperature {_short(fitted['temperature'])}, which is no number above 0"
+    return None
 
 
 def weights_fault(stored: Mapping[str, Any], wanted: Mapping[str, torch.Tensor]) -> str | None:
-    """Of the network's weights, beside those of the network that its config describes.
+    """What is wrong with the network's weights, beside those of the network that its config describes.
 
     Shapes come first: a tensor that says it is large needs no memory until something is done with it.
     """
@@ -95,7 +92,7 @@ def _plain_fault(value: Any, most: int) -> str | None:
 
 
 def _strange(value: Any) -> Iterator[str]:
-    """What is no plain value; the recursion ends, as `excess_of` has counted the levels."""
+    """All that is no plain value; the recursion ends, as `excess_of` has counted the levels."""
     if isinstance(value, dict):
         yield from (f"the name {_short(name)} is no text" for name in value if not isinstance(name, str))
         value = list(value.values())

@@ -1,6 +1,6 @@
-"""What a trained segmenter is told by its validation scans: how sure it may be, and how to clean its answer.
+"""What a trained segmenter learns from validation scans: its temperatures, and how to clean label maps.
 
-All of it is plain values that travel in the checkpoint, under "fitted".
+All of it is plain values that the checkpoint keeps under "fitted".
 """
 
 import itertools
@@ -57,7 +57,10 @@ def fit_segmenter(model: Any, cases: Iterable[Case]) -> dict[str, Any]:
     if not n:
         return {}
     if spacing_mm is None:
-        log.warning("no cleaning was chosen: it counts in ml, and preprocess.spacing_mm is null")
+        log.warning(
+            "No cleaning rule was chosen: the rules count in ml, and preprocess.spacing_mm is null. Set it, "
+            "for instance to [1,1,1]."
+        )
     return {
         "validation_scans": n,
         **_calibration(voxels),
@@ -70,8 +73,9 @@ def fit_segmenter(model: Any, cases: Iterable[Case]) -> dict[str, Any]:
 def best_rule(scores: Mapping[Cleaning, Sequence[float]]) -> Cleaning:
     """The rule with the highest mean score of those that help; of equal ones the first.
 
-    A rule helps whose mean gain over doing nothing exceeds the gain's standard error: a single scan, or one
-    that wins what another loses, is no reason to change predictions. Without such a rule, do nothing.
+    A rule helps if its mean gain over doing nothing exceeds the standard error of that gain. So a single
+    scan, or a gain on one scan that another scan loses, changes no prediction. Without such a rule, do
+    nothing.
     """
     nothing = Cleaning()
     gains = {rule: np.subtract(own, scores[nothing]) for rule, own in scores.items()}

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from brainseg.config.choices import Blend
 from brainseg.inference import Windows, predict_one, predict_windows, widths_of_one
+from brainseg.metrics import RegionDice
 from brainseg.nets import build_volume_net, sees_its_window
-from brainseg.tasks.base import TaskModule
+from brainseg.tasks.base import Batch, TaskModule
 from brainseg.tasks.preview import Preview, cut
 
 # The windows of a training's validation scans. They have a part in which epoch is the best, so they are no
@@ -53,25 +54,23 @@ def whole_volume(
     return predict_windows(image_CXYZ, config.patch, windows, predict=answer)
 
 
-def count_scores(module: Any, batch: tuple[torch.Tensor, torch.Tensor], part: str) -> None:
-    """Predict the whole scans of a batch, log their loss and count their Dice in `module.dice[part]`."""
+class RegionDices(RegionDice):
+    """The mean Dice of each region, and "dice/mean" over the regions."""
+
+    def compute(self) -> dict[str, torch.Tensor]:
+        scores = super().compute()
+        return scores | {"dice/mean": torch.stack(list(scores.values())).mean()}
+
+
+def score_scans(module: Any, batch: Batch, part: str) -> None:
+    """Predict the whole scans of a batch, log their loss and count their Dice in `module.scores[part]`."""
     for image, truth in zip(*batch, strict=True):
         logits = module.logits(image)
-        if module.loss is not None:
-            module.log(f"{part}/loss", module.loss(logits[None], truth[None]), batch_size=1, sync_dist=True)
-        module.dice[part].update(truth[None], module.classes_of(logits)[None])
+        module.log_loss(part, logits[None], truth[None])
+        module.scores[part].update(truth[None], module.classes_of(logits)[None])
 
 
-def log_scores(module: Any, part: str) -> None:
-    """Log the mean Dice of the epoch's cases, for each region and over all of them."""
-    scores = module.dice[part].compute()
-    for name, score in scores.items():
-        module.log(f"{part}/{name}", score, sync_dist=True)  # the same in every process already
-    module.log(f"{part}/dice/mean", torch.stack(list(scores.values())).mean(), sync_dist=True)
-    module.dice[part].reset()
-
-
-def previews(module: Any, batch: tuple[torch.Tensor, torch.Tensor]) -> list[Preview]:
+def previews(module: Any, batch: Batch) -> list[Preview]:
     """Each scan of a batch with its truth and the network's guess."""
     return [
         preview_of(image, truth, module.classes_of(module.logits(image)))

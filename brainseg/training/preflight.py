@@ -3,10 +3,10 @@
 import json
 from functools import lru_cache
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from brainseg.config import chosen, plain
-from brainseg.data import data_of
+from brainseg.data import composed_data
 from brainseg.tasks import TASKS
 
 
@@ -18,7 +18,7 @@ def preflight(cfg: DictConfig) -> None:
         DataError: data.root is not there, or has too few subjects.
     """
     _build(cfg.task, json.dumps([plain(cfg[cfg.task]), chosen(cfg, "loss")]))
-    data_of(plain(cfg.data), OmegaConf.to_object(cfg[cfg.task])).check_split()
+    composed_data(cfg).check_split()
 
 
 @lru_cache

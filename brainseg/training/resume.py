@@ -20,11 +20,12 @@ from brainseg.config.arguments import PATHS, quoted
 from brainseg.config.errors import CheckpointError, DataError
 from brainseg.data.splits import Split
 from brainseg.files.atomic import writing
-from brainseg.files.plain import read_json, read_yaml
+from brainseg.files.plain import read_yaml
+from brainseg.runs.checkpoint_file import LAST
+from brainseg.runs.config import SPLIT, read_split
 from brainseg.runs.overrides import OVERRIDES, read_overrides, refuse_unsafe
 from brainseg.runs.position import Position, position_in
 
-LAST = Path("checkpoints") / "last.ckpt"
 # What may differ in a run that goes on: nothing learnt depends on it, or it is seen to elsewhere.
 _FREE = {
     *("name", "start_from", "data.root", "data.workers", "data.cache", "data.skip_bad"),
@@ -226,10 +227,10 @@ def _differing(theirs: Mapping[str, Any], ours: Mapping[str, Any], within: str =
 def _changes(checkpoint: Path, split: Split) -> str:
     """What is other than in the run's split.json, where that can be read."""
     try:
-        before = read_json(checkpoint.parent.parent / "split.json")
-        known = {name for part in before.values() for name in part}
-    except (OSError, DataError, TypeError):
+        before = read_split(checkpoint.parent.parent / SPLIT)
+    except (OSError, DataError):
         return ""
+    known = {name for part in before.values() for name in part}
     now = {name for part in split.as_dict().values() for name in part}
     said = [
         f"{len(names)} {what} ({', '.join(sorted(names)[:3])})"

@@ -24,6 +24,8 @@ from brainseg.checkpoint import begin_with, load_model, store_fitted
 from brainseg.config import ConfigError, chosen, plain, record
 from brainseg.data import data_of
 from brainseg.files.atomic import sweep_files, writing
+from brainseg.runs.checkpoint_file import LAST
+from brainseg.runs.config import SPLIT
 from brainseg.runs.lock import only_training_in
 from brainseg.system.device import best_device, precision_for
 from brainseg.system.terminal import say
@@ -51,8 +53,7 @@ def train(cfg: DictConfig) -> float:
 
 def _refuse_to_replace(cfg: DictConfig, run: Path) -> None:
     """A new run replaces the checkpoints of an earlier one in its folder only where it is told to."""
-    last = run / "checkpoints" / "last.ckpt"
-    if cfg.resume is None and not cfg.overwrite and last.is_file():
+    if cfg.resume is None and not cfg.overwrite and (run / LAST).is_file():
         raise ConfigError(
             f"{run} holds a run already; go on with it by resume={run}, replace it by overwrite=true, or "
             "give another hydra.run.dir"
@@ -216,5 +217,5 @@ def _prepare_folder(run: Path, data: Any) -> None:
     """Remove what a killed process left half-written in the folder, and write which subject is where."""
     for folder in (run, *(path for path in run.glob("*") if path.is_dir())):
         sweep_files(folder)
-    with writing(run / "split.json") as temporary:
+    with writing(run / SPLIT) as temporary:
         temporary.write_text(json.dumps(data.split.as_dict(), indent=1) + "\n")

@@ -5,7 +5,7 @@ from scipy import ndimage
 from brainseg.augment import VolumeAugment
 from brainseg.augment.geometry import _spline_weights, random_bend
 from brainseg.augment.motion import random_motion
-from brainseg.augment.volumes import turned_crop
+from brainseg.augment.patches import turned_crop
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -4,18 +4,14 @@ from scipy import ndimage
 
 from brainseg.augment import VolumeAugment
 from brainseg.augment.geometry import random_turn
-from brainseg.augment.volumes import (
-    BLOCK,
-    crop,
+from brainseg.augment.intensities import (
     random_bias_field,
     random_brightness,
     random_contrast,
-    random_flip,
     random_gamma,
     random_noise,
-    random_start,
-    turned_crop,
 )
+from brainseg.augment.patches import BLOCK, crop, random_flip, random_start, turned_crop
 
 INTENSITIES = [random_bias_field, random_gamma, random_contrast, random_brightness, random_noise]
 EVERYTHING = VolumeAugment((8, 10, 6), 0.5, affine=0.5, flip=0.5, intensity=0.5)

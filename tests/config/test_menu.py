@@ -37,7 +37,7 @@ def test_every_loss_is_a_finite_number_with_a_gradient(composed, family, name):
 
 
 def test_every_network_that_can_be_chosen_can_be_built():
-    from brainseg.nets import VOLUME_NETS
+    from brainseg.nets.menu import VOLUME_NETS
 
     assert {choice.name for choice in choices.VolumeNet} == set(VOLUME_NETS)
 

@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hydra.utils import instantiate
 
+from brainseg.data import composed_data
 from brainseg.phantom import write_cohort
 
 
@@ -39,7 +39,7 @@ def module(composed):
 
     def _module(root: Path, *overrides: str):
         about = [f"data.root={root}", "data.workers=0", "data.val_share=0.25"]
-        return instantiate(composed(*about, *overrides).data, _convert_="object")
+        return composed_data(composed(*about, *overrides))
 
     return _module
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from hydra.utils import instantiate
 
 from brainseg.config.errors import ConfigError
+from brainseg.data import composed_data
 
 SMALL = [
     "experiment=skullstripper_anycontrast",
@@ -18,7 +18,7 @@ SMALL = [
 
 @pytest.fixture
 def heads(composed):
-    data = instantiate(composed(*SMALL).data, _convert_="object")
+    data = composed_data(composed(*SMALL))
     data.prepare_data()
     data.setup("fit")
     return data
@@ -54,5 +54,5 @@ def test_heads_that_validate_are_other_ones_and_never_change(heads):
 def test_what_it_cannot_do_is_refused(composed, overrides, said):
     base = [] if "data=heads" in overrides else SMALL
     with pytest.raises(Exception, match=said) as caught:
-        instantiate(composed(*base, *overrides).data, _convert_="object")
+        composed_data(composed(*base, *overrides))
     assert isinstance(caught.value, ConfigError) or isinstance(caught.value.__cause__, ConfigError)

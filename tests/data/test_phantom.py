@@ -2,15 +2,15 @@
 
 import pytest
 import torch
-from hydra.utils import instantiate
 
 from brainseg.config import ConfigError
+from brainseg.data import composed_data
 from brainseg.images.nifti import read
 
 
 def prepared(composed, *overrides):
     cfg = composed("data=phantom", "data.subjects=4", "data.spacing_mm=6", "data.workers=0", *overrides)
-    data = instantiate(cfg.data, _convert_="object")
+    data = composed_data(cfg)
     data.prepare_data()
     return data
 
@@ -34,7 +34,7 @@ def test_a_segmenter_with_a_margin_learns_on_heads_cut_as_far_out(composed):
 
 def test_every_setting_that_changes_the_heads_has_a_folder_of_its_own(composed):
     def folder(*overrides):
-        return instantiate(composed("data=phantom", *overrides).data, _convert_="object").folder
+        return composed_data(composed("data=phantom", *overrides)).folder
 
     stripped = ["classifier.preprocess.stripped=true"]
     folders = [

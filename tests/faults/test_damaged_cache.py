@@ -163,14 +163,14 @@ def test_a_read_only_cache_serves_what_it_holds_and_says_once_that_it_cannot_rem
 @pytest.fixture
 def segmenter(composed, tmp_path):
     """A data module of four BraTS phantoms, which would leave bad scans out."""
-    from hydra.utils import instantiate
+    from brainseg.data import composed_data
 
     write_cohort(tmp_path / "brats", layout="brats", subjects=4, seed=1, spacing_mm=8.0)
     cfg = composed(
         "model=segmenter", f"data.root={tmp_path}/brats", "data.workers=0", "data.skip_bad=true",
         "segmenter.preprocess.spacing_mm=[8,8,8]",
     )  # fmt: skip
-    return instantiate(cfg.data, _convert_="object")
+    return composed_data(cfg)
 
 
 def test_a_full_disk_in_the_middle_of_preparing_is_no_bad_scan_even_where_bad_scans_may_be_left_out(
@@ -216,14 +216,12 @@ def test_scans_of_a_damaged_cache_are_prepared_as_they_were(segmenter):
 
 def test_a_slice_that_could_not_be_read_for_a_while_is_not_left_out_for_ever(composed, tmp_path, monkeypatch):
     """Nothing that the cache keeps says that a slice is bad when it can be read."""
-    from hydra.utils import instantiate
-
     from brainseg.config.errors import ImageError
-    from brainseg.data import kaggle
+    from brainseg.data import composed_data, kaggle
 
     write_cohort(tmp_path / "set", layout="kaggle", subjects=4, seed=1, spacing_mm=8.0, slices_per_subject=3)
     about = ["data=kaggle", "data.split=random", "data.skip_bad=true", "classifier.preprocess.size=32"]
-    data = instantiate(composed(*about, f"data.root={tmp_path}/set").data, _convert_="object")
+    data = composed_data(composed(*about, f"data.root={tmp_path}/set"))
     read = kaggle.read_slice
 
     def fail_for_one(path):

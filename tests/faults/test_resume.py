@@ -112,7 +112,7 @@ def test_a_schedule_without_an_end_goes_on_for_more_epochs(runs, straight, diffe
 def test_other_steps_than_the_schedule_was_laid_out_for_are_refused(runs):
     runs.train("fewer", "trainer.max_epochs=1")
     resume = f"resume={runs.last('fewer')}"
-    with pytest.raises(ConfigError, match=r"one_cycle was laid out for 18 steps and this training has 30"):
+    with pytest.raises(ConfigError, match=r"one_cycle was laid out for 18 steps, but this training has 30"):
         runs.train("fewer", resume, "trainer.max_epochs=5")
 
 

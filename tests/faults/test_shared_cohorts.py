@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hydra.utils import instantiate
 
 from brainseg.config.errors import DataError, ImageError, StorageError
+from brainseg.data import composed_data
 from brainseg.files.atomic import host
 from brainseg.phantom import cohort as cohorts
 from brainseg.phantom import is_whole, keep_cohort, write_cohort
@@ -39,7 +39,7 @@ def root(kept, tmp_path):
 def data(composed):
     """The data module of a segmenter on two phantoms."""
     cohort = ["data=phantom", "data.subjects=2", "data.spacing_mm=8", "data.test_share=0"]
-    return instantiate(composed("model=segmenter", *cohort).data, _convert_="object")
+    return composed_data(composed("model=segmenter", *cohort))
 
 
 def shown(root: Path) -> dict[str, bytes]:

@@ -4,10 +4,9 @@ import shutil
 from collections import namedtuple
 
 import pytest
-from hydra.utils import instantiate
 
 from brainseg.config.errors import ConfigError
-from brainseg.data import shared_memory
+from brainseg.data import composed_data, shared_memory
 
 MB = 10**6
 Usage = namedtuple("Usage", "total used free")
@@ -103,7 +102,7 @@ MODULES = {"segmenter": "volumes", "classifier": "kaggle", "skullstripper": "hea
 
 @pytest.mark.parametrize("task", MODELS)
 def test_what_a_batch_needs_is_known_without_making_one(composed, room, monkeypatch, task):
-    data = instantiate(composed(f"model={task}", *MODELS[task]).data, _convert_="object")
+    data = composed_data(composed(f"model={task}", *MODELS[task]))
     data.prepare_data()
     data.setup("fit")
     data = getattr(data, "inner", data)
@@ -120,7 +119,7 @@ def test_what_a_batch_needs_is_known_without_making_one(composed, room, monkeypa
 
 
 def test_a_training_is_refused_before_its_first_batch(composed, room):
-    data = instantiate(composed("model=segmenter", *MODELS["segmenter"]).data, _convert_="object")
+    data = composed_data(composed("model=segmenter", *MODELS["segmenter"]))
     data.prepare_data()
     data.setup("fit")
     room(0)

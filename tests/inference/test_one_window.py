@@ -3,7 +3,7 @@ import torch
 
 from brainseg.inference import predict_one, widths_of_one
 from brainseg.inference.one_window import MOST_VALUES
-from brainseg.nets import UNet3D
+from brainseg.nets.unet3d import UNet3D
 
 CHANNELS = [16, 32, 64, 128, 256]
 

@@ -8,7 +8,8 @@ from monai.losses import DiceLoss as MonaiDiceLoss
 from monai.losses import FocalLoss as MonaiFocalLoss
 from torch.nn import functional as F
 
-from brainseg.losses import RegionDiceBCELoss, RegionDiceFocalLoss, deeply_supervised, region_masks
+from brainseg.losses import RegionDiceBCELoss, RegionDiceFocalLoss, deeply_supervised
+from brainseg.losses.regions import region_masks
 
 LABELS = torch.tensor([0, 1, 2, 3]).view(1, 4, 1, 1)  # background, necrotic core, edema, enhancing tumour
 

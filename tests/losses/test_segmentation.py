@@ -7,7 +7,8 @@ from monai.losses import DiceLoss as MonaiDiceLoss
 from monai.losses import FocalLoss as MonaiFocalLoss
 from torch.nn import functional as F
 
-from brainseg.losses import CategoricalFocalLoss, DiceCELoss, DiceFocalLoss, DiceLoss
+from brainseg.losses import DiceCELoss, DiceFocalLoss, DiceLoss
+from brainseg.losses.focal import CategoricalFocalLoss
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "segmentation_losses.json").read_text())[
     "vectors"
@@ -34,7 +35,6 @@ def losses(n_classes: int) -> dict[str, torch.nn.Module]:
         "DiceLoss(beta=2)": DiceLoss(beta=2),
         "CategoricalFocalLoss()": CategoricalFocalLoss(),
         "CategoricalFocalLoss(alpha=1,gamma=0)": CategoricalFocalLoss(alpha=1, gamma=0),
-        "CategoricalFocalLoss(class_indexes=1..C-1)": CategoricalFocalLoss(class_indexes=foreground),
         "DiceLoss()+1*CategoricalFocalLoss()": DiceFocalLoss(),
         "DiceLoss(class_weights=[0.25]*C)+1*CategoricalFocalLoss()": DiceFocalLoss(class_weights=quarter),
     }

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from brainseg.nets import VOLUME_NETS, build_volume_net
 from brainseg.nets.blocks import InstanceNorm
+from brainseg.nets.menu import VOLUME_NETS, build_volume_net
 
 ROUNDING = 2**-8  # of a bfloat16, relative
 

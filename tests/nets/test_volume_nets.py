@@ -7,14 +7,10 @@ import torch
 from torch import nn
 
 from brainseg.config.errors import ConfigError
-from brainseg.nets import (
-    VOLUME_NETS,
-    ResidualUNet3D,
-    UNet3D,
-    build_volume_net,
-    folded,
-    sees_its_window,
-)
+from brainseg.nets import build_volume_net, folded, sees_its_window
+from brainseg.nets.menu import VOLUME_NETS
+from brainseg.nets.residual_unet3d import ResidualUNet3D
+from brainseg.nets.unet3d import UNet3D
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "residual_unet3d.json").read_text())["values"]
 SMALL = (8, 16, 32)
@@ -239,8 +235,8 @@ def test_advanced_block_drops_after_its_first_two_convolutions_at_the_reports_ra
         (("dynunet", 1, 1, (8, 16)), "three levels"),
         (("unet", 1, 1, SMALL, 0.0, False), "optional_skip=false belongs to"),
         (("residual_unet3d", 2, 1, SMALL, 0.0, False), "needs 1 or 8 input channels, got 2"),
-        (("unet3d", 1, 1, SMALL, 0.0, True, "batch"), "norm=batch is not of unet3d; .* unet, segresnet"),
-        (("unet", 1, 1, SMALL, 0.0, True, "layer"), "norm=layer is not of unet"),
+        (("unet3d", 1, 1, SMALL, 0.0, True, "batch"), "unet3d has no norm=batch; .* unet, segresnet"),
+        (("unet", 1, 1, SMALL, 0.0, True, "layer"), "unet has no norm=layer"),
     ],
 )
 def test_values_that_a_network_cannot_follow_are_refused(arguments, message):

@@ -53,7 +53,7 @@ def test_that_a_sequence_is_missing_is_not_the_same_as_that_it_is_empty(segmente
 def test_training_shows_all_sequences_or_one_of_the_subsets(segmenter):
     model = segmenter(*SUBSETS)
     torch.manual_seed(0)
-    seen = Counter(tuple(int(v) for v in row) for row in model._drawn(2000))
+    seen = Counter(tuple(int(v) for v in row) for row in model._random_sequences(2000))
     assert set(seen) == {(1, 1, 1, 1), (0, 1, 0, 1), (0, 0, 0, 1)}  # t1, t1ce, t2, flair
     assert seen[1, 1, 1, 1] == pytest.approx(1000, abs=80)  # a share of one half, within 3.6 deviations
     assert seen[0, 0, 0, 1] == pytest.approx(500, abs=80)

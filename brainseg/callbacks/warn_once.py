@@ -1,4 +1,4 @@
-"""Pictures never stop a training: a failure to draw is warned about, once."""
+"""A picture that cannot be drawn never stops a training: there is one warning."""
 
 import logging
 from collections.abc import Iterator
