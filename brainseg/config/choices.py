@@ -3,6 +3,7 @@
 from enum import Enum
 from typing import Literal, get_args
 
+TASKS = ("classifier", "skullstripper", "segmenter")  # what can be trained: sections of conf/train.yaml
 SEQUENCES = ("t1", "t1ce", "t2", "flair")
 ANY = "any"  # every sequence, for a skull stripper that was trained with all of them
 OTSU = "otsu"  # in the place of a skull stripper's checkpoint

@@ -15,6 +15,7 @@ from typing import Any, get_args, get_type_hints
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from brainseg.config.choices import TASKS
 from brainseg.config.described import bounds, comments, type_words, yaml_comments, yaml_head
 from brainseg.config.folder import conf_dir
 from brainseg.config.gates import GatesConfig
@@ -22,7 +23,6 @@ from brainseg.config.prediction import PredictConfig
 from brainseg.config.store import register_schemas
 from brainseg.config.training import TrainConfig
 
-TASKS = ("classifier", "skullstripper", "segmenter")
 GROUPS = ("model", "data", "trainer", "preset", "experiment", "logger", "pipeline", "gates")
 Values = dict[str, Any]
 
@@ -123,7 +123,7 @@ def _data() -> Iterator[str]:
     for file in files:
         if file not in shared:
             values = _composed("train", f"data={file.stem}")["data"]
-            del values["recipe"]  # the section of the task
+            values.pop("recipe", None)  # the section of the task
             yield f"### `data={file.stem}`"
             yield yaml_head(file.read_text())
             yield _explained("data", values, *shared, file)
@@ -166,7 +166,10 @@ def _flat(values: Values, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def _options() -> Iterator[str]:
     yield "## Groups: `GROUP=NAME`"
     rows = [
-        [f"`{group}={file.stem}`", yaml_head(file.read_text())] for group in GROUPS for file in _files(group)
+        [f"`{group}={file.stem}`", yaml_head(file.read_text())]
+        for group in GROUPS
+        for file in _files(group)
+        if not file.stem.startswith("_")  # a part of others
     ]
     yield _table(("Option", "What it sets"), rows)
 
