@@ -20,15 +20,15 @@ def doctor(
     """Look at this machine: versions, device, memory, disk, W&B. Exit code 1 if something is wrong."""
     from brainseg.system.doctor import examine, is_healthy
 
-    findings = examine(data, outputs)
+    checks = examine(data, outputs)
     table = Table.grid(padding=(0, 2))
-    for finding in findings:
-        mark = cell("ok", "green") if finding.ok else cell("no", "bold red")
-        table.add_row(mark, finding.name, cell(finding.value))
-        if not finding.ok and finding.mend:
-            table.add_row("", "", cell(f"mend: {finding.mend}", "yellow"))
+    for check in checks:
+        mark = cell("ok", "green") if check.ok else cell("no", "bold red")
+        table.add_row(mark, check.name, cell(check.value))
+        if not check.ok and check.fix:
+            table.add_row("", "", cell(f"fix: {check.fix}", "yellow"))
     show(table)
-    raise typer.Exit(0 if is_healthy(findings) else 1)
+    raise typer.Exit(0 if is_healthy(checks) else 1)
 
 
 def audit(

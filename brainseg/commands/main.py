@@ -1,4 +1,4 @@
-"""What `train.py` and `predict.py` run: compose the config, check it, go; the user's errors in one line."""
+"""What train.py and predict.py run: compose the config, check it, train or predict."""
 
 import os
 import shlex
@@ -42,9 +42,9 @@ def _predict(cfg: DictConfig) -> None:
 
 @contextmanager
 def _ending_in_one_line() -> Iterator[None]:
-    """End a single run with the message of a UserError; a sweep goes on with its next job.
+    """End a single run with one line where the user can mend its error; a sweep goes on with its next job.
 
-    A stop signal ends both. The folder that Hydra made for a single run goes again if nothing came into it.
+    A stop signal ends both. The folder that Hydra made for a single run is removed if nothing is in it.
     """
     single = HydraConfig.get().mode == RunMode.RUN
     try:
@@ -93,7 +93,7 @@ def _train_or_go_on() -> None:
 def train_main() -> None:
     """`python train.py [key=value ...]`: exit code 0 if trained to the end, 2 for what the user can mend.
 
-    `brainseg.system.signals` has those of a stop: 130, 143, 129.
+    The exit codes of a run that is stopped, 130, 143 and 129, are in `brainseg.system.signals`.
     """
     _one_line_errors(_train_or_go_on)
 

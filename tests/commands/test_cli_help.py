@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from brainseg.commands import cli
 from brainseg.config.choices import PHANTOM_LAYOUTS
 from brainseg.config.errors import DataError
-from brainseg.system.doctor import Finding
+from brainseg.system.doctor import Check
 
 
 def run(*args):
@@ -39,17 +39,17 @@ def test_the_version_is_that_of_the_package():
     assert (result.exit_code, result.stdout) == (0, f"brainseg {brainseg_version()}\n")
 
 
-def test_doctor_prints_mends_and_tells_by_its_exit_code(monkeypatch):
+def test_doctor_prints_fixes_and_tells_by_its_exit_code(monkeypatch):
     import brainseg.system.doctor
 
-    said = [Finding("torch", "2.15"), Finding("disk", "0.1 GiB [free]", ok=False, mend="make room")]
+    said = [Check("torch", "2.15"), Check("disk", "0.1 GiB [free]", ok=False, fix="make room")]
     monkeypatch.setattr(brainseg.system.doctor, "examine", lambda data, outputs: said)
     result = run("doctor")
     lines = [line.split() for line in result.stdout.splitlines()]
     assert lines == [
         ["ok", "torch", "2.15"],
         ["no", "disk", "0.1", "GiB", "[free]"],
-        ["mend:", "make", "room"],
+        ["fix:", "make", "room"],
     ]
     assert result.exit_code == 1
     said.pop()

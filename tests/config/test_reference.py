@@ -56,6 +56,13 @@ def test_every_key_of_the_typed_schema_is_there_and_says_what_it_means(reference
     assert [key for key, cells in found.items() if not cells[-1]] == []
 
 
+def test_every_key_of_callbacks_loggers_and_menus_is_explained_by_its_yaml(reference):
+    parts = rows(reference[reference.index("## Callbacks, loggers") : reference.index("## Groups")])
+    assert {"callbacks.panels.samples", "logger.wandb.project", "menu.loss.dice_focal.gamma"} <= set(parts)
+    unexplained = {key for key, (_, meaning) in parts.items() if not meaning}
+    assert {key for key in unexplained if not key.endswith("_target_") and ".keras." not in key} == set()
+
+
 def test_every_link_leads_to_a_heading(reference):
     headings = {
         line[4:].lower().replace(" ", "-") for line in reference.splitlines() if line.startswith("### ")
