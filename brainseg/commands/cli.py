@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from brainseg.commands import look, measure, results, study_pages, synthetic
+from brainseg.commands import audit, doctor, evaluate, phantom, results, study_pages
 from brainseg.config.errors import UserError
 from brainseg.system.terminal import say
 
@@ -106,13 +106,13 @@ def demo(
     run_demo(folder, patients)
 
 
-app.command()(look.doctor)
-app.command()(synthetic.phantom)
+app.command()(doctor.doctor)
+app.command()(phantom.phantom)
 app.command(**PASS_THROUGH)(train)
 app.command(**PASS_THROUGH)(predict)
 app.command()(demo)
-app.command()(look.audit)
-app.command()(measure.evaluate)
+app.command()(audit.audit)
+app.command()(evaluate.evaluate)
 for command in (results.verify, results.reproduce, results.bids, results.view):
     app.command()(command)
 app.add_typer(study_pages.study, name="study")
