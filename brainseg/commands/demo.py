@@ -1,6 +1,6 @@
 """The whole system once, on phantoms: train three models, predict patients that none has seen, score them.
 
-Every step runs the command that a user would type, so that what works here works by hand.
+Every step runs the command that a user would type.
 """
 
 import csv
@@ -35,15 +35,15 @@ from brainseg.system.terminal import cell, console, say
 
 TASKS = ("skullstripper", "segmenter", "classifier")
 PATIENTS_SEED = 1000  # far from the cohorts' own, so that no model has seen these heads
-# The report's 0.95 asks more of 27 slices than minutes of training give. This was set on 72
+# The student report's 0.95 asks more of 27 slices than minutes of training give. This was set on 72
 # patients of other seeds: docs/experiments.md, 2026-11-22, night.
 HEALTHY_AT = 0.84
-OFFSETS_MM = [0, 10, 20, 30, 40]  # 27 slices, as the report, but out to where meningiomas grow
+OFFSETS_MM = [0, 10, 20, 30, 40]  # 27 slices, as in the student report, but out to where meningiomas grow
 DAMAGE, DAMAGED = "upside down", "upsidedown"  # and what that makes of a patient's name
 DICES = ("brain", "enhancing_tumor", "tumor_core", "whole_tumor")
 CAPTION = (
     "Dice of the brain mask (strip) and of enhancing tumour, tumour core and whole tumour: 1 is perfect. "
-    "A patient without tumour has no such Dice: what was outlined all the same is given as false ml."
+    "A patient without tumour has no such Dice; false ml is the volume that was outlined there."
 )
 
 
@@ -82,7 +82,7 @@ def demo(folder: Path, patients: int = 10, spacing_mm: float = 2.0) -> None:
 
 
 def _damaged(cohort: Path, folder: Path) -> Path:
-    """A copy of the cohort's last patient whose scans were spoilt, under a name that says so."""
+    """A copy of the last patient with damaged scans, under a name that says so."""
     clear(folder)
     patient = sorted(cohort.glob("sub-*"))[-1]
     copy = folder / (patient.name + DAMAGED)
@@ -96,10 +96,10 @@ def _damaged(cohort: Path, folder: Path) -> Path:
 
 
 def clear(folder: Path) -> None:
-    """Remove what an earlier demo has written into a folder, by the list of its files there.
+    """Remove the files of an earlier demo from a folder, by the list that it left there.
 
     Raises:
-        DataError: Something else is in it, which stays.
+        DataError: The folder holds another file; that file stays.
     """
     if not folder.exists():
         return
@@ -111,7 +111,7 @@ def clear(folder: Path) -> None:
             path.unlink()
     left = sorted(path for path in folder.rglob("*") if not path.is_dir() and path != folder / SUMS)
     if left:
-        raise DataError(f"{left[0]}: is not what a demo wrote there; move it away, or give another --folder")
+        raise DataError(f"{left[0]}: was not written by a demo; move it away, or give another --folder")
     (folder / SUMS).unlink(missing_ok=True)
     for path in sorted(folder.rglob("*"), reverse=True):
         path.rmdir()

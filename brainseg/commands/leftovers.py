@@ -1,4 +1,4 @@
-"""The folder that Hydra makes for a run, of a run that ended before anything came into it."""
+"""Removes the folder that Hydra made for a run, if the run ended before anything was written there."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -9,10 +9,10 @@ CONFIGS = ("config.yaml", "hydra.yaml", "overrides.yaml")  # what Hydra writes
 
 
 def remove_if_unused() -> None:
-    """Remove the folder of the run that Hydra runs now, if it holds nothing but what Hydra put there.
+    """Remove the folder of the present run, if it holds nothing but what Hydra put there.
 
-    Only files of those names are removed, one by one, and the log only while it is empty. The folder that the
-    command was called in, and those above it, stay.
+    Only files of Hydra's names are removed, one by one, and the log only if it is empty. The current folder
+    and those above it are never removed.
     """
     hydra_cfg = HydraConfig.get()
     folder = Path(hydra_cfg.runtime.output_dir)

@@ -1,17 +1,18 @@
 """The configuration: what may be set, of which type, within which bounds. Imports no torch."""
 
-from brainseg.config.check import as_section, check, check_predict, chosen, explain, plain, record
+from brainseg.config.check import as_section, check, check_predict
 from brainseg.config.choices import ANY, OTSU, SEQUENCES, TUMOR_TYPES
 from brainseg.config.errors import ConfigError, UserError
+from brainseg.config.explain import explain
 from brainseg.config.folder import conf_dir
 from brainseg.config.prediction import PredictConfig
+from brainseg.config.record import chosen, plain, record
 from brainseg.config.store import register_schemas
 from brainseg.config.training import (
     ClassifierConfig,
     SegmenterConfig,
     SkullStripperConfig,
     SlicePreprocess,
-    TrainConfig,
     VolumePreprocess,
 )
 
@@ -26,7 +27,6 @@ __all__ = [
     "SegmenterConfig",
     "SkullStripperConfig",
     "SlicePreprocess",
-    "TrainConfig",
     "UserError",
     "VolumePreprocess",
     "as_section",

@@ -1,7 +1,7 @@
 """The command line as a person types it: paths as the shell gives them, without Hydra's quotes.
 
-Hydra reads values by a grammar of its own, in which a name with an umlaut, a bracket or a comma is an error
-or a sweep. A path is never meant so.
+Hydra reads values by its own grammar, in which an umlaut, a bracket or a comma in a path is an error or
+begins a sweep.
 """
 
 import os
@@ -18,7 +18,7 @@ _OWN_GRAMMAR = ("'", '"', "[", "${")  # a value in Hydra's quotes, a list of pat
 
 
 def quoted_paths(arguments: Sequence[str]) -> list[str]:
-    """The arguments, with quotes about each path that Hydra would not take as it is, and ~ filled in."""
+    """The arguments, with quotes around each path that Hydra would misread, and with ~ filled in."""
     several = bool({"-m", "--multirun"} & set(arguments))
     return [_quoted_path(one, several=several) for one in arguments]
 

@@ -1,14 +1,14 @@
-"""Errors for the person at the keyboard: one line each with what, its value, where, and the mend."""
+"""Errors for the user. Each message is one line: what is wrong, its value, where, and what to do."""
 
 USAGE_ERROR = 2  # exit code for anything that the user can mend
 
 
 class UserError(Exception):
-    """Something the user can mend. The command line prints the message alone, without a traceback."""
+    """Something the user can mend. The commands print the message alone, without a traceback."""
 
 
 class ConfigError(UserError, ValueError):
-    """A key has a value that cannot work. The message names the key, the value and what would do."""
+    """A key has a value that cannot work. The message names the key, the value and values that would work."""
 
 
 class ImageError(UserError):
@@ -20,7 +20,7 @@ class GeometryError(ImageError):
 
 
 class LabelError(ImageError):
-    """A label map has values that no, or more than one, convention explains."""
+    """A label map has values that fit no convention, or more than one."""
 
 
 class DataError(UserError):
@@ -28,7 +28,7 @@ class DataError(UserError):
 
 
 class StorageError(UserError):
-    """What we made cannot be kept: a disk is full, or a folder read-only. No input is at fault."""
+    """A result cannot be written: a disk is full, or a folder is read-only. The inputs are not at fault."""
 
 
 class UnreadableError(DataError, ValueError):

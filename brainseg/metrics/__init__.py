@@ -9,11 +9,10 @@ from brainseg.metrics.classification import (
     roc_auc,
 )
 from brainseg.metrics.overlap import dice, soft_dice, soft_iou
-from brainseg.metrics.regions import PROTOCOLS, score_case
+from brainseg.metrics.regions import score_case
 from brainseg.metrics.streaming import RegionDice
 
 __all__ = [
-    "PROTOCOLS",
     "RegionDice",
     "brain_scores",
     "calibration_error",

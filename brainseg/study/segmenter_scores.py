@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
-from brainseg.config.choices import Crop
+from brainseg.config.choices import PROTOCOLS, Crop
 from brainseg.config.defaults import default_window
 from brainseg.images.volume import Volume, to_ras
 from brainseg.inference import Windows
-from brainseg.metrics import PROTOCOLS, score_case
+from brainseg.metrics import score_case
 from brainseg.metrics.summary import Summary, summarised
 from brainseg.prediction.scans import Scans, brain_if_stripped
 from brainseg.prediction.segment import segment

@@ -1,13 +1,12 @@
 """What this machine offers: device, number format, cores, memory; for training and prediction alike."""
 
-import math
-import os
 import platform
 import resource
 import sys
 from pathlib import Path
 from typing import Literal
 
+import joblib
 import torch
 
 from brainseg.config.errors import ConfigError
@@ -105,23 +104,10 @@ def precision_for(device: torch.device) -> Precision:
     return "bf16-mixed" if bf16_is_fast(device) else "32-true"
 
 
-def threads(cgroup: Path = CGROUP) -> int:
-    """Cores that this process may use: not the machine's count, which a container or a Slurm job shares."""
-    affine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _cgroup_cores(cgroup)
-    return affine if quota is None else max(1, min(affine, math.ceil(quota)))
-
-
-def _cgroup_cores(cgroup: Path) -> float | None:
-    """The quota of the container in cores, from cgroup version 2 or 1; None where there is no limit."""
-    v2, v1 = cgroup / "cpu.max", cgroup / "cpu" / "cpu.cfs_quota_us"
-    if v2.is_file():
-        quota, period = v2.read_text().split()
-    elif v1.is_file():
-        quota, period = v1.read_text().strip(), (v1.parent / "cpu.cfs_period_us").read_text()
-    else:
-        return None
-    return None if quota in ("max", "-1") else int(quota) / int(period)
+def threads() -> int:
+    """Cores that this process may use: those of its affinity, and no more than a container's quota."""
+    cores: int = joblib.cpu_count()
+    return cores
 
 
 def memory_limit_mb(cgroup: Path = CGROUP) -> float:

@@ -8,13 +8,14 @@ import pytest
 from typer.testing import CliRunner
 
 from brainseg.commands.cli import app
+from brainseg.config.choices import PROTOCOLS
 from brainseg.config.errors import ConfigError, DataError, UserError
 from brainseg.evaluation.suspicions import suspicions
 from brainseg.evaluation.tumors import evaluate_tumors, write_tumor_evaluation
 from brainseg.images.labels import CONVENTIONS, from_classes, to_classes
 from brainseg.images.nifti import read_labels, write
 from brainseg.images.volume import Grid
-from brainseg.metrics import PROTOCOLS, score_case
+from brainseg.metrics import score_case
 from brainseg.metrics.summary import summarised
 from brainseg.phantom import write_cohort
 

@@ -3,6 +3,7 @@ import os
 import numpy as np
 import pytest
 import torch
+from joblib.externals.loky.backend import context
 
 from brainseg.config.errors import ConfigError
 from brainseg.system import device
@@ -83,24 +84,48 @@ def test_the_cpu_is_named_as_the_system_names_it(tmp_path):
     assert device.cpu_name(cpuinfo(tmp_path, "")) == "Testium 9"
 
 
-@pytest.mark.parametrize(("quota", "cores"), [("max 100000", 8), ("200000 100000", 2), ("50000 100000", 1)])
-def test_threads_are_no_more_than_the_container_may_use(tmp_path, monkeypatch, quota, cores):
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A machine of 8 cores, all of them for this process, whose files of limits are below tmp_path."""
+    monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
-    (tmp_path / "cpu.max").write_text(quota + "\n")
-    assert device.threads(tmp_path) == cores
+    exists, cgroup = os.path.exists, "/sys/fs/cgroup"
+
+    def moved(path):
+        return str(path).replace(cgroup, str(tmp_path))
+
+    monkeypatch.setattr(os.path, "exists", lambda path: exists(moved(path)))
+    monkeypatch.setattr(context, "open", lambda path: open(moved(path)), raising=False)  # noqa: SIM115
+    return tmp_path
 
 
-def test_threads_read_the_older_cgroup_files_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
-    (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("300000\n")
-    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
-    assert device.threads(tmp_path) == 3
+@pytest.mark.parametrize(
+    ("quota", "cores"),
+    [
+        ("max 100000", 8),
+        ("200000 100000", 2),
+        ("250000 100000", 3),
+        ("50000 100000", 1),
+        ("900000 100000", 8),
+    ],
+)
+def test_threads_are_no_more_than_the_container_may_use(machine, quota, cores):
+    (machine / "cpu.max").write_text(quota + "\n")
+    assert device.threads() == cores
 
 
-def test_threads_follow_the_affinity_without_a_quota(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("quota", "cores"), [("300000", 3), ("-1", 8)])
+def test_threads_read_the_older_cgroup_files_too(machine, quota, cores):
+    (machine / "cpu").mkdir()
+    (machine / "cpu" / "cpu.cfs_quota_us").write_text(quota + "\n")
+    (machine / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    assert device.threads() == cores
+
+
+def test_threads_follow_the_affinity_without_a_quota(machine, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 5}, raising=False)
-    assert device.threads(tmp_path) == 2
+    assert device.threads() == 2
 
 
 def test_memory_is_the_containers_where_that_is_less(tmp_path):

@@ -6,30 +6,30 @@ import pytest
 import torch
 
 from brainseg.system import device, doctor
-from brainseg.system.doctor import Finding, examine, is_healthy
+from brainseg.system.doctor import Check, examine, is_healthy
 
 
 @pytest.fixture
-def findings(tmp_path, monkeypatch):
+def checks(tmp_path, monkeypatch):
     monkeypatch.delenv("WANDB_MODE", raising=False)
     monkeypatch.delenv("BRAINSEG_DATA", raising=False)
-    return {finding.name: finding for finding in examine(outputs=tmp_path / "outputs")}
+    return {check.name: check for check in examine(outputs=tmp_path / "outputs")}
 
 
-def test_everything_that_matters_is_looked_at_once(findings):
+def test_everything_that_matters_is_looked_at_once(checks):
     expected = {"python", "brainseg", "torch", "torchvision", "pytorch-lightning", "monai", "timm", "nibabel"}
     expected |= {"wandb", "torch with torchvision", "device", "precision", "threads", "memory", "W&B"}
-    assert expected | {"hydra-core", "configuration", "data folder", "outputs"} == set(findings)
+    assert expected | {"hydra-core", "configuration", "data folder", "outputs"} == set(checks)
 
 
-def test_versions_are_those_that_run(findings):
-    assert findings["python"].value == platform.python_version()
-    assert findings["torch"].value == metadata.version("torch")
-    assert findings["torch"].ok
+def test_versions_are_those_that_run(checks):
+    assert checks["python"].value == platform.python_version()
+    assert checks["torch"].value == metadata.version("torch")
+    assert checks["torch"].ok
 
 
-def test_what_is_not_ok_says_how_to_mend_it(findings):
-    assert all(finding.mend for finding in findings.values() if not finding.ok)
+def test_what_is_not_ok_says_how_to_fix_it(checks):
+    assert all(check.fix for check in checks.values() if not check.ok)
 
 
 def test_a_version_out_of_bounds_says_what_to_install(monkeypatch):
@@ -38,7 +38,7 @@ def test_a_version_out_of_bounds_says_what_to_install(monkeypatch):
     monai = {f.name: f for f in doctor.package_versions()}["monai"]
     assert not monai.ok
     assert monai.value.startswith("0.1, brainseg needs ")
-    assert monai.mend.startswith('pip install "monai')
+    assert monai.fix.startswith('pip install "monai')
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch):
@@ -52,7 +52,7 @@ def test_a_missing_package_says_what_to_install(monkeypatch):
     monkeypatch.setattr(metadata, "version", version)
     timm = {f.name: f for f in doctor.package_versions()}["timm"]
     assert (timm.ok, timm.value) == (False, "not installed")
-    assert timm.mend.startswith('pip install "timm')
+    assert timm.fix.startswith('pip install "timm')
 
 
 def test_torch_and_torchvision_that_do_not_fit_are_told_apart_from_missing_ones(monkeypatch):
@@ -60,10 +60,10 @@ def test_torch_and_torchvision_that_do_not_fit_are_told_apart_from_missing_ones(
         raise RuntimeError("operator torchvision::nms does not exist\nmore lines")
 
     monkeypatch.setattr(importlib, "import_module", broken)
-    finding = doctor.torchvision_works()
-    assert finding.value == "operator torchvision::nms does not exist"
-    assert not finding.ok
-    assert "--force-reinstall torch torchvision" in finding.mend
+    check = doctor.torchvision_works()
+    assert check.value == "operator torchvision::nms does not exist"
+    assert not check.ok
+    assert "--force-reinstall torch torchvision" in check.fix
 
 
 def test_a_torch_that_does_not_load_still_gets_the_other_findings(monkeypatch, tmp_path):
@@ -71,7 +71,7 @@ def test_a_torch_that_does_not_load_still_gets_the_other_findings(monkeypatch, t
         raise OSError("libcudart.so.13: cannot open shared object file")
 
     monkeypatch.setattr(importlib, "import_module", broken)
-    found = {finding.name: finding for finding in examine(outputs=tmp_path)}
+    found = {check.name: check for check in examine(outputs=tmp_path)}
     assert "libcudart" in found["torch with torchvision"].value
     assert "device" not in found
     assert found["outputs"].ok
@@ -82,7 +82,7 @@ def test_more_threads_than_cores_are_too_many(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
     threads = {f.name: f for f in doctor.hardware()}["threads"]
     assert (threads.ok, threads.value) == (False, "2 usable, torch takes 64")
-    assert "OMP_NUM_THREADS=2" in threads.mend
+    assert "OMP_NUM_THREADS=2" in threads.fix
 
 
 def test_a_driver_without_a_card_for_torch_is_a_fault(monkeypatch):
@@ -91,7 +91,7 @@ def test_a_driver_without_a_card_for_torch_is_a_fault(monkeypatch):
     found = {f.name: f for f in doctor.hardware()}["device"]
     assert not found.ok
     assert "torch sees no card" in found.value
-    assert "CUDA build" in found.mend
+    assert "CUDA build" in found.fix
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_wandb_says_what_a_run_would_do_and_never_the_key(monkeypatch, tmp_path,
     monkeypatch.delenv("WANDB_MODE", raising=False)
     if mode:
         monkeypatch.setenv("WANDB_MODE", mode)
-    assert doctor.weights_and_biases() == Finding("W&B", said)
+    assert doctor.weights_and_biases() == Check("W&B", said)
 
 
 def test_a_login_in_netrc_counts(monkeypatch, tmp_path):
@@ -139,9 +139,9 @@ def test_a_full_disk_is_a_fault(monkeypatch, tmp_path):
     outputs = doctor.outputs_folder(tmp_path / "not" / "yet" / "made")
     assert not outputs.ok
     assert "0.5 GiB free" in outputs.value
-    assert "at least 2 GiB" in outputs.mend
+    assert "at least 2 GiB" in outputs.fix
 
 
 def test_one_fault_makes_the_whole_unhealthy():
-    assert is_healthy([Finding("a", "1")])
-    assert not is_healthy([Finding("a", "1"), Finding("b", "2", ok=False, mend="do")])
+    assert is_healthy([Check("a", "1")])
+    assert not is_healthy([Check("a", "1"), Check("b", "2", ok=False, fix="do")])
