@@ -5,10 +5,6 @@ agree to some millimetres, which is enough to tell a brain from one on its head,
 mean, and the sella from anywhere else.
 """
 
-# mypy: allow-untyped-calls
-# (nilearn is untyped)
-
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations, product
@@ -17,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from brainseg.images import mni
 from brainseg.images.volume import Spacing
-from brainseg.phantom.anatomy import PITUITARY_MNI
 
 STEP_MM = 4
 LEAST_LEFT = 0.2  # of a tissue, beside the tumour
@@ -50,26 +46,16 @@ class Atlas:
 
 @lru_cache(maxsize=1)
 def atlas() -> Atlas:
-    """As nilearn ships it, in RAS at STEP_MM."""
-    import nilearn.datasets as templates  # seconds to import
-
-    loads = (
-        templates.load_mni152_brain_mask,
-        templates.load_mni152_gm_template,
-        templates.load_mni152_wm_template,
-    )
-    with ThreadPoolExecutor(len(loads)) as threads:  # scipy lets go of the interpreter
-        images = list(threads.map(lambda load: load(resolution=STEP_MM), loads))
-    brain = np.asarray(images[0].dataobj) > 0
-    gray, white = (np.asarray(image.dataobj, dtype=np.float32) for image in images[1:])
-    inner = ndimage.binary_erosion(brain, iterations=2)
+    """The MNI152 template in RAS at STEP_MM, read once in a process."""
+    template = mni.template(STEP_MM)
+    inner = ndimage.binary_erosion(template.brain, iterations=2)
     tissues = {
-        WHITE: ndimage.binary_erosion(white > 0.7),
-        GRAY: gray > 0.65,
-        CSF: inner & (gray + white < 0.35),
+        WHITE: ndimage.binary_erosion(template.white > 0.7),
+        GRAY: template.gray > 0.65,
+        CSF: inner & (template.gray + template.white < 0.35),
     }
-    sella = np.asarray(PITUITARY_MNI) - images[0].affine[:3, 3]
-    return Atlas(brain, tissues, shape_of(brain, (STEP_MM,) * 3), sella)
+    sella = np.asarray(mni.SELLA) - template.origin
+    return Atlas(template.brain, tissues, shape_of(template.brain, (STEP_MM,) * 3), sella)
 
 
 def shape_of(mask: Bool, spacing_mm: Spacing) -> Shape:

@@ -13,6 +13,7 @@ from brainseg.config.gates import GatesConfig
 from brainseg.gates import atlas, brain, scan
 from brainseg.gates.finding import Finding, findings
 from brainseg.gates.tumor import TumorShape
+from brainseg.images.tissue import tissue_of
 from brainseg.images.volume import Grid, Spacing, Volume, to_ras
 from brainseg.inference import HEALTHY
 from brainseg.metrics import dice
@@ -40,9 +41,9 @@ def judge_scans(images: Mapping[str, Volume], limits: GatesConfig) -> list[Findi
 def _of_scan(volume: Volume) -> dict[str, float]:
     ras = to_ras(volume)
     image, spacing_mm = ras.data[0], ras.grid.spacing_mm
-    tissue, middle = scan.tissue_of(image), scan.middle_of(image)
+    tissue, middle = tissue_of(image, sparsely=True), scan.middle_of(image)
     small, size_mm = scan.coarse(image, spacing_mm)
-    head, noise = scan.tissue_of(small), noise_share(image[middle], tissue[middle])
+    head, noise = tissue_of(small, sparsely=True), noise_share(image[middle], tissue[middle])
     air = scan.air_around(small, head, size_mm)
     return {
         "lowest_intensity": float(image.min()),

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
+from brainseg.images.regrid import with_cubes, with_same_corner
 from brainseg.images.volume import Grid, Spacing, Volume, ras_grid, resample_to, to_ras
 from brainseg.inference import fill_holes
 
 Image = NDArray[np.float32]
 Bool = NDArray[np.bool_]
 
-TISSUE_ABOVE = 0.1  # of the 98th percentile, as BET has it
 COARSE_MM = 2.0
 EDGE_MM = 4.0  # how coarse the edges are that two sequences are laid over each other by
 FARTHEST_MM = 40.0  # that two sequences are looked for apart
@@ -21,11 +21,6 @@ AIR_FROM_MM = 12.0  # beyond the head, where nothing blurs into the air
 STRUCTURE_FROM_MM = 16.0
 UPPER_HEAD_MM = 90.0
 LEAST_AIR = 1000  # voxels of about 2 mm
-
-
-def tissue_of(image: Image) -> Bool:
-    some = tuple(slice(None, None, max(1, n // 64)) for n in image.shape)  # enough for a percentile
-    return np.asarray(image > TISSUE_ABOVE * np.percentile(image[some], 98))
 
 
 def coarse(image: Image, spacing_mm: Spacing) -> tuple[Image, Spacing]:
@@ -168,7 +163,8 @@ def sharpness(image: Image, tissue: Bool, spacing_mm: Spacing) -> float:
 
 def on_cubes(volume: Volume, grid: Grid) -> NDArray[np.float32]:
     """A sequence in the field of view of a grid, in RAS and cubes of EDGE_MM: two of them can be compared."""
-    return resample_to(_pooled(volume), _cubes(grid), nearest=False).data[0].astype(np.float32)
+    cubes = with_cubes(ras_grid(grid), EDGE_MM)
+    return resample_to(_pooled(volume), cubes, nearest=False).data[0].astype(np.float32)
 
 
 def likeness(one: Image, other: Image) -> float:
@@ -192,19 +188,8 @@ def _pooled(volume: Volume) -> Volume:
     ras = to_ras(volume)
     image, spacing_mm = coarse(ras.data[0], ras.grid.spacing_mm)
     ratio = np.array(spacing_mm) / ras.grid.spacing_mm
-    step = np.diag([*ratio, 1.0])
-    step[:3, 3] = (ratio - 1) / 2  # the corner of the first voxel stays
-    return Volume(image[None], Grid((image.shape[0], image.shape[1], image.shape[2]), ras.grid.affine @ step))
-
-
-def _cubes(grid: Grid) -> Grid:
-    """The field of view in RAS in cubes of EDGE_MM."""
-    ras = ras_grid(grid)
-    ratio = EDGE_MM / np.array(ras.spacing_mm)
-    x, y, z = (max(1, round(n / r)) for n, r in zip(ras.shape, ratio, strict=True))
-    step = np.diag([*ratio, 1.0])
-    step[:3, 3] = (ratio - 1) / 2
-    return Grid((x, y, z), ras.affine @ step)
+    x, y, z = image.shape
+    return Volume(image[None], with_same_corner(ras.grid, ratio, (x, y, z)))
 
 
 def _edges(image: Image) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from scipy import ndimage
 from brainseg.gates import atlas
 from brainseg.images.labels import EDEMA
 from brainseg.images.margin import box_of
-from brainseg.images.volume import Spacing
+from brainseg.images.volume import Grid
 
 Bool = NDArray[np.bool_]
 LEAST_PIECE_ML = 0.1
@@ -41,7 +41,7 @@ class TumorShape:
 
 
 def shape_of_tumor(
-    classes: NDArray[np.uint8], whole: NDArray[np.float32], brain: Bool | None, spacing_mm: Spacing
+    classes: NDArray[np.uint8], whole: NDArray[np.float32], brain: Bool | None, grid: Grid
 ) -> TumorShape:
     """Measures of an outline.
 
@@ -49,15 +49,15 @@ def shape_of_tumor(
         classes: Of each voxel.
         whole: Probability of the whole tumour.
         brain: The brain mask; None where there is none, the measures that need it are then 0.
-        spacing_mm: Along R, A, S.
+        grid: Of all three, in RAS.
     """
-    tumor, voxel_ml = classes > 0, float(np.prod(spacing_mm)) / 1000
+    tumor, spacing_mm = classes > 0, grid.spacing_mm
     if not tumor.any():
         return TumorShape(0.0)
     labels, _ = ndimage.label(tumor[box_of(tumor)], structure=EVERYWHERE)
-    sizes = np.bincount(labels.ravel())[1:] * voxel_ml
+    sizes = np.bincount(labels.ravel())[1:] * grid.voxel_ml
     unsure = ((whole > UNSURE[0]) & (whole < UNSURE[1])).sum() / tumor.sum()
-    ml, pieces = float(tumor.sum() * voxel_ml), int((sizes >= LEAST_PIECE_ML).sum())
+    ml, pieces = float(tumor.sum() * grid.voxel_ml), int((sizes >= LEAST_PIECE_ML).sum())
     if brain is None:
         return TumorShape(ml, pieces, unsure=float(unsure))
     near = box_of(brain | tumor)  # beyond it there is nothing

@@ -1,6 +1,5 @@
 """Cleaning a predicted tumour by a rule."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,11 +27,11 @@ class Cleaning:
     fill: bool = False
     least_enhancing_ml: float = 0.0
 
-    def __call__(self, classes: Classes, spacing_mm: Sequence[float]) -> Classes:
-        """Cleaned class indices (X, Y, Z), of voxels of that size."""
+    def __call__(self, classes: Classes, voxel_ml: float) -> Classes:
+        """Cleaned class indices (X, Y, Z), of voxels of that volume."""
         box = box_of(classes != BACKGROUND)
         cleaned = classes.copy()
-        cleaned[box] = self._within(classes[box], float(np.prod(spacing_mm)) / 1000)
+        cleaned[box] = self._within(classes[box], voxel_ml)
         return cleaned
 
     def _within(self, classes: Classes, voxel_ml: float) -> Classes:

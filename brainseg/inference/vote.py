@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.config.errors import ConfigError, ImageError
+from brainseg.images.planes import PLANES, Plane, cut
 
-PLANES = {"sagittal": 0, "coronal": 1, "axial": 2}  # the axis, of RAS, that a plane cuts
 OFFSETS_MM = (0.0, 5.0, 10.0, 15.0, 20.0)
 HEALTHY = "notumor"
 
@@ -18,7 +18,7 @@ HEALTHY = "notumor"
 class VoteSlice:
     """One slice of a volume."""
 
-    plane: str
+    plane: Plane
     index: int  # along the axis that the plane cuts, voxels
     offset_mm: float  # from the centre, towards right, anterior or superior
     image: NDArray[Any]  # (rows, columns) as a radiologist sees it
@@ -53,24 +53,13 @@ def vote_slices(
             index = int(np.floor(centre[axis] + offset / spacing_mm[axis] + 0.5))
             if 0 <= index < volume.shape[axis] and index not in taken:
                 taken.add(index)
-                slices.append(VoteSlice(plane, index, offset, display_slice(volume, plane, index)))
+                slices.append(VoteSlice(plane, index, offset, cut(volume, plane, index)))
     if not slices:
         raise ImageError(
             f"no slice around voxel {tuple(centre)} lies in the volume of {volume.shape} voxels; "
             "give a centre inside the volume"
         )
     return slices
-
-
-def display_slice(volume: NDArray[Any], plane: str, index: int) -> NDArray[Any]:
-    """One slice (rows, columns) of a volume (X, Y, Z) in RAS, turned as radiologists show it; a view.
-
-    Superior (in axial slices anterior) is up; the patient's right (in sagittal slices anterior) is on the
-    left.
-    """
-    # Both axes left grow towards right, anterior or superior.
-    across_up: NDArray[Any] = np.moveaxis(volume, PLANES[plane], 0)[index]
-    return across_up.T[::-1, ::-1]
 
 
 def likeliest(probabilities: Mapping[str, float]) -> str:

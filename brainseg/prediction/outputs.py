@@ -72,7 +72,7 @@ def scene_of(scans: Scans, mask: NDArray[np.bool_] | None, tumor: Segmentation |
 
     images = {sequence: to_ras(scans.on_reference(sequence)).data[0] for sequence in scans.images}
     classes = None if tumor is None else tumor.classes
-    return compose(images, ras_grid(scans.grid).spacing_mm, ras(mask), ras(classes))
+    return compose(images, ras_grid(scans.grid), ras(mask), ras(classes))
 
 
 def write_montage(folder: Path, name: str, title: str, note: str, scene: Scene) -> Path:

@@ -164,7 +164,7 @@ def segment(
     inside = 1 if brain is None else prepared.cut(brain)
     classes = prepared.paste((model.decided(probabilities).numpy() * inside)[None].astype(np.uint8))[0]
     regions = prepared.paste(model.regions(probabilities).numpy() * inside)
-    classes = model.cleaning(classes, scans.grid.spacing_mm)
+    classes = model.cleaning(classes, scans.grid.voxel_ml)
     about = {
         "sequences": there,
         "members": len(model.members),

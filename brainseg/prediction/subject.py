@@ -222,7 +222,7 @@ def _shape(found: Findings) -> TumorShape:
     classes, whole, brain = (None if volume is None else volume.data[0] for volume in ras)
     assert classes is not None
     assert whole is not None
-    return shape_of_tumor(classes, whole, brain, ras_grid(found.scans.grid).spacing_mm)
+    return shape_of_tumor(classes, whole, brain, ras_grid(found.scans.grid))
 
 
 def _conclude(found: Findings, options: PredictConfig) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from brainseg.images.regrid import positions_along
 from brainseg.preprocess.resample import linear, nearest
 from brainseg.reporting.montage import Scene
 
@@ -39,11 +40,7 @@ def volumes_of(scene: Scene) -> dict[str, Any]:
     """
     step = _step_mm(scene)
     x, y, z = (max(1, round(n * s / step)) for n, s in zip(scene.shape, scene.spacing_mm, strict=True))
-    # The corners of both fields of view lie together, not the centres of their corner voxels.
-    positions = [
-        (np.arange(n, dtype=np.float64) + 0.5) * step / side - 0.5
-        for n, side in zip((x, y, z), scene.spacing_mm, strict=True)
-    ]
+    positions = [positions_along(n, step, side) for n, side in zip((x, y, z), scene.spacing_mm, strict=True)]
     overlay = np.zeros(scene.shape, np.uint8)
     if scene.labels is not None:
         overlay += scene.labels.astype(np.uint8)

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from brainseg.images.margin import box_of
+from brainseg.images.planes import PLANES, cut, seen_axes
 from brainseg.images.volume import Grid
 from brainseg.reporting.canvas import LINE_COLORS, class_color, new_figure, outline
 from brainseg.reporting.grey import to_grey
-from brainseg.reporting.montage import seen_axes
 from brainseg.reporting.page import inline_figure
 from brainseg.reporting.previews import box_of_content
 from brainseg.reporting.sections import (
@@ -24,7 +24,6 @@ from brainseg.reporting.sections import (
     table_of,
     write_report,
 )
-from brainseg.tasks.preview import AXIS, PLANES, cut
 
 OTSU_NAME = "Otsu's threshold"
 # Tables 4 and 5: mean squared error (in the last one the Dice loss), Dice, IoU; by network, optional_skip.
@@ -227,9 +226,9 @@ def _otsu_figure(case: OtsuCase) -> Figure:
     """The three planes through the middle of the true brain."""
     where = [(side.start + side.stop) // 2 for side in box_of(case.truth)]
     figure = new_figure(9.0, 3.4, dark=True)
-    for place, plane in enumerate(PLANES):
+    for place, plane in enumerate(reversed(PLANES)):
         image, truth, guess = (
-            cut(a, plane, where[AXIS[plane]]) for a in (case.image, case.truth, case.guess)
+            cut(a, plane, where[PLANES[plane]]) for a in (case.image, case.truth, case.guess)
         )
         grey = to_grey(image)
         box = box_of_content(grey)

@@ -101,9 +101,9 @@ def _score_rules(
     """Add the mean Dice of the three regions of a case to every rule's scores."""
     box = box_of((truth != BACKGROUND) | (guess != BACKGROUND))
     truth, guess = truth[box], guess[box]
-    voxel_ml = float(np.prod(spacing_mm)) / 1000
+    voxel_ml = float(np.prod(spacing_mm)) / 1000  # all that is known of the grid here
     for part, fill in itertools.product(LEAST_PART_ML, (False, True)):
-        cleaned = Cleaning(part, fill)(guess, spacing_mm)
+        cleaned = Cleaning(part, fill)(guess, voxel_ml)
         dices = _region_dices(truth, cleaned)
         enhancing = REGIONS["enhancing_tumor"]
         found_ml = float(np.isin(cleaned, enhancing).sum()) * voxel_ml

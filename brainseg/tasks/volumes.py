@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from brainseg.images.planes import cut
 from brainseg.inference import predict_one, predict_windows, widths_of_one
 from brainseg.nets import build_volume_net, sees_its_window
 from brainseg.tasks.base import TaskModule
-from brainseg.tasks.preview import Preview, cut
+from brainseg.tasks.preview import Preview
 
 
 def volume_net(config: Any, in_channels: int, out_channels: int, **options: Any) -> torch.nn.Module:

@@ -3,7 +3,6 @@ import pytest
 
 from brainseg.config.errors import ConfigError, ImageError
 from brainseg.inference import combine_votes, vote_slices
-from brainseg.inference.vote import display_slice
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 
@@ -53,32 +52,6 @@ def test_one_slice_votes_once_however_coarse_the_spacing():
 def test_a_centre_far_outside_is_refused():
     with pytest.raises(ImageError, match=r"no slice around voxel \(100, 100, 100\).*\(9, 9, 9\)"):
         vote_slices(np.zeros((9, 9, 9)), (100, 100, 100), (1, 1, 1))
-
-
-@pytest.mark.parametrize(
-    ("plane", "direction", "corner"),
-    [
-        ("axial", (0, 1, 0), "top"),  # anterior
-        ("axial", (1, 0, 0), "left"),  # the patient's right
-        ("coronal", (0, 0, 1), "top"),  # superior
-        ("coronal", (1, 0, 0), "left"),
-        ("sagittal", (0, 0, 1), "top"),
-        ("sagittal", (0, 1, 0), "left"),  # anterior
-    ],
-)
-def test_slices_are_turned_as_radiologists_show_them(plane, direction, corner):
-    volume = sum(
-        step * index for step, index in zip(direction, np.indices((4, 5, 6)), strict=True)
-    )  # grows that way
-    image = display_slice(volume, plane, 2)
-    along = image[:, 0] if corner == "top" else image[0]
-    assert np.argmax(along) == 0
-    assert (np.diff(along) == -1).all()
-
-
-@pytest.mark.parametrize(("plane", "shape"), [("sagittal", (6, 5)), ("coronal", (6, 4)), ("axial", (5, 4))])
-def test_planes_of_ras_are_sagittal_yz_coronal_xz_axial_xy(plane, shape):
-    assert display_slice(np.zeros((4, 5, 6)), plane, 0).shape == shape
 
 
 def test_a_scan_is_healthy_from_the_threshold_on():
