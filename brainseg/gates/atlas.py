@@ -47,15 +47,15 @@ class Atlas:
 @lru_cache(maxsize=1)
 def atlas() -> Atlas:
     """The MNI152 template in RAS at STEP_MM, read once in a process."""
-    template = mni.template(STEP_MM)
-    inner = ndimage.binary_erosion(template.brain, iterations=2)
+    maps = mni.load(STEP_MM)
+    inner = ndimage.binary_erosion(maps.brain, iterations=2)
     tissues = {
-        WHITE: ndimage.binary_erosion(template.white > 0.7),
-        GRAY: template.gray > 0.65,
-        CSF: inner & (template.gray + template.white < 0.35),
+        WHITE: ndimage.binary_erosion(maps.white > 0.7),
+        GRAY: maps.gray > 0.65,
+        CSF: inner & (maps.gray + maps.white < 0.35),
     }
-    sella = np.asarray(mni.SELLA) - template.origin
-    return Atlas(template.brain, tissues, shape_of(template.brain, (STEP_MM,) * 3), sella)
+    sella = np.asarray(mni.SELLA) - maps.origin
+    return Atlas(maps.brain, tissues, shape_of(maps.brain, (STEP_MM,) * 3), sella)
 
 
 def shape_of(mask: Bool, spacing_mm: Spacing) -> Shape:

@@ -17,8 +17,8 @@ BRAIN_CENTRE = (0.0, -17.0, 6.0)
 
 
 @dataclass(frozen=True)
-class Template:
-    """The template's maps, arrays (X, Y, Z) in RAS.
+class Maps:
+    """The template as arrays (X, Y, Z) in RAS.
 
     Attributes:
         brain: The brain mask.
@@ -32,17 +32,17 @@ class Template:
     origin: NDArray[np.float64]
 
 
-def template(step_mm: int) -> Template:
+def load(step_mm: int) -> Maps:
     """The template in voxels of `step_mm`; read and resampled at each call, which takes seconds at 1 mm."""
-    import nilearn.datasets as templates  # seconds to import, and only needed here
+    import nilearn.datasets  # seconds to import, and only needed here
 
     loads = (
-        templates.load_mni152_brain_mask,
-        templates.load_mni152_gm_template,
-        templates.load_mni152_wm_template,
+        nilearn.datasets.load_mni152_brain_mask,
+        nilearn.datasets.load_mni152_gm_template,
+        nilearn.datasets.load_mni152_wm_template,
     )
     with ThreadPoolExecutor(len(loads)) as threads:  # scipy lets go of the interpreter
         images = list(threads.map(lambda load: load(resolution=step_mm), loads))
     gray, white = (np.ascontiguousarray(image.dataobj, dtype=np.float32) for image in images[1:])
     origin = np.asarray(images[0].affine, dtype=np.float64)[:3, 3]
-    return Template(np.asarray(images[0].dataobj) > 0, gray, white, origin)
+    return Maps(np.asarray(images[0].dataobj) > 0, gray, white, origin)

@@ -12,8 +12,10 @@ import numpy as np
 from scipy import ndimage
 
 from brainseg.config import SEQUENCES, TUMOR_TYPES
-from brainseg.phantom.anatomy import Head, Lattice, Tissue
 from brainseg.phantom.fields import Float, random_stream, smooth_field
+from brainseg.phantom.head import Head
+from brainseg.phantom.lattice import Lattice
+from brainseg.phantom.parts import Tissue
 from brainseg.phantom.tumours import Tumor
 
 Contrast = Literal["realistic", "random"]

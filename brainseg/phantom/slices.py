@@ -10,8 +10,7 @@ from PIL import Image
 
 from brainseg.images.planes import PLANES, Plane, cut
 from brainseg.images.volume import Volume, to_ras
-from brainseg.phantom.anatomy import Bool
-from brainseg.phantom.fields import Float, random_stream
+from brainseg.phantom.fields import Bool, Float, random_stream
 from brainseg.phantom.stripping import cut_out
 from brainseg.phantom.subject import PhantomSubject
 

@@ -11,7 +11,6 @@ from brainseg.config import SEQUENCES, TUMOR_TYPES
 from brainseg.config.errors import ConfigError, GeometryError
 from brainseg.images.labels import CLASSES
 from brainseg.images.volume import Grid, from_ras, ras_grid
-from brainseg.phantom.anatomy import Bool, Lattice, Pose, brain_fractions, build_head
 from brainseg.phantom.contrast import (
     Contrast,
     draw_scanner,
@@ -20,7 +19,9 @@ from brainseg.phantom.contrast import (
     render,
     scan,
 )
-from brainseg.phantom.fields import Float, random_stream
+from brainseg.phantom.fields import Bool, Float, random_stream
+from brainseg.phantom.head import Pose, brain_fractions, build_head
+from brainseg.phantom.lattice import Lattice
 from brainseg.phantom.tumours import grow
 
 # Right-left, front-back and up-down: a whole head with the top of the neck.

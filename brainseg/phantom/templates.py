@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from brainseg.config import TUMOR_TYPES
 from brainseg.images.volume import Grid
-from brainseg.phantom.anatomy import Bool, Lattice, Pose, Tissue, brain_fractions, build_head
-from brainseg.phantom.fields import random_stream
+from brainseg.phantom.fields import Bool, random_stream
+from brainseg.phantom.head import Pose, brain_fractions, build_head
+from brainseg.phantom.lattice import Lattice
+from brainseg.phantom.parts import Tissue
 from brainseg.phantom.tumours import grow
 
 VERSION = 5  # of what is drawn; raise it when the same seed gives another template

@@ -22,8 +22,8 @@ from brainseg.config import SEQUENCES, TUMOR_TYPES
 from brainseg.images import nifti
 from brainseg.images.labels import CLASSES, CONVENTIONS, from_classes
 from brainseg.images.volume import Grid
-from brainseg.phantom.anatomy import Pose
 from brainseg.phantom.fields import Float, random_stream
+from brainseg.phantom.head import Pose
 from brainseg.phantom.stripping import cut_out
 from brainseg.phantom.subject import WHOLE_HEAD, PhantomSubject, head_grid
 

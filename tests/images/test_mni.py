@@ -6,12 +6,12 @@ from brainseg.images import mni
 
 
 def test_the_sella_lies_below_the_brains_middle_and_the_maps_share_one_grid():
-    template = mni.template(4)
-    assert template.brain.shape == template.gray.shape == template.white.shape
-    used = np.argwhere(template.brain)
-    low, high = (used.min(axis=0) * 4 + template.origin, used.max(axis=0) * 4 + template.origin)
+    maps = mni.load(4)
+    assert maps.brain.shape == maps.gray.shape == maps.white.shape
+    used = np.argwhere(maps.brain)
+    low, high = (used.min(axis=0) * 4 + maps.origin, used.max(axis=0) * 4 + maps.origin)
     np.testing.assert_allclose((low + high) / 2, mni.BRAIN_CENTRE, atol=4)
     assert (low < mni.SELLA).all()
     assert (high > mni.SELLA).all()
     assert mni.SELLA[0] == 0  # on the midline
-    assert (template.gray + template.white)[~template.brain].mean() < 0.02
+    assert (maps.gray + maps.white)[~maps.brain].mean() < 0.02
