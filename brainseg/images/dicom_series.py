@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from brainseg.config import SEQUENCES
 from brainseg.config.errors import DataError, ImageError
-from brainseg.images.dicom import Series, frames_of, read_header
+from brainseg.images.dicom import Series
+from brainseg.images.dicom_header import frames_of, read_header
 from brainseg.images.dicom_naming import HEADER, Header, Named, has_agent, image_type, named
 
 LEAST_SLICES = 10  # of a head: at 10 mm a brain has more, and localisers have fewer

@@ -12,7 +12,8 @@ import SimpleITK as sitk
 from pydicom.uid import RLELossless
 
 from brainseg.config.errors import DataError, GeometryError, ImageError
-from brainseg.images.dicom import Series, read, read_header
+from brainseg.images.dicom import Series, read
+from brainseg.images.dicom_header import read_header
 from brainseg.images.dicom_naming import named
 from brainseg.images.layouts import find_subjects, load_subject
 from brainseg.images.nifti import read as read_nifti
