@@ -1,4 +1,4 @@
-"""One thing that was looked at: its value, what it may be, and a sentence about it."""
+"""What a gate says about one measure: its value, its limits, pass, review or fail, and a sentence."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import Any
 
 from brainseg.config.gates import GatesConfig, Limits
-from brainseg.gates.words import WORDS
+from brainseg.gates.words import WORDS, Words
 
 
 class Level(IntEnum):
@@ -14,7 +14,7 @@ class Level(IntEnum):
 
     passed = 0
     review = 1  # a person should look
-    fail = 2  # nothing that follows would mean anything
+    fail = 2  # the subject stops: later results would mean nothing
 
     def __str__(self) -> str:
         return "pass" if self is Level.passed else self.name
@@ -22,15 +22,15 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a gate found.
+    """What a gate says about one measure.
 
     Args:
         gate: Its name, as in conf/gates.
-        level: What follows from the value.
-        value: That was measured.
-        limits: What it was held against; None for a contradiction, whose sentence says it all.
+        level: Follows from value and limits.
+        value: The measure.
+        limits: None for a contradiction, whose sentence names its limit.
         sentence: For the reader.
-        of: The sequence, or two of them, that it is about; None for the subject.
+        of: The sequence, or the two sequences, that were measured; None for the whole subject.
     """
 
     gate: str
@@ -52,34 +52,38 @@ class Finding:
         }
 
 
-def findings(measured: Mapping[str, float], limits: GatesConfig, of: str | None = None) -> list[Finding]:
+def findings(
+    measured: Mapping[str, float],
+    limits: GatesConfig,
+    of: str | None = None,
+    words: Mapping[str, Words] = WORDS,
+) -> list[Finding]:
     """A finding for each measure whose gate has limits.
 
     Args:
         measured: The value of each gate.
         limits: Of all gates; some hold for one sequence only.
         of: The sequence, or two of them, that the measures are about.
+        words: Of each gate.
     """
     found = []
     for gate, value in measured.items():
         held = getattr(limits, gate)
         held = getattr(held, str(of)) if held is not None and not isinstance(held, Limits) else held
         if held is not None:
-            found.append(_judged(gate, value, held, of))
+            found.append(_judged(gate, value, held, words[gate], of))
     return found
 
 
-def _judged(gate: str, value: float, limits: Limits, of: str | None) -> Finding:
+def _judged(gate: str, value: float, limits: Limits, words: Words, of: str | None) -> Finding:
     if not _within(value, limits.fail):
         level, held = Level.fail, limits.fail
     elif not _within(value, limits.review):
         level, held = Level.review, limits.review
     else:
         level, held = Level.passed, limits.review or limits.fail
-    said = WORDS[gate].format(value)
-    said = said[0].upper() + said[1:] if of is None else f"{of}: {said}"
-    passing = _range(held, percent="%}" in WORDS[gate])
-    return Finding(gate, level, value, limits, f"{said}; {passing}.", of)
+    said = words.passed(value, held) if level is Level.passed else words.failed(value, held)
+    return Finding(gate, level, value, limits, said if of is None else f"{of}: {said}", of)
 
 
 def worst(found: Iterable[Finding]) -> Level:
@@ -89,15 +93,3 @@ def worst(found: Iterable[Finding]) -> Level:
 def _within(value: float, ends: Any) -> bool:
     low, high = ends or (None, None)
     return (low is None or value >= low) and (high is None or value <= high)
-
-
-def _range(ends: Any, percent: bool) -> str:
-    """What passes, in the unit of the value."""
-    low, high = (end if end is None else _number(end, percent) for end in ends or (None, None))
-    if low is None:
-        return "anything passes" if high is None else f"at most {high} passes"
-    return f"at least {low} passes" if high is None else f"{low} to {high} pass"
-
-
-def _number(value: float, percent: bool) -> str:
-    return f"{100 * value:g}%" if percent else f"{value:g}"

@@ -1,12 +1,13 @@
-"""Models that learnt from synthetic heads only, before a real scan."""
+"""Models that learnt from synthetic heads only and are now used on a real scan."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from brainseg.config.gates import GatesConfig
-from brainseg.gates.finding import Finding, Level, findings
+from brainseg.gates.finding import Finding, findings
 from brainseg.gates.model_words import measured_in_words
+from brainseg.gates.words import WORDS, Words
 
 GATE = "synthetic_only"
 
@@ -15,20 +16,27 @@ def judge_origin(models: Mapping[str, Any], limits: GatesConfig) -> list[Finding
     """Whether each model has ever met a real scan, in training or when it was measured.
 
     Args:
-        models: Those that looked at a real scan, by name, as result.json has them.
+        models: The models that looked at a real scan, by name, as result.json has them.
         limits: Of all gates.
     """
-    strangers = [
+    unmeasured = [
         name for name, entry in models.items() if any(_is_unmeasured(one) for one in _members(entry))
     ]
-    found = findings({GATE: float(len(strangers))}, limits)
-    said = f"The {_joined(strangers)} learnt from synthetic heads only, and nobody has measured "
-    said += f"{'it' if len(strangers) == 1 else 'them'} on real scans, of which this is one."
-    return [one if one.level is Level.passed else replace(one, sentence=said) for one in found]
+    return findings({GATE: float(len(unmeasured))}, limits, words={GATE: _words(unmeasured)})
+
+
+def _words(unmeasured: Sequence[str]) -> Words:
+    """The gate's words with the names of the models."""
+    if not unmeasured:
+        return WORDS[GATE]
+    several = len(unmeasured) > 1
+    named = f"model{'s' if several else ''}, the {' and the '.join(unmeasured)},"
+    learnt = f"learnt from synthetic heads only and {'were' if several else 'was'} not measured on real scans"
+    return replace(WORDS[GATE], measure=f"{{:g}} {named} {learnt}")
 
 
 def figures_of(models: Mapping[str, Any]) -> Iterator[str]:
-    """How models that learnt from synthetic heads only did on real scans, a sentence each."""
+    """The measured scores of models that learnt from synthetic heads only, a sentence each."""
     for name, entry in models.items():
         for one in _members(entry):
             if _is_of_synthetic(one) and one["measured"]:
@@ -45,14 +53,10 @@ def _is_unmeasured(member: Mapping[str, Any]) -> bool:
 
 
 def _is_of_synthetic(member: Mapping[str, Any]) -> bool:
-    """Whether all that a model has learnt from is synthetic, in the run before its own too."""
+    """Whether a model, and all runs that it continued, learnt from synthetic heads."""
     about = member.get("learnt_from")
     if about is None:
         return False
     while about["synthetic"] and "before" in about:
         about = about["before"]
     return bool(about["synthetic"])
-
-
-def _joined(names: list[str]) -> str:
-    return " and the ".join(names)

@@ -30,14 +30,39 @@ def test_every_gate_has_words_and_limits(limits):
     assert all(getattr(limits, name) is not None for name in names)
 
 
+LOOK = "the brain mask or the voxel size may be wrong. Look at the mask and check the voxel size."
+
+
+@pytest.mark.parametrize("gate", WORDS)
+def test_every_sentence_names_value_and_limit_and_what_to_do(gate):
+    words = WORDS[gate]
+    passed, failed = words.passed(0.123456, [0.1, None]), words.failed(0.123456, [0.2, None])
+    unit, scale = ("%", 100) if "%}" in words.measure else ("", 1)
+    assert passed.endswith(f"(limit: at least {0.1 * scale:g}{unit}).")
+    assert f" (limit: at least {0.2 * scale:g}{unit}): {words.meaning}. {words.advice}." in failed
+    assert passed.startswith(words.measure.format(0.123456))
+    assert words.measure.format(1) != words.measure.format(2)  # the value has a place in it
+    assert all(text[0].isupper() or text[0] == "{" for text in (words.measure, words.advice))
+    assert not any(text.endswith(".") for text in (words.measure, words.meaning, words.advice))
+
+
+def test_a_side_without_a_limit_is_not_named():
+    words = WORDS["brain_cut_cm2"]
+    assert words.failed(39.0, [None, 20]) == (
+        "The brain touches the image border over 39.0 cm2 (limit: at most 20): part of the brain may be "
+        "outside the image. Check the field of view."
+    )
+    assert words.passed(39.0, None) == "The brain touches the image border over 39.0 cm2 (no limit)."
+
+
 @pytest.mark.parametrize(
     ("ml", "level", "sentence"),
     [
-        (1400, "pass", "The brain mask holds 1400 ml; 900 to 2100 pass."),
-        (899, "review", "The brain mask holds 899 ml; 900 to 2100 pass."),
-        (2101, "review", "The brain mask holds 2101 ml; 900 to 2100 pass."),
-        (499, "fail", "The brain mask holds 499 ml; 500 to 3000 pass."),
-        (3001, "fail", "The brain mask holds 3001 ml; 500 to 3000 pass."),
+        (1400, "pass", "The brain mask holds 1400 ml (limits: 900 to 2100)."),
+        (899, "review", f"The brain mask holds 899 ml (limits: 900 to 2100): {LOOK}"),
+        (2101, "review", f"The brain mask holds 2101 ml (limits: 900 to 2100): {LOOK}"),
+        (499, "fail", f"The brain mask holds 499 ml (limits: 500 to 3000): {LOOK}"),
+        (3001, "fail", f"The brain mask holds 3001 ml (limits: 500 to 3000): {LOOK}"),
     ],
 )
 def test_a_value_passes_is_reviewed_or_fails(limits, ml, level, sentence):
@@ -53,7 +78,9 @@ def test_a_sequence_has_its_own_limits_and_its_name_in_the_sentence(limits):
     assert levels == {"t1": "review", "t1ce": "review", "t2": "pass", "flair": "review"}
     (found,) = findings({"csf_over_white": -1.0}, limits, "t2")
     assert found.sentence == (
-        "t2: CSF is brighter than white matter by -1.00 standard deviations; at least 0.1 passes."
+        "t2: The intensity of CSF less that of white matter is -1.00 standard deviations of the brain "
+        "(limit: at least 0.1): the file may hold another sequence than its name says. Check which sequence "
+        "it is."
     )
 
 
@@ -88,6 +115,7 @@ def test_what_is_written_can_be_read_without_the_code(limits):
         "level": "review",
         "value": 0.25,
         "limits": {"review": [None, 0.2], "fail": None},
-        "sentence": "t1: noise is 25.0% of the median intensity; at most 20% passes.",
+        "sentence": "t1: The noise is 25.0% of the median intensity (limit: at most 20%): the noise may hide "
+        "small structures. Look at the scan, and use a less noisy one if you have it.",
     }
     assert Limits(review=[None, 0.2], fail=None).review == [None, 0.2]

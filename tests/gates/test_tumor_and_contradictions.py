@@ -83,7 +83,23 @@ TABLE = {
 def test_every_verdict_beside_every_place(brain, places, verdict, place):
     found = contradictions(Evidence(verdict, outlined(brain, places[place])), LIMITS)
     assert [one.gate for one in found] == TABLE[verdict, place]
-    assert all(one.level is Level.review and one.sentence.endswith(".") for one in found)
+    assert all(one.level is Level.review for one in found)
+    assert all("(limit: at " in one.sentence for one in found)
+    assert all(one.sentence.endswith("one of the two may be wrong. Look at the scan.") for one in found)
+
+
+def test_a_contradiction_names_both_results_the_value_and_the_limit():
+    shape = TumorShape(20.0, depth_mm=15.4, sella_mm=60)
+    (found,) = contradictions(Evidence("meningioma", shape), LIMITS)
+    assert found.sentence == (
+        "The classifier says meningioma, which grows on the surface of the brain, but the outlined tumour "
+        "lies 15 mm below the surface (limit: at most 12): one of the two may be wrong. Look at the scan."
+    )
+    (found,) = contradictions(Evidence("glioma", shape, heat_in_tumor=0.0123), LIMITS)
+    assert found.sentence == (
+        "1.23% of the classifier's Grad-CAM lies in the outlined tumour (limit: at least 2%): it may have "
+        "judged by something else. Look at its slice."
+    )
 
 
 @pytest.mark.parametrize(
