@@ -89,17 +89,6 @@ def read_labels(path: str | Path) -> Volume:
     return Volume(labels.astype(np.int32)[None], grid)
 
 
-def read_grid(path: str | Path) -> Grid:
-    """Where the voxels of a file lie, from its header alone.
-
-    Raises:
-        ImageError: The file is missing, no NIfTI, or its header makes no sense.
-    """
-    path = Path(path)
-    with opened(path) as file:
-        return _grid(file.header, path)
-
-
 def write(path: str | Path, array: NDArray[Any], grid: Grid, *, synthetic: bool = False) -> None:
     """An array on a grid as NIfTI, whole or not at all.
 

@@ -40,7 +40,7 @@ def at_temperatures(probabilities: Tensor, temperatures: Tensor) -> Tensor:
     return logits.div_(temperatures.to(logits).view(-1, *[1] * (logits.ndim - 1))).sigmoid_()
 
 
-def likeliest(probabilities_KXYZ: torch.Tensor) -> torch.Tensor:
+def most_probable(probabilities_KXYZ: Tensor) -> Tensor:
     """The class of each voxel (X, Y, Z), the first of equals."""
     # argmax over so few channels, which lie far apart in memory, takes many times as long.
     best = probabilities_KXYZ[0].clone()

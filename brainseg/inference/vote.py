@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from brainseg.config.errors import ConfigError, ImageError
 from brainseg.images.planes import PLANES, Plane, cut
 
-OFFSETS_MM = (0.0, 5.0, 10.0, 15.0, 20.0)
 HEALTHY = "notumor"
 
 
@@ -28,12 +27,12 @@ def vote_slices(
     volume: NDArray[Any],
     centre: Sequence[float],
     spacing_mm: Sequence[float],
-    offsets_mm: Sequence[float] = OFFSETS_MM,
+    offsets_mm: Sequence[float],
 ) -> list[VoteSlice]:
     """Slices through the centre and at each offset on both sides of it, in all three planes.
 
-    27 with the report's offsets, which are its voxels at a spacing of 1 mm. A slice that would lie outside
-    the volume is left out, and so is one that at a coarse spacing falls onto another.
+    The offsets 0, 5, 10, 15 and 20 mm give 27 slices. A slice outside of the volume is left out, and so
+    is one that falls onto another where the spacing is coarse.
 
     Args:
         volume: (X, Y, Z) in RAS.
@@ -63,7 +62,7 @@ def vote_slices(
 
 
 def likeliest(probabilities: Mapping[str, float]) -> str:
-    """The class with the largest mean, which need not be the verdict."""
+    """The class with the largest mean; it need not be the verdict."""
     return max(probabilities, key=lambda name: probabilities[name])
 
 
@@ -77,13 +76,13 @@ class Verdict:
 
 
 def combine_votes(
-    probabilities: NDArray[np.floating[Any]], classes: Sequence[str], healthy_at: float = 0.95
+    probabilities: NDArray[np.floating[Any]], classes: Sequence[str], healthy_at: float
 ) -> Verdict:
     """The mean of the slices' probabilities, and what follows from it.
 
     The verdict is "notumor" if its mean reaches `healthy_at`, otherwise the tumour type with the largest
-    mean, even where "notumor" has a larger one: the report would rather send a healthy scan on than miss a
-    tumour.
+    mean, even where "notumor" has a larger one: as the student report has it, a healthy scan that goes on is
+    better than a tumour that is missed.
 
     Args:
         probabilities: (N, K), one row per slice.

@@ -70,11 +70,11 @@ def _on_lattice(
     return lattice
 
 
-def signed_distance(mask: Bool, step_mm: float = LATTICE_MM) -> Float:
+def signed_distance(mask: Bool) -> Float:
     """Distance to the surface of `mask` on a lattice, negative inside, millimetres; smooth below one step."""
     outside = ndimage.distance_transform_edt(~mask) - 0.5
     inside = ndimage.distance_transform_edt(mask) - 0.5
-    distance = (np.where(mask, -inside, outside) * step_mm).astype(np.float32)
+    distance = (np.where(mask, -inside, outside) * LATTICE_MM).astype(np.float32)
     return np.asarray(ndimage.gaussian_filter(distance, 0.6), dtype=np.float32)
 
 

@@ -161,8 +161,8 @@ def test_several_models_are_named_in_one_sentence():
     models = {name: entry(synthetic=True) for name in ("skullstripper", "segmenter")}
     (finding,) = judge_origin(models, composed("input=x", "output=y").gates)
     assert finding.sentence == (
-        "2 models, the skullstripper and the segmenter, learnt from synthetic heads only and were not measured "
-        f"on real scans (limit: at most 0): {ADVICE}"
+        "2 models, the skullstripper and the segmenter, learnt from synthetic heads only and were not "
+        f"measured on real scans (limit: at most 0): {ADVICE}"
     )
 
 

@@ -12,7 +12,8 @@ from brainseg.config.errors import ConfigError, DataError
 from brainseg.images.labels import detect
 from brainseg.images.layouts import find_subjects, load_subject
 from brainseg.images.nifti import read_labels
-from brainseg.phantom import LAYOUT_NAMES, write_cohort
+from brainseg.phantom import write_cohort
+from brainseg.phantom.cohort import LAYOUT_NAMES
 from brainseg.phantom.writers import brats_grid, nfbs_grid
 
 SPACING_MM = 5.0
