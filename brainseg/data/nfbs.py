@@ -8,7 +8,7 @@ from brainseg.data.splits import Split, original_split
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.images.layouts import Subject
 from brainseg.images.nifti import read_labels
-from brainseg.images.reading import read
+from brainseg.images.source import read
 from brainseg.images.volume import Volume
 
 WHERE_FROM = (

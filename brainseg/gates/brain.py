@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from brainseg.images.margin import box_of
+from brainseg.images.masks import box_of
 from brainseg.images.volume import Spacing
 from brainseg.inference import fill_holes, largest_component
 

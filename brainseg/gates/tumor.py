@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from brainseg.gates import atlas
 from brainseg.images.labels import EDEMA
-from brainseg.images.margin import box_of
+from brainseg.images.masks import box_of
 from brainseg.images.volume import Grid
 
 Bool = NDArray[np.bool_]

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from brainseg.config.errors import ImageError
 from brainseg.images.dicom_pixels import refuse_wrong_pixels
 from brainseg.images.dicom_planes import ImagePlane, affine_of, arranged
-from brainseg.images.limits import by
 from brainseg.images.nifti import refuse_useless
+from brainseg.images.size_limits import by
 from brainseg.images.volume import Grid, Volume
 
 

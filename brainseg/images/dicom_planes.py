@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from brainseg.config.errors import GeometryError, ImageError
 from brainseg.images.dicom_header import frames_of, listed, numbers_of, read_header
-from brainseg.images.limits import by, refuse_no_head, refuse_too_many
+from brainseg.images.size_limits import by, refuse_no_head, refuse_too_many
 from brainseg.images.volume import Grid
 
 _GEOMETRY = (

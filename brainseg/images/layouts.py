@@ -52,7 +52,7 @@ from brainseg.images import bids, nifti
 from brainseg.images.dicom_header import is_dicom
 from brainseg.images.dicom_series import find_studies
 from brainseg.images.file_names import ALIASES, NamedFile, read_name
-from brainseg.images.reading import Source, read
+from brainseg.images.source import Source, read
 from brainseg.images.subject import Subject, identity_of, subject_of, tumor_type_of
 from brainseg.images.volume import Volume
 

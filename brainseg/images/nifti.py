@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from brainseg.config.errors import GeometryError, ImageError, LabelError
 from brainseg.files.atomic import writing
-from brainseg.images.limits import by, refuse_no_head
 from brainseg.images.nifti_file import opened
-from brainseg.images.synthetic import SYNTHETIC, is_synthetic
+from brainseg.images.phantom_mark import SYNTHETIC, is_synthetic
+from brainseg.images.size_limits import by, refuse_no_head
 from brainseg.images.volume import Grid, Volume
 
 EXTENSIONS = (".nii", ".nii.gz")

@@ -10,7 +10,7 @@ from brainseg.config import SEQUENCES
 from brainseg.config.errors import ImageError
 from brainseg.images import nifti
 from brainseg.images.file_names import NamedFile
-from brainseg.images.reading import Source
+from brainseg.images.source import Source
 
 _TUMOR_TYPES = {"brats-men": "meningioma", "brats-met": None, "brats": "glioma"}
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from brainseg.config.errors import GeometryError
-from brainseg.images.limits import by, refuse_too_many
+from brainseg.images.size_limits import by, refuse_too_many
 
 Spacing = tuple[float, float, float]
 Shape = tuple[int, int, int]

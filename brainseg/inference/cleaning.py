@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.images.labels import BACKGROUND, EDEMA, ENHANCING_TUMOR, NECROTIC_CORE, REGIONS
-from brainseg.images.margin import box_of
+from brainseg.images.masks import box_of
 from brainseg.inference.components import fill_holes, remove_small
 
 Classes = NDArray[np.uint8]

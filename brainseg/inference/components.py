@@ -6,7 +6,7 @@ import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
-from brainseg.images.margin import box_of
+from brainseg.images.masks import box_of
 
 Mask = NDArray[np.bool_]
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from brainseg.images.margin import with_margin
+from brainseg.images.masks import with_margin
 from brainseg.phantom.fields import Bool, random_stream, smooth_field
 from brainseg.phantom.lattice import Lattice
 from brainseg.phantom.subject import PhantomSubject

@@ -13,7 +13,7 @@ from brainseg.config.errors import ImageError
 from brainseg.config.prediction import VoteConfig
 from brainseg.images import planes
 from brainseg.images.jpeg import grey_uint8
-from brainseg.images.margin import with_margin
+from brainseg.images.masks import with_margin
 from brainseg.images.regrid import with_cubes
 from brainseg.images.tissue import tissue_of
 from brainseg.images.volume import Grid, Volume, resample_to, to_ras

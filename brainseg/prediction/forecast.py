@@ -25,8 +25,8 @@ from brainseg.config.prediction import WindowConfig
 from brainseg.gates.atlas import atlas
 from brainseg.images import nifti
 from brainseg.images.layouts import Subject
-from brainseg.images.margin import box_of
-from brainseg.images.reading import Source, read
+from brainseg.images.masks import box_of
+from brainseg.images.source import Source, read
 from brainseg.images.volume import Grid, Volume, to_ras
 from brainseg.prediction.meter import Meter
 from brainseg.prediction.models import Models

@@ -13,7 +13,7 @@ from brainseg.config.choices import ANY
 from brainseg.config.errors import ImageError
 from brainseg.config.prediction import WindowConfig
 from brainseg.images.labels import CLASSES, REGIONS
-from brainseg.images.margin import with_margin
+from brainseg.images.masks import with_margin
 from brainseg.images.volume import Volume
 from brainseg.inference import fill_holes, largest_component, otsu_brain
 from brainseg.prediction.scans import Scans

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from brainseg.config import VolumePreprocess
 from brainseg.config.choices import Crop, Intensity
 from brainseg.config.errors import ConfigError, GeometryError, ImageError
-from brainseg.images.limits import by, refuse_too_many
-from brainseg.images.margin import Box, box_of
+from brainseg.images.masks import Box, box_of
 from brainseg.images.regrid import with_same_corner
+from brainseg.images.size_limits import by, refuse_too_many
 from brainseg.images.tissue import TISSUE_ABOVE, brighter_than_mean
 from brainseg.images.volume import Grid, Volume, ras_grid, to_ras
 from brainseg.preprocess import resample

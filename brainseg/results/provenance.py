@@ -21,7 +21,7 @@ from brainseg.config import OTSU, PredictConfig, plain
 from brainseg.config.errors import DataError, UnreadableError
 from brainseg.files.atomic import sha256, writing
 from brainseg.files.plain import read_json
-from brainseg.images.reading import Source
+from brainseg.images.source import Source
 from brainseg.system.device import cpu_name
 
 SUMS = "SHA256SUMS"

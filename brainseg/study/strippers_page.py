@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from brainseg.images.margin import box_of
+from brainseg.images.masks import box_of
 from brainseg.images.planes import PLANES, cut, seen_axes
 from brainseg.images.volume import Grid
 from brainseg.reporting.canvas import LINE_COLORS, class_color, new_figure, outline

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from brainseg.images.labels import BACKGROUND, REGIONS
-from brainseg.images.margin import box_of
+from brainseg.images.masks import box_of
 from brainseg.inference import Cleaning, fit_temperature
 from brainseg.metrics import calibration_error, dice
 

@@ -42,7 +42,7 @@ from brainseg.config.errors import UserError
 from brainseg.config.training import VolumePreprocess
 from brainseg.images.jpeg import read_slice
 from brainseg.images.layouts import find_subjects
-from brainseg.images.reading import read
+from brainseg.images.source import read
 from brainseg.phantom.subject import make_subject
 from brainseg.phantom.writers import as_stored
 from brainseg.preprocess.volumes import prepare_volume

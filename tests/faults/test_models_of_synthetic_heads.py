@@ -16,7 +16,7 @@ from brainseg.config.errors import CheckpointError
 from brainseg.gates import Level
 from brainseg.gates.origin import judge_origin
 from brainseg.images.nifti import read, write
-from brainseg.images.synthetic import is_synthetic
+from brainseg.images.phantom_mark import is_synthetic
 from brainseg.phantom import write_cohort
 from brainseg.phantom.damage import damage
 from brainseg.prediction.run import run

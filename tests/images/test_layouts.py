@@ -7,7 +7,7 @@ import pytest
 from brainseg.config.errors import DataError, GeometryError, ImageError
 from brainseg.images.file_names import ALIASES
 from brainseg.images.layouts import find_subjects, load_subject
-from brainseg.images.reading import Source
+from brainseg.images.source import Source
 
 
 def found(path, **kwargs):

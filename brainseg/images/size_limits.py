@@ -1,4 +1,7 @@
-"""What a scan of a head can be at most: a header that claims more is refused before any memory is taken."""
+"""The sizes that a scan of a head can have.
+
+A header that claims others is refused before any memory is taken.
+"""
 
 import math
 from collections.abc import Sequence

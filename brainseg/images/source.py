@@ -1,4 +1,4 @@
-"""Where a scan's voxels are, whatever the format, and the one function that reads them."""
+"""Where the voxels of a scan are stored, in whatever format, and the one function that reads them."""
 
 from dataclasses import dataclass
 from pathlib import Path
