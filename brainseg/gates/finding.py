@@ -62,9 +62,9 @@ def findings(
 
     Args:
         measured: The value of each gate.
-        limits: Of all gates; some hold for one sequence only.
+        limits: The limits of all gates; some hold for one sequence only.
         of: The sequence, or two of them, that the measures are about.
-        words: Of each gate.
+        words: The words of each gate.
     """
     found = []
     for gate, value in measured.items():

@@ -1,4 +1,4 @@
-"""The gates of each stage: what is measured, and beside which limits."""
+"""The gates of each stage: what is measured, and against which limits."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ Bool = NDArray[np.bool_]
 
 
 def judge_scans(images: Mapping[str, Volume], limits: GatesConfig) -> list[Finding]:
-    """Every sequence by itself, then each beside the others."""
+    """Every sequence by itself, then every two of them."""
     with ThreadPoolExecutor(min(4, len(images))) as threads:  # scipy lets go of the interpreter
         measures = dict(zip(images, threads.map(_of_scan, images.values()), strict=True))
     found = [one for name, measured in measures.items() for one in findings(measured, limits, name)]
@@ -70,7 +70,7 @@ def judge_brain(
     Args:
         mask: (X, Y, Z) on the reference grid.
         raw: The same before its largest piece was taken and holes were filled.
-        mirrored: What was found in the mirrored scan, mirrored back; None if that was not tried.
+        mirrored: The mask of the mirrored scan, mirrored back; None if it was not made.
         grid: The reference grid.
         limits: Of all gates.
     """
@@ -99,12 +99,12 @@ def judge_brain(
 def judge_contrast(
     images: Mapping[str, Volume], mask: Bool, tumor: Bool | None, grid: Grid, limits: GatesConfig
 ) -> list[Finding]:
-    """What the sequences look like inside the brain, beside the tumour: is each what its name says?
+    """What the sequences look like in the brain outside of the tumour: is each what its name says?
 
     Args:
         images: Each sequence on the reference grid.
         mask: (X, Y, Z) on the reference grid.
-        tumor: The same of the outlined tumour, whose oedema would pass for other tissue; None for none.
+        tumor: The outlined tumour, whose oedema looks like other tissue; None where there is none.
         grid: The reference grid.
         limits: Of all gates.
     """
@@ -122,7 +122,7 @@ def judge_contrast(
 
 
 def _coarse(array: NDArray[Any], grid: Grid) -> tuple[NDArray[np.float32], Spacing]:
-    """An array (X, Y, Z) on a grid, in RAS, by `scan.coarse`."""
+    """An array (X, Y, Z) on a grid, in RAS and in voxels of about 2 mm, and their size."""
     upright = to_ras(Volume(array[None], grid))
     return scan.coarse(upright.data[0].astype(np.float32), upright.grid.spacing_mm)
 
@@ -130,12 +130,12 @@ def _coarse(array: NDArray[Any], grid: Grid) -> tuple[NDArray[np.float32], Spaci
 def judge_type(
     verdict: str, probabilities: Mapping[str, float], agreement: float, limits: GatesConfig
 ) -> list[Finding]:
-    """How sure the vote on the tumour type is.
+    """How certain the vote on the tumour type is.
 
     Args:
         verdict: The type.
-        probabilities: Of each type.
-        agreement: Share of the planes that say the same alone.
+        probabilities: Each type's.
+        agreement: Share of the planes that, each alone, give the same type.
         limits: Of all gates.
     """
     entropy = float(stats.entropy(list(probabilities.values()))) / np.log(len(probabilities))

@@ -1,4 +1,4 @@
-"""Measures of a scan as it came, before any model has seen it. All take an image (X, Y, Z) in RAS."""
+"""Measures of a scan before anything is done to it. All take an image (X, Y, Z) in RAS."""
 
 from dataclasses import dataclass
 from itertools import product, repeat
@@ -15,8 +15,8 @@ Image = NDArray[np.float32]
 Bool = NDArray[np.bool_]
 
 COARSE_MM = 2.0
-EDGE_MM = 4.0  # how coarse the edges are that two sequences are laid over each other by
-FARTHEST_MM = 40.0  # that two sequences are looked for apart
+EDGE_MM = 4.0  # voxels in which the edges of two sequences are compared
+FARTHEST_MM = 40.0  # the largest shift between two sequences that is looked for
 AIR_FROM_MM = 12.0  # beyond the head, where nothing blurs into the air
 STRUCTURE_FROM_MM = 16.0
 UPPER_HEAD_MM = 90.0
@@ -24,7 +24,7 @@ LEAST_AIR = 1000  # voxels of about 2 mm
 
 
 def coarse(image: Image, spacing_mm: Spacing) -> tuple[Image, Spacing]:
-    """Means of so many voxels that they are about 2 mm large, and their size: enough for what is smooth."""
+    """The image in voxels of about 2 mm, the means of several, and their size."""
     every = [max(1, round(COARSE_MM / step)) for step in spacing_mm]
     sides = [n // k * k for n, k in zip(image.shape, every, strict=True)]
     small = np.zeros([n // k for n, k in zip(sides, every, strict=True)], np.float32)
@@ -41,7 +41,7 @@ def grey_levels(image: Image, tissue: Bool) -> int:
 
 
 def saturated_share(image: Image, tissue: Bool) -> float:
-    """Of the tissue, what has the very highest value."""
+    """Share of the tissue that has the highest value of all."""
     inside = image[tissue]
     return float((inside == inside.max()).mean())
 
@@ -101,11 +101,11 @@ def air_level(image: Image, tissue: Bool) -> float:
 
 @dataclass(frozen=True)
 class Air:
-    """What surrounds a head.
+    """The air around a head.
 
     Args:
-        head: What is bright, closed and filled: ghosts are darker than the head.
-        distance_mm: From it, 0 inside.
+        head: All that is bright, closed and filled; ghosts are darker than the head.
+        distance_mm: Distance to the head, 0 inside.
         middle: The median in tissue.
     """
 
@@ -136,8 +136,8 @@ def ghost_level(image: Image, air: Air, noise: float) -> float:
 def air_structure(image: Image, air: Air, spacing_mm: Spacing) -> float:
     """How uneven the air beside the upper head is, smoothed, as a share of the median in tissue.
 
-    Noise is even; a second head of motion and ghosts is not. Beside the face and the neck, dark muscle is no
-    air. The measure is the 99th percentile less the 25th.
+    Noise is even; ghosts and the blurred copy of a head that moved are not. The air beside face and neck is
+    left out, since dark muscle there may be taken for air. The measure is the 99th percentile less the 25th.
     """
     around = air.distance_mm > STRUCTURE_FROM_MM
     top = int(np.flatnonzero(air.head.any(axis=(0, 1)))[-1]) if air.head.any() else 0
@@ -153,7 +153,7 @@ def air_structure(image: Image, air: Air, spacing_mm: Spacing) -> float:
 
 
 def sharpness(image: Image, tissue: Bool, spacing_mm: Spacing) -> float:
-    """Of the variance within tissue, what structures smaller than 4 mm or so hold."""
+    """Standard deviation of structures below about 4 mm, as a share of that of all tissue."""
     smooth = ndimage.gaussian_filter(image, [2.0 / step for step in spacing_mm])
     inner = ndimage.binary_erosion(fill_holes(tissue), iterations=2) & tissue
     if not inner.any():

@@ -19,16 +19,16 @@ EVERYWHERE = np.ones((3, 3, 3), dtype=bool)  # neighbours by a corner too
 
 @dataclass(frozen=True)
 class TumorShape:
-    """What an outline says about itself.
+    """Measures of an outlined tumour.
 
     Args:
-        ml: Its volume; all else means nothing where this is 0.
-        pieces: Of at least LEAST_PIECE_ML.
-        outside: Share of it beyond the brain mask.
-        at_edge: Share of its surface that lies on the edge of the brain mask, or beyond.
+        ml: Its volume; where this is 0, nothing else has a meaning.
+        pieces: How many pieces of at least LEAST_PIECE_ML it has.
+        outside: Share of it outside of the brain mask.
+        at_edge: Share of its surface that lies on the edge of the brain mask, or outside.
         unsure: Volume with a probability in UNSURE, as a multiple of its own.
-        depth_mm: From the brain's surface to its nearest part, oedema left aside if there is more.
-        sella_mm: From its middle, the same, to where the sella should be.
+        depth_mm: From the brain's surface to its nearest part, without oedema unless there is nothing else.
+        sella_mm: From its middle, likewise without oedema, to where the sella should be.
     """
 
     ml: float
@@ -46,10 +46,10 @@ def shape_of_tumor(
     """Measures of an outline.
 
     Args:
-        classes: Of each voxel.
+        classes: Class of each voxel.
         whole: Probability of the whole tumour.
-        brain: The brain mask; None where there is none, the measures that need it are then 0.
-        grid: Of all three, in RAS.
+        brain: The brain mask; where there is None, the measures that need it are 0.
+        grid: The grid of all three, in RAS.
     """
     tumor, spacing_mm = classes > 0, grid.spacing_mm
     if not tumor.any():

@@ -64,8 +64,8 @@ def find_subjects(path: str | Path, sequence: str | None = None) -> list[Subject
 
     Args:
         path: Searched to any depth, if a folder. A single file is a subject with that sequence only.
-        sequence: What files, or DICOM series, hold whose names do not say it. A single one is taken as
-            this in any case.
+        sequence: The sequence of files, or of DICOM series, whose names do not say it. A single file or
+            series is taken as this in any case.
 
     Raises:
         DataError: Nothing there, or no file that names a sequence.
@@ -124,13 +124,13 @@ def _from_dicom(folder: Path, sequence: str | None) -> Iterator[Subject]:
 
 
 def _warn_of_dicom(folder: Path) -> None:
-    """Say that patients may be there whom nobody reads."""
+    """Warn that DICOM files in the folder are not read."""
     for path in _files(folder):
         with suppress(ImageError):  # a file that may not be read is none of ours here
             if not nifti.is_nifti(path) and is_dicom(path):
                 log.warning(
-                    "%s holds NIfTI scans, which are read, and DICOM files, which are not (first %s); give "
-                    "the folder of these alone to read them",
+                    "%s holds NIfTI scans, which are read, and DICOM files, which are not read (the first is "
+                    "%s); give the folder of the DICOM files alone to read them",
                     folder,
                     path,
                 )

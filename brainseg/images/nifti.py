@@ -1,6 +1,6 @@
 """NIfTI files read with every fault named, and written on the very grid they came from.
 
-A file (X, Y, Z, 1) is one volume in fact: it is read as three-dimensional and what is written back is too.
+A file (X, Y, Z, 1) holds one volume: it is read as (X, Y, Z), and results for it are written so too.
 """
 
 # mypy: allow-untyped-calls

@@ -18,7 +18,7 @@ def refuse_too_many(shape: Sequence[float], what: object, mend: str) -> None:
     """Refuse a grid that would not fit in memory.
 
     Args:
-        shape: Voxels along each axis; whole numbers, or what is to be rounded to them.
+        shape: Voxels along each axis; they need not be whole numbers yet.
         what: What the message begins with, e.g. the path of the file that claims it.
         mend: What the message ends with.
 

@@ -98,12 +98,12 @@ def _single(files: list[NamedFile]) -> list[NamedFile]:
             what = " ".join(word for word in (file.sequence, file.role) if word and word != "image")
             raise ImageError(
                 f"{other.path} and {file.path.name} both claim to be the {what} of one subject; "
-                + _mend(file)
+                + _advice(file)
             )
     return files
 
 
-def _mend(file: NamedFile) -> str:
+def _advice(file: NamedFile) -> str:
     if file.entities:
         return "move one of them out of the data set, or give input= the one that is wanted"
     return "move one of them away"

@@ -55,7 +55,7 @@ class Grid:
 
     @property
     def orientation(self) -> str:
-        """Which way each axis runs, e.g. "LPS"; of an oblique scan, the nearest."""
+        """The direction of each axis, e.g. "LPS"; for an oblique scan the nearest ones."""
         return "".join(str(code) for code in nib.aff2axcodes(self.affine))
 
     @property

@@ -19,8 +19,8 @@ def region_probabilities(class_probabilities: Tensor) -> Tensor:
 def classes_of_regions(probabilities: Tensor) -> Tensor:
     """Class indices (X, Y, Z) of region probabilities (R, X, Y, Z), each region from one half on.
 
-    What is enhancing is part of the core, and what is core part of the tumour, whatever the larger region's
-    own probability says.
+    Enhancing tumour counts as core, and core as tumour, even where the larger region's own probability is
+    below one half.
     """
     whole, core, enhancing = probabilities >= HALF
     classes = torch.full(whole.shape, BACKGROUND, dtype=torch.uint8, device=probabilities.device)

@@ -1,7 +1,7 @@
-"""Ways in which a scan is spoilt before it reaches anyone, done on purpose to a copy of a phantom.
+"""Typical damage to scans, done on purpose to a copy of a phantom, to show which the gates notice.
 
-They show what the gates of a prediction notice. Each kind changes the NIfTI files of one subject's folder
-in place; whole heads in RAS with the sequences t1, t1ce, t2 and flair are what they were made for.
+Each kind changes the NIfTI files of one subject's folder in place. They were made for whole heads in RAS
+with the sequences t1, t1ce, t2 and flair.
 """
 
 # mypy: allow-untyped-calls, disable-error-code="no-any-return"
@@ -30,9 +30,9 @@ def damage(folder: Path, kind: str, seed: int = 0) -> None:
     """Spoil a subject's scans.
 
     Args:
-        folder: Of one subject; its files are changed.
+        folder: The folder of one subject; its files are changed.
         kind: One of `DAMAGES`.
-        seed: Of what is drawn.
+        seed: Decides everything that is drawn.
     """
     (subject,) = find_subjects(folder)
     files = {name: source.path for name, source in subject.images.items()}
@@ -83,7 +83,7 @@ def _extent(data: Array, axis: int) -> tuple[int, int]:
 
 
 def _cut(axis: int, share: float) -> Change:
-    """The field of view ends within the brain: above 0 what is right, in front or above is lost."""
+    """The field of view ends within the brain; a share above 0 loses the right, front or upper part."""
 
     def change(data: Array, _: Random) -> Array:
         first, last = _extent(data, axis)

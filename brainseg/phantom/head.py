@@ -20,7 +20,7 @@ from brainseg.phantom.parts import Painter, Tissue
 class Pose:
     """How a head lies in its grid: `offset_mm` moves the brain's middle from the grid's along R, A and S.
 
-    On average `rim_mm` of CSF come between brain and skull beside what is there, as age brings them.
+    `rim_mm` of CSF, on average, are added between brain and skull, as in older people.
     """
 
     offset_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -172,7 +172,7 @@ def _deface(tissue: NDArray[np.uint8], mni: tuple[Float, Float, Float], surfaces
 
 
 def brain_fractions(head: Head, seed: int, shift_mm: Float | None = None) -> tuple[Float, Float]:
-    """Gray and white fractions at `head.voxels`; what is left of 1 is CSF.
+    """Gray and white fractions at `head.voxels`; the rest to 1 is CSF.
 
     Args:
         head: The head.

@@ -33,7 +33,7 @@ def paint(template: Template, seed: int) -> tuple[Float, Bool]:
 
     Args:
         template: The head.
-        seed: Of everything that is drawn.
+        seed: Decides everything that is drawn.
     """
     rng = np.random.default_rng(seed)
     means = _means(rng)

@@ -37,8 +37,8 @@ class PhantomSubject:
     Attributes:
         id: As given or made from the seed.
         tumor_type: glioma, meningioma, notumor or pituitary.
-        grid: Of all arrays below, (X, Y, Z) along its axes.
-        images: Per sequence, float32, not negative.
+        grid: The grid of all arrays below, (X, Y, Z).
+        images: Each sequence, float32, not negative.
         brain: The brain with its outer CSF, the sella, and its tumour.
         labels: uint8, 0 background, 1 necrotic core, 2 edema, 3 enhancing tumour; all inside `brain`.
     """
@@ -65,7 +65,7 @@ def make_subject(
     """A synthetic patient; the same arguments give the same bits in any process, on any number of threads.
 
     Args:
-        seed: Of everything that is drawn.
+        seed: Decides everything that is drawn.
         tumor_type: One of the four types; None draws one.
         grid: Where the voxels shall lie, in any orientation along the axes; None for FIELD_OF_VIEW_MM in RAS.
         spacing_mm: Voxel size where no grid is given, along R, A and S if three.

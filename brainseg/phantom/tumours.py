@@ -239,7 +239,7 @@ def _nearest(head: Head, place_mm: _Vector) -> tuple[int, int, int]:
 
 
 def _slope(head: Head, index: tuple[int, int, int], axis: int) -> float:
-    """Of the distance to the brain's surface, over about 6 mm."""
+    """Slope of the distance to the brain's surface along an axis, over about 6 mm."""
     n = max(1, round(3.0 / head.lattice.spacing_mm[axis]))
     high, low = list(index), list(index)
     high[axis] = min(index[axis] + n, head.lattice.shape[axis] - 1)

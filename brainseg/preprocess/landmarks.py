@@ -1,8 +1,7 @@
 """Histogram standardisation: grey values moved so that all scans have the same percentiles.
 
 Nyul and Udupa, "On standardizing the MR image intensity scale", Magnetic Resonance in Medicine 1999. The
-percentiles are those that the original skull stripper applies, but of the head: of all voxels, as it takes
-them, most describe the air.
+original skull stripper takes the same percentiles of all voxels, most of which are air; we take the head's.
 """
 
 from collections.abc import Sequence

@@ -104,7 +104,7 @@ def prepare_volume(
         volume: (C, X, Y, Z) in any orientation, channels in the order of `settings.modalities`.
         settings: What the network was, or will be, trained with.
         brain: (X, Y, Z) on the volume's grid; outside it everything becomes 0 before the crop.
-        landmarks: Of each channel, learnt from the training part; for `Intensity.landmarks` only.
+        landmarks: Each channel's, learnt from the training part; for `Intensity.landmarks` only.
 
     Raises:
         ImageError: The number of channels is wrong, the brain is empty, or a channel is constant.

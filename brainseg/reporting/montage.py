@@ -98,7 +98,7 @@ def compose(
 
     Args:
         images: By name of the sequence.
-        grid: Of all of them, in RAS.
+        grid: The grid of all of them, in RAS.
         brain: The mask, outlined; None if it is not known.
         labels: Internal classes, filled and outlined; None if there is no segmentation.
 

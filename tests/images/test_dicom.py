@@ -582,7 +582,10 @@ def test_nifti_goes_first_and_the_dicom_beside_it_is_named(array, write_dicom, s
     (first, *_) = sorted(write_dicom(tmp_path / "dicom", array, UPRIGHT))
     (subject,) = find_subjects(tmp_path)
     assert subject.images["t1"].path.name == "a_t1.nii.gz"
-    assert f"NIfTI scans, which are read, and DICOM files, which are not (first {first})" in caplog.text
+    assert (
+        f"NIfTI scans, which are read, and DICOM files, which are not read (the first is {first})"
+        in caplog.text
+    )
     assert list(found(tmp_path / "dicom")) == ["P1"]
 
 
