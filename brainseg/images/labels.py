@@ -156,7 +156,8 @@ def _ambiguity(found: set[float], fitting: list[str]) -> str:
         )
     return (
         f"labels {_listed(found)} are ambiguous: {', '.join(fitting)} all have them, with different "
-        f"meanings, and the file names do not tell; set data.labels to one of these, e.g. data.labels={fitting[-1]}"
+        "meanings, and the file names do not tell; set data.labels to one of these, e.g. "
+        f"data.labels={fitting[-1]}"
     )
 
 
