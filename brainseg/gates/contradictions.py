@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from brainseg.config.gates import ContradictionsConfig
-from brainseg.gates.finding import Finding, Level
+from brainseg.gates.assessment import Assessment, Level
 from brainseg.gates.tumor import TumorShape
 from brainseg.gates.words import at_least, at_most
 from brainseg.inference import HEALTHY
@@ -27,10 +27,10 @@ class Evidence:
     heat_in_brain: float | None = None
 
 
-def contradictions(evidence: Evidence, limits: ContradictionsConfig) -> list[Finding]:
+def contradictions(evidence: Evidence, limits: ContradictionsConfig) -> list[Assessment]:
     """A review for each pair of results that contradict each other."""
     said = [*_of_type_and_outline(evidence, limits), *_of_heat(evidence, limits)]
-    return [Finding(name, Level.review, value, None, sentence) for name, value, sentence in said]
+    return [Assessment(name, Level.review, value, None, sentence) for name, value, sentence in said]
 
 
 Said = tuple[str, float, str]  # name, value, sentence

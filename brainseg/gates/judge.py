@@ -11,7 +11,7 @@ from scipy import stats
 
 from brainseg.config.gates import GatesConfig
 from brainseg.gates import atlas, brain, scan
-from brainseg.gates.finding import Finding, findings
+from brainseg.gates.assessment import Assessment, assess
 from brainseg.gates.tumor import TumorShape
 from brainseg.images.tissue import tissue_of
 from brainseg.images.volume import Grid, Spacing, Volume, to_ras
@@ -22,11 +22,11 @@ from brainseg.preprocess.noise import noise_share
 Bool = NDArray[np.bool_]
 
 
-def judge_scans(images: Mapping[str, Volume], limits: GatesConfig) -> list[Finding]:
+def judge_scans(images: Mapping[str, Volume], limits: GatesConfig) -> list[Assessment]:
     """Every sequence by itself, then every two of them."""
     with ThreadPoolExecutor(min(4, len(images))) as threads:  # scipy lets go of the interpreter
         measures = dict(zip(images, threads.map(_of_scan, images.values()), strict=True))
-    found = [one for name, measured in measures.items() for one in findings(measured, limits, name)]
+    found = [one for name, measured in measures.items() for one in assess(measured, limits, name)]
     grid = next(iter(images.values())).grid
     cubes = {name: scan.on_cubes(volume, grid) for name, volume in images.items()}
     for one, other in combinations(images, 2):
@@ -34,7 +34,7 @@ def judge_scans(images: Mapping[str, Volume], limits: GatesConfig) -> list[Findi
             "same_image": scan.likeness(cubes[one], cubes[other]),
             "apart_mm": scan.apart_mm(cubes[one], cubes[other]),
         }
-        found += findings(measured, limits, f"{one} and {other}")
+        found += assess(measured, limits, f"{one} and {other}")
     return found
 
 
@@ -64,7 +64,7 @@ def _of_scan(volume: Volume) -> dict[str, float]:
 
 def judge_brain(
     mask: Bool, raw: Bool, mirrored: Bool | None, grid: Grid, limits: GatesConfig
-) -> list[Finding]:
+) -> list[Assessment]:
     """The brain mask.
 
     Args:
@@ -93,12 +93,12 @@ def judge_brain(
     }
     if mirrored is not None:
         measured["flip_agreement"] = float(dice(mask, mirrored))
-    return findings(measured, limits)
+    return assess(measured, limits)
 
 
 def judge_contrast(
     images: Mapping[str, Volume], mask: Bool, tumor: Bool | None, grid: Grid, limits: GatesConfig
-) -> list[Finding]:
+) -> list[Assessment]:
     """What the sequences look like in the brain outside of the tumour: is each what its name says?
 
     Args:
@@ -117,7 +117,7 @@ def judge_contrast(
             "csf_over_white": medians[atlas.CSF] - medians[atlas.WHITE],
             "white_over_gray": medians[atlas.WHITE] - medians[atlas.GRAY],
         }
-        found += findings(measured, limits, name)
+        found += assess(measured, limits, name)
     return found
 
 
@@ -129,7 +129,7 @@ def _coarse(array: NDArray[Any], grid: Grid) -> tuple[NDArray[np.float32], Spaci
 
 def judge_type(
     verdict: str, probabilities: Mapping[str, float], agreement: float, limits: GatesConfig
-) -> list[Finding]:
+) -> list[Assessment]:
     """How certain the vote on the tumour type is.
 
     Args:
@@ -143,10 +143,10 @@ def judge_type(
     if verdict != HEALTHY and probabilities[HEALTHY] > probabilities[verdict]:
         tumours = sum(probabilities.values()) - probabilities[HEALTHY]
         measured["type_share"] = probabilities[verdict] / tumours if tumours > 0 else 0.0
-    return findings(measured, limits)
+    return assess(measured, limits)
 
 
-def judge_tumor(shape: TumorShape, limits: GatesConfig) -> list[Finding]:
+def judge_tumor(shape: TumorShape, limits: GatesConfig) -> list[Assessment]:
     """The outlined tumour by its shape; nothing to say where there is none."""
     if not shape.ml:
         return []
@@ -157,4 +157,4 @@ def judge_tumor(shape: TumorShape, limits: GatesConfig) -> list[Finding]:
         "tumor_at_edge": shape.at_edge,
         "tumor_unsure": shape.unsure,
     }
-    return findings(measured, limits)
+    return assess(measured, limits)

@@ -5,14 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from brainseg.config.gates import GatesConfig
-from brainseg.gates.finding import Finding, findings
+from brainseg.gates.assessment import Assessment, assess
 from brainseg.gates.model_words import measured_in_words
 from brainseg.gates.words import WORDS, Words
 
 GATE = "synthetic_only"
 
 
-def judge_origin(models: Mapping[str, Any], limits: GatesConfig) -> list[Finding]:
+def judge_origin(models: Mapping[str, Any], limits: GatesConfig) -> list[Assessment]:
     """Whether each model has ever met a real scan, in training or when it was measured.
 
     Args:
@@ -22,7 +22,7 @@ def judge_origin(models: Mapping[str, Any], limits: GatesConfig) -> list[Finding
     unmeasured = [
         name for name, entry in models.items() if any(_is_unmeasured(one) for one in _members(entry))
     ]
-    return findings({GATE: float(len(unmeasured))}, limits, words={GATE: _words(unmeasured)})
+    return assess({GATE: float(len(unmeasured))}, limits, words={GATE: _words(unmeasured)})
 
 
 def _words(unmeasured: Sequence[str]) -> Words:

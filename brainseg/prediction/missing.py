@@ -7,7 +7,7 @@ from typing import Any
 from brainseg.config import PredictConfig
 from brainseg.config.choices import Stage
 from brainseg.config.errors import ImageError
-from brainseg.gates.finding import Finding, Level
+from brainseg.gates.assessment import Assessment, Level
 from brainseg.images.layouts import Subject
 from brainseg.prediction.models import Models
 from brainseg.prediction.stages import sequences_of, usable_sequences
@@ -63,10 +63,10 @@ def plan_of(subject: Subject, models: Models, options: PredictConfig) -> Plan:
     return Plan({stage: _needs(stage, subject, models, options) for stage in models})
 
 
-def incomplete(left_out: Mapping[Stage, str]) -> list[Finding]:
+def incomplete(left_out: Mapping[Stage, str]) -> list[Assessment]:
     """A review for each stage that was asked for and could not be done."""
     return [
-        Finding(GATE, Level.review, 1.0, None, f"No {RESULT_OF[stage]} was made: {why}.")
+        Assessment(GATE, Level.review, 1.0, None, f"No {RESULT_OF[stage]} was made: {why}.")
         for stage, why in left_out.items()
     ]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from brainseg.config import PredictConfig, UserError
 from brainseg.config.choices import Register, Stage
 from brainseg.config.gates import GatesConfig
-from brainseg.gates import Finding, Level, worst
+from brainseg.gates import Assessment, Level, worst
 from brainseg.gates.contradictions import Evidence, contradictions
 from brainseg.gates.judge import judge_brain, judge_contrast, judge_scans, judge_tumor, judge_type
 from brainseg.gates.origin import figures_of, judge_origin
@@ -65,7 +65,7 @@ class Findings:
     shape: TumorShape | None = None  # of the outline, where it is judged
     left_out: dict[str, str] = field(default_factory=dict)  # stage: why
     missing: dict[Stage, str] = field(default_factory=dict)  # those that could not be done, of these
-    gates: list[Finding] = field(default_factory=list)
+    gates: list[Assessment] = field(default_factory=list)
 
     @property
     def level(self) -> Level:
@@ -293,7 +293,7 @@ def _result(subject: Subject, found: Findings, job: Job, meter: Meter) -> dict[s
         "stages": [str(s) for s in job.options.pipeline.stages if str(s) in meter.seconds],
         "left_out": found.left_out,
         "warnings": job.remarks + warnings_of(found.scans),
-        "gates": [finding.as_dict() for finding in found.gates],
+        "gates": [one.as_dict() for one in found.gates],
         "synthetic": found.scans.are_synthetic,
         "grid": {
             "reference": found.scans.reference,
@@ -355,7 +355,7 @@ def _registration_result(found: Registration) -> dict[str, Any]:
 
 def _error(found: Findings) -> dict[str, str]:
     """Why the subject was stopped, if it was."""
-    failed = [finding.sentence for finding in found.gates if finding.level is Level.fail]
+    failed = [one.sentence for one in found.gates if one.level is Level.fail]
     return {"error": " ".join(failed)} if failed else {}
 
 

@@ -9,7 +9,7 @@ from brainseg.config import check_predict, conf_dir, register_schemas
 from brainseg.config.errors import ConfigError
 from brainseg.config.gates import GatesConfig, Limits
 from brainseg.gates import Level, worst
-from brainseg.gates.finding import findings
+from brainseg.gates.assessment import assess
 from brainseg.gates.words import WORDS
 
 
@@ -66,17 +66,17 @@ def test_a_side_without_a_limit_is_not_named():
     ],
 )
 def test_a_value_passes_is_reviewed_or_fails(limits, ml, level, sentence):
-    (found,) = findings({"brain_ml": ml}, limits)
+    (found,) = assess({"brain_ml": ml}, limits)
     assert (str(found.level), found.sentence) == (level, sentence)
 
 
 def test_a_sequence_has_its_own_limits_and_its_name_in_the_sentence(limits):
     levels = {
-        name: str(findings({"csf_over_white": 2.0}, limits, name)[0].level)
+        name: str(assess({"csf_over_white": 2.0}, limits, name)[0].level)
         for name in ("t1", "t1ce", "t2", "flair")
     }
     assert levels == {"t1": "review", "t1ce": "review", "t2": "pass", "flair": "review"}
-    (found,) = findings({"csf_over_white": -1.0}, limits, "t2")
+    (found,) = assess({"csf_over_white": -1.0}, limits, "t2")
     assert found.sentence == (
         "t2: The intensity of CSF less that of white matter is -1.00 standard deviations of the brain "
         "(limit: at least 0.1): the file may hold another sequence than its name says. Check which sequence "
@@ -86,13 +86,13 @@ def test_a_sequence_has_its_own_limits_and_its_name_in_the_sentence(limits):
 
 def test_a_gate_without_limits_is_not_looked_at():
     opened = composed("gates.noise=null").gates
-    assert findings({"noise": 9.0}, opened, "t1") == []
+    assert assess({"noise": 9.0}, opened, "t1") == []
     assert composed("gates=none").gates is None
 
 
 def test_limits_can_be_moved_from_the_command_line():
     moved = composed("gates.brain_ml.review=[300,900]").gates
-    assert str(findings({"brain_ml": 1400.0}, moved)[0].level) == "review"
+    assert str(assess({"brain_ml": 1400.0}, moved)[0].level) == "review"
 
 
 @pytest.mark.parametrize("ends", ["[2,1]", "[null,null]", "[1]", "5"])
@@ -103,12 +103,12 @@ def test_limits_that_make_no_sense_are_refused(ends):
 
 def test_the_worst_level_counts(limits):
     assert worst([]) is Level.passed
-    found = [*findings({"brain_ml": 1400.0}, limits), *findings({"brain_ml": 880.0}, limits)]
+    found = [*assess({"brain_ml": 1400.0}, limits), *assess({"brain_ml": 880.0}, limits)]
     assert worst(found) is Level.review
 
 
 def test_what_is_written_can_be_read_without_the_code(limits):
-    (found,) = findings({"noise": 0.25}, limits, "t1")
+    (found,) = assess({"noise": 0.25}, limits, "t1")
     assert found.as_dict() == {
         "gate": "noise",
         "of": "t1",

@@ -21,7 +21,7 @@ class Level(IntEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Assessment:
     """What a gate says about one measure.
 
     Args:
@@ -52,13 +52,13 @@ class Finding:
         }
 
 
-def findings(
+def assess(
     measured: Mapping[str, float],
     limits: GatesConfig,
     of: str | None = None,
     words: Mapping[str, Words] = WORDS,
-) -> list[Finding]:
-    """A finding for each measure whose gate has limits.
+) -> list[Assessment]:
+    """An assessment for each measure whose gate has limits.
 
     Args:
         measured: The value of each gate.
@@ -75,7 +75,7 @@ def findings(
     return found
 
 
-def _judged(gate: str, value: float, limits: Limits, words: Words, of: str | None) -> Finding:
+def _judged(gate: str, value: float, limits: Limits, words: Words, of: str | None) -> Assessment:
     if not _within(value, limits.fail):
         level, held = Level.fail, limits.fail
     elif not _within(value, limits.review):
@@ -83,11 +83,11 @@ def _judged(gate: str, value: float, limits: Limits, words: Words, of: str | Non
     else:
         level, held = Level.passed, limits.review or limits.fail
     said = words.passed(value, held) if level is Level.passed else words.failed(value, held)
-    return Finding(gate, level, value, limits, said if of is None else f"{of}: {said}", of)
+    return Assessment(gate, level, value, limits, said if of is None else f"{of}: {said}", of)
 
 
-def worst(found: Iterable[Finding]) -> Level:
-    return max((finding.level for finding in found), default=Level.passed)
+def worst(found: Iterable[Assessment]) -> Level:
+    return max((one.level for one in found), default=Level.passed)
 
 
 def _within(value: float, ends: Any) -> bool:
