@@ -1,28 +1,27 @@
 """The three planes of a head, and the one way to cut a picture out of a volume."""
 
-from typing import Any, Literal
+from typing import Any
 
 from numpy.typing import NDArray
 
-Plane = Literal["sagittal", "coronal", "axial"]
 # The axis of (X, Y, Z), in RAS, that the index of a slice counts along.
-PLANES: dict[Plane, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
+PLANES: dict[str, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
 
 
-def seen_axes(plane: Plane) -> tuple[int, int]:
+def seen_axes(plane: str) -> tuple[int, int]:
     """The axes of (X, Y, Z) that run across and up a plane's picture."""
     across, up = (axis for axis in range(3) if axis != PLANES[plane])
     return across, up
 
 
-def cut(volume: NDArray[Any], plane: Plane, index: int) -> NDArray[Any]:
+def cut(volume: NDArray[Any], plane: str, index: int) -> NDArray[Any]:
     """One slice of a volume in radiological display, rows from top to bottom.
 
     Axial and coronal: the patient's right is on the left of the picture. Sagittal: the face looks left.
 
     Args:
         volume: (X, Y, Z), in RAS: along R, A and S.
-        plane: Its name says which two axes are seen.
+        plane: One of `PLANES`.
         index: Along the axis that is not seen.
 
     Returns:

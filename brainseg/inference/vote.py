@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.config.errors import ConfigError, ImageError
-from brainseg.images.planes import PLANES, Plane, cut
+from brainseg.images.planes import PLANES, cut
 
 HEALTHY = "notumor"
 
@@ -17,7 +17,7 @@ HEALTHY = "notumor"
 class VoteSlice:
     """One slice of a volume."""
 
-    plane: Plane
+    plane: str
     index: int  # along the axis that the plane cuts, voxels
     offset_mm: float  # from the centre, towards right, anterior or superior
     image: NDArray[Any]  # (rows, columns) as a radiologist sees it

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from brainseg.images.planes import PLANES, Plane, cut
+from brainseg.images.planes import PLANES, cut
 from brainseg.images.volume import Volume, to_ras
 from brainseg.phantom.fields import Bool, Float, random_stream
 from brainseg.phantom.stripping import cut_out
@@ -77,11 +77,11 @@ class SliceFolder:
 
 def _chosen(
     rng: np.random.Generator, labels: NDArray[np.uint8], brain: Bool, kind: str, count: int, spacing_mm: float
-) -> list[tuple[Plane, int]]:
+) -> list[tuple[str, int]]:
     """Planes in turn, each with an index: where the tumour is large enough to see, or where there is none."""
     planes = list(PLANES)
     first = int(rng.integers(len(planes)))
-    chosen: list[tuple[Plane, int]] = []
+    chosen: list[tuple[str, int]] = []
     for k in range(count):
         plane = planes[(first + k) % len(planes)]
         others = tuple(a for a in range(3) if a != PLANES[plane])
@@ -96,7 +96,7 @@ def _chosen(
     return chosen
 
 
-def _displayed(image_RAS: Float, plane: Plane, index: int, *, mirrored: bool) -> Float:
+def _displayed(image_RAS: Float, plane: str, index: int, *, mirrored: bool) -> Float:
     """(rows, columns) as `cut` has them; sagittal slices may face the other way, as the real set has both."""
     picture = cut(image_RAS, plane, index)
     return np.asarray(picture[:, ::-1] if mirrored and plane == "sagittal" else picture)

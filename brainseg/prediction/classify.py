@@ -148,7 +148,7 @@ def with_tumor(found: TumorType, classes: NDArray[np.uint8], grid: Grid) -> Tumo
 
 
 def _in_slice(
-    array: NDArray[Any], grid: Grid, cube: Grid, plane: planes.Plane, index: int, loudest: Loudest
+    array: NDArray[Any], grid: Grid, cube: Grid, plane: str, index: int, loudest: Loudest
 ) -> NDArray[np.uint8]:
     """Labels (X, Y, Z) in the slice that the classifier was shown, (S, S)."""
     on_cube = resample_to(Volume(array.astype(np.uint8)[None], grid), cube, nearest=True).data[0]

@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from brainseg.images.labels import CLASSES
-from brainseg.images.planes import PLANES, Plane, cut, seen_axes
+from brainseg.images.planes import PLANES, cut, seen_axes
 from brainseg.images.volume import Grid, Spacing
 from brainseg.reporting.canvas import (
     CLASS_COLORS,
@@ -31,8 +31,8 @@ MM_PER_INCH = 62.0  # of the head: a brain is then a hand wide on a screen
 MARGIN_MM = 6.0  # kept around the head
 GAP, TOP, BOTTOM = 0.06, 0.78, 0.2  # inches: between tiles, for title, note and names, below the legend
 LEGEND_ENTRY = (1.75, 0.16)  # inches: width and height of one
-SHOWN: tuple[Plane, ...] = tuple(reversed(PLANES))  # from the left, or from the top
-EDGES: dict[Plane, str] = {"axial": "RLAP", "coronal": "RLSI", "sagittal": "APSI"}  # left, right, top, bottom
+SHOWN: tuple[str, ...] = tuple(reversed(PLANES))  # from the left, or from the top
+EDGES: dict[str, str] = {"axial": "RLAP", "coronal": "RLSI", "sagittal": "APSI"}  # left, right, top, bottom
 WHERE = ((0.02, 0.5, "left", "center"), (0.98, 0.5, "right", "center"), (0.5, 0.985, "center", "top"),
          (0.5, 0.015, "center", "bottom"))  # fmt: skip
 
@@ -55,7 +55,7 @@ class Scene:
     def shape(self) -> tuple[int, ...]:
         return next(iter(self.greys.values())).shape
 
-    def size_inches(self, plane: Plane) -> tuple[float, float]:
+    def size_inches(self, plane: str) -> tuple[float, float]:
         """Width and height of a plane; all have one scale, so a sphere is a circle of one size in each."""
         across, up = (self.shape[axis] * self.spacing_mm[axis] / MM_PER_INCH for axis in seen_axes(plane))
         return across, up
@@ -158,7 +158,7 @@ def middle_of(mask: NDArray[np.bool_], spacing_mm: Spacing) -> tuple[int, int, i
     return int(x), int(y), int(z)
 
 
-def _lay_out(scene: Scene) -> tuple[Figure, dict[tuple[str, Plane], Axes]]:
+def _lay_out(scene: Scene) -> tuple[Figure, dict[tuple[str, str], Axes]]:
     """A dark figure with an empty tile for each sequence and plane, each in the middle of its cell."""
     grid = _grid(list(scene.greys))
     sizes = [[scene.size_inches(plane) for _, plane in row] for row in grid]
@@ -186,13 +186,13 @@ def _legend_rows(scene: Scene, width: float) -> int:
     return -(-len(scene.ml) // _legend_columns(len(scene.ml), width))
 
 
-def _grid(names: Sequence[str]) -> list[list[tuple[str, Plane]]]:
+def _grid(names: Sequence[str]) -> list[list[tuple[str, str]]]:
     if len(names) == 1:
         return [[(names[0], plane) for plane in SHOWN]]
     return [[(name, plane) for name in names] for plane in SHOWN]
 
 
-def _draw_tile(axes: Axes, scene: Scene, grey: NDArray[Any], plane: Plane) -> None:
+def _draw_tile(axes: Axes, scene: Scene, grey: NDArray[Any], plane: str) -> None:
     across, up = seen_axes(plane)
     index = scene.center[PLANES[plane]]
     axes.imshow(
