@@ -10,7 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from brainseg.config import TUMOR_TYPES
 from brainseg.phantom import make_subject
-from brainseg.phantom.anatomy import head_atlas
+from brainseg.phantom.atlas import head_atlas
 
 GOAL_S = {1.0: 10.0, 2.0: 2.5, 3.0: 1.0, 4.0: 1.0}
 

@@ -9,7 +9,7 @@ import torch
 
 from brainseg.checkpoint import load_model, read_checkpoint
 from brainseg.config import TUMOR_TYPES
-from brainseg.preprocess import network_input
+from brainseg.preprocess.slices import network_input
 
 
 def test_a_run_leaves_predictions_of_the_part_that_it_scored(trained):

@@ -163,11 +163,10 @@ def _score(cohort: Path, predictions: Path, subject: str, truth: str) -> dict[st
     labels = read_labels(anat / f"{subject}_dseg.nii.gz").data[0]  # BraTS 2023: the values are the classes
     own = predictions / subject / subject
     values = {int(v): name for v, name in result.label_convention.values.items()}
-    guess = read_labels(Path(f"{own}_tumor_labels.nii.gz")).data[0]
+    outlined = read_labels(Path(f"{own}_tumor_labels.nii.gz"))
     row: dict[str, Any] = {"subject": subject, "truth": truth, "verdict": result.tumor_type.verdict}
     row["brain"] = float(dice(brain, read_labels(Path(f"{own}_brain_mask.nii.gz")).data[0] > 0))
-    voxel_ml = float(np.prod(result.grid.spacing_mm)) / 1000
-    row |= _region_scores(labels, guess, values, voxel_ml)
+    row |= _region_scores(labels, outlined.data[0], values, outlined.grid.voxel_ml)
     return row | {"seconds": result.seconds, "mb": result.peak_memory_mb}
 
 

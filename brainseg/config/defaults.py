@@ -2,9 +2,10 @@
 
 from omegaconf import OmegaConf
 
-from brainseg.config.check import as_section, plain
+from brainseg.config.check import as_section
 from brainseg.config.folder import conf_dir
 from brainseg.config.prediction import WindowConfig
+from brainseg.config.record import plain
 
 
 def default_window() -> WindowConfig:

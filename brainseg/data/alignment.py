@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from skimage.filters import threshold_otsu
 from torch import Tensor
 from torch.nn import functional
-
-from brainseg.inference import otsu_bin
 
 SIDE = 96  # of a picture in its own frame, pixels
 REACH = 1.15  # of the head's frame, in radii of the head
@@ -218,7 +217,7 @@ def _brightness(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
     if grey.min() == grey.max():
         return np.ones(grey.shape)
     background = float(np.percentile(grey, 2))
-    threshold = max(otsu_bin(np.bincount(grey.ravel(), minlength=256)) - background, 1.0)
+    threshold = max(float(threshold_otsu(hist=np.bincount(grey.ravel(), minlength=256))) - background, 1.0)
     weight = np.clip((grey - background) / threshold - 0.5, 0, 1)
     return weight if weight.any() else np.ones(grey.shape)
 

@@ -10,7 +10,7 @@ from brainseg.data.settings import DataSettings
 from brainseg.data.splits import Split, original_split
 from brainseg.data.volumes import Case, VolumeData, truth_of
 from brainseg.images.layouts import Subject
-from brainseg.images.reading import read
+from brainseg.images.source import read
 from brainseg.images.volume import Volume
 
 WHERE_FROM = (

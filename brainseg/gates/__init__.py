@@ -1,5 +1,5 @@
-"""What says when a result should not be trusted: measures of scans, masks and tumours beside their limits."""
+"""When a result should not be trusted: scans, masks and tumours are measured and held to limits."""
 
-from brainseg.gates.finding import Finding, Level, worst
+from brainseg.gates.assessment import Assessment, Level, worst
 
-__all__ = ["Finding", "Level", "worst"]
+__all__ = ["Assessment", "Level", "worst"]

@@ -1,14 +1,10 @@
-"""The MNI152 brain laid over a subject's brain mask: which way up it is, and where its parts should be.
+"""The MNI152 brain laid over a subject's brain mask: its orientation, and where its parts should be.
 
-A mask has no landmarks, but a middle and a spread along each axis; laid over each other by these, the two
-agree to some millimetres, which is enough to tell a brain from one on its head, white matter from grey in the
-mean, and the sella from anywhere else.
+A mask has no landmarks, but it has a middle and a spread along each axis. Laid over each other by these, the
+two agree to some millimetres. That is enough to find a brain that is upside down, to compare the means of
+white and grey matter, and to find the sella.
 """
 
-# mypy: allow-untyped-calls
-# (nilearn is untyped)
-
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations, product
@@ -17,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from brainseg.images import mni
 from brainseg.images.volume import Spacing
-from brainseg.phantom.anatomy import PITUITARY_MNI
 
 STEP_MM = 4
-LEAST_LEFT = 0.2  # of a tissue, beside the tumour
+LEAST_LEFT = 0.2  # share of a tissue that must lie outside of the tumour
 WHITE, GRAY, CSF = "white", "gray", "csf"
 
 Bool = NDArray[np.bool_]
@@ -50,30 +46,23 @@ class Atlas:
 
 @lru_cache(maxsize=1)
 def atlas() -> Atlas:
-    """As nilearn ships it, in RAS at STEP_MM."""
-    import nilearn.datasets as templates  # seconds to import
-
-    loads = (
-        templates.load_mni152_brain_mask,
-        templates.load_mni152_gm_template,
-        templates.load_mni152_wm_template,
-    )
-    with ThreadPoolExecutor(len(loads)) as threads:  # scipy lets go of the interpreter
-        images = list(threads.map(lambda load: load(resolution=STEP_MM), loads))
-    brain = np.asarray(images[0].dataobj) > 0
-    gray, white = (np.asarray(image.dataobj, dtype=np.float32) for image in images[1:])
-    inner = ndimage.binary_erosion(brain, iterations=2)
+    """The MNI152 template in RAS at STEP_MM, read once in a process."""
+    maps = mni.load(STEP_MM)
+    inner = ndimage.binary_erosion(maps.brain, iterations=2)
     tissues = {
-        WHITE: ndimage.binary_erosion(white > 0.7),
-        GRAY: gray > 0.65,
-        CSF: inner & (gray + white < 0.35),
+        WHITE: ndimage.binary_erosion(maps.white > 0.7),
+        GRAY: maps.gray > 0.65,
+        CSF: inner & (maps.gray + maps.white < 0.35),
     }
-    sella = np.asarray(PITUITARY_MNI) - images[0].affine[:3, 3]
-    return Atlas(brain, tissues, shape_of(brain, (STEP_MM,) * 3), sella)
+    sella = np.asarray(mni.SELLA) - maps.origin
+    return Atlas(maps.brain, tissues, shape_of(maps.brain, (STEP_MM,) * 3), sella)
 
 
 def shape_of(mask: Bool, spacing_mm: Spacing) -> Shape:
-    """Of a mask (X, Y, Z) in RAS that is not empty."""
+    """Middle, spread and volume of a mask (X, Y, Z) in RAS that is not empty.
+
+    The volume is that of voxels with right angles, the space in which masks are laid over each other.
+    """
     middle, spread = [], []
     for axis, step in enumerate(spacing_mm):
         share = mask.sum(axis=tuple(a for a in range(3) if a != axis)).astype(np.float64)
@@ -85,10 +74,10 @@ def shape_of(mask: Bool, spacing_mm: Spacing) -> Shape:
 
 
 def uprightness(mask: Bool, spacing_mm: Spacing) -> float:
-    """Dice with the atlas as the header has it, less the best of all other ways to turn the mask.
+    """Dice with the atlas in the header's orientation, less the best Dice in any other.
 
-    Below 0 another orientation than the header's would look more like a brain. Left and right cannot be told
-    apart: of each way and its mirror image one is tried.
+    Below 0 another orientation than the header's looks more like a brain. Left and right cannot be told
+    apart, so only one of each orientation and its mirror image is tried.
     """
     shape, soft = shape_of(mask, spacing_mm), _smooth(mask.astype(np.float32), spacing_mm, STEP_MM / 2)
     size = np.cbrt(shape.mm3 / atlas().shape.mm3)
@@ -139,7 +128,7 @@ def _laid(
     turn: Turn = UPRIGHT,
     every: int = 1,
 ) -> NDArray[np.float32]:
-    """An image on every so many voxels of the atlas: middles upon each other, scaled and turned."""
+    """An image on every so many voxels of the atlas: its middle on the atlas's middle, scaled and turned."""
     from_atlas = np.zeros((3, 3))
     for axis, (target, sign) in enumerate(zip(*turn, strict=True)):
         from_atlas[axis, target] = sign * scale[axis]

@@ -6,22 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from brainseg.images.margin import box_of
+from brainseg.images.masks import box_of
 from brainseg.images.volume import Spacing
 from brainseg.inference import fill_holes, largest_component
 
 Bool = NDArray[np.bool_]
-SYMMETRY_MM = 5.0  # how coarse the mask is whose halves are laid over each other
+SYMMETRY_MM = 5.0  # voxels of the mask whose halves are laid over each other
 TILTS = (-12.0, -6.0, 0.0, 6.0, 12.0)  # degrees about A and about S, as heads lie
 
 
 def pieces_share(raw: Bool) -> float:
-    """Of a mask before it was cleaned, what lies apart from its largest piece."""
+    """Share of a mask, before it was cleaned, that lies apart from its largest piece."""
     return float(1 - largest_component(raw).sum() / raw.sum()) if raw.any() else 1.0
 
 
 def holes_share(raw: Bool) -> float:
-    """Of the largest piece with its holes filled, the holes."""
+    """Share of holes in the largest piece with its holes filled."""
     piece = largest_component(raw)
     piece = piece[box_of(piece)]
     filled = fill_holes(piece)
@@ -29,13 +29,13 @@ def holes_share(raw: Bool) -> float:
 
 
 def sides_mm(mask: Bool, spacing_mm: Spacing) -> tuple[float, float, float]:
-    """Of the box around it, along R, A and S."""
+    """Sides of the box around a mask, along R, A and S."""
     x, y, z = ((side.stop - side.start) * step for side, step in zip(box_of(mask), spacing_mm, strict=True))
     return x, y, z
 
 
 def cut_cm2(mask: Bool, spacing_mm: Spacing) -> tuple[float, float]:
-    """How much of it lies in the outermost layer of the field of view: the worst side, and below."""
+    """Area of a mask in the outermost layer of the field of view: the worst side, and the side below."""
     areas = {}
     for axis, end in product(range(3), (0, -1)):
         one, other = (spacing_mm[a] for a in range(3) if a != axis)

@@ -1,23 +1,24 @@
-"""Where two stages say what cannot both be true."""
+"""Results of two stages that contradict each other."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from brainseg.config.gates import ContradictionsConfig
-from brainseg.gates.finding import Finding, Level
+from brainseg.gates.assessment import Assessment, Level
 from brainseg.gates.tumor import TumorShape
+from brainseg.gates.words import at_least, at_most
 from brainseg.inference import HEALTHY
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the stages have said; None where one did not speak.
+    """What the stages have found; None where a stage was left out.
 
     Args:
         verdict: The tumour type.
-        tumor: The outline.
-        heat_in_tumor: Share of the Grad-CAM of the loudest slice within the outline there.
-        heat_in_brain: The same within the brain.
+        tumor: The outlined tumour.
+        heat_in_tumor: Share of the Grad-CAM of the loudest slice that lies in the outlined tumour.
+        heat_in_brain: The same for the brain.
     """
 
     verdict: str | None = None
@@ -26,36 +27,45 @@ class Evidence:
     heat_in_brain: float | None = None
 
 
-def contradictions(evidence: Evidence, limits: ContradictionsConfig) -> list[Finding]:
-    """One for each pair of statements that do not go together; the subject then needs a look at least."""
+def contradictions(evidence: Evidence, limits: ContradictionsConfig) -> list[Assessment]:
+    """A review for each pair of results that contradict each other."""
     said = [*_of_type_and_outline(evidence, limits), *_of_heat(evidence, limits)]
-    return [Finding(name, Level.review, value, None, sentence) for name, value, sentence in said]
+    return [Assessment(name, Level.review, value, None, sentence) for name, value, sentence in said]
 
 
 Said = tuple[str, float, str]  # name, value, sentence
 
 
 def _of_type_and_outline(evidence: Evidence, limits: ContradictionsConfig) -> Iterator[Said]:
-    verdict, tumor = evidence.verdict, evidence.tumor
-    if verdict is None or tumor is None:
+    if evidence.verdict is None or evidence.tumor is None:
         return
+    for name, value, classifier, outline in _of_type(evidence.verdict, evidence.tumor, limits):
+        said = f"The classifier says {classifier}, but the outlined tumour {outline}"
+        yield name, value, f"{said}: one of the two may be wrong. Look at the scan."
+
+
+def _of_type(
+    verdict: str, tumor: TumorShape, limits: ContradictionsConfig
+) -> Iterator[tuple[str, float, str, str]]:
+    """Name and value of a contradiction, what the classifier says, and what the outline shows."""
     ml, depth, sella = tumor.ml, tumor.depth_mm, tumor.sella_mm
+    from_sella = f"lies {sella:.0f} mm from the sella"
+    if verdict == HEALTHY and ml > limits.tumor_ml:
+        yield "tumor_without_verdict", ml, "no tumour", f"holds {ml:.1f} ml ({at_most(limits.tumor_ml)})"
     if verdict == HEALTHY:
-        if ml > limits.tumor_ml:
-            said = f"The classifier sees no tumour, but {ml:.1f} ml are outlined."
-            yield "tumor_without_verdict", ml, said
-    elif ml < limits.no_tumor_ml:
-        said = f"The classifier sees a {verdict}, but only {ml:.2f} ml are outlined."
-        yield "verdict_without_tumor", ml, said
+        return
+    if ml < limits.no_tumor_ml:
+        outline = f"holds {ml:.2f} ml ({at_least(limits.no_tumor_ml)})"
+        yield "verdict_without_tumor", ml, f"the type {verdict}", outline
     elif verdict == "meningioma" and depth > limits.meningioma_depth_mm:
-        said = f"A meningioma grows on the brain's surface, but the tumour lies {depth:.0f} mm below it."
-        yield "deep_meningioma", depth, said
+        outline = f"lies {depth:.0f} mm below the surface ({at_most(limits.meningioma_depth_mm)})"
+        yield "deep_meningioma", depth, "meningioma, which grows on the surface of the brain", outline
     elif verdict == "pituitary" and sella > limits.pituitary_sella_mm:
-        said = f"A pituitary tumour grows in the sella, but the tumour lies {sella:.0f} mm away."
-        yield "pituitary_elsewhere", sella, said
+        outline = f"{from_sella} ({at_most(limits.pituitary_sella_mm)})"
+        yield "pituitary_elsewhere", sella, "pituitary tumour, which grows in the sella", outline
     elif verdict == "glioma" and sella < limits.glioma_sella_mm:
-        said = f"A glioma grows in the brain's tissue, but the tumour lies in the sella ({sella:.0f} mm)."
-        yield "glioma_in_sella", sella, said
+        outline = f"{from_sella} ({at_least(limits.glioma_sella_mm)})"
+        yield "glioma_in_sella", sella, "glioma, which grows in the tissue of the brain", outline
 
 
 def _of_heat(evidence: Evidence, limits: ContradictionsConfig) -> Iterator[Said]:
@@ -66,5 +76,6 @@ def _of_heat(evidence: Evidence, limits: ContradictionsConfig) -> Iterator[Said]
         (evidence.heat_in_brain, limits.heat_in_brain, "heat_outside_brain", "brain"),
     ):
         if share is not None and share < least:
-            said = f"The classifier looked elsewhere: {share:.0%} of its attention lies in the {where}."
-            yield name, share, said
+            limit = at_least(least, percent=True)
+            said = f"{share:.2%} of the classifier's Grad-CAM lies in the {where} ({limit})"
+            yield name, share, f"{said}: it may have judged by something else. Look at its slice."

@@ -1,4 +1,4 @@
-"""The gates of each stage: what is measured, and beside which limits."""
+"""The gates of each stage: what is measured, and against which limits."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +11,9 @@ from scipy import stats
 
 from brainseg.config.gates import GatesConfig
 from brainseg.gates import atlas, brain, scan
-from brainseg.gates.finding import Finding, findings
+from brainseg.gates.assessment import Assessment, assess
 from brainseg.gates.tumor import TumorShape
+from brainseg.images.tissue import tissue_of
 from brainseg.images.volume import Grid, Spacing, Volume, to_ras
 from brainseg.inference import HEALTHY
 from brainseg.metrics import dice
@@ -21,11 +22,11 @@ from brainseg.preprocess.noise import noise_share
 Bool = NDArray[np.bool_]
 
 
-def judge_scans(images: Mapping[str, Volume], limits: GatesConfig) -> list[Finding]:
-    """Every sequence by itself, then each beside the others."""
+def judge_scans(images: Mapping[str, Volume], limits: GatesConfig) -> list[Assessment]:
+    """Every sequence by itself, then every two of them."""
     with ThreadPoolExecutor(min(4, len(images))) as threads:  # scipy lets go of the interpreter
         measures = dict(zip(images, threads.map(_of_scan, images.values()), strict=True))
-    found = [one for name, measured in measures.items() for one in findings(measured, limits, name)]
+    found = [one for name, measured in measures.items() for one in assess(measured, limits, name)]
     grid = next(iter(images.values())).grid
     cubes = {name: scan.on_cubes(volume, grid) for name, volume in images.items()}
     for one, other in combinations(images, 2):
@@ -33,16 +34,16 @@ def judge_scans(images: Mapping[str, Volume], limits: GatesConfig) -> list[Findi
             "same_image": scan.likeness(cubes[one], cubes[other]),
             "apart_mm": scan.apart_mm(cubes[one], cubes[other]),
         }
-        found += findings(measured, limits, f"{one} and {other}")
+        found += assess(measured, limits, f"{one} and {other}")
     return found
 
 
 def _of_scan(volume: Volume) -> dict[str, float]:
     ras = to_ras(volume)
     image, spacing_mm = ras.data[0], ras.grid.spacing_mm
-    tissue, middle = scan.tissue_of(image), scan.middle_of(image)
+    tissue, middle = tissue_of(image, sparsely=True), scan.middle_of(image)
     small, size_mm = scan.coarse(image, spacing_mm)
-    head, noise = scan.tissue_of(small), noise_share(image[middle], tissue[middle])
+    head, noise = tissue_of(small, sparsely=True), noise_share(image[middle], tissue[middle])
     air = scan.air_around(small, head, size_mm)
     return {
         "lowest_intensity": float(image.min()),
@@ -63,13 +64,13 @@ def _of_scan(volume: Volume) -> dict[str, float]:
 
 def judge_brain(
     mask: Bool, raw: Bool, mirrored: Bool | None, grid: Grid, limits: GatesConfig
-) -> list[Finding]:
+) -> list[Assessment]:
     """The brain mask.
 
     Args:
         mask: (X, Y, Z) on the reference grid.
         raw: The same before its largest piece was taken and holes were filled.
-        mirrored: What was found in the mirrored scan, mirrored back; None if that was not tried.
+        mirrored: The mask of the mirrored scan, mirrored back; None if it was not made.
         grid: The reference grid.
         limits: Of all gates.
     """
@@ -92,18 +93,18 @@ def judge_brain(
     }
     if mirrored is not None:
         measured["flip_agreement"] = float(dice(mask, mirrored))
-    return findings(measured, limits)
+    return assess(measured, limits)
 
 
 def judge_contrast(
     images: Mapping[str, Volume], mask: Bool, tumor: Bool | None, grid: Grid, limits: GatesConfig
-) -> list[Finding]:
-    """What the sequences look like inside the brain, beside the tumour: is each what its name says?
+) -> list[Assessment]:
+    """What the sequences look like in the brain outside of the tumour: is each what its name says?
 
     Args:
         images: Each sequence on the reference grid.
         mask: (X, Y, Z) on the reference grid.
-        tumor: The same of the outlined tumour, whose oedema would pass for other tissue; None for none.
+        tumor: The outlined tumour, whose oedema looks like other tissue; None where there is none.
         grid: The reference grid.
         limits: Of all gates.
     """
@@ -116,25 +117,25 @@ def judge_contrast(
             "csf_over_white": medians[atlas.CSF] - medians[atlas.WHITE],
             "white_over_gray": medians[atlas.WHITE] - medians[atlas.GRAY],
         }
-        found += findings(measured, limits, name)
+        found += assess(measured, limits, name)
     return found
 
 
 def _coarse(array: NDArray[Any], grid: Grid) -> tuple[NDArray[np.float32], Spacing]:
-    """An array (X, Y, Z) on a grid, in RAS, by `scan.coarse`."""
+    """An array (X, Y, Z) on a grid, in RAS and in voxels of about 2 mm, and their size."""
     upright = to_ras(Volume(array[None], grid))
     return scan.coarse(upright.data[0].astype(np.float32), upright.grid.spacing_mm)
 
 
 def judge_type(
     verdict: str, probabilities: Mapping[str, float], agreement: float, limits: GatesConfig
-) -> list[Finding]:
-    """How sure the vote on the tumour type is.
+) -> list[Assessment]:
+    """How certain the vote on the tumour type is.
 
     Args:
         verdict: The type.
-        probabilities: Of each type.
-        agreement: Share of the planes that say the same alone.
+        probabilities: Each type's.
+        agreement: Share of the planes that, each alone, give the same type.
         limits: Of all gates.
     """
     entropy = float(stats.entropy(list(probabilities.values()))) / np.log(len(probabilities))
@@ -142,10 +143,10 @@ def judge_type(
     if verdict != HEALTHY and probabilities[HEALTHY] > probabilities[verdict]:
         tumours = sum(probabilities.values()) - probabilities[HEALTHY]
         measured["type_share"] = probabilities[verdict] / tumours if tumours > 0 else 0.0
-    return findings(measured, limits)
+    return assess(measured, limits)
 
 
-def judge_tumor(shape: TumorShape, limits: GatesConfig) -> list[Finding]:
+def judge_tumor(shape: TumorShape, limits: GatesConfig) -> list[Assessment]:
     """The outlined tumour by its shape; nothing to say where there is none."""
     if not shape.ml:
         return []
@@ -156,4 +157,4 @@ def judge_tumor(shape: TumorShape, limits: GatesConfig) -> list[Finding]:
         "tumor_at_edge": shape.at_edge,
         "tumor_unsure": shape.unsure,
     }
-    return findings(measured, limits)
+    return assess(measured, limits)

@@ -1,4 +1,4 @@
-"""Measures of a scan as it came, before any model has seen it. All take an image (X, Y, Z) in RAS."""
+"""Measures of a scan before anything is done to it. All take an image (X, Y, Z) in RAS."""
 
 from dataclasses import dataclass
 from itertools import product, repeat
@@ -7,29 +7,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
+from brainseg.images.regrid import with_cubes, with_same_corner
 from brainseg.images.volume import Grid, Spacing, Volume, ras_grid, resample_to, to_ras
 from brainseg.inference import fill_holes
 
 Image = NDArray[np.float32]
 Bool = NDArray[np.bool_]
 
-TISSUE_ABOVE = 0.1  # of the 98th percentile, as BET has it
 COARSE_MM = 2.0
-EDGE_MM = 4.0  # how coarse the edges are that two sequences are laid over each other by
-FARTHEST_MM = 40.0  # that two sequences are looked for apart
+EDGE_MM = 4.0  # voxels in which the edges of two sequences are compared
+FARTHEST_MM = 40.0  # the largest shift between two sequences that is looked for
 AIR_FROM_MM = 12.0  # beyond the head, where nothing blurs into the air
 STRUCTURE_FROM_MM = 16.0
 UPPER_HEAD_MM = 90.0
 LEAST_AIR = 1000  # voxels of about 2 mm
 
 
-def tissue_of(image: Image) -> Bool:
-    some = tuple(slice(None, None, max(1, n // 64)) for n in image.shape)  # enough for a percentile
-    return np.asarray(image > TISSUE_ABOVE * np.percentile(image[some], 98))
-
-
 def coarse(image: Image, spacing_mm: Spacing) -> tuple[Image, Spacing]:
-    """Means of so many voxels that they are about 2 mm large, and their size: enough for what is smooth."""
+    """The image in voxels of about 2 mm, the means of several, and their size."""
     every = [max(1, round(COARSE_MM / step)) for step in spacing_mm]
     sides = [n // k * k for n, k in zip(image.shape, every, strict=True)]
     small = np.zeros([n // k for n, k in zip(sides, every, strict=True)], np.float32)
@@ -46,7 +41,7 @@ def grey_levels(image: Image, tissue: Bool) -> int:
 
 
 def saturated_share(image: Image, tissue: Bool) -> float:
-    """Of the tissue, what has the very highest value."""
+    """Share of the tissue that has the highest value of all."""
     inside = image[tissue]
     return float((inside == inside.max()).mean())
 
@@ -106,11 +101,11 @@ def air_level(image: Image, tissue: Bool) -> float:
 
 @dataclass(frozen=True)
 class Air:
-    """What surrounds a head.
+    """The air around a head.
 
     Args:
-        head: What is bright, closed and filled: ghosts are darker than the head.
-        distance_mm: From it, 0 inside.
+        head: All that is bright, closed and filled; ghosts are darker than the head.
+        distance_mm: Distance to the head, 0 inside.
         middle: The median in tissue.
     """
 
@@ -141,8 +136,8 @@ def ghost_level(image: Image, air: Air, noise: float) -> float:
 def air_structure(image: Image, air: Air, spacing_mm: Spacing) -> float:
     """How uneven the air beside the upper head is, smoothed, as a share of the median in tissue.
 
-    Noise is even; a second head of motion and ghosts is not. Beside the face and the neck, dark muscle is no
-    air. The measure is the 99th percentile less the 25th.
+    Noise is even; ghosts and the blurred copy of a head that moved are not. The air beside face and neck is
+    left out, since dark muscle there may be taken for air. The measure is the 99th percentile less the 25th.
     """
     around = air.distance_mm > STRUCTURE_FROM_MM
     top = int(np.flatnonzero(air.head.any(axis=(0, 1)))[-1]) if air.head.any() else 0
@@ -158,7 +153,7 @@ def air_structure(image: Image, air: Air, spacing_mm: Spacing) -> float:
 
 
 def sharpness(image: Image, tissue: Bool, spacing_mm: Spacing) -> float:
-    """Of the variance within tissue, what structures smaller than 4 mm or so hold."""
+    """Standard deviation of structures below about 4 mm, as a share of that of all tissue."""
     smooth = ndimage.gaussian_filter(image, [2.0 / step for step in spacing_mm])
     inner = ndimage.binary_erosion(fill_holes(tissue), iterations=2) & tissue
     if not inner.any():
@@ -168,7 +163,8 @@ def sharpness(image: Image, tissue: Bool, spacing_mm: Spacing) -> float:
 
 def on_cubes(volume: Volume, grid: Grid) -> NDArray[np.float32]:
     """A sequence in the field of view of a grid, in RAS and cubes of EDGE_MM: two of them can be compared."""
-    return resample_to(_pooled(volume), _cubes(grid), nearest=False).data[0].astype(np.float32)
+    cubes = with_cubes(ras_grid(grid), EDGE_MM)
+    return resample_to(_pooled(volume), cubes, nearest=False).data[0].astype(np.float32)
 
 
 def likeness(one: Image, other: Image) -> float:
@@ -192,19 +188,8 @@ def _pooled(volume: Volume) -> Volume:
     ras = to_ras(volume)
     image, spacing_mm = coarse(ras.data[0], ras.grid.spacing_mm)
     ratio = np.array(spacing_mm) / ras.grid.spacing_mm
-    step = np.diag([*ratio, 1.0])
-    step[:3, 3] = (ratio - 1) / 2  # the corner of the first voxel stays
-    return Volume(image[None], Grid((image.shape[0], image.shape[1], image.shape[2]), ras.grid.affine @ step))
-
-
-def _cubes(grid: Grid) -> Grid:
-    """The field of view in RAS in cubes of EDGE_MM."""
-    ras = ras_grid(grid)
-    ratio = EDGE_MM / np.array(ras.spacing_mm)
-    x, y, z = (max(1, round(n / r)) for n, r in zip(ras.shape, ratio, strict=True))
-    step = np.diag([*ratio, 1.0])
-    step[:3, 3] = (ratio - 1) / 2
-    return Grid((x, y, z), ras.affine @ step)
+    x, y, z = image.shape
+    return Volume(image[None], with_same_corner(ras.grid, ratio, (x, y, z)))
 
 
 def _edges(image: Image) -> NDArray[np.float64]:

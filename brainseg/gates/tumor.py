@@ -8,8 +8,8 @@ from scipy import ndimage
 
 from brainseg.gates import atlas
 from brainseg.images.labels import EDEMA
-from brainseg.images.margin import box_of
-from brainseg.images.volume import Spacing
+from brainseg.images.masks import box_of
+from brainseg.images.volume import Grid
 
 Bool = NDArray[np.bool_]
 LEAST_PIECE_ML = 0.1
@@ -19,16 +19,16 @@ EVERYWHERE = np.ones((3, 3, 3), dtype=bool)  # neighbours by a corner too
 
 @dataclass(frozen=True)
 class TumorShape:
-    """What an outline says about itself.
+    """Measures of an outlined tumour.
 
     Args:
-        ml: Its volume; all else means nothing where this is 0.
-        pieces: Of at least LEAST_PIECE_ML.
-        outside: Share of it beyond the brain mask.
-        at_edge: Share of its surface that lies on the edge of the brain mask, or beyond.
+        ml: Its volume; where this is 0, nothing else has a meaning.
+        pieces: How many pieces of at least LEAST_PIECE_ML it has.
+        outside: Share of it outside of the brain mask.
+        at_edge: Share of its surface that lies on the edge of the brain mask, or outside.
         unsure: Volume with a probability in UNSURE, as a multiple of its own.
-        depth_mm: From the brain's surface to its nearest part, oedema left aside if there is more.
-        sella_mm: From its middle, the same, to where the sella should be.
+        depth_mm: From the brain's surface to its nearest part, without oedema unless there is nothing else.
+        sella_mm: From its middle, likewise without oedema, to where the sella should be.
     """
 
     ml: float
@@ -41,23 +41,23 @@ class TumorShape:
 
 
 def shape_of_tumor(
-    classes: NDArray[np.uint8], whole: NDArray[np.float32], brain: Bool | None, spacing_mm: Spacing
+    classes: NDArray[np.uint8], whole: NDArray[np.float32], brain: Bool | None, grid: Grid
 ) -> TumorShape:
     """Measures of an outline.
 
     Args:
-        classes: Of each voxel.
+        classes: Class of each voxel.
         whole: Probability of the whole tumour.
-        brain: The brain mask; None where there is none, the measures that need it are then 0.
-        spacing_mm: Along R, A, S.
+        brain: The brain mask; where there is None, the measures that need it are 0.
+        grid: The grid of all three, in RAS.
     """
-    tumor, voxel_ml = classes > 0, float(np.prod(spacing_mm)) / 1000
+    tumor, spacing_mm = classes > 0, grid.spacing_mm
     if not tumor.any():
         return TumorShape(0.0)
     labels, _ = ndimage.label(tumor[box_of(tumor)], structure=EVERYWHERE)
-    sizes = np.bincount(labels.ravel())[1:] * voxel_ml
+    sizes = np.bincount(labels.ravel())[1:] * grid.voxel_ml
     unsure = ((whole > UNSURE[0]) & (whole < UNSURE[1])).sum() / tumor.sum()
-    ml, pieces = float(tumor.sum() * voxel_ml), int((sizes >= LEAST_PIECE_ML).sum())
+    ml, pieces = float(tumor.sum() * grid.voxel_ml), int((sizes >= LEAST_PIECE_ML).sum())
     if brain is None:
         return TumorShape(ml, pieces, unsure=float(unsure))
     near = box_of(brain | tumor)  # beyond it there is nothing

@@ -1,41 +1,224 @@
-"""What the value of each gate means, a phrase for the reader."""
+"""The sentence of each gate: what was measured, what a value outside of the limits may mean, what to do."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Words:
+    """The parts of a gate's sentence.
+
+    Args:
+        measure: Names the measure, with a place for its value; the limit follows in brackets.
+        meaning: What may be wrong where the value lies outside of the limit.
+        advice: What the reader can do then.
+    """
+
+    measure: str
+    meaning: str
+    advice: str
+
+    def passed(self, value: float, limit: Any) -> str:
+        """The sentence for a value within the limit: [low, high], an open end None, or None without one."""
+        return f"{self._measured(value, limit)}."
+
+    def failed(self, value: float, limit: Any) -> str:
+        """The two sentences for a value outside of it."""
+        return f"{self._measured(value, limit)}: {self.meaning}. {self.advice}."
+
+    def _measured(self, value: float, limit: Any) -> str:
+        (low, high), percent = limit or (None, None), "%}" in self.measure
+        return f"{self.measure.format(value)} ({_limit(low, high, percent=percent)})"
+
+
+def at_least(limit: float, *, percent: bool = False) -> str:
+    """As "limit: at least 0.3", or "limit: at least 30%"."""
+    return f"limit: at least {_number(limit, percent=percent)}"
+
+
+def at_most(limit: float, *, percent: bool = False) -> str:
+    return f"limit: at most {_number(limit, percent=percent)}"
+
+
+def _limit(low: float | None, high: float | None, *, percent: bool) -> str:
+    if low is None:
+        return "no limit" if high is None else at_most(high, percent=percent)
+    if high is None:
+        return at_least(low, percent=percent)
+    return f"limits: {_number(low, percent=percent)} to {_number(high, percent=percent)}"
+
+
+def _number(limit: float, *, percent: bool) -> str:
+    return f"{100 * limit:g}%" if percent else f"{limit:g}"
+
+
+_OUTSIDE = "part of the brain may be outside the image"
+_SIZE = ("the brain mask or the voxel size may be wrong", "Look at the mask and check the voxel size")
+_SEQUENCE = ("the file may hold another sequence than its name says", "Check which sequence it is")
 
 WORDS = {
-    "synthetic_only": "{:g} of the models learnt from synthetic heads only, unmeasured on real scans",
-    "lowest_intensity": "the lowest value is {:g}, and below -500 it is a CT",
-    "negative_share": "{:.1%} of the values are negative, as in a scan that was normalised or has overflown",
-    "grey_levels": "the head has {:g} different values",
-    "saturated_share": "{:.1%} of the head has the highest value of all",
-    "noise": "noise is {:.1%} of the median intensity",
-    "lost_slices": "{:g} slices are empty or copies of their neighbour",
-    "slice_order": "slices are more like their neighbour than like the next but one by {:.3f}",
-    "slice_jump": "one slice differs from the next {:.1f} times as much as slices usually do",
-    "air_level": "the air is {:.0%} as bright as the head",
-    "ghost_level": "the air holds {:.1%} of the head's brightness beyond noise",
-    "air_structure": "the air beside the head is uneven by {:.1%} of its brightness, as motion leaves it",
-    "sharpness": "fine structure makes up {:.2f} of the contrast",
-    "field_of_view_mm": "the field of view is {:.0f} mm at its narrowest",
-    "same_image": "the two correlate at {:.4f}; 1 is one image twice",
-    "apart_mm": "the two heads lie {:.0f} mm apart",
-    "brain_ml": "the brain mask holds {:.0f} ml",
-    "brain_pieces": "{:.1%} of what looked like brain lay apart from it",
-    "brain_holes": "holes made up {:.1%} of the brain mask",
-    "brain_right_mm": "the brain is {:.0f} mm wide",
-    "brain_front_mm": "the brain is {:.0f} mm long",
-    "brain_up_mm": "the brain is {:.0f} mm high",
-    "brain_cut_cm2": "the image ends within the brain, over {:.1f} cm2",
-    "brain_cut_below_cm2": "the image ends within the brain below, over {:.1f} cm2",
-    "brain_asymmetry": "the brain's halves differ by {:.1%}",
-    "flip_agreement": "the mask of the mirrored scan agrees at Dice {:.3f}",
-    "uprightness": "the brain fits an atlas {:+.3f} better as it lies than turned in the best other way",
-    "csf_over_white": "CSF is brighter than white matter by {:.2f} standard deviations",
-    "white_over_gray": "white matter is brighter than grey by {:.2f} standard deviations",
-    "plane_agreement": "{:.0%} of the planes alone say the tumour type that all say together",
-    "type_entropy": "the tumour type is open to {:.0%}, where 100% is a guess (entropy)",
-    "type_share": "notumor is likelier than the tumour type, which has {:.0%} of what all tumour types have",
-    "tumor_ml": "the tumour holds {:.1f} ml",
-    "tumor_pieces": "the tumour lies in {:g} pieces",
-    "tumor_outside": "{:.1%} of the tumour lies outside the brain mask",
-    "tumor_at_edge": "{:.0%} of the tumour's surface lies on the edge of the brain mask",
-    "tumor_unsure": "what may or may not be tumour (20 to 80 %) is {:.2f} times its volume",
+    "synthetic_only": Words(
+        "{:g} models learnt from synthetic heads only and were not measured on real scans",
+        "the result may be wrong on a real scan",
+        "Check the result by eye, or use a model that was measured on real scans",
+    ),
+    "lowest_intensity": Words(
+        "The lowest intensity is {:g}",
+        "the file may be a CT scan",
+        "Give an MRI scan",
+    ),
+    "negative_share": Words(
+        "{:.1%} of the intensities are negative",
+        "the scan may have been normalised, or its integers may have overflowed",
+        "Give the scan as the scanner wrote it",
+    ),
+    "grey_levels": Words(
+        "The number of different intensities in the head is {:g}",
+        "the file may be a label map, or a scan that was stored with too few grey levels",
+        "Give the scan with all of its grey levels",
+    ),
+    "saturated_share": Words(
+        "{:.1%} of the head has the highest intensity",
+        "the intensities of bright tissue may have been cut off",
+        "Export the scan again with its full range of intensities",
+    ),
+    "noise": Words(
+        "The noise is {:.1%} of the median intensity",
+        "the noise may hide small structures",
+        "Look at the scan, and use a less noisy one if you have it",
+    ),
+    "lost_slices": Words(
+        "The number of slices that are empty or equal to a neighbour is {:g}",
+        "slices of the scan may be lost",
+        "Export the whole series again",
+    ),
+    "slice_order": Words(
+        "The correlation of neighbouring slices less that of slices two apart is {:.3f}",
+        "the slices may be in a wrong order",
+        "Sort the slices by their position and convert the series again",
+    ),
+    "slice_jump": Words(
+        "The largest change from one slice to the next is {:.1f} times the usual change",
+        "a slice may be missing or damaged",
+        "Look through the slices",
+    ),
+    "air_level": Words(
+        "The intensity of the air is {:.0%} of that of the head",
+        "the scan may be a negative, or the corners of the image may not show air",
+        "Look at the scan",
+    ),
+    "ghost_level": Words(
+        "The intensity of the air around the head, less the noise, is {:.1%} of that of the head",
+        "the scan may show ghosts, or parts of the head may be folded over",
+        "Look at the air around the head",
+    ),
+    "air_structure": Words(
+        "The intensity of the air beside the head varies by {:.1%} of that of the head",
+        "the patient may have moved during the scan",
+        "Look at the scan for signs of motion",
+    ),
+    "sharpness": Words(
+        "Structures of less than about 4 mm make up {:.2f} of the contrast",
+        "the scan may be blurred",
+        "Look at the scan, and use a sharper one if you have it",
+    ),
+    "field_of_view_mm": Words(
+        "The shortest side of the field of view is {:.0f} mm",
+        "part of the head may be outside the image",
+        "Check the field of view and the voxel size",
+    ),
+    "same_image": Words(
+        "The correlation of the two scans is {:.4f}",
+        "both files may hold the same image",
+        "Check which file holds which sequence",
+    ),
+    "apart_mm": Words(
+        "The heads in the two scans lie {:.0f} mm apart",
+        "the scans may be of two patients, or the patient may have moved between them",
+        "Look at both scans, and try pipeline.register=rigid",
+    ),
+    "brain_ml": Words("The brain mask holds {:.0f} ml", *_SIZE),
+    "brain_pieces": Words(
+        "{:.1%} of the brain mask lay apart from its largest piece and was removed",
+        "the stripper may have taken other tissue for brain",
+        "Look at the mask",
+    ),
+    "brain_holes": Words(
+        "Holes, which were filled, made up {:.1%} of the brain mask",
+        "the stripper may have taken brain for other tissue",
+        "Look at the mask",
+    ),
+    "brain_right_mm": Words("The brain is {:.0f} mm wide", *_SIZE),
+    "brain_front_mm": Words("The brain is {:.0f} mm long", *_SIZE),
+    "brain_up_mm": Words("The brain is {:.0f} mm high", *_SIZE),
+    "brain_cut_cm2": Words(
+        "The brain touches the image border over {:.1f} cm2", _OUTSIDE, "Check the field of view"
+    ),
+    "brain_cut_below_cm2": Words(
+        "The brain touches the lower image border over {:.1f} cm2", _OUTSIDE, "Check the field of view"
+    ),
+    "brain_asymmetry": Words(
+        "The left half and the right half of the brain mask differ by {:.1%}",
+        "the mask may miss part of one half",
+        "Look at the mask",
+    ),
+    "flip_agreement": Words(
+        "The masks of the scan and of its mirror image agree with a Dice of {:.3f}",
+        "the stripper may be wrong where the two masks differ",
+        "Look at the mask",
+    ),
+    "uprightness": Words(
+        "The Dice of the brain with an atlas less that in the best other orientation is {:.3f}",
+        "the header may give a wrong orientation",
+        "Check in the page's planes that the head is upright and looks forward",
+    ),
+    "csf_over_white": Words(
+        "The intensity of CSF less that of white matter is {:.2f} standard deviations of the brain",
+        *_SEQUENCE,
+    ),
+    "white_over_gray": Words(
+        "The intensity of white matter less that of grey matter is {:.2f} standard deviations of the brain",
+        *_SEQUENCE,
+    ),
+    "plane_agreement": Words(
+        "{:.0%} of the planes give, each alone, the tumour type that all give together",
+        "the tumour type is uncertain",
+        "Look at the probabilities of each plane",
+    ),
+    "type_entropy": Words(
+        "The entropy of the tumour type is {:.0%} of that of a guess",
+        "the tumour type is uncertain",
+        "Look at the probabilities of all types",
+    ),
+    "type_share": Words(
+        "The class notumor is more probable than the tumour type, which has {:.0%} of the probability of all "
+        "tumour types",
+        "the tumour type is uncertain",
+        "Look at the probabilities of all types",
+    ),
+    "tumor_ml": Words(
+        "The outlined tumour holds {:.1f} ml",
+        "the outline may hold healthy tissue",
+        "Look at the outline",
+    ),
+    "tumor_pieces": Words(
+        "The number of pieces of the outlined tumour is {:g}",
+        "some of them may be healthy tissue",
+        "Look at the outline",
+    ),
+    "tumor_outside": Words(
+        "{:.1%} of the outlined tumour lies outside the brain mask",
+        "the brain mask or the outline may be wrong",
+        "Look at both",
+    ),
+    "tumor_at_edge": Words(
+        "{:.0%} of the surface of the outlined tumour lies on the edge of the brain mask",
+        "the outline may follow the edge of the mask and not a tumour",
+        "Look at the outline",
+    ),
+    "tumor_unsure": Words(
+        "The volume with a tumour probability of 20 to 80% is {:.2f} times that of the outlined tumour",
+        "the border of the tumour is uncertain",
+        "Look at the probability map",
+    ),
 }

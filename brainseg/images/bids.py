@@ -1,4 +1,4 @@
-"""Names as BIDS has them: `sub-01_ses-2_run-1_T1w.nii.gz` is key-value pairs, and what it is of at the end.
+"""Names in BIDS: `sub-01_ses-2_run-1_T1w.nii.gz` is key-value pairs, with the kind of image at the end.
 
 Source: the Brain Imaging Data Structure, 1.10, appendix "Entities" for their order.
 """
@@ -13,8 +13,8 @@ from brainseg.files.plain import read_json
 from brainseg.images import nifti
 
 DESCRIPTION = "dataset_description.json"
-SUFFIXES = {"t1": "T1w", "t1ce": "T1w", "t2": "T2w", "flair": "FLAIR"}  # t1ce is told by ce-
-# Those that a file in anat/ may have, a raw one's and a derivative's, in the order that they must have.
+SUFFIXES = {"t1": "T1w", "t1ce": "T1w", "t2": "T2w", "flair": "FLAIR"}  # t1ce has ce- too
+# The keys that a raw file or a derivative in anat/ may have, in the order that BIDS demands.
 ORDER = (
     "sub",
     "ses",
@@ -31,7 +31,7 @@ ORDER = (
     "label",
     "desc",
 )
-# Of a BIDS root, beside the subjects.
+# Folders of a BIDS data set that hold no subjects.
 NOT_SUBJECTS = ("derivatives", "sourcedata", "code", "stimuli", "phenotype")
 
 
@@ -41,7 +41,7 @@ def is_anatomical(path: Path) -> bool:
 
 
 def entities(path: Path) -> dict[str, str]:
-    """The key-value pairs of a name, as they come: {"sub": "01", "run": "2"} of sub-01_run-2_T1w.nii.gz."""
+    """The key-value pairs of a name in its order: {"sub": "01", "run": "2"} for sub-01_run-2_T1w.nii.gz."""
     *pairs, _ = nifti.stem(path).split("_")
     return dict(pair.split("-", 1) for pair in pairs if "-" in pair)
 

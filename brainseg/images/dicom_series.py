@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from brainseg.config import SEQUENCES
 from brainseg.config.errors import DataError, ImageError
-from brainseg.images.dicom import Series, frames_of, read_header
+from brainseg.images.dicom import Series
+from brainseg.images.dicom_header import frames_of, read_header
 from brainseg.images.dicom_naming import HEADER, Header, Named, has_agent, image_type, named
 
 LEAST_SLICES = 10  # of a head: at 10 mm a brain has more, and localisers have fewer
@@ -130,11 +131,11 @@ def find_studies(paths: Iterable[Path], sequence: str | None = None) -> list[Stu
             studies.append(Study(ids[key], named, tuple(warnings)))
         else:
             left_out += reasons
-            log.warning("%s has no series that can be used: %s", ids[key], _some(reasons))
+            log.warning("%s has no series that can be used: %s", ids[key], _first_six(reasons))
     if groups and not studies:
         raise DataError(
-            f"none of {len(left_out)} DICOM series can be used: {_some(left_out)}; give MR series of a head, "
-            f"or, for a folder with one series, sequence= as one of {', '.join(SEQUENCES)}"
+            f"none of {len(left_out)} DICOM series can be used: {_first_six(left_out)}; give MR series of a "
+            f"head, or, for a folder with one series, sequence= as one of {', '.join(SEQUENCES)}"
         )
     return studies
 
@@ -213,7 +214,7 @@ def _of_study(candidates: list[_Candidate], sequence: str | None) -> tuple[dict[
         if one.named.sequence is not None:
             claims[one.named.sequence].append(one)
     if sequence is not None and sequence not in claims:
-        claims |= _told(usable, sequence)
+        claims |= _named_by_caller(usable, sequence)
     agent_known = any(has_agent(one.header) for one in usable)
     chosen, warnings = {}, []
     for name, several in claims.items():
@@ -230,8 +231,8 @@ def _of_study(candidates: list[_Candidate], sequence: str | None) -> tuple[dict[
     return chosen, warnings
 
 
-def _told(usable: list[_Candidate], sequence: str) -> dict[str, list[_Candidate]]:
-    """The one series whose headers do not say it, as what the caller says."""
+def _named_by_caller(usable: list[_Candidate], sequence: str) -> dict[str, list[_Candidate]]:
+    """The one series whose headers name no sequence, as the sequence that the caller names."""
     unnamed = [one for one in usable if one.named.sequence is None and not one.named.is_other]
     if len(unnamed) > 1:
         raise ImageError(
@@ -288,7 +289,7 @@ def _is_part(one: _Candidate, whole: _Candidate) -> bool:
 def _ids(firsts: dict[_Visit, dict[str, Any]]) -> dict[_Visit, str]:
     """A folder's name for each visit, of which the header of one file is given."""
     patients = {patient for patient, _ in firsts}
-    cleaned = {patient: _safe(patient) for patient in patients}
+    cleaned = {patient: _without_odd_signs(patient) for patient in patients}
     folded = [name.casefold() for name in cleaned.values()]
     names = {
         patient: name
@@ -318,7 +319,7 @@ def _when(firsts: dict[_Visit, dict[str, Any]], visits: list[_Visit], study: str
     return f"{date or 'undated'}-{_digest(study)}"
 
 
-def _safe(text: str) -> str:
+def _without_odd_signs(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", "" if text.startswith("\0") else text).strip("-._ ")[:64]
 
 
@@ -330,6 +331,6 @@ def _printable(text: object) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())[:64]
 
 
-def _some(reasons: list[str]) -> str:
+def _first_six(reasons: list[str]) -> str:
     more = f"; and {len(reasons) - 6} more" if len(reasons) > 6 else ""
     return "; ".join(reasons[:6]) + more

@@ -22,8 +22,8 @@ _DEEP = {"I", "F", "I;16", "I;16B", "I;16L"}  # more than 8 bits a pixel
 def read_slice(path: str | Path) -> NDArray[np.uint8]:
     """A slice (H, W) in grey, 0 to 255.
 
-    Colour becomes luminance; what is transparent becomes black; more than 8 bits are brought to 0..255 by
-    `grey_uint8`.
+    Colour becomes luminance, and transparent pixels become black. `grey_uint8` scales more than 8 bits to
+    0..255.
 
     Raises:
         ImageError: The file is missing, no image, cut off, larger than any slice, or all of one value.

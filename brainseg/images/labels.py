@@ -1,7 +1,7 @@
-"""What the numbers in a tumour label file mean: the conventions, and telling which one a file follows.
+"""What the numbers in a tumour label file mean: the conventions, and which one a file follows.
 
-The same 1, 2, 3 name different tissue in different data sets, so a convention is detected from values
-and file names together, and refused where they leave a doubt. Sources: the BraTS data pages of each
+The same 1, 2, 3 name different tissue in different data sets. So a convention is detected from values and
+file names together; where both leave a doubt, the file is refused. Sources: the BraTS data pages of each
 year, and `dataset.json` of the Medical Segmentation Decathlon, Task 01.
 """
 
@@ -103,8 +103,7 @@ def to_classes(array: NDArray[Any], convention: Convention, where: str | Path) -
     if foreign:
         raise LabelError(
             f"{where}: has labels {', '.join(foreign)}, but {convention.name} knows "
-            f"{_listed(convention.classes)} only; "
-            "mend the file or set data.labels"
+            f"{_listed(convention.classes)} only; correct the file or set data.labels"
         )
     table = np.zeros(max(convention.classes) + 1, dtype=np.uint8)
     for value, index in convention.classes.items():
@@ -134,14 +133,12 @@ def _contradiction(found: set[float], layout: str) -> str:
     if layout == "brats-2018" and {3, 4} <= found:
         return (
             "labels 3 and 4 under BraTS names: before 2017, 3 was non-enhancing tumour; add label 3 to "
-            "label 1 "
-            "as BraTS did since, or set data.labels=brats-2024-post if 4 is a resection cavity"
+            "label 1 as BraTS did since, or set data.labels=brats-2024-post if 4 is a resection cavity"
         )
     if layout == "brats-2018":
         return (
             f"labels {_listed(found)} under the names of BraTS 2018 to 2021, where enhancing tumour is "
-            "4; if it was "
-            "changed to 3 here, set data.labels=brats-2023"
+            "4; if it was changed to 3 here, set data.labels=brats-2023"
         )
     expected = _listed(CONVENTIONS[_OF_LAYOUT[layout][0]].classes)
     return (
@@ -154,13 +151,13 @@ def _ambiguity(found: set[float], fitting: list[str]) -> str:
     if {3, 4} <= found:
         return (
             "labels 3 and 4 together are either brats-2024-post (4 = resection cavity) or BraTS before 2017 "
-            "(3 = non-enhancing, 4 = enhancing tumour); set data.labels=brats-2024-post, or add label "
-            "3 to label 1"
+            "(3 = non-enhancing, 4 = enhancing tumour); set data.labels=brats-2024-post, or add label 3 to "
+            "label 1"
         )
     return (
         f"labels {_listed(found)} are ambiguous: {', '.join(fitting)} all have them, with different "
-        "meaning, and "
-        f"the file names do not tell; set data.labels to one of these, e.g. data.labels={fitting[-1]}"
+        "meanings, and the file names do not tell; set data.labels to one of these, e.g. "
+        f"data.labels={fitting[-1]}"
     )
 
 

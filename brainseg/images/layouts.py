@@ -1,9 +1,9 @@
 """Finding a subject's files by their names, in the layouts that data sets come in.
 
 Which sequence a file holds is read from the last word of its name, or the last two, never from the order of
-files. `ALIASES` is the table; words are parted by `_`, `-`, `.` or a space, and case does not matter.
-"mprage" and the like are not in the table: they say nothing about contrast agent, and a wrong guess would go
-unseen.
+files. `file_names.ALIASES` is the table; words are parted by `_`, `-`, `.` or a space, and case does not
+matter. "mprage" and the like are not in the table: they say nothing about contrast agent, and nobody would
+notice a wrong guess.
 
 | layout     | files of a subject                                                                     |
 | ---------- | -------------------------------------------------------------------------------------- |
@@ -40,9 +40,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -50,68 +49,14 @@ from brainseg.config import SEQUENCES
 from brainseg.config.errors import DataError, GeometryError, ImageError, UnreadableError
 from brainseg.files.plain import read_json
 from brainseg.images import bids, nifti
-from brainseg.images.dicom import is_dicom
+from brainseg.images.dicom_header import is_dicom
 from brainseg.images.dicom_series import find_studies
-from brainseg.images.reading import Source, read
+from brainseg.images.file_names import ALIASES, NamedFile, read_name
+from brainseg.images.source import Source, read
+from brainseg.images.subject import Subject, identity_of, subject_of, tumor_type_of
 from brainseg.images.volume import Volume
 
-ALIASES: dict[str, str] = {
-    **dict.fromkeys(("t1", "t1w", "t1n"), "t1"),
-    **{
-        t1 + agent: "t1ce"
-        for t1 in ("t1", "t1w")
-        for agent in ("ce", "c", "+c", "gd", "post", "km", "contrast")
-    },
-    **dict.fromkeys(("t2", "t2w"), "t2"),
-    **dict.fromkeys(("flair", "t2f", "t2flair", "t2wflair"), "flair"),
-}
-_TRUTH = {"seg", "dseg", "segm"}
-# What follows these is made from a scan, so a caller's `sequence=` must not turn it into one.
-_MADE = {
-    "brain",
-    "stripped",
-    "mask",
-    "label",
-    "labels",
-    "probability",
-    "probabilities",
-    "uncertainty",
-    "tumor",
-    "tumour",
-}
-# One truth file of BraTS 2020 is shipped under the name it had at its hospital.
-_ODD_NAMES = {"W39_1998.09.19_Segm": "BraTS20_Training_355_seg"}
-_TUMOR_TYPES = {"brats-men": "meningioma", "brats-met": None, "brats": "glioma"}
-
-
 log = logging.getLogger("brainseg")
-
-
-@dataclass(frozen=True)
-class Subject:
-    """The files of one subject, or of one visit.
-
-    Attributes:
-        id: Unique among the subjects found together.
-        layout: One of the table above; `labels.detect` takes it.
-        images: By sequence, in the order of `SEQUENCES`.
-        truth: The tumour label map.
-        brain_mask: The subject's, or else that of its first sequence, which then holds on that
-            sequence's grid.
-        tumor_type: What the data set is about, where its name says so: BraTS-MEN, or glioma for the rest.
-        brain_masks: Masks named by sequence (`X_T2w_brainmask`), each on that sequence's grid.
-        warnings: What had to be chosen or supposed to find the images, a sentence each.
-    """
-
-    id: str
-    folder: Path
-    layout: str
-    images: dict[str, Source]
-    truth: Path | None = None
-    brain_mask: Path | None = None
-    tumor_type: str | None = None
-    brain_masks: dict[str, Path] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
 
 
 def find_subjects(path: str | Path, sequence: str | None = None) -> list[Subject]:
@@ -119,8 +64,8 @@ def find_subjects(path: str | Path, sequence: str | None = None) -> list[Subject
 
     Args:
         path: Searched to any depth, if a folder. A single file is a subject with that sequence only.
-        sequence: What files, or DICOM series, hold whose names do not say it. A single one is taken as
-            this in any case.
+        sequence: The sequence of files, or of DICOM series, whose names do not say it. A single file or
+            series is taken as this in any case.
 
     Raises:
         DataError: Nothing there, or no file that names a sequence.
@@ -171,81 +116,6 @@ def load_subject(subject: Subject, sequences: Sequence[str]) -> Volume:
     return Volume(np.concatenate([volume.data for volume in volumes]), volumes[0].grid)
 
 
-@dataclass(frozen=True)
-class _File:
-    """What a file's name says.
-
-    Attributes:
-        subject: The name before the telling words.
-        role: "image", "truth", "mask" or "other".
-        word: The telling word as written, e.g. "t1n".
-        joint: The character before it.
-        entities: Of a BIDS name; none elsewhere.
-    """
-
-    path: Path
-    subject: str
-    role: str
-    sequence: str | None = None
-    word: str = ""
-    joint: str = ""
-    entities: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def run(self) -> int:
-        """The number in a BIDS name; 0 where there is none, or where it is no number."""
-        label = self.entities.get("run", "")
-        return int(label) if label.isdecimal() else 0
-
-
-def _parsed(path: Path, sequence: str | None = None) -> _File:
-    if not bids.is_anatomical(path):
-        return _by_words(path, sequence)
-    file = replace(_by_words(path, sequence), entities=bids.entities(path))
-    is_phase = file.entities.get("part", "mag") != "mag"
-    is_of_the_brain = file.role == "truth" and _is_of_the_brain(file.entities)
-    return replace(file, role="other") if is_phase or is_of_the_brain else file
-
-
-def _is_of_the_brain(entities: dict[str, str]) -> bool:
-    """Whether a BIDS label map is one of several, and not that of the tumour."""
-    return entities.get("desc", "tumor") != "tumor" or "seg" in entities or "atlas" in entities
-
-
-def _by_words(path: Path, sequence: str | None) -> _File:
-    name = nifti.stem(path)
-    name = _ODD_NAMES.get(name, name)
-    words = [(match.start(), match.group()) for match in re.finditer(r"[^_\-. ]+", name)]
-    last = words[-1][1].lower() if words else ""
-    if last in _TRUTH:
-        return _File(path, _before(name, words[-1][0]), "truth")
-    if last == "brainmask":
-        scan = _by_words(path.with_name(_before(name, words[-1][0]) + ".nii"), None)
-        return replace(scan, path=path, role="mask")
-    for start, _ in words[-2:]:
-        if found := ALIASES.get("".join(word for begin, word in words if begin >= start).lower()):
-            _refuse_time_points(path, words)
-            if found == "t1" and re.search(r"_ce-[^_]+_", name):  # BIDS: a T1w with contrast agent
-                found = "t1ce"
-            return _File(path, _before(name, start), "image", found, name[start:], name[start - 1 : start])
-    if sequence is not None and last not in _MADE:
-        return _File(path, name, "image", sequence)
-    return _File(path, name, "other")
-
-
-def _refuse_time_points(path: Path, words: list[tuple[int, str]]) -> None:
-    is_a_value = bids.is_anatomical(path) and "t1" in map(str.lower, bids.entities(path).values())
-    if [word.lower() for _, word in words[-2:]] == ["t1", "flair"] and not is_a_value:
-        raise ImageError(
-            f"{path}: may be a T1-weighted FLAIR or the FLAIR of time point 1; rename it, "
-            "e.g. to end with _t1 or with tp1_flair"
-        )
-
-
-def _before(name: str, start: int) -> str:
-    return name[:start].rstrip("_-. ")
-
-
 def _from_dicom(folder: Path, sequence: str | None) -> Iterator[Subject]:
     files = (path for path in _files(folder) if is_dicom(path))
     for study in find_studies(files, sequence):
@@ -254,13 +124,13 @@ def _from_dicom(folder: Path, sequence: str | None) -> Iterator[Subject]:
 
 
 def _warn_of_dicom(folder: Path) -> None:
-    """Say that patients may be there whom nobody reads."""
+    """Warn that DICOM files in the folder are not read."""
     for path in _files(folder):
         with suppress(ImageError):  # a file that may not be read is none of ours here
             if not nifti.is_nifti(path) and is_dicom(path):
                 log.warning(
-                    "%s holds NIfTI scans, which are read, and DICOM files, which are not (first %s); give "
-                    "the folder of these alone to read them",
+                    "%s holds NIfTI scans, which are read, and DICOM files, which are not read (the first is "
+                    "%s); give the folder of the DICOM files alone to read them",
                     folder,
                     path,
                 )
@@ -282,7 +152,7 @@ def _from_file(path: Path, sequence: str | None) -> Iterator[Subject]:
     if sequence is None and _is_msd(task):
         yield from (subject for subject in _msd(task) if subject.id == nifti.stem(path))
         return
-    file = _parsed(path, sequence)
+    file = read_name(path, sequence)
     if sequence is not None:
         file = replace(file, role="image", sequence=sequence, subject=file.subject or nifti.stem(path))
     if file.role == "other" and file.sequence is not None:
@@ -295,23 +165,23 @@ def _from_file(path: Path, sequence: str | None) -> Iterator[Subject]:
             f"{path}: the name does not say which sequence this is; set sequence= to one of "
             f"{', '.join(SEQUENCES)}, or rename it, e.g. to {nifti.stem(path)}_t1.nii.gz"
         )
-    yield _subject([file])
+    yield subject_of([file])
 
 
 def _within(folder: Path, sequence: str | None) -> Iterator[Subject]:
     if folder.name in ("imagesTr", "imagesTs") and _is_msd(folder.parent):
         yield from (s for s in _msd(folder.parent) if s.folder == folder)
         return
-    groups: dict[tuple[Path, str], list[_File]] = defaultdict(list)
+    groups: dict[tuple[Path, str], list[NamedFile]] = defaultdict(list)
     for parent, names in _walked(folder):
         if _is_msd(parent):
             yield from _msd(parent)
             continue
         for name in filter(_is_scan_name, names):
-            file = _parsed(parent / name, sequence)
+            file = read_name(parent / name, sequence)
             # Names of one subject in BIDS differ in entities such as ce-.
-            groups[parent, _identity(file) if file.entities else file.subject].append(file)
-    yield from (_subject(files) for files in groups.values() if any(f.role == "image" for f in files))
+            groups[parent, identity_of(file) if file.entities else file.subject].append(file)
+    yield from (subject_of(files) for files in groups.values() if any(f.role == "image" for f in files))
 
 
 def _walked(folder: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -339,95 +209,6 @@ def _is_scan_name(name: str) -> bool:
     return nifti.is_nifti(Path(name))
 
 
-def _subject(files: list[_File]) -> Subject:
-    files, remarks = _of_the_last_run(_on_their_own_grid(files))
-    images = {f.sequence: f.path for f in _single([f for f in files if f.role == "image"])}
-    truths = _single([f for f in files if f.role == "truth"])
-    masks = {f.sequence: f.path for f in _single([f for f in files if f.role == "mask"])}
-    ordered = {name: Source(images[name]) for name in SEQUENCES if name in images}
-    by_sequence = {name: masks[name] for name in SEQUENCES if name in masks}
-    first = next((f for f in files if f.role == "image"), files[0])
-    identity = _identity(first)
-    return Subject(
-        id=identity,
-        folder=first.path.parent,
-        layout=_layout(files),
-        images=ordered,
-        truth=truths[0].path if truths else None,
-        brain_mask=masks.get(None) or by_sequence.get(next(iter(ordered))),
-        tumor_type=_tumor_type(identity),
-        brain_masks=by_sequence,
-        warnings=tuple(remarks),
-    )
-
-
-def _on_their_own_grid(files: list[_File]) -> list[_File]:
-    """Without BIDS's copies on other grids (space-...) of what is there on its own."""
-    own = {(file.role, file.sequence) for file in files if "space" not in file.entities}
-    return [f for f in files if "space" not in f.entities or (f.role, f.sequence) not in own]
-
-
-def _of_the_last_run(files: list[_File]) -> tuple[list[_File], list[str]]:
-    """Of scans whose BIDS names differ in their run alone the highest; truths and masks of the runs kept."""
-    runs: dict[tuple[Any, ...], list[_File]] = defaultdict(list)
-    for file in files:
-        others = tuple(pair for pair in file.entities.items() if pair[0] != "run" or not file.run)
-        runs[file.role, file.sequence, others].append(file)
-    kept, remarks = [], []
-    for (role, sequence, _), same in runs.items():
-        last = max(file.run for file in same)
-        earlier = [file.path.name for file in same if file.run < last]
-        kept += [file for file in same if file.run == last]
-        if role == "image" and earlier:
-            remarks.append(
-                f"{sequence} is run {last}, the last one; left out: {', '.join(earlier)} "
-                "(give input= such a file to predict it)"
-            )
-    scanned = {file.run for file in kept if file.role == "image"}
-    return [f for f in kept if f.role == "image" or "run" not in f.entities or f.run in scanned], remarks
-
-
-def _single(files: list[_File]) -> list[_File]:
-    claimed: dict[str | None, _File] = {}
-    for file in files:
-        other = claimed.setdefault(file.sequence, file)
-        if other is not file:
-            what = " ".join(word for word in (file.sequence, file.role) if word and word != "image")
-            raise ImageError(
-                f"{other.path} and {file.path.name} both claim to be the {what} of one subject; "
-                + _mend(file)
-            )
-    return files
-
-
-def _mend(file: _File) -> str:
-    if file.entities:
-        return "move one of them out of the data set, or give input= the one that is wanted"
-    return "move one of them away"
-
-
-def _identity(file: _File) -> str:
-    if file.entities:
-        return "_".join(re.findall(r"(?:sub|ses)-[^_]+", nifti.stem(file.path)))
-    return file.subject or file.path.parent.resolve().name
-
-
-def _layout(files: list[_File]) -> str:
-    images = [file for file in files if file.role == "image"]
-    words = {file.word for file in images}
-    joints = {file.joint for file in images}
-    if images[0].entities:
-        return "bids"
-    if joints == {"-"} and words <= {"t1n", "t1c", "t2w", "t2f"}:
-        return "brats-2023"
-    is_brats = images[0].subject.lower().startswith("brats") or "t1ce" in words
-    if joints == {"_"} and words <= {"t1", "t1ce", "t2", "flair"} and is_brats:
-        return "brats-2018"
-    if words == {"T1w"} and any(file.role == "mask" for file in files):
-        return "nfbs"
-    return "loose"
-
-
 def _is_msd(folder: Path) -> bool:
     return (folder / "dataset.json").is_file() and (
         (folder / "imagesTr").is_dir() or (folder / "imagesTs").is_dir()
@@ -445,7 +226,7 @@ def _msd(folder: Path) -> Iterator[Subject]:
                 layout="msd",
                 images={name: Source(path, channels[name]) for name in SEQUENCES if name in channels},
                 truth=truth if truth.exists() else None,
-                tumor_type=_tumor_type(nifti.stem(path)),
+                tumor_type=tumor_type_of(nifti.stem(path)),
             )
 
 
@@ -467,11 +248,6 @@ def _msd_channels(description: Path) -> dict[str, int]:
             f"each must be another one of {', '.join(SEQUENCES)}"
         )
     return {str(sequence): channel for channel, sequence in sequences.items()}
-
-
-def _tumor_type(identity: str) -> str | None:
-    matches = (kind for start, kind in _TUMOR_TYPES.items() if identity.lower().startswith(start))
-    return next(matches, None)
 
 
 def _with_unique_ids(subjects: list[Subject], root: Path) -> Iterable[Subject]:

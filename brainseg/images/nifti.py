@@ -1,6 +1,6 @@
 """NIfTI files read with every fault named, and written on the very grid they came from.
 
-A file (X, Y, Z, 1) is one volume in fact: it is read as three-dimensional and what is written back is too.
+A file (X, Y, Z, 1) holds one volume: it is read as (X, Y, Z), and results for it are written so too.
 """
 
 # mypy: allow-untyped-calls
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from brainseg.config.errors import GeometryError, ImageError, LabelError
 from brainseg.files.atomic import writing
-from brainseg.images.limits import by, refuse_no_head
 from brainseg.images.nifti_file import opened
-from brainseg.images.synthetic import SYNTHETIC, is_synthetic
+from brainseg.images.phantom_mark import SYNTHETIC, is_synthetic
+from brainseg.images.size_limits import by, refuse_no_head
 from brainseg.images.volume import Grid, Volume
 
 EXTENSIONS = (".nii", ".nii.gz")
@@ -87,17 +87,6 @@ def read_labels(path: str | Path) -> Volume:
             "label map; if it was resampled, do that again by nearest neighbour"
         )
     return Volume(labels.astype(np.int32)[None], grid)
-
-
-def read_grid(path: str | Path) -> Grid:
-    """Where the voxels of a file lie, from its header alone.
-
-    Raises:
-        ImageError: The file is missing, no NIfTI, or its header makes no sense.
-    """
-    path = Path(path)
-    with opened(path) as file:
-        return _grid(file.header, path)
 
 
 def write(path: str | Path, array: NDArray[Any], grid: Grid, *, synthetic: bool = False) -> None:

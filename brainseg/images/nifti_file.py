@@ -23,7 +23,7 @@ from nibabel.arrayproxy import ArrayProxy
 from numpy.typing import NDArray
 
 from brainseg.config.errors import ImageError
-from brainseg.images.limits import refuse_too_many
+from brainseg.images.size_limits import refuse_too_many
 
 MOST_BYTES = 2**31  # of voxels, and before them, unpacked
 _LONGEST_HEADER = 540  # bytes: NIfTI-2

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from brainseg.config.errors import GeometryError
-from brainseg.images.limits import by, refuse_too_many
+from brainseg.images.size_limits import by, refuse_too_many
 
 Spacing = tuple[float, float, float]
 Shape = tuple[int, int, int]
@@ -55,7 +55,7 @@ class Grid:
 
     @property
     def orientation(self) -> str:
-        """Which way each axis runs, e.g. "LPS"; of an oblique scan, the nearest."""
+        """The direction of each axis, e.g. "LPS"; for an oblique scan the nearest ones."""
         return "".join(str(code) for code in nib.aff2axcodes(self.affine))
 
     @property

@@ -2,19 +2,23 @@
 
 from brainseg.inference.calibration import calibrated, fit_temperature
 from brainseg.inference.cleaning import Cleaning
-from brainseg.inference.components import fill_holes, largest_component, remove_small
-from brainseg.inference.diameters import Diameters, diameters
+from brainseg.inference.components import fill_holes, largest_component
+from brainseg.inference.diameters import diameters
 from brainseg.inference.one_window import predict_one, widths_of_one
-from brainseg.inference.otsu import otsu_bin, otsu_brain
-from brainseg.inference.regions import at_temperatures, classes_of_regions, likeliest, region_probabilities
+from brainseg.inference.otsu import otsu_brain
+from brainseg.inference.regions import (
+    at_temperatures,
+    classes_of_regions,
+    most_probable,
+    region_probabilities,
+)
 from brainseg.inference.saliency import grad_cam, share_inside
-from brainseg.inference.vote import HEALTHY, Verdict, VoteSlice, combine_votes, display_slice, vote_slices
+from brainseg.inference.vote import HEALTHY, Verdict, VoteSlice, combine_votes, vote_slices
 from brainseg.inference.window import Windows, predict_windows
 
 __all__ = [
     "HEALTHY",
     "Cleaning",
-    "Diameters",
     "Verdict",
     "VoteSlice",
     "Windows",
@@ -23,18 +27,15 @@ __all__ = [
     "classes_of_regions",
     "combine_votes",
     "diameters",
-    "display_slice",
     "fill_holes",
     "fit_temperature",
     "grad_cam",
     "largest_component",
-    "likeliest",
-    "otsu_bin",
+    "most_probable",
     "otsu_brain",
     "predict_one",
     "predict_windows",
     "region_probabilities",
-    "remove_small",
     "share_inside",
     "vote_slices",
     "widths_of_one",

@@ -1,4 +1,4 @@
-"""The temperature at which a classifier's probabilities mean what they say."""
+"""Calibration of a classifier's probabilities by a temperature."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.integer]) ->
     """The T for which softmax(logits / T) has the least cross-entropy with the truth.
 
     Guo et al., "On calibration of modern neural networks" (2017), section 4.2. Above 1 the network was too
-    sure, below 1 not sure enough. Guesses stay the same.
+    certain, below 1 too uncertain. The most probable class stays the same.
 
     Args:
         logits: (N, K), of slices that the network has not learnt from.

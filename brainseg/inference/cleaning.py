@@ -1,13 +1,12 @@
 """Cleaning a predicted tumour by a rule."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.images.labels import BACKGROUND, EDEMA, ENHANCING_TUMOR, NECROTIC_CORE, REGIONS
-from brainseg.images.margin import box_of
+from brainseg.images.masks import box_of
 from brainseg.inference.components import fill_holes, remove_small
 
 Classes = NDArray[np.uint8]
@@ -28,11 +27,11 @@ class Cleaning:
     fill: bool = False
     least_enhancing_ml: float = 0.0
 
-    def __call__(self, classes: Classes, spacing_mm: Sequence[float]) -> Classes:
-        """Cleaned class indices (X, Y, Z), of voxels of that size."""
+    def __call__(self, classes: Classes, voxel_ml: float) -> Classes:
+        """Cleaned class indices (X, Y, Z), of voxels of that volume."""
         box = box_of(classes != BACKGROUND)
         cleaned = classes.copy()
-        cleaned[box] = self._within(classes[box], float(np.prod(spacing_mm)) / 1000)
+        cleaned[box] = self._within(classes[box], voxel_ml)
         return cleaned
 
     def _within(self, classes: Classes, voxel_ml: float) -> Classes:

@@ -6,13 +6,13 @@ import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
-from brainseg.images.margin import box_of
+from brainseg.images.masks import box_of
 
 Mask = NDArray[np.bool_]
 
 
 def largest_component(mask: Mask) -> Mask:
-    """The part with the most voxels; of an empty mask, nothing."""
+    """The part with the most voxels; empty for an empty mask."""
     largest = np.zeros(mask.shape, dtype=bool)
     box = box_of(mask)
     parts, counts = _parts(mask[box])
@@ -29,7 +29,7 @@ def remove_small(mask: Mask, minimum_voxels: int) -> Mask:
 
 
 def fill_holes(mask: Mask) -> Mask:
-    """The mask and all that it encloses: what no path through faces links to the edge of the volume."""
+    """The mask and the voxels that it encloses: no path through faces links them to the volume's edge."""
     filled = mask.astype(bool)
     box = box_of(filled)  # what touches its border is linked to the edge of the volume, or lies at it
     outside = cc3d.connected_components(~filled[box], connectivity=6)

@@ -1,4 +1,4 @@
-"""How long and how wide a part is."""
+"""The diameters of a mask."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ Spacing = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Diameters:
-    """Of the largest piece of a mask, in mm.
+    """The diameters of the largest piece of a mask, in mm.
 
     Attributes:
         largest: Between the two points that lie furthest apart in space.
@@ -31,8 +31,8 @@ def diameters(mask: NDArray[np.bool_], spacing_mm: Spacing) -> Diameters | None:
     """The diameters of the largest piece (26-connected), from face to face of its voxels; None if empty.
 
     A row of n voxels along an axis is n voxels long. `axial` and `across` are what the RANO criteria
-    multiply (Wen et al. 2010, table 2), but for a piece that is not convex `across` counts what it reaches
-    and not what it fills.
+    multiply (Wen et al. 2010, table 2), but `across` counts how far a piece reaches, even where it is not
+    convex and has gaps.
 
     Args:
         mask: (X, Y, Z) in RAS.

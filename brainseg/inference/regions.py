@@ -19,8 +19,8 @@ def region_probabilities(class_probabilities: Tensor) -> Tensor:
 def classes_of_regions(probabilities: Tensor) -> Tensor:
     """Class indices (X, Y, Z) of region probabilities (R, X, Y, Z), each region from one half on.
 
-    What is enhancing is part of the core, and what is core part of the tumour, whatever the larger region's
-    own probability says.
+    Enhancing tumour counts as core, and core as tumour, even where the larger region's own probability is
+    below one half.
     """
     whole, core, enhancing = probabilities >= HALF
     classes = torch.full(whole.shape, BACKGROUND, dtype=torch.uint8, device=probabilities.device)
@@ -40,7 +40,7 @@ def at_temperatures(probabilities: Tensor, temperatures: Tensor) -> Tensor:
     return logits.div_(temperatures.to(logits).view(-1, *[1] * (logits.ndim - 1))).sigmoid_()
 
 
-def likeliest(probabilities_KXYZ: torch.Tensor) -> torch.Tensor:
+def most_probable(probabilities_KXYZ: Tensor) -> Tensor:
     """The class of each voxel (X, Y, Z), the first of equals."""
     # argmax over so few channels, which lie far apart in memory, takes many times as long.
     best = probabilities_KXYZ[0].clone()

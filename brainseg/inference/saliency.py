@@ -1,4 +1,4 @@
-"""Where in a slice a classifier sees the class that it names."""
+"""Which parts of a slice a classifier's answer rests on."""
 
 import copy
 
@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 
 def grad_cam(net: nn.Module, layer: str, slice_13SS: Tensor, class_index: int) -> NDArray[np.float32]:
-    """Grad-CAM (S, S) of a slice: 0 where nothing speaks for the class, 1 where most does.
+    """Grad-CAM (S, S) of a slice: 0 where nothing supports the class, 1 where most does.
 
-    Selvaraju et al., "Grad-CAM" (2017), by MONAI; all 0 if nothing speaks for it.
+    Selvaraju et al., "Grad-CAM" (2017), by MONAI; all 0 if nothing supports the class.
 
     Args:
         net: The network, in evaluation mode.
-        layer: The submodule whose maps of features are weighed.
+        layer: The submodule whose feature maps are weighted.
         slice_13SS: The network's input (1, 3, S, S).
         class_index: The class that is asked for.
     """

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.config.errors import ConfigError, ImageError
+from brainseg.images.planes import PLANES, cut
 
-PLANES = {"sagittal": 0, "coronal": 1, "axial": 2}  # the axis, of RAS, that a plane cuts
-OFFSETS_MM = (0.0, 5.0, 10.0, 15.0, 20.0)
 HEALTHY = "notumor"
 
 
@@ -28,12 +27,12 @@ def vote_slices(
     volume: NDArray[Any],
     centre: Sequence[float],
     spacing_mm: Sequence[float],
-    offsets_mm: Sequence[float] = OFFSETS_MM,
+    offsets_mm: Sequence[float],
 ) -> list[VoteSlice]:
     """Slices through the centre and at each offset on both sides of it, in all three planes.
 
-    27 with the report's offsets, which are its voxels at a spacing of 1 mm. A slice that would lie outside
-    the volume is left out, and so is one that at a coarse spacing falls onto another.
+    The offsets 0, 5, 10, 15 and 20 mm give 27 slices. A slice outside of the volume is left out, and so
+    is one that falls onto another where the spacing is coarse.
 
     Args:
         volume: (X, Y, Z) in RAS.
@@ -53,7 +52,7 @@ def vote_slices(
             index = int(np.floor(centre[axis] + offset / spacing_mm[axis] + 0.5))
             if 0 <= index < volume.shape[axis] and index not in taken:
                 taken.add(index)
-                slices.append(VoteSlice(plane, index, offset, display_slice(volume, plane, index)))
+                slices.append(VoteSlice(plane, index, offset, cut(volume, plane, index)))
     if not slices:
         raise ImageError(
             f"no slice around voxel {tuple(centre)} lies in the volume of {volume.shape} voxels; "
@@ -62,19 +61,8 @@ def vote_slices(
     return slices
 
 
-def display_slice(volume: NDArray[Any], plane: str, index: int) -> NDArray[Any]:
-    """One slice (rows, columns) of a volume (X, Y, Z) in RAS, turned as radiologists show it; a view.
-
-    Superior (in axial slices anterior) is up; the patient's right (in sagittal slices anterior) is on the
-    left.
-    """
-    # Both axes left grow towards right, anterior or superior.
-    across_up: NDArray[Any] = np.moveaxis(volume, PLANES[plane], 0)[index]
-    return across_up.T[::-1, ::-1]
-
-
 def likeliest(probabilities: Mapping[str, float]) -> str:
-    """The class with the largest mean, which need not be the verdict."""
+    """The class with the largest mean; it need not be the verdict."""
     return max(probabilities, key=lambda name: probabilities[name])
 
 
@@ -88,13 +76,13 @@ class Verdict:
 
 
 def combine_votes(
-    probabilities: NDArray[np.floating[Any]], classes: Sequence[str], healthy_at: float = 0.95
+    probabilities: NDArray[np.floating[Any]], classes: Sequence[str], healthy_at: float
 ) -> Verdict:
     """The mean of the slices' probabilities, and what follows from it.
 
     The verdict is "notumor" if its mean reaches `healthy_at`, otherwise the tumour type with the largest
-    mean, even where "notumor" has a larger one: the report would rather send a healthy scan on than miss a
-    tumour.
+    mean, even where "notumor" has a larger one: as the student report has it, a healthy scan that goes on is
+    better than a tumour that is missed.
 
     Args:
         probabilities: (N, K), one row per slice.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, optimize
 from scipy.spatial import KDTree
 
-from brainseg.images.margin import box_of
+from brainseg.images.masks import box_of
 from brainseg.metrics.overlap import dice
 from brainseg.metrics.surface import surface_distances
 

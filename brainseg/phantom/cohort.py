@@ -15,7 +15,7 @@ from brainseg.phantom.slices import SIDE_AT_1_MM, SliceFolder
 from brainseg.phantom.subject import PhantomSubject, make_subject
 from brainseg.phantom.writers import LAYOUTS, SLICE_HEAD, Layout, slice_grid
 
-VERSION = 3  # of what is drawn; raise it when the same arguments give other files
+VERSION = 3  # raise it when the same arguments give other files
 WORTH_PROCESSES = 4.0  # heads of 1 mm: about 20 seconds of work
 MOST_MARGIN_MM = 30.0
 
@@ -45,7 +45,7 @@ def write_cohort(
         root: The new folder; it may exist if it is empty.
         layout: brats, msd, nfbs, kaggle or bids; `writers` says what each looks like.
         subjects: How many.
-        seed: Of everything that is drawn.
+        seed: Decides everything that is drawn.
         spacing_mm: Voxel size; the field of view stays the layout's. A kaggle picture has 512 / spacing
             pixels a side.
         types: Tumour types to take turns. None: gliomas for brats and msd, all four for kaggle and bids; for
@@ -55,7 +55,7 @@ def write_cohort(
         slices_per_subject: For kaggle.
         testing_share: For kaggle, the share of the subjects of each type whose slices are in Testing.
         stripped_share: For kaggle, the share of the subjects shown without skull; the real set has some.
-        margin_mm: How far beyond the brain stripped scans are cut; of brats, msd and kaggle.
+        margin_mm: For brats, msd and kaggle: how far beyond the brain stripped scans are cut.
         progress: Called with the number of subjects written and of all, after each.
 
     Raises:
@@ -154,12 +154,12 @@ def _slice_subject(number: int) -> str:
 
 
 def _slice_sequences(seed: int) -> Sequence[str]:
-    """Mostly T1 with contrast agent; of some subjects T2 or FLAIR too."""
+    """T1 with contrast agent, and for some subjects T2 or FLAIR too."""
     return (("t1ce",), ("t1ce", "t2"), ("t1ce", "flair"))[int(random_stream(seed, 41).integers(3))]
 
 
 def _testing(order: Sequence[str], share: float) -> list[int]:
-    """Numbers of the subjects to test on: of each type the last ones, at least one of three."""
+    """Numbers of the subjects to test on: the last ones of each type, at least one of three."""
     chosen: list[int] = []
     for kind in sorted(set(order)):
         numbers = [i for i, other in enumerate(order) if other == kind]
@@ -172,7 +172,7 @@ def _testing(order: Sequence[str], share: float) -> list[int]:
 
 @contextmanager
 def _folder_for(root: Path) -> Iterator[Path]:
-    """A folder to write to, which becomes `root` at the end; what killed processes left beside it goes."""
+    """A folder to write to, which becomes `root` at the end; leftovers of killed processes are removed."""
     refused = DataError(
         f"{root}: exists and is not empty; a cohort needs a new folder, or remove this one first"
     )

@@ -11,8 +11,10 @@ import numpy as np
 from scipy import ndimage
 
 from brainseg.config import SEQUENCES, TUMOR_TYPES
-from brainseg.phantom.anatomy import Head, Lattice, Tissue
 from brainseg.phantom.fields import Float, random_stream, smooth_field
+from brainseg.phantom.head import Head
+from brainseg.phantom.lattice import Lattice
+from brainseg.phantom.parts import Tissue
 from brainseg.phantom.tumours import Tumor
 
 # Lowest and highest mean of each part in t1, t2 and flair, drawn evenly per subject; last, what gadolinium
@@ -41,7 +43,7 @@ _RANGES: dict[str, tuple[_Range, _Range, _Range, _Range]] = {
     "edema":      ((0.60, 0.74), (0.62, 0.78), (1.35, 1.80), (0.00, 0.00)),
     "enhancing":  ((0.60, 0.78), (0.45, 0.65), (0.95, 1.35), (0.50, 1.10)),
 }  # fmt: skip
-# Of enhancing tumour where it is not a glioma's.
+# Enhancing tumour that is no glioma's.
 _ENHANCING: dict[str, tuple[_Range, _Range, _Range, _Range]] = {
     "meningioma": ((0.65, 0.85), (0.42, 0.60), (0.85, 1.25), (0.60, 1.10)),
     "pituitary":  ((0.62, 0.85), (0.42, 0.65), (0.80, 1.10), (0.35, 0.75)),

@@ -1,7 +1,7 @@
-"""Ways in which a scan is spoilt before it reaches anyone, done on purpose to a copy of a phantom.
+"""Typical damage to scans, done on purpose to a copy of a phantom, to show which the gates notice.
 
-They show what the gates of a prediction notice. Each kind changes the NIfTI files of one subject's folder
-in place; whole heads in RAS with the sequences t1, t1ce, t2 and flair are what they were made for.
+Each kind changes the NIfTI files of one subject's folder in place. They were made for whole heads in RAS
+with the sequences t1, t1ce, t2 and flair.
 """
 
 # mypy: allow-untyped-calls, disable-error-code="no-any-return"
@@ -18,6 +18,7 @@ from scipy import ndimage
 
 from brainseg.config import SEQUENCES
 from brainseg.images.layouts import find_subjects
+from brainseg.images.tissue import tissue_of
 
 Array = NDArray[Any]
 Files = dict[str, Path]
@@ -29,9 +30,9 @@ def damage(folder: Path, kind: str, seed: int = 0) -> None:
     """Spoil a subject's scans.
 
     Args:
-        folder: Of one subject; its files are changed.
+        folder: The folder of one subject; its files are changed.
         kind: One of `DAMAGES`.
-        seed: Of what is drawn.
+        seed: Decides everything that is drawn.
     """
     (subject,) = find_subjects(folder)
     files = {name: source.path for name, source in subject.images.items()}
@@ -74,19 +75,15 @@ def _save(path: Path, data: Array, like: Any, spacing: Sequence[float] | None = 
     made.to_filename(path)
 
 
-def _head(data: Array) -> NDArray[np.bool_]:
-    return np.asarray(data > 0.1 * np.percentile(data, 98))
-
-
 def _extent(data: Array, axis: int) -> tuple[int, int]:
     """First and last layer with at least a twentieth of it head."""
-    share = _head(data).mean(axis=tuple(a for a in range(3) if a != axis))
+    share = tissue_of(data).mean(axis=tuple(a for a in range(3) if a != axis))
     used = np.flatnonzero(share > 0.05)
     return int(used[0]), int(used[-1])
 
 
 def _cut(axis: int, share: float) -> Change:
-    """The field of view ends within the brain: above 0 what is right, in front or above is lost."""
+    """The field of view ends within the brain; a share above 0 loses the right, front or upper part."""
 
     def change(data: Array, _: Random) -> Array:
         first, last = _extent(data, axis)
@@ -114,7 +111,7 @@ def _exchanged(one: str, other: str) -> Callable[[Files, Random], None]:
 
 
 def _noisy(data: Array, rng: Random) -> Array:
-    deviation = 0.3 * np.median(data[_head(data)])
+    deviation = 0.3 * np.median(data[tissue_of(data)])
     real, imaginary = rng.normal(0, deviation, (2, *data.shape))
     return np.hypot(data + real, imaginary)
 
@@ -189,7 +186,7 @@ def _negative(data: Array, _: Random) -> Array:
 
 
 def _saturated(data: Array, _: Random) -> Array:
-    return np.minimum(data, np.median(data[_head(data)]))
+    return np.minimum(data, np.median(data[tissue_of(data)]))
 
 
 def _eight_levels(data: Array, _: Random) -> Array:
@@ -243,7 +240,7 @@ def _eroded(files: Files, _: Random) -> None:
 
 def _rough_brain(data: Array, spacing: Sequence[float]) -> NDArray[np.bool_]:
     """Deep within the upper part of the head."""
-    head = ndimage.binary_fill_holes(ndimage.binary_closing(_head(data), iterations=3))
+    head = ndimage.binary_fill_holes(ndimage.binary_closing(tissue_of(data), iterations=3))
     deep = ndimage.distance_transform_edt(head, sampling=spacing) > 32
     labels, _ = ndimage.label(deep)
     largest = labels == np.bincount(labels[labels > 0]).argmax() if labels.any() else deep

@@ -1,9 +1,9 @@
 """Smooth random fields that are the same on every grid and on every processor.
 
 Fields are drawn on nodes in millimetres, so a subject keeps its shape when its voxels change size. On full
-grids only
-additions, products and comparisons are done: IEEE arithmetic gives the same bits whatever the vector width,
-the number of threads or the process, which sums by BLAS and vectorised exponentials do not promise.
+grids only additions, products and comparisons are done: IEEE arithmetic gives the same bits whatever the
+vector width, the number of threads or the process. Sums by BLAS and vectorised exponentials do not promise
+that.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +19,7 @@ _SPLINE_SD = 0.479**1.5
 _SLAB = 32_768  # voxels that `sample` works on at a time
 
 Float = NDArray[np.float32]
+Bool = NDArray[np.bool_]
 
 
 def random_stream(seed: int, *purpose: int) -> np.random.Generator:

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from brainseg.config import TUMOR_TYPES
-from brainseg.phantom.anatomy import Bool, Tissue
 from brainseg.phantom.contrast import random_look, realistic_look
-from brainseg.phantom.fields import Float
+from brainseg.phantom.fields import Bool, Float
+from brainseg.phantom.parts import Tissue
 from brainseg.phantom.templates import BRAIN, PARTS, Template
 
 REALISTIC_SHARE = 0.65  # of the paintings look like one of these; all parts of the rest are random
@@ -33,7 +33,7 @@ def paint(template: Template, seed: int) -> tuple[Float, Bool]:
 
     Args:
         template: The head.
-        seed: Of everything that is drawn.
+        seed: Decides everything that is drawn.
     """
     rng = np.random.default_rng(seed)
     means = _means(rng)

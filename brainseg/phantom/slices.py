@@ -8,16 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from brainseg.images.planes import PLANES, cut
 from brainseg.images.volume import Volume, to_ras
-from brainseg.phantom.anatomy import Bool
-from brainseg.phantom.fields import Float, random_stream
+from brainseg.phantom.fields import Bool, Float, random_stream
 from brainseg.phantom.stripping import cut_out
 from brainseg.phantom.subject import PhantomSubject
 
 PREFIX = {"glioma": "gl", "meningioma": "me", "notumor": "no", "pituitary": "pi"}
 # Pixels along a side at 1 mm, as the real files have.
 SIDE_AT_1_MM = 512
-_PLANES = {"sagittal": 0, "coronal": 1, "axial": 2}
 
 
 @dataclass
@@ -59,9 +58,9 @@ class SliceFolder:
                 name = list(ras)[0 if rng.random() < 0.8 else int(rng.integers(len(ras)))]
                 path = root / self._next_name(kind, subject.id)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(_framed(_displayed(ras[name], plane, index, mirrored), self.side, rng)).save(
-                    path, quality=90
-                )
+                Image.fromarray(
+                    _framed(_displayed(ras[name], plane, index, mirrored=mirrored), self.side, rng)
+                ).save(path, quality=90)
 
     def _next_name(self, kind: str, subject: str) -> str:
         part = "Testing" if subject in self.testing else "Training"
@@ -80,12 +79,12 @@ def _chosen(
     rng: np.random.Generator, labels: NDArray[np.uint8], brain: Bool, kind: str, count: int, spacing_mm: float
 ) -> list[tuple[str, int]]:
     """Planes in turn, each with an index: where the tumour is large enough to see, or where there is none."""
-    planes = list(_PLANES)
+    planes = list(PLANES)
     first = int(rng.integers(len(planes)))
-    chosen = []
+    chosen: list[tuple[str, int]] = []
     for k in range(count):
         plane = planes[(first + k) % len(planes)]
-        others = tuple(a for a in range(3) if a != _PLANES[plane])
+        others = tuple(a for a in range(3) if a != PLANES[plane])
         tumor_mm2 = (labels > 0).sum(axis=others) * spacing_mm**2
         if kind == "notumor":
             size = brain.sum(axis=others)
@@ -97,13 +96,9 @@ def _chosen(
     return chosen
 
 
-def _displayed(image_RAS: Float, plane: str, index: int, mirrored: bool) -> Float:
-    """(rows, columns) as radiologists hang them: right side or front on the left, head or front up.
-
-    With `mirrored`, sagittal slices face the other way: the real set has both.
-    """
-    cut = np.take(image_RAS, index, axis=_PLANES[plane])  # (Y, Z), (X, Z) or (X, Y), growing along R, A, S
-    picture = cut[::-1, ::-1].T
+def _displayed(image_RAS: Float, plane: str, index: int, *, mirrored: bool) -> Float:
+    """(rows, columns) as `cut` has them; sagittal slices may face the other way, as the real set has both."""
+    picture = cut(image_RAS, plane, index)
     return np.asarray(picture[:, ::-1] if mirrored and plane == "sagittal" else picture)
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 from scipy import ndimage
 
-from brainseg.images.margin import with_margin
-from brainseg.phantom.anatomy import Bool
-from brainseg.phantom.fields import random_stream, smooth_field
+from brainseg.images.masks import with_margin
+from brainseg.phantom.fields import Bool, random_stream, smooth_field
+from brainseg.phantom.lattice import Lattice
 from brainseg.phantom.subject import PhantomSubject
 
 SOFTNESS_MM = 2.5  # how far the edge can move: a blurred mask is cut at a level that varies
@@ -23,10 +23,7 @@ def cut_out(subject: PhantomSubject, seed: int, margin_mm: float = 0.0) -> Bool:
     spacing_mm = subject.grid.spacing_mm
     kept = with_margin(subject.brain, margin_mm, spacing_mm).astype(np.float32)
     blurred = ndimage.gaussian_filter(kept, [SOFTNESS_MM / s for s in spacing_mm], truncate=3)
-    axes_mm = [
-        (np.arange(n, dtype=np.float64) - (n - 1) / 2) * s
-        for n, s in zip(subject.grid.shape, spacing_mm, strict=True)
-    ]
+    axes_mm = Lattice(subject.grid.shape, spacing_mm).axes_mm
     # Between 0.16 and 0.84 the edge lies within one SOFTNESS_MM of the true one.
     level = rng.uniform(0.2, 0.6) + 0.15 * smooth_field(rng, NODE_MM, axes_mm)
     return np.asarray((blurred > np.clip(level, 0.1, 0.85)) | (subject.labels > 0))

@@ -11,7 +11,6 @@ from brainseg.config.choices import SEQUENCES, TUMOR_TYPES, Contrast
 from brainseg.config.errors import ConfigError, GeometryError
 from brainseg.images.labels import CLASSES
 from brainseg.images.volume import Grid, from_ras, ras_grid
-from brainseg.phantom.anatomy import Bool, Lattice, Pose, brain_fractions, build_head
 from brainseg.phantom.contrast import (
     draw_scanner,
     random_look,
@@ -19,7 +18,9 @@ from brainseg.phantom.contrast import (
     render,
     scan,
 )
-from brainseg.phantom.fields import Float, random_stream
+from brainseg.phantom.fields import Bool, Float, random_stream
+from brainseg.phantom.head import Pose, brain_fractions, build_head
+from brainseg.phantom.lattice import Lattice
 from brainseg.phantom.tumours import grow
 
 # Right-left, front-back and up-down: a whole head with the top of the neck.
@@ -35,8 +36,8 @@ class PhantomSubject:
     Attributes:
         id: As given or made from the seed.
         tumor_type: glioma, meningioma, notumor or pituitary.
-        grid: Of all arrays below, (X, Y, Z) along its axes.
-        images: Per sequence, float32, not negative.
+        grid: The grid of all arrays below, (X, Y, Z).
+        images: Each sequence, float32, not negative.
         brain: The brain with its outer CSF, the sella, and its tumour.
         labels: uint8, 0 background, 1 necrotic core, 2 edema, 3 enhancing tumour; all inside `brain`.
     """
@@ -63,7 +64,7 @@ def make_subject(
     """A synthetic patient; the same arguments give the same bits in any process, on any number of threads.
 
     Args:
-        seed: Of everything that is drawn.
+        seed: Decides everything that is drawn.
         tumor_type: One of the four types; None draws one.
         grid: Where the voxels shall lie, in any orientation along the axes; None for FIELD_OF_VIEW_MM in RAS.
         spacing_mm: Voxel size where no grid is given, along R, A and S if three.

@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 
 from brainseg.config import TUMOR_TYPES
 from brainseg.images.volume import Grid
-from brainseg.phantom.anatomy import Bool, Lattice, Pose, Tissue, brain_fractions, build_head
-from brainseg.phantom.fields import random_stream
+from brainseg.phantom.fields import Bool, random_stream
+from brainseg.phantom.head import Pose, brain_fractions, build_head
+from brainseg.phantom.lattice import Lattice
+from brainseg.phantom.parts import Tissue
 from brainseg.phantom.tumours import grow
 
-VERSION = 5  # of what is drawn; raise it when the same seed gives another template
+VERSION = 5  # raise it when the same seed gives another template
 
 # Right-left, front-back and up-down: with a long neck, which is cut off at random when it is painted.
 FIELD_OF_VIEW_MM = (192.0, 224.0, 240.0)
@@ -29,8 +31,8 @@ class Template:
     Attributes:
         parts: uint8, numbers of `PARTS`.
         gray, white: uint8, shares of 255 where `parts` is brain; the rest there is CSF.
-        brain: The mask that a stripper shall find, as of `PhantomSubject`.
-        spacing_mm: Of the voxels, which are cubes.
+        brain: The mask that a stripper should find, as in `PhantomSubject`.
+        spacing_mm: Side of the voxels, which are cubes.
     """
 
     parts: NDArray[np.uint8]

@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from brainseg.config.errors import GeometryError
+from brainseg.images import mni
 from brainseg.images.labels import EDEMA, ENHANCING_TUMOR, NECROTIC_CORE
-from brainseg.phantom.anatomy import LATTICE_MM, PITUITARY_MNI, Bool, Head, Slices, Tissue, head_atlas
-from brainseg.phantom.fields import Float, random_stream, smooth_field
+from brainseg.phantom.atlas import head_atlas
+from brainseg.phantom.fields import Bool, Float, random_stream, smooth_field
+from brainseg.phantom.head import Head
+from brainseg.phantom.lattice import LATTICE_MM
+from brainseg.phantom.parts import Slices, Tissue
 
 _Vector = NDArray[np.float64]
 
@@ -119,7 +123,7 @@ def _meningioma(seed: int, rng: np.random.Generator, head: Head, white: Float) -
 
 def _pituitary(seed: int, rng: np.random.Generator, head: Head) -> Tumor:
     radius = _visible(rng.uniform(7, 16), head)  # 14 to 32 mm across, which slices show well
-    gland = _place_of(head, np.array(PITUITARY_MNI))
+    gland = _place_of(head, np.array(mni.SELLA))
     radii = radius * np.array([rng.uniform(0.9, 1.15), rng.uniform(0.8, 1.0), rng.uniform(0.9, 1.3)])
     centre = gland + np.array([rng.normal(0, 1.0), rng.normal(0, 1.0), 0.55 * (radius - 4)])
     place = _Place(centre, radii, np.eye(3))
@@ -235,7 +239,7 @@ def _nearest(head: Head, place_mm: _Vector) -> tuple[int, int, int]:
 
 
 def _slope(head: Head, index: tuple[int, int, int], axis: int) -> float:
-    """Of the distance to the brain's surface, over about 6 mm."""
+    """Slope of the distance to the brain's surface along an axis, over about 6 mm."""
     n = max(1, round(3.0 / head.lattice.spacing_mm[axis]))
     high, low = list(index), list(index)
     high[axis] = min(index[axis] + n, head.lattice.shape[axis] - 1)

@@ -22,8 +22,8 @@ from brainseg.config import SEQUENCES, TUMOR_TYPES
 from brainseg.images import nifti
 from brainseg.images.labels import CLASSES, CONVENTIONS, from_classes
 from brainseg.images.volume import Grid
-from brainseg.phantom.anatomy import Pose
 from brainseg.phantom.fields import Float, random_stream
+from brainseg.phantom.head import Pose
 from brainseg.phantom.stripping import cut_out
 from brainseg.phantom.subject import WHOLE_HEAD, PhantomSubject, head_grid
 
@@ -35,13 +35,13 @@ _NFBS_HEAD = Pose(offset_mm=(0.0, -8.0, 40.0))
 
 @dataclass(frozen=True)
 class Layout:
-    """How subjects of a layout are made, and what is written of each and of all.
+    """How subjects of a layout are made and written.
 
     Attributes:
         types: Tumour types in turn where none are asked for.
         grid: The grid at a voxel size in mm.
-        pose: Of a subject, from its seed.
-        sequences: Of a subject, from its seed.
+        pose: A subject's pose from its seed.
+        sequences: A subject's sequences from its seed.
         name: The subject's id from its number, counted from 0.
         write: Writes one subject into the cohort's folder, from its seed and the margin of the cut around its
             brain in mm; layouts of whole heads make no cut.

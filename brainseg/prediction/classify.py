@@ -17,15 +17,17 @@ from brainseg.config.errors import ImageError
 from brainseg.config.gates import GatesConfig
 from brainseg.config.prediction import VoteConfig
 from brainseg.gates.judge import judge_type
+from brainseg.images import planes
 from brainseg.images.jpeg import grey_uint8
 from brainseg.images.layouts import Subject
-from brainseg.images.margin import with_margin
+from brainseg.images.masks import with_margin
+from brainseg.images.regrid import with_cubes
+from brainseg.images.tissue import tissue_of
 from brainseg.images.volume import Grid, Volume, resample_to, to_ras
 from brainseg.inference import (
     Verdict,
     VoteSlice,
     combine_votes,
-    display_slice,
     grad_cam,
     share_inside,
     vote_slices,
@@ -44,7 +46,7 @@ from brainseg.runs.model_record import Member
 from brainseg.tasks import Classifier
 
 VOTE_ORDER = ("t1ce", "flair", "t2", "t1")
-TISSUE_ABOVE = 0.1  # of the 98th percentile, as BET has it
+
 GRAD_CAM_PASSES = 3  # that the heat of one slice takes as long as: forwards and backwards
 
 
@@ -190,7 +192,8 @@ def classify(scans: Scans, brain: NDArray[np.bool_] | None, model: Classifier, v
     if model.config.preprocess.stripped:
         scan = _without_skull(scan, brain, model.config.margin_mm)
     volume = to_ras(scan)
-    cube = resample_to(volume, _with_cubic_voxels(volume.grid), nearest=False)  # square pixels in every plane
+    cubes = with_cubes(volume.grid, min(volume.grid.spacing_mm))  # square pixels in every plane
+    cube = resample_to(volume, cubes, nearest=False)
     centre = _middle(cube.grid, None if brain is None else Volume(brain[None], scans.grid))
     cuts = vote_slices(cube.data[0], centre, cube.grid.spacing_mm, tuple(vote.offsets_mm))
     prepared = np.stack([prepare_slice(cut.image, model.config.preprocess) for cut in cuts])
@@ -231,14 +234,13 @@ def _in_slice(
 ) -> NDArray[np.uint8]:
     """Labels (X, Y, Z) in the slice that the classifier was shown, (S, S)."""
     on_cube = resample_to(Volume(array.astype(np.uint8)[None], grid), cube, nearest=True).data[0]
-    cut = display_slice(on_cube, plane, index)
-    return framed(cut, loudest.box, len(loudest.image), nearest=True)
+    return framed(planes.cut(on_cube, plane, index), loudest.box, len(loudest.image), nearest=True)
 
 
 def _noise_of(volume: Volume) -> float:
     """On the scan's own grid: resampling smooths noise away."""
     image = volume.data[0]
-    return noise_share(image, image > TISSUE_ABOVE * np.percentile(image, 98))
+    return noise_share(image, tissue_of(image))
 
 
 def _without_skull(scan: Volume, brain: NDArray[np.bool_] | None, margin_mm: float) -> Volume:
@@ -279,15 +281,6 @@ def _heat(model: Classifier, prepared: NDArray[np.uint8], class_index: int) -> N
 
 def _rounded(probabilities: dict[str, float]) -> dict[str, float]:
     return {name: round(p, 5) for name, p in probabilities.items()}
-
-
-def _with_cubic_voxels(grid: Grid) -> Grid:
-    """The same field of view in RAS, every side of a voxel as long as the shortest one is."""
-    ratio = min(grid.spacing_mm) / np.array(grid.spacing_mm)
-    x, y, z = (max(1, round(n / r)) for n, r in zip(grid.shape, ratio, strict=True))
-    step = np.diag([*ratio, 1.0])
-    step[:3, 3] = (ratio - 1) / 2  # the corner of the first voxel stays
-    return Grid((x, y, z), grid.affine @ step)
 
 
 def _middle(grid: Grid, brain: Volume | None) -> tuple[int, int, int]:

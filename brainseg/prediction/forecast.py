@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from brainseg.config.choices import Register, Stage
 from brainseg.images.layouts import Subject
-from brainseg.images.reading import read
+from brainseg.images.source import read
 from brainseg.prediction.job import Job
 from brainseg.prediction.meter import Meter
 from brainseg.prediction.network_time import sizes_of

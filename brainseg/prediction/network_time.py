@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from brainseg.images.margin import box_of
+from brainseg.images.masks import box_of
 from brainseg.images.volume import Volume, to_ras
 from brainseg.inference import Windows
 from brainseg.nets import sees_its_window

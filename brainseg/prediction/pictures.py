@@ -22,7 +22,7 @@ def scene_of(state: State) -> Scene:
 
     images = {sequence: to_ras(scans.on_reference(sequence)).data[0] for sequence in scans.images}
     classes = None if tumor is None else tumor.classes
-    return compose(images, ras_grid(scans.grid).spacing_mm, ras(state.brain), ras(classes))
+    return compose(images, ras_grid(scans.grid), ras(state.brain), ras(classes))
 
 
 def draw_pictures(folder: Path, name: str, state: State, scene: Scene) -> dict[str, Path]:

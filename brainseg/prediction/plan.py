@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from brainseg.config.choices import Stage
 from brainseg.config.errors import ImageError
-from brainseg.gates.finding import Finding, Level
+from brainseg.gates.assessment import Assessment, Level
 from brainseg.images.layouts import Subject
 from brainseg.prediction.registry import STAGES
 from brainseg.prediction.stage import PipelineStage
@@ -73,9 +73,9 @@ def plan_of(subject: Subject, stages: Sequence[PipelineStage]) -> Plan:
     return Plan(needs, missing)
 
 
-def incomplete(missing: Mapping[Stage, str]) -> list[Finding]:
+def incomplete(missing: Mapping[Stage, str]) -> list[Assessment]:
     """A review for each stage that was asked for and could not be done, by its name, with the reason."""
     return [
-        Finding(GATE, Level.review, 1.0, None, f"No {STAGES[stage].makes} was made: {why}.")
+        Assessment(GATE, Level.review, 1.0, None, f"No {STAGES[stage].makes} was made: {why}.")
         for stage, why in missing.items()
     ]

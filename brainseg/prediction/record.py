@@ -34,7 +34,7 @@ def result_of(subject: Subject, state: State, job: Job, meter: Meter) -> Result:
         stages=[str(stage.name) for stage in job.stages if str(stage.name) in meter.seconds],
         left_out={str(stage): reason for stage, reason in state.left_out.items()},
         warnings=[*job.remarks, *warnings_of(scans), *state.warnings],
-        gates=[gate_result(finding) for finding in state.gates],
+        gates=[gate_result(one) for one in state.gates],
         synthetic=scans.are_synthetic,
         grid=_reference_grid(scans),
         grids={name: _sequence_grid(name, scans) for name in scans.images},

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from brainseg.config.choices import Align
 from brainseg.config.errors import GeometryError
 from brainseg.images.layouts import Subject
-from brainseg.images.reading import read
-from brainseg.images.synthetic import is_synthetic
+from brainseg.images.phantom_mark import is_synthetic
+from brainseg.images.source import read
 from brainseg.images.volume import Grid, Volume, resample_to
 from brainseg.inference import fill_holes, largest_component
 from brainseg.preprocess.registration import Registration, register_rigidly

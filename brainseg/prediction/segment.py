@@ -17,7 +17,7 @@ from brainseg.gates.judge import judge_tumor
 from brainseg.gates.tumor import TumorShape, shape_of_tumor
 from brainseg.images.labels import CLASSES, CONVENTIONS, REGIONS, Convention, from_classes
 from brainseg.images.layouts import Subject
-from brainseg.images.margin import with_margin
+from brainseg.images.masks import with_margin
 from brainseg.images.nifti import write
 from brainseg.images.volume import Volume, ras_grid, to_ras
 from brainseg.inference import Windows, diameters
@@ -218,7 +218,7 @@ def segment(
     inside = 1 if brain is None else prepared.cut(brain)
     classes = prepared.paste((model.decided(probabilities).numpy() * inside)[None].astype(np.uint8))[0]
     regions = prepared.paste(model.regions(probabilities).numpy() * inside)
-    classes = model.cleaning(classes, scans.grid.spacing_mm)
+    classes = model.cleaning(classes, scans.grid.voxel_ml)
     about = SegmentationFacts(there, len(model.members), str(flips), model.cleaning, model.temperatures)
     return Segmentation(classes, regions, tuple(there), about)
 
@@ -248,5 +248,5 @@ def _shape(tumor: Segmentation, brain: Mask | None, scans: Scans) -> TumorShape:
         upright(tumor.classes),
         upright(tumor.regions[WHOLE]),
         None if brain is None else upright(brain),
-        ras_grid(scans.grid).spacing_mm,
+        ras_grid(scans.grid),
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.config.choices import Stage
-from brainseg.gates import Finding, Level, worst
+from brainseg.gates import Assessment, Level, worst
 from brainseg.prediction.brain import Brain
 from brainseg.prediction.scans import Scans
 from brainseg.results.result import Result
@@ -45,7 +45,7 @@ class State:
     outcomes: tuple[Outcome, ...] = ()
     left_out: Mapping[Stage, str] = field(default_factory=dict)
     missing: Mapping[Stage, str] = field(default_factory=dict)
-    gates: tuple[Finding, ...] = ()
+    gates: tuple[Assessment, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -55,7 +55,7 @@ class State:
     @property
     def error(self) -> str | None:
         """Why the subject was stopped, if it was."""
-        failed = [finding.sentence for finding in self.gates if finding.level is Level.fail]
+        failed = [one.sentence for one in self.gates if one.level is Level.fail]
         return " ".join(failed) if failed else None
 
     @property
@@ -80,11 +80,11 @@ class State:
         kept = (outcome if type(one) is type(outcome) else one for one in self.outcomes)
         return replace(self, outcomes=tuple(kept))
 
-    def with_gates(self, gates: Iterable[Finding]) -> "State":
+    def with_gates(self, gates: Iterable[Assessment]) -> "State":
         """The same with more gates, behind those that there are."""
         return replace(self, gates=(*self.gates, *gates))
 
-    def with_gates_first(self, gates: Iterable[Finding]) -> "State":
+    def with_gates_first(self, gates: Iterable[Assessment]) -> "State":
         return replace(self, gates=(*gates, *self.gates))
 
     def with_warnings(self, *warnings: str) -> "State":

@@ -1,8 +1,7 @@
 """Histogram standardisation: grey values moved so that all scans have the same percentiles.
 
 Nyul and Udupa, "On standardizing the MR image intensity scale", Magnetic Resonance in Medicine 1999. The
-percentiles are those that the original skull stripper applies, but of the head: of all voxels, as it takes
-them, most describe the air.
+original skull stripper takes the same percentiles of all voxels, most of which are air; we take the head's.
 """
 
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.config.errors import ImageError
+from brainseg.images.tissue import brighter_than_mean
 
 PERCENTILES = (1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99)
 TOP = 100.0  # of the common scale, whose bottom is 0
@@ -22,7 +22,7 @@ def head_percentiles(image: NDArray[np.float32]) -> NDArray[np.float64]:
     Raises:
         ImageError: They all have one value.
     """
-    found = np.percentile(image[image > image.mean(dtype=np.float64)], PERCENTILES)
+    found = np.percentile(brighter_than_mean(image), PERCENTILES)
     if found[-1] <= found[0]:
         raise ImageError(f"the brighter voxels are all {found[0]:g}; a mask given as a scan?")
     return np.asarray(found, dtype=np.float64)

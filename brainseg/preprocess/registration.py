@@ -1,4 +1,4 @@
-"""Where a sequence's head lies beside another's: a rigid motion, found from the voxels by SimpleITK.
+"""The rigid motion that lays the head of one sequence on that of another, found by SimpleITK.
 
 Six degrees of freedom, mutual information (Mattes et al., "PET-CT image registration in the chest using
 free-form deformations", IEEE TMI 2003), from coarse to fine on copies of 2 mm. One thread and a fixed seed:
@@ -32,7 +32,7 @@ SEED = 1
 MOST_STEPS = 200
 FIRST_STEP_MM, LAST_STEP_MM = 2.0, 0.005
 
-# Beyond these something else was found than how a patient moved between two scans.
+# A patient does not move more than this between two scans: a larger motion is a wrong one.
 FARTHEST_MM = 60.0
 MOST_DEGREES = 30.0
 LEAST_INFORMATION = 0.1  # nats
@@ -45,16 +45,16 @@ Three = tuple[float, float, float]
 
 @dataclass(frozen=True, eq=False)
 class Registration:
-    """How a sequence was moved onto the reference, or why it was left where its header puts it.
+    """How a sequence was moved onto the reference, or why it stays where its header places it.
 
     Attributes:
         matrix: (4, 4), from the world of the sequence's header to the reference's, mm.
-        translation_mm: Of the middle of the reference's head, along R, A and S.
+        translation_mm: Motion of the middle of the reference's head along R, A and S.
         rotation_degrees: About R, A and S through that middle, one after the other.
         largest_mm: How far the part of the head that moved most has moved.
         information: Mutual information in nats, by the headers and once moved.
-        refused: Why the motion is not believed. The sequence then stays where its header puts it, and the
-            numbers above are of the motion that was not made.
+        refused: Why the motion was not applied; None where it was. The sequence then stays where its header
+            places it, and the numbers above describe the motion that was found.
     """
 
     matrix: Matrix
@@ -100,7 +100,7 @@ def register_rigidly(moving: Volume, reference: Volume) -> Registration:
 
 
 class _Pair:
-    """Two images as ITK has them, and what it is asked of them."""
+    """Two images as SimpleITK takes them, and its registration of them."""
 
     def __init__(self, fixed: Prepared, moving: Prepared, middle: NDArray[np.float64]) -> None:
         import SimpleITK as sitk  # only who registers needs it
@@ -120,7 +120,10 @@ class _Pair:
 
     @contextmanager
     def one_thread(self) -> Iterator[None]:
-        """The order of a sum decides its last bits. A registration's own number does not reach its metric."""
+        """One thread for all of SimpleITK, since the order of a sum decides its last bits.
+
+        A registration's own number of threads does not reach its metric.
+        """
         process = self.sitk.ProcessObject
         threads = process.GetGlobalDefaultNumberOfThreads()
         process.SetGlobalDefaultNumberOfThreads(1)
@@ -163,7 +166,7 @@ class _Pair:
         return max((self.still, by_middles), key=self.information)
 
     def _middle(self, image: Any) -> NDArray[np.float64]:
-        """Of what is bright, in ITK's world."""
+        """The middle of all bright voxels, in ITK's world."""
         bright = self.sitk.GetArrayViewFromImage(image)
         voxel = np.array(np.nonzero(bright > bright.mean())).mean(axis=1)[::-1]  # Z Y X -> X Y Z
         return np.array(image.TransformContinuousIndexToPhysicalPoint(voxel.tolist()))
@@ -204,12 +207,12 @@ def _why_refused(found: Registration) -> str | None:
     before, after = found.information
     degrees = float(np.degrees(Rotation.from_matrix(found.matrix[:3, :3]).magnitude()))
     if not after >= LEAST_INFORMATION:
-        return f"they share {after:.2f} nats at best, two scans of one head {LEAST_INFORMATION:g} at least"
+        return f"the mutual information is {after:.2f} nats (limit: at least {LEAST_INFORMATION:g})"
     if after < before:
-        return f"they share {before:.2f} nats by their headers and {after:.2f} once moved"
+        return f"the mutual information is {after:.2f} nats, less than {before:.2f} nats without registration"
     if found.largest_mm > FARTHEST_MM or degrees > MOST_DEGREES:
         return (
-            f"it would move the head by {found.largest_mm:.0f} mm and turn it by {degrees:.0f} degrees, "
-            f"more than {FARTHEST_MM:g} mm or {MOST_DEGREES:g} degrees"
+            f"the head would move by {found.largest_mm:.0f} mm (limit: at most {FARTHEST_MM:g}) and turn by "
+            f"{degrees:.0f} degrees (limit: at most {MOST_DEGREES:g})"
         )
     return None

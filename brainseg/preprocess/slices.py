@@ -12,6 +12,7 @@ from torch import Tensor
 from brainseg.config import SlicePreprocess
 from brainseg.config.choices import Normalise, SliceCrop
 from brainseg.images.jpeg import grey_uint8
+from brainseg.images.tissue import tissue_of
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
@@ -89,10 +90,10 @@ def _standardised(unit: Tensor) -> Tensor:
 def _head_box(grey: NDArray[np.uint8]) -> Box:
     """The box of the head in a slice (H, W); the whole slice if nothing stands out.
 
-    Bright is above a tenth of the 98th percentile, the threshold of BET. Parts smaller than a tenth of the
-    largest are left out: letters and marks at the border of exported slices.
+    Parts smaller than a tenth of the largest are left out: letters and marks at the border of exported
+    slices.
     """
-    parts, n_parts = ndimage.label(grey > 0.1 * np.percentile(grey, 98))
+    parts, n_parts = ndimage.label(tissue_of(grey))
     if n_parts == 0:
         return slice(None), slice(None)
     sizes = np.bincount(parts.ravel())[1:]

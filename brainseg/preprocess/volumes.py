@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from brainseg.config import VolumePreprocess
 from brainseg.config.choices import Crop, Intensity
 from brainseg.config.errors import ConfigError, GeometryError, ImageError
-from brainseg.images.limits import by, refuse_too_many
-from brainseg.images.margin import Box, box_of
+from brainseg.images.masks import Box, box_of
+from brainseg.images.regrid import with_same_corner
+from brainseg.images.size_limits import by, refuse_too_many
+from brainseg.images.tissue import TISSUE_ABOVE, brighter_than_mean
 from brainseg.images.volume import Grid, Volume, ras_grid, to_ras
 from brainseg.preprocess import resample
 from brainseg.preprocess.landmarks import at_landmarks
@@ -102,7 +104,7 @@ def prepare_volume(
         volume: (C, X, Y, Z) in any orientation, channels in the order of `settings.modalities`.
         settings: What the network was, or will be, trained with.
         brain: (X, Y, Z) on the volume's grid; outside it everything becomes 0 before the crop.
-        landmarks: Of each channel, learnt from the training part; for `Intensity.landmarks` only.
+        landmarks: Each channel's, learnt from the training part; for `Intensity.landmarks` only.
 
     Raises:
         ImageError: The number of channels is wrong, the brain is empty, or a channel is constant.
@@ -204,12 +206,11 @@ def report_box(grid: Grid) -> Box:
 def head_of(image: NDArray[Any]) -> NDArray[np.bool_]:
     """(X, Y, Z): True in the head, less stray bright voxels in the air.
 
-    Bright is above 10 % of the way from the 2nd to the 98th percentile (Smith, "BET", Human Brain
-    Mapping 2002, 2.1). A layer of voxels counts when its share of bright ones is at least 5 % of the
-    fullest layer's.
+    A voxel is bright above `TISSUE_ABOVE` of the way from the 2nd to the 98th percentile. A layer of voxels
+    counts when its share of bright ones is at least 5 % of the fullest layer's.
     """
     low, high = np.percentile(image[:, ::2, ::2, ::2], (2, 98), axis=(1, 2, 3))
-    threshold = (low + 0.1 * (high - low)).reshape(-1, 1, 1, 1)
+    threshold = (low + TISSUE_ABOVE * (high - low)).reshape(-1, 1, 1, 1)
     head = np.asarray((image > threshold).any(axis=0))
     for axis in range(3):
         filled = head.sum(axis=tuple(a for a in range(3) if a != axis))
@@ -239,9 +240,7 @@ def _spaced(grid: Grid, spacing_mm: list[float]) -> Grid:
         "correct the voxel size in the header, or set a larger spacing_mm",
     )
     x, y, z = (int(np.ceil(n / r - 0.01)) for n, r in zip(grid.shape, ratio, strict=True))
-    step = np.diag([*ratio, 1])
-    step[:3, 3] = (ratio - 1) / 2  # the first voxel's centre, such that its corner stays
-    return Grid((max(x, 1), max(y, 1), max(z, 1)), grid.affine @ step)
+    return with_same_corner(grid, ratio, (max(x, 1), max(y, 1), max(z, 1)))
 
 
 def _positions(given: Grid, wanted: Grid) -> list[resample.Positions]:
@@ -307,7 +306,7 @@ def _standardised(
 
 def _standardised_by_head(image: NDArray[np.float32], name: str) -> NDArray[np.float32]:
     """Mean 0, standard deviation 1 (unbiased) of the voxels brighter than the mean; the rest goes along."""
-    head = image[image > image.mean(dtype=np.float64)].astype(np.float64)
+    head = brighter_than_mean(image).astype(np.float64)
     if len(head) < 2 or head.std() == 0:
         raise ImageError(f"{name}: the brighter voxels are all one value; a mask given as a scan?")
     return np.asarray((image - head.mean()) / head.std(ddof=1), dtype=np.float32)
@@ -315,7 +314,7 @@ def _standardised_by_head(image: NDArray[np.float32], name: str) -> NDArray[np.f
 
 def _head_range_to_unit(image: NDArray[np.float32], name: str) -> NDArray[np.float32]:
     """Percentiles .5 and 99.5 of the voxels brighter than the mean to 0 and 1; clipped to [0, 1.5]."""
-    head = image[image > image.mean(dtype=np.float64)]
+    head = brighter_than_mean(image)
     low, high = np.percentile(head, (0.5, 99.5))
     if high <= low:
         raise ImageError(f"{name}: the brighter voxels are all {low:g}; a mask given as a scan?")

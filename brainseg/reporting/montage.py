@@ -13,6 +13,8 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from brainseg.images.labels import CLASSES
+from brainseg.images.planes import PLANES, cut, seen_axes
+from brainseg.images.volume import Grid, Spacing
 from brainseg.reporting.canvas import (
     CLASS_COLORS,
     DIM_TEXT,
@@ -24,17 +26,15 @@ from brainseg.reporting.canvas import (
     spoken,
 )
 from brainseg.reporting.grey import to_grey
-from brainseg.tasks.preview import AXIS, PLANES, Plane, cut
 
 MM_PER_INCH = 62.0  # of the head: a brain is then a hand wide on a screen
 MARGIN_MM = 6.0  # kept around the head
 GAP, TOP, BOTTOM = 0.06, 0.78, 0.2  # inches: between tiles, for title, note and names, below the legend
 LEGEND_ENTRY = (1.75, 0.16)  # inches: width and height of one
-EDGES: dict[Plane, str] = {"axial": "RLAP", "coronal": "RLSI", "sagittal": "APSI"}  # left, right, top, bottom
+SHOWN: tuple[str, ...] = tuple(reversed(PLANES))  # from the left, or from the top
+EDGES: dict[str, str] = {"axial": "RLAP", "coronal": "RLSI", "sagittal": "APSI"}  # left, right, top, bottom
 WHERE = ((0.02, 0.5, "left", "center"), (0.98, 0.5, "right", "center"), (0.5, 0.985, "center", "top"),
          (0.5, 0.015, "center", "bottom"))  # fmt: skip
-
-Spacing = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -55,53 +55,28 @@ class Scene:
     def shape(self) -> tuple[int, ...]:
         return next(iter(self.greys.values())).shape
 
-    def size_inches(self, plane: Plane) -> tuple[float, float]:
+    def size_inches(self, plane: str) -> tuple[float, float]:
         """Width and height of a plane; all have one scale, so a sphere is a circle of one size in each."""
         across, up = (self.shape[axis] * self.spacing_mm[axis] / MM_PER_INCH for axis in seen_axes(plane))
         return across, up
 
 
-def seen_axes(plane: Plane) -> tuple[int, int]:
-    """The axes of (X, Y, Z) that run across and up a plane's picture."""
-    across, up = (axis for axis in range(3) if axis != AXIS[plane])
-    return across, up
-
-
-def draw_montage(
-    images: Mapping[str, NDArray[Any]],
-    spacing_mm: Spacing,
-    brain: NDArray[Any] | None,
-    labels: NDArray[Any] | None,
-    title: str,
-    note: str,
-    png: Path,
-) -> None:
+def draw_scene(scene: Scene, title: str, note: str, png: Path) -> None:
     """Axial, coronal and sagittal plane of each sequence in radiological display, with the result on them.
 
-    The planes meet in the middle of the tumour, else of the brain, else of the head. The sequences stand
-    side by side, their planes below each other; a single sequence has its planes side by side.
+    The sequences stand side by side, their planes below each other. A single sequence has its planes side by
+    side.
 
     Args:
-        images: (X, Y, Z) by name of the sequence, all in RAS on one grid.
-        spacing_mm: Voxel size along R, A and S.
-        brain: (X, Y, Z) mask, outlined; None if it is not known.
-        labels: (X, Y, Z) internal classes, filled and outlined; None if there is no segmentation.
+        scene: What `compose` gives.
         title: One line above the picture.
         note: One line below the title, in small print.
         png: Where the picture goes.
-
-    Raises:
-        ValueError: There is no image, or something is not on the grid of the first one.
     """
-    draw_scene(compose(images, spacing_mm, brain, labels), title, note, png)
-
-
-def draw_scene(scene: Scene, title: str, note: str, png: Path) -> None:
-    """As `draw_montage`, of what was composed before."""
     figure, tiles = _lay_out(scene)
     for (name, plane), axes in tiles.items():
         _draw_tile(axes, scene, scene.greys[name], plane)
-        if len(scene.greys) == 1 or plane == PLANES[0]:
+        if len(scene.greys) == 1 or plane == SHOWN[0]:
             axes.set_title(plane if len(scene.greys) == 1 else name, color=LIGHT_TEXT, fontsize=10, pad=4)
     width, height = figure.get_size_inches()
     left = 0.09 / width
@@ -113,24 +88,36 @@ def draw_scene(scene: Scene, title: str, note: str, png: Path) -> None:
 
 def compose(
     images: Mapping[str, NDArray[Any]],
-    spacing_mm: Spacing,
+    grid: Grid,
     brain: NDArray[Any] | None,
     labels: NDArray[Any] | None,
 ) -> Scene:
-    """The scene of these volumes: see `draw_montage`."""
+    """What is drawn of these volumes, all (X, Y, Z).
+
+    The planes meet in the middle of the tumour, else of the brain, else of the head.
+
+    Args:
+        images: By name of the sequence.
+        grid: The grid of all of them, in RAS.
+        brain: The mask, outlined; None if it is not known.
+        labels: Internal classes, filled and outlined; None if there is no segmentation.
+
+    Raises:
+        ValueError: There is no image, or something is not on the grid of the first one.
+    """
     _on_one_grid(images, brain, labels)
     brain = None if brain is None else np.asarray(brain) > 0
     masks = {} if brain is None else {"brain": brain}
     if labels is not None:
         masks |= {name: labels == value for value, name in enumerate(CLASSES) if value > 0}
-    ml = {name: milliliters(mask, spacing_mm) for name, mask in masks.items()}
-    box = _box_of_the_head(images, spacing_mm, brain)
+    ml = {name: milliliters(mask, grid.voxel_ml) for name, mask in masks.items()}
+    box = _box_of_the_head(images, grid.spacing_mm, brain)
     inside = None if brain is None else brain[box]
     drawn = None if labels is None else labels[box]
     greys = {name: to_grey(image[box], inside) for name, image in images.items()}
     head = np.ones(next(iter(greys.values())).shape, dtype=bool)
     target = next(mask for mask in (drawn, inside, head) if mask is not None and mask.any())
-    return Scene(greys, inside, drawn, middle_of(target > 0, spacing_mm), spacing_mm, ml)
+    return Scene(greys, inside, drawn, middle_of(target > 0, grid.spacing_mm), grid.spacing_mm, ml)
 
 
 def _on_one_grid(
@@ -171,7 +158,7 @@ def middle_of(mask: NDArray[np.bool_], spacing_mm: Spacing) -> tuple[int, int, i
     return int(x), int(y), int(z)
 
 
-def _lay_out(scene: Scene) -> tuple[Figure, dict[tuple[str, Plane], Axes]]:
+def _lay_out(scene: Scene) -> tuple[Figure, dict[tuple[str, str], Axes]]:
     """A dark figure with an empty tile for each sequence and plane, each in the middle of its cell."""
     grid = _grid(list(scene.greys))
     sizes = [[scene.size_inches(plane) for _, plane in row] for row in grid]
@@ -199,15 +186,15 @@ def _legend_rows(scene: Scene, width: float) -> int:
     return -(-len(scene.ml) // _legend_columns(len(scene.ml), width))
 
 
-def _grid(names: Sequence[str]) -> list[list[tuple[str, Plane]]]:
+def _grid(names: Sequence[str]) -> list[list[tuple[str, str]]]:
     if len(names) == 1:
-        return [[(names[0], plane) for plane in PLANES]]
-    return [[(name, plane) for name in names] for plane in PLANES]
+        return [[(names[0], plane) for plane in SHOWN]]
+    return [[(name, plane) for name in names] for plane in SHOWN]
 
 
-def _draw_tile(axes: Axes, scene: Scene, grey: NDArray[Any], plane: Plane) -> None:
+def _draw_tile(axes: Axes, scene: Scene, grey: NDArray[Any], plane: str) -> None:
     across, up = seen_axes(plane)
-    index = scene.center[AXIS[plane]]
+    index = scene.center[PLANES[plane]]
     axes.imshow(
         cut(grey, plane, index),
         cmap="gray",
@@ -247,7 +234,7 @@ def _draw_legend(figure: Figure, scene: Scene) -> None:
         )
 
 
-def milliliters(mask: NDArray[np.bool_], spacing_mm: Spacing) -> str:
+def milliliters(mask: NDArray[np.bool_], voxel_ml: float) -> str:
     """The mask's volume, with one decimal below 100 ml."""
-    volume = int(np.count_nonzero(mask)) * float(np.prod(spacing_mm)) / 1000
+    volume = int(np.count_nonzero(mask)) * voxel_ml
     return f"{volume:.1f}" if volume < 100 else f"{volume:.0f}"

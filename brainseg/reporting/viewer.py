@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from brainseg.images.regrid import positions_along
 from brainseg.preprocess.resample import linear, nearest
 from brainseg.reporting.montage import Scene
 
-VOXELS = 8_000_000  # of all sequences together, at most: about 5 MB in the page
+VOXELS = 8_000_000  # at most, of all sequences together: about 5 MB in the page
 GREYS = 64  # more cannot be told apart on a screen, and fewer pack better
 BRAIN = 16  # added to the class of a voxel in the brain mask
 
@@ -35,15 +36,11 @@ class Script:
 def volumes_of(scene: Scene) -> dict[str, Any]:
     """Plain values for the page: shape, spacing, where the planes meet, and each packed volume.
 
-    Of "overlay" a voxel is its class, and `BRAIN` more inside the brain mask.
+    A voxel of "overlay" holds its class, and `BRAIN` more inside the brain mask.
     """
     step = _step_mm(scene)
     x, y, z = (max(1, round(n * s / step)) for n, s in zip(scene.shape, scene.spacing_mm, strict=True))
-    # The corners of both fields of view lie together, not the centres of their corner voxels.
-    positions = [
-        (np.arange(n, dtype=np.float64) + 0.5) * step / side - 0.5
-        for n, side in zip((x, y, z), scene.spacing_mm, strict=True)
-    ]
+    positions = [positions_along(n, step, side) for n, side in zip((x, y, z), scene.spacing_mm, strict=True)]
     overlay = np.zeros(scene.shape, np.uint8)
     if scene.labels is not None:
         overlay += scene.labels.astype(np.uint8)

@@ -29,7 +29,7 @@ def draw_vote(
     """The loudest slice with its Grad-CAM at the left, the probabilities of all slices by plane at the right.
 
     Args:
-        votes: Of each slice: "plane", "offset_mm" and "probabilities" by class.
+        votes: For each slice "plane", "offset_mm" and "probabilities" by class.
         loudest: Place of the slice that is shown.
         image: (S, S), as the classifier saw it.
         heat: (S, S), 0 to 1; None where the backbone has no Grad-CAM.

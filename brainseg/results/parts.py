@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from brainseg.files.typed import ABSENT
-from brainseg.gates import Finding
+from brainseg.gates import Assessment
 from brainseg.inference import Cleaning
 from brainseg.results.type_words import TypeWords
 
@@ -123,7 +123,7 @@ class GateLimits:
 
 @dataclass(frozen=True)
 class GateResult:
-    """What a gate found, as `brainseg.gates.Finding` has it."""
+    """What a gate found, as `brainseg.gates.Assessment` has it."""
 
     gate: str
     of: str | None
@@ -137,8 +137,8 @@ class GateResult:
         return self.level is Judgement.passed
 
 
-def gate_result(found: Finding) -> GateResult:
-    """A finding as it is stored, its value rounded to 4 digits."""
+def gate_result(found: Assessment) -> GateResult:
+    """An assessment as it is stored, its value rounded to 4 digits."""
     limits = None if found.limits is None else GateLimits(found.limits.review, found.limits.fail)
     level, value = Judgement(str(found.level)), round(float(found.value), 4)
     return GateResult(found.gate, found.of, level, value, limits, found.sentence)

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 import brainseg
 from brainseg.config import OTSU, PredictConfig, plain
 from brainseg.files.atomic import sha256
-from brainseg.images.reading import Source
+from brainseg.images.source import Source
 from brainseg.results.parts import Code, InputFile, Machine, SeriesName, Settings
 from brainseg.system.device import cpu_name
 from brainseg.system.versions import PREDICTION, versions_of

@@ -9,11 +9,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from brainseg.files.atomic import writing
-from brainseg.images.margin import box_of
+from brainseg.images.masks import box_of
+from brainseg.images.planes import PLANES, cut, seen_axes
 from brainseg.metrics.summary import RESAMPLES
 from brainseg.reporting.canvas import LINE_COLORS, class_color, new_figure, outline
 from brainseg.reporting.grey import to_grey
-from brainseg.reporting.montage import seen_axes
 from brainseg.reporting.page import inline_figure
 from brainseg.reporting.previews import box_of_content
 from brainseg.reporting.sections import (
@@ -37,7 +37,6 @@ from brainseg.study.stripper_scores import (
     refuse_different_heads,
     stripper_scores,
 )
-from brainseg.tasks.preview import AXIS, PLANES, cut
 
 ADVICE = (
     "score it on real ones with python predict.py input=DIR skullstripper=CHECKPOINT and "
@@ -218,9 +217,9 @@ def _otsu_figure(case: OtsuCase) -> Figure:
     """The three planes through the middle of the true brain."""
     where = [(side.start + side.stop) // 2 for side in box_of(case.truth)]
     figure = new_figure(9.0, 3.4, dark=True)
-    for place, plane in enumerate(PLANES):
+    for place, plane in enumerate(reversed(PLANES)):
         image, truth, guess = (
-            cut(a, plane, where[AXIS[plane]]) for a in (case.image, case.truth, case.guess)
+            cut(a, plane, where[PLANES[plane]]) for a in (case.image, case.truth, case.guess)
         )
         grey = to_grey(image)
         box = box_of_content(grey)

@@ -10,7 +10,7 @@ import torch
 from brainseg.config import SegmenterConfig
 from brainseg.config.choices import Flips, SegmenterOutput
 from brainseg.images.labels import CLASSES, REGIONS
-from brainseg.inference import Windows, classes_of_regions, likeliest, region_probabilities
+from brainseg.inference import Windows, classes_of_regions, most_probable, region_probabilities
 from brainseg.losses import deeply_supervised
 from brainseg.tasks import volumes
 from brainseg.tasks.base import Batch, TaskModule
@@ -127,7 +127,7 @@ class Segmenter(TaskModule):
         """The class of each voxel, (X, Y, Z): the likeliest, or by regions from one half on."""
         if self.has_regions:
             return classes_of_regions(probabilities_KXYZ)
-        return likeliest(probabilities_KXYZ)
+        return most_probable(probabilities_KXYZ)
 
     def regions(self, probabilities_KXYZ: torch.Tensor) -> torch.Tensor:
         """Probabilities of the regions (R, X, Y, Z), whichever of classes and regions the network gives."""

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from brainseg.images.labels import BACKGROUND, REGIONS
-from brainseg.images.margin import box_of
+from brainseg.images.masks import box_of
 from brainseg.inference import Cleaning, fit_temperature
 from brainseg.metrics import calibration_error, dice
 
@@ -105,9 +105,9 @@ def _score_rules(
     """Add the mean Dice of the three regions of a case to every rule's scores."""
     box = box_of((truth != BACKGROUND) | (guess != BACKGROUND))
     truth, guess = truth[box], guess[box]
-    voxel_ml = float(np.prod(spacing_mm)) / 1000
+    voxel_ml = float(np.prod(spacing_mm)) / 1000  # all that is known of the grid here
     for part, fill in itertools.product(LEAST_PART_ML, (False, True)):
-        cleaned = Cleaning(part, fill)(guess, spacing_mm)
+        cleaned = Cleaning(part, fill)(guess, voxel_ml)
         dices = _region_dices(truth, cleaned)
         enhancing = REGIONS["enhancing_tumor"]
         found_ml = float(np.isin(cleaned, enhancing).sum()) * voxel_ml

@@ -8,11 +8,12 @@ import torch
 from numpy.typing import NDArray
 
 from brainseg.config.choices import Blend
+from brainseg.images.planes import cut
 from brainseg.inference import Windows, predict_one, predict_windows, widths_of_one
 from brainseg.metrics import RegionDice
 from brainseg.nets import build_volume_net, sees_its_window
 from brainseg.tasks.base import Batch, TaskModule
-from brainseg.tasks.preview import Preview, cut
+from brainseg.tasks.preview import Preview
 
 # The windows of a training's validation scans. They have a part in which epoch is the best, so they are no
 # option; conf/predict.yaml has those of a prediction.

@@ -114,8 +114,9 @@ def test_a_type_that_has_little_of_what_is_not_notumor_is_reviewed(limits):
     assert finding.level is Level.review
     assert finding.value == pytest.approx(0.18 / 0.43)
     assert finding.sentence == (
-        "Notumor is likelier than the tumour type, which has 42% of what all tumour types have; "
-        "at least 50% passes."
+        "The class notumor is more probable than the tumour type, which has 42% of the probability of all "
+        "tumour types (limit: at least 50%): the tumour type is uncertain. Look at the probabilities of all "
+        "types."
     )
     clear = {"glioma": 0.35, "meningioma": 0.04, "notumor": 0.57, "pituitary": 0.04}
     levels = {one.gate: one.level for one in judge_type("glioma", clear, 1.0, limits)}

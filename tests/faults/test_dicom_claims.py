@@ -12,7 +12,8 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 from brainseg.config.errors import ImageError, UserError
-from brainseg.images.dicom import Series, read, read_header
+from brainseg.images.dicom import Series, read
+from brainseg.images.dicom_header import read_header
 from brainseg.images.dicom_pixels import picture_size, refuse_wrong_pixels
 from brainseg.images.layouts import find_subjects
 

@@ -16,16 +16,19 @@ from brainseg.config.errors import CheckpointError
 from brainseg.gates import Level
 from brainseg.gates.origin import judge_origin
 from brainseg.images.nifti import read, write
-from brainseg.images.synthetic import is_synthetic
+from brainseg.images.phantom_mark import is_synthetic
 from brainseg.phantom import write_cohort
 from brainseg.phantom.damage import damage
 from brainseg.prediction.run import run
 from brainseg.results.read import read_result
 from brainseg.runs.model_record import LearntFrom, Measured, Method, ModelFile
 
-SAID = (
-    "The skullstripper learnt from synthetic heads only, and nobody has measured it on real scans, of which "
+WHICH = "1 model, the skullstripper, learnt from synthetic heads only and was not measured on real scans"
+ADVICE = (
+    "the result may be wrong on a real scan. Check the result by eye, or use a model that was measured on "
+    "real scans."
 )
+SAID = f"{WHICH} (limit: at most 0): {ADVICE}"
 MEASURED = [{"data": "IXI", "scans": 20, "score": "brain Dice", "value": 0.957}]
 OPEN = ("uprightness", "field_of_view_mm", "brain_ml", "air_level")  # a tiny stripper finds no brain
 
@@ -82,12 +85,12 @@ def test_it_is_the_first_reason_in_result_page_and_table(predicted, real, stripp
     code, result = predicted(real, stripper())
     assert (code, result["verdict"], result["synthetic"]) == (3, "review", False)
     assert result["gates"][0]["level"] == "review"
-    assert read_result(tmp_path / "out" / "a").reasons[0] == f"{SAID}this is one."
+    assert read_result(tmp_path / "out" / "a").reasons[0] == SAID
     page = (tmp_path / "out" / "a" / "report.html").read_text()
-    assert page.index("learnt from synthetic heads only, and nobody") < page.index("measures lie within")
+    assert page.index(WHICH) < page.index("measures lie within")
     with (tmp_path / "out" / "volumes.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
-    assert row["reasons"].startswith(f"{SAID}this is one. | ")
+    assert row["reasons"].startswith(f"{SAID} | ")
 
 
 def test_figures_of_real_scans_stand_in_its_place(predicted, real, stripper, tmp_path):
@@ -158,8 +161,8 @@ def test_several_models_are_named_in_one_sentence():
     models = {name: [entry(synthetic=True)] for name in ("skullstripper", "segmenter")}
     (finding,) = judge_origin(models, composed("input=x", "output=y").gates)
     assert finding.sentence == (
-        "The skullstripper and the segmenter learnt from synthetic heads only, and nobody has measured them "
-        "on real scans, of which this is one."
+        "2 models, the skullstripper and the segmenter, learnt from synthetic heads only and were not "
+        f"measured on real scans (limit: at most 0): {ADVICE}"
     )
 
 

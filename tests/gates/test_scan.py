@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from brainseg.gates import scan
+from brainseg.images.tissue import tissue_of
 from brainseg.images.volume import Grid, Volume
 
 
@@ -23,7 +24,7 @@ def volume(image, spacing=2.0, shift=(0, 0, 0)):
 
 
 def test_what_is_saturated_is_the_share_at_the_highest_value(ball):
-    tissue = scan.tissue_of(ball)
+    tissue = tissue_of(ball)
     assert scan.saturated_share(np.minimum(ball, 50), tissue) == 1.0
     half = np.where(np.arange(64)[:, None, None] < 32, np.minimum(ball, 50), ball / 4)
     assert scan.saturated_share(half, tissue) == pytest.approx(0.5, abs=0.01)
@@ -59,10 +60,10 @@ def test_one_wrong_slice_is_a_jump(ball):
 
 
 def test_air_is_dark_unless_black_is_white(ball):
-    tissue = scan.tissue_of(ball)
+    tissue = tissue_of(ball)
     assert scan.air_level(ball, tissue) == 0
     negative = 110 - ball
-    assert scan.air_level(negative, scan.tissue_of(negative)) > 0.9
+    assert scan.air_level(negative, tissue_of(negative)) > 0.9
 
 
 def noisy(image, seed=0):
@@ -71,7 +72,7 @@ def noisy(image, seed=0):
 
 
 def air_of(image):
-    return scan.air_around(image, scan.tissue_of(image), (2.0, 2.0, 2.0))
+    return scan.air_around(image, tissue_of(image), (2.0, 2.0, 2.0))
 
 
 def test_ghosts_are_what_air_holds_beyond_noise(ball):
@@ -98,7 +99,7 @@ def test_a_blurred_scan_has_no_fine_structure(ball):
     rng = np.random.default_rng(0)
     grainy = ball * (1 + rng.normal(0, 0.1, ball.shape)).astype(np.float32)
     blurred = ndimage.gaussian_filter(grainy, 3)
-    sharp, soft = (scan.sharpness(x, scan.tissue_of(x), (2.0, 2.0, 2.0)) for x in (grainy, blurred))
+    sharp, soft = (scan.sharpness(x, tissue_of(x), (2.0, 2.0, 2.0)) for x in (grainy, blurred))
     assert sharp > 0.5 > 0.1 > soft
 
 

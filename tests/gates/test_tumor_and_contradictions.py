@@ -9,6 +9,7 @@ from brainseg.config.gates import ContradictionsConfig
 from brainseg.gates import Level, atlas
 from brainseg.gates.contradictions import Evidence, contradictions
 from brainseg.gates.tumor import TumorShape, shape_of_tumor
+from brainseg.images.volume import Grid
 
 LIMITS = ContradictionsConfig(
     tumor_ml=5,
@@ -19,7 +20,6 @@ LIMITS = ContradictionsConfig(
     heat_in_tumor=0.02,
     heat_in_brain=0.3,
 )
-STEP = (4.0, 4.0, 4.0)
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +32,16 @@ def ball(shape, centre, radius):
     return sum((a - c) ** 2 for a, c in zip(axes, centre, strict=True)) <= radius**2
 
 
+def grid_of(array, step_mm):
+    return Grid(array.shape, np.diag([step_mm] * 3 + [1.0]))
+
+
 def outlined(brain, place):
     """The shape of an outline of 4 voxels radius at a place (None: there is none)."""
     classes = np.zeros(brain.shape, np.uint8)
     if place is not None:
         classes[ball(brain.shape, place, 3) & (brain | (np.indices(brain.shape)[2] < 20))] = 3
-    return shape_of_tumor(classes, (classes > 0) * np.float32(0.95), brain, STEP)
+    return shape_of_tumor(classes, (classes > 0) * np.float32(0.95), brain, grid_of(brain, 4.0))
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +83,23 @@ TABLE = {
 def test_every_verdict_beside_every_place(brain, places, verdict, place):
     found = contradictions(Evidence(verdict, outlined(brain, places[place])), LIMITS)
     assert [one.gate for one in found] == TABLE[verdict, place]
-    assert all(one.level is Level.review and one.sentence.endswith(".") for one in found)
+    assert all(one.level is Level.review for one in found)
+    assert all("(limit: at " in one.sentence for one in found)
+    assert all(one.sentence.endswith("one of the two may be wrong. Look at the scan.") for one in found)
+
+
+def test_a_contradiction_names_both_results_the_value_and_the_limit():
+    shape = TumorShape(20.0, depth_mm=15.4, sella_mm=60)
+    (found,) = contradictions(Evidence("meningioma", shape), LIMITS)
+    assert found.sentence == (
+        "The classifier says meningioma, which grows on the surface of the brain, but the outlined tumour "
+        "lies 15 mm below the surface (limit: at most 12): one of the two may be wrong. Look at the scan."
+    )
+    (found,) = contradictions(Evidence("glioma", shape, heat_in_tumor=0.0123), LIMITS)
+    assert found.sentence == (
+        "1.23% of the classifier's Grad-CAM lies in the outlined tumour (limit: at least 2%): it may have "
+        "judged by something else. Look at its slice."
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,14 +129,19 @@ def test_an_outline_is_measured_in_ml_pieces_and_mm():
     classes = np.zeros(brain.shape, np.uint8)
     classes[13:17, 13:17, 13:17] = 3  # 64 voxels, eight from the faces
     classes[23:27, 13:17, 13:17] = 2  # oedema, half of it outside
-    shape = shape_of_tumor(classes, np.where(classes > 0, 0.9, 0).astype(np.float32), brain, (2.0, 2.0, 2.0))
+    shape = shape_of_tumor(
+        classes, np.where(classes > 0, 0.9, 0).astype(np.float32), brain, grid_of(brain, 2.0)
+    )
     assert shape.ml == pytest.approx(128 * 0.008)
     assert shape.pieces == 2
     assert shape.outside == pytest.approx(32 / 128)
     assert shape.depth_mm == pytest.approx(2 * 9)  # from the core's nearest voxel to the first one outside
     assert shape.unsure == 0
-    half = shape_of_tumor(classes, np.full(brain.shape, 0.5, np.float32), None, (2.0, 2.0, 2.0))
+    half = shape_of_tumor(classes, np.full(brain.shape, 0.5, np.float32), None, grid_of(brain, 2.0))
     assert half.unsure == pytest.approx(27000 / 128)
     assert (
-        shape_of_tumor(np.zeros_like(classes), half.unsure * np.ones(brain.shape), brain, (2.0,) * 3).ml == 0
+        shape_of_tumor(
+            np.zeros_like(classes), half.unsure * np.ones(brain.shape), brain, grid_of(brain, 2.0)
+        ).ml
+        == 0
     )

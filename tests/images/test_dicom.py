@@ -12,7 +12,8 @@ import SimpleITK as sitk
 from pydicom.uid import RLELossless
 
 from brainseg.config.errors import DataError, GeometryError, ImageError
-from brainseg.images.dicom import Series, read, read_header
+from brainseg.images.dicom import Series, read
+from brainseg.images.dicom_header import read_header
 from brainseg.images.dicom_naming import named
 from brainseg.images.layouts import find_subjects, load_subject
 from brainseg.images.nifti import read as read_nifti
@@ -581,7 +582,10 @@ def test_nifti_goes_first_and_the_dicom_beside_it_is_named(array, write_dicom, s
     (first, *_) = sorted(write_dicom(tmp_path / "dicom", array, UPRIGHT))
     (subject,) = find_subjects(tmp_path)
     assert subject.images["t1"].path.name == "a_t1.nii.gz"
-    assert f"NIfTI scans, which are read, and DICOM files, which are not (first {first})" in caplog.text
+    assert (
+        f"NIfTI scans, which are read, and DICOM files, which are not read (the first is {first})"
+        in caplog.text
+    )
     assert list(found(tmp_path / "dicom")) == ["P1"]
 
 

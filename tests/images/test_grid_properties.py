@@ -174,7 +174,7 @@ def test_metres_and_microns_become_mm_and_a_file_that_only_says_so_is_named(unit
     file = Stored((4, 5, 6), (1, 2, 3), (2.0, 2.0, 3.0), (0, 0, 0), np.int16, 1.0, 0.0, (1, 1), unit)
     file.save(tmp_path / "a.nii.gz")
     assert nifti.read(tmp_path / "a.nii.gz").grid.spacing_mm == pytest.approx((2, 2, 3), rel=1e-6)
-    assert nifti.read_grid(tmp_path / "a.nii.gz").spacing_mm == pytest.approx((2, 2, 3), rel=1e-6)
+    assert nifti.read_labels(tmp_path / "a.nii.gz").grid.spacing_mm == pytest.approx((2, 2, 3), rel=1e-6)
     replace(file, unit="mm").save(tmp_path / "b.nii.gz")
     wrong = nib.load(tmp_path / "b.nii.gz")
     wrong.header.set_xyzt_units(unit)

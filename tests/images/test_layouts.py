@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from brainseg.config.errors import DataError, GeometryError, ImageError
-from brainseg.images.layouts import ALIASES, Source, find_subjects, load_subject
+from brainseg.images.file_names import ALIASES
+from brainseg.images.layouts import find_subjects, load_subject
+from brainseg.images.source import Source
 
 
 def found(path, **kwargs):

@@ -30,7 +30,7 @@ def test_both_versions_of_nifti_are_read_and_written_back_in_place(name, image_c
     volume = nifti.read(path)
     assert volume.grid.orientation == "LPS"
     np.testing.assert_array_equal(volume.data[0], scan)
-    assert nifti.read_grid(path).difference(volume.grid, 1e-9) is None
+    assert nifti.read_labels(path).grid.difference(volume.grid, 1e-9) is None
     nifti.write(tmp_path / f"out_{name}", volume.data[0], volume.grid)
     assert nifti.read(tmp_path / f"out_{name}").grid.difference(volume.grid, 1e-9) is None
 
@@ -40,7 +40,7 @@ def test_a_packed_file_named_nii_and_the_reverse_are_read_by_their_content(save,
     (tmp_path / "d.nii.gz").write_bytes(save("c.nii", scan).read_bytes())
     for name in ("b.nii", "d.nii.gz"):
         np.testing.assert_array_equal(nifti.read(tmp_path / name).data[0], scan)
-        assert nifti.read_grid(tmp_path / name).shape == (5, 6, 7)
+        assert nifti.read_labels(tmp_path / name).grid.shape == (5, 6, 7)
 
 
 @pytest.mark.parametrize("shape", [(5, 6, 7, 1), (5, 6, 7, 1, 1)])
@@ -148,7 +148,7 @@ def test_labels_that_were_interpolated_are_refused(save):
 
 def test_a_missing_file_a_folder_and_an_empty_file(tmp_path):
     (tmp_path / "empty.nii.gz").touch()
-    for read in (nifti.read, nifti.read_labels, nifti.read_grid):
+    for read in (nifti.read, nifti.read_labels):
         with pytest.raises(ImageError, match=r"a.nii.gz: no such file; check the path"):
             read(tmp_path / "a.nii.gz")
         with pytest.raises(ImageError, match=r"is a folder; give a \.nii"):
@@ -196,7 +196,7 @@ def test_an_uncompressed_file_that_ends_early(save, scan):
 def test_a_file_that_is_no_nifti_is_named_for_what_it_is(content, kind, pack, tmp_path, caplog):
     path = tmp_path / "a.nii.gz"
     path.write_bytes(pack(content))
-    for read in (nifti.read, nifti.read_grid):
+    for read in (nifti.read, nifti.read_labels):
         with pytest.raises(ImageError, match=f"a.nii.gz: is not a NIfTI image but {kind}.*dcm2niix"):
             read(path)
     assert not caplog.records  # nibabel would have its say too
@@ -247,7 +247,7 @@ def broken_header(path, **fields):
 )
 def test_a_header_that_makes_no_sense_is_refused(fields, message, save, scan):
     path = broken_header(save("a.nii", scan), **fields)
-    for read in (nifti.read, nifti.read_grid):
+    for read in (nifti.read, nifti.read_labels):
         with pytest.raises(ImageError, match=message):
             read(path)
 

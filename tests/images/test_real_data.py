@@ -26,7 +26,7 @@ def test_a_mask_of_a_real_scan_lies_on_its_grid(real_data, tmp_path):
     volume = load_subject(subject, ["flair", "t1ce"])
     assert volume.data.shape == (2, 240, 240, 155)
     nifti.write(tmp_path / "mask.nii.gz", volume.data[0] != 0, volume.grid)
-    written = nifti.read_grid(tmp_path / "mask.nii.gz")
+    written = nifti.read_labels(tmp_path / "mask.nii.gz").grid
     assert written.difference(volume.grid, tolerance_mm=1e-9) is None
     assert int(written.header["sform_code"]) == int(volume.grid.header["sform_code"]) == 2
 
@@ -38,8 +38,8 @@ def test_open_ms_has_two_subjects_with_masks_in_each_sequences_own_grid(real_dat
         assert list(subject.images) == list(subject.brain_masks) == ["t1", "t2", "flair"]
         assert subject.layout == "loose"
         for sequence, source in subject.images.items():
-            grid = nifti.read_grid(source.path)
-            assert grid.difference(nifti.read_grid(subject.brain_masks[sequence])) is None
+            grid = nifti.read(source.path).grid
+            assert grid.difference(nifti.read_labels(subject.brain_masks[sequence]).grid) is None
     with pytest.raises(
         GeometryError, match=r"patient01_FLAIR.*patient01_T1w.*320 x 320 x 36 against 320 x 320 x 39"
     ):

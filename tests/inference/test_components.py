@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from brainseg.inference import fill_holes, largest_component, remove_small
+from brainseg.inference.components import fill_holes, largest_component, remove_small
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from brainseg.inference import at_temperatures, classes_of_regions, likeliest, region_probabilities
+from brainseg.inference import at_temperatures, classes_of_regions, most_probable, region_probabilities
 
 COLUMN = (-1, 1, 1)  # along X
 
@@ -33,7 +33,7 @@ def test_certainty_stays_finite_at_any_temperature():
     assert (cooled[2, 0], cooled[2, 1]) == (pytest.approx(0.169, abs=1e-3), pytest.approx(0.831, abs=1e-3))
 
 
-def test_the_likeliest_class_is_argmax_s_and_of_equals_the_first():
+def test_the_most_probable_class_is_argmax_s_and_of_equals_the_first():
     generator = torch.Generator().manual_seed(0)
     probabilities = torch.randint(0, 4, (4, 9, 8, 7), generator=generator).float()  # many equals
-    assert torch.equal(likeliest(probabilities), torch.from_numpy(probabilities.numpy().argmax(0)).byte())
+    assert torch.equal(most_probable(probabilities), torch.from_numpy(probabilities.numpy().argmax(0)).byte())

@@ -3,7 +3,8 @@ from functools import lru_cache
 
 import pytest
 
-from brainseg.phantom import PhantomSubject, make_subject
+from brainseg.phantom import make_subject
+from brainseg.phantom.subject import PhantomSubject
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,8 @@ import pytest
 from scipy import ndimage
 
 from brainseg.config import SEQUENCES
-from brainseg.phantom.anatomy import Tissue, brain_fractions, build_head
+from brainseg.phantom.head import brain_fractions, build_head
+from brainseg.phantom.parts import Tissue
 from brainseg.phantom.subject import WHOLE_HEAD, _lattice, head_grid
 
 SEEDS = range(5)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from brainseg.phantom.anatomy import Lattice, Pose, build_head
+from brainseg.phantom.head import Pose, build_head
+from brainseg.phantom.lattice import Lattice
 from brainseg.phantom.painting import paint
 from brainseg.phantom.templates import BRAIN, PARTS, make_template
 

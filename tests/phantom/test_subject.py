@@ -11,9 +11,10 @@ from scipy import ndimage
 from brainseg.config import SEQUENCES, TUMOR_TYPES
 from brainseg.config.errors import ConfigError, GeometryError
 from brainseg.images.volume import Grid, Volume, to_ras
-from brainseg.phantom import Pose, head_grid, make_subject
-from brainseg.phantom.anatomy import Tissue, build_head
-from brainseg.phantom.subject import WHOLE_HEAD, _lattice
+from brainseg.phantom import make_subject
+from brainseg.phantom.head import Pose, build_head
+from brainseg.phantom.parts import Tissue
+from brainseg.phantom.subject import WHOLE_HEAD, _lattice, head_grid
 from brainseg.phantom.writers import as_stored, brats_grid
 
 SEEDS = range(5)

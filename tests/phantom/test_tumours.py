@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from brainseg.phantom.anatomy import Pose, brain_fractions, build_head
+from brainseg.phantom.head import Pose, brain_fractions, build_head
 from brainseg.phantom.subject import WHOLE_HEAD, _lattice, head_grid
 
 SEEDS = range(8)

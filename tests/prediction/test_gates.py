@@ -30,7 +30,7 @@ def test_a_fail_stops_the_subject_and_leaves_a_reason_a_picture_and_no_mask(opti
     result = result_of(tmp_path)
     assert (result["status"], result["verdict"]) == ("failed", "fail")
     assert result["error"].startswith(
-        "t1: 0 slices are empty or copies of their neighbour; at most -1 passes."
+        "t1: The number of slices that are empty or equal to a neighbour is 0 (limit: at most -1): slices of "
     )
     assert result["stages"] == []  # the stripper was never asked
 

@@ -8,7 +8,7 @@ import pytest
 
 from brainseg.config.choices import Flips, Stage
 from brainseg.config.errors import ImageError
-from brainseg.gates import Finding, Level
+from brainseg.gates import Assessment, Level
 from brainseg.images.labels import CONVENTIONS
 from brainseg.images.layouts import find_subjects
 from brainseg.images.volume import Grid, Volume
@@ -33,8 +33,8 @@ def state() -> State:
     return State(Scans({"t1": Volume(np.ones((1, 4, 4, 4), np.float32), GRID)}, "t1"))
 
 
-def finding(level: Level) -> Finding:
-    return Finding("brain_ml", level, 1.0, None, f"It is a {level}.")
+def finding(level: Level) -> Assessment:
+    return Assessment("brain_ml", level, 1.0, None, f"It is a {level}.")
 
 
 def test_a_state_is_never_changed_only_followed_by_another(state):

@@ -118,8 +118,8 @@ def test_the_mask_is_carried_to_a_moved_sequence_s_own_grid_and_its_voxels_are_k
 def test_what_was_done_is_in_the_result_and_noise_is_named_and_stays(predicted, patient):
     result, output = predicted("rigid", "pipeline.register=rigid")
     assert result.warnings == [
-        "flair could not be registered to t1 and was left where its header puts it: they share 0.00 nats at "
-        "best, two scans of one head 0.1 at least; look at the two scans"
+        "flair could not be registered to t1 and was left where its header puts it: the mutual "
+        "information is 0.00 nats (limit: at least 0.1); look at the two scans"
     ]
     grids = json.loads(json.dumps(result.to_json()))["grids"]
     assert grids["t1"]["brought"] == "as it is"
@@ -132,7 +132,7 @@ def test_what_was_done_is_in_the_result_and_noise_is_named_and_stays(predicted, 
     assert numbers["refused"] is None
     assert 10 < numbers["largest_mm"] < 40
     assert numbers["mutual_information"]["registered"] > numbers["mutual_information"]["by_headers"]
-    assert grids["flair"]["brought"].startswith("as it is; registering it was refused: they share")
+    assert grids["flair"]["brought"].startswith("as it is; registering it was refused: the mutual")
     kept = voxels(output / "sub-001_flair_stripped.nii.gz")
     np.testing.assert_array_equal(
         kept, np.where(patient.t1, voxels(patient.folder / "sub-001_FLAIR.nii.gz"), 0)

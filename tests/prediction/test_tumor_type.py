@@ -9,7 +9,7 @@ import torch
 from brainseg.config import TUMOR_TYPES
 from brainseg.config.choices import Normalise, SliceCrop
 from brainseg.config.training import SlicePreprocess
-from brainseg.images.margin import with_margin
+from brainseg.images.masks import with_margin
 from brainseg.images.volume import Grid, Volume
 from brainseg.prediction.classify import classify, with_tumor
 from brainseg.prediction.scans import Scans

@@ -6,7 +6,7 @@ from brainseg.config.choices import Crop, Intensity
 from brainseg.images import nifti
 from brainseg.images.layouts import find_subjects, load_subject
 from brainseg.images.volume import Volume
-from brainseg.preprocess import prepare_labels, prepare_volume
+from brainseg.preprocess.volumes import prepare_labels, prepare_volume
 
 pytestmark = pytest.mark.data
 

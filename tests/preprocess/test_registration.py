@@ -87,7 +87,7 @@ def test_noise_is_refused_and_stays_where_its_header_puts_it():
     grid = volumes["t1"].grid
     noise = Volume(np.random.default_rng(0).random((1, *grid.shape), np.float32), grid)
     found = register_rigidly(noise, volumes["t1"])
-    assert found.refused == "they share 0.00 nats at best, two scans of one head 0.1 at least"
+    assert found.refused == "the mutual information is 0.00 nats (limit: at least 0.1)"
     assert found.moved(grid) is grid
 
 
@@ -97,7 +97,7 @@ def test_a_motion_that_no_patient_makes_between_two_scans_is_refused():
     there = motion((0, 0, 0), (0, 70, 0)) @ grid.affine
     found = register_rigidly(Volume(volumes["t1"].data, Grid(grid.shape, there)), volumes["t1"])
     assert found.refused.startswith(
-        "it would move the head by 70 mm and turn it by 0 degrees, more than 60 mm"
+        "the head would move by 70 mm (limit: at most 60) and turn by 0 degrees (limit: at most 30)"
     )
 
 

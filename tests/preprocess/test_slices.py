@@ -4,7 +4,7 @@ import torch
 
 from brainseg.config import SlicePreprocess
 from brainseg.config.choices import Normalise, SliceCrop
-from brainseg.preprocess import network_input, prepare_slice
+from brainseg.preprocess.slices import network_input, prepare_slice
 
 
 def how(size=64, crop="head", normalise="imagenet"):

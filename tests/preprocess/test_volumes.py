@@ -11,8 +11,8 @@ from brainseg.config import VolumePreprocess
 from brainseg.config.choices import Crop, Intensity
 from brainseg.config.errors import GeometryError, ImageError
 from brainseg.images.volume import Grid, Volume
-from brainseg.preprocess import prepare_labels, prepare_volume
 from brainseg.preprocess.resample import linear_weights
+from brainseg.preprocess.volumes import prepare_labels, prepare_volume
 
 ORIENTATIONS = [
     "".join(pair[flip] for pair, flip in zip(order, flips, strict=True))

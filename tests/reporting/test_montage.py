@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from brainseg.images.planes import PLANES
+from brainseg.images.volume import Grid
 from brainseg.reporting import montage as module
 from brainseg.reporting.canvas import CLASS_COLORS
-from brainseg.reporting.montage import PLANES, compose, draw_montage, middle_of, milliliters
+from brainseg.reporting.montage import compose, draw_scene, middle_of, milliliters
 
 
 @pytest.fixture
@@ -20,15 +22,20 @@ def head():
 SPACING = (2.0, 2.0, 4.0)
 
 
-def drawn(monkeypatch, *args, title="title", note="note"):
+def composed(images, brain=None, labels=None, spacing_mm=SPACING):
+    shape = next((image.shape for image in images.values()), (1, 1, 1))
+    return compose(images, Grid(shape, np.diag([*spacing_mm, 1.0])), brain, labels)
+
+
+def drawn(monkeypatch, images, brain=None, labels=None, title="title", note="note"):
     figures = []
     monkeypatch.setattr(module, "save", lambda figure, png, dpi: figures.append(figure))
-    draw_montage(*args, title, note, Path("montage.png"))
+    draw_scene(composed(images, brain, labels), title, note, Path("montage.png"))
     return figures[0]
 
 
 def test_planes_have_the_size_of_the_head_in_millimetres(head):
-    scene = compose({"t1": head}, SPACING, None, None)
+    scene = composed({"t1": head})
     # 80 x 120 x 80 mm and a margin of 6 mm at each end: 3 voxels of 2 mm, 2 of 4 mm (1.5 rounded to even).
     assert scene.shape == (46, 66, 24)
     inches = {plane: np.multiply(scene.size_inches(plane), module.MM_PER_INCH) for plane in PLANES}
@@ -38,7 +45,7 @@ def test_planes_have_the_size_of_the_head_in_millimetres(head):
 
 
 def test_every_tile_shows_its_plane_at_one_scale(head, monkeypatch):
-    figure = drawn(monkeypatch, {"t1": head}, SPACING, None, None)
+    figure = drawn(monkeypatch, {"t1": head})
     width, height = figure.get_size_inches()
     sizes = [(a.get_position().width * width, a.get_position().height * height) for a in figure.axes]
     np.testing.assert_allclose(np.multiply(sizes, module.MM_PER_INCH), [(92, 132), (92, 96), (132, 96)])
@@ -63,8 +70,8 @@ def test_a_bright_spot_is_where_radiologists_expect_it(head, voxel, plane, corne
     brain[20:29, 30:39, 10:15] = True  # the planes meet in its middle, (24, 34, 12)
     head[head > 0] = 100
     head[voxel] = 1000
-    scene = compose({"t1": head}, SPACING, brain, None)
-    picture = module.cut(scene.greys["t1"], plane, scene.center[module.AXIS[plane]])
+    scene = composed({"t1": head}, brain)
+    picture = module.cut(scene.greys["t1"], plane, scene.center[PLANES[plane]])
     row, column = np.array(np.unravel_index(picture.argmax(), picture.shape)) / picture.shape
     side = {"left": column < 0.3, "right": column > 0.7, "top": row < 0.3, "bottom": row > 0.7}
     assert [name for name, is_there in side.items() if is_there] == [corner]
@@ -73,9 +80,8 @@ def test_a_bright_spot_is_where_radiologists_expect_it(head, voxel, plane, corne
 def test_flipping_the_volume_mirrors_the_picture(head, tmp_path):
     head[36:42, 30:40, 10:14] = 300
     for name, volume in (("one", head), ("other", head[::-1])):
-        draw_montage(
-            {"t1": volume}, SPACING, None, (volume == 300).astype(np.uint8), "", "", tmp_path / f"{name}.png"
-        )
+        scene = composed({"t1": volume}, None, (volume == 300).astype(np.uint8))
+        draw_scene(scene, "", "", tmp_path / f"{name}.png")
     bright = []
     for name in ("one", "other"):
         axial = np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB")).astype(int)[
@@ -101,13 +107,13 @@ def test_without_a_tumour_the_planes_meet_in_the_brain(head):
     brain = np.zeros(head.shape, dtype=bool)
     brain[10:21, 30:41, 10:15] = True
     labels = np.zeros(head.shape, dtype=np.uint8)
-    scene = compose({"t1": head}, SPACING, brain, labels)
+    scene = composed({"t1": head}, brain, labels)
     first = np.array([1, 1, 0])  # of the box: the head begins at (4, 4, 2), 3, 3 and 2 voxels before it
     np.testing.assert_array_equal(scene.center, np.array([15, 35, 12]) - first)
 
 
 def test_sequences_stand_side_by_side_with_their_names_above(head, monkeypatch):
-    figure = drawn(monkeypatch, {"t1": head, "t2": head, "flair": head}, SPACING, None, None)
+    figure = drawn(monkeypatch, {"t1": head, "t2": head, "flair": head})
     assert len(figure.axes) == 9
     assert [a.get_title() for a in figure.axes][:3] == ["t1", "t2", "flair"]
     letters = [text.get_text() for text in figure.axes[0].texts]
@@ -117,7 +123,7 @@ def test_sequences_stand_side_by_side_with_their_names_above(head, monkeypatch):
 def test_the_legend_tells_the_volumes_in_millilitres(head, monkeypatch):
     labels = np.zeros(head.shape, dtype=np.uint8)
     labels[10:20, 10:20, 10:15] = 2  # 500 voxels of 16 mm3
-    figure = drawn(monkeypatch, {"t1": head}, SPACING, head > 0, labels)
+    figure = drawn(monkeypatch, {"t1": head}, head > 0, labels)
     said = [text.get_text() for text in figure.legends[0].get_texts()]
     assert said == ["brain  768 ml", "necrotic core  0.0 ml", "edema  8.0 ml", "enhancing tumor  0.0 ml"]
 
@@ -125,7 +131,7 @@ def test_the_legend_tells_the_volumes_in_millilitres(head, monkeypatch):
 @pytest.mark.parametrize("sequences", [1, 2, 3, 4])
 def test_the_legend_lies_within_the_picture_below_the_tiles(head, monkeypatch, sequences):
     images = dict.fromkeys(("t1", "t1ce", "t2", "flair")[:sequences], head)
-    figure = drawn(monkeypatch, images, SPACING, head > 0, np.zeros(head.shape, dtype=np.uint8))
+    figure = drawn(monkeypatch, images, head > 0, np.zeros(head.shape, dtype=np.uint8))
     figure.canvas.draw()
     width = figure.get_size_inches()[0] * figure.dpi
     box = figure.legends[0].get_window_extent()
@@ -136,8 +142,8 @@ def test_the_legend_lies_within_the_picture_below_the_tiles(head, monkeypatch, s
 
 def test_millilitres_have_a_decimal_only_where_it_matters():
     mask = np.ones((10, 10, 10), dtype=bool)
-    assert milliliters(mask, (1.0, 1.0, 1.0)) == "1.0"
-    assert milliliters(mask, (5.0, 5.0, 5.0)) == "125"
+    assert milliliters(mask, 0.001) == "1.0"
+    assert milliliters(mask, 0.125) == "125"
 
 
 def test_every_class_has_a_colour_of_its_own():
@@ -146,16 +152,15 @@ def test_every_class_has_a_colour_of_its_own():
 
 def test_volumes_on_other_grids_are_named(head):
     with pytest.raises(ValueError, match=r"t2 is \(3, 3, 3\) but t1 is \(48, 68, 24\)"):
-        compose({"t1": head, "t2": np.zeros((3, 3, 3))}, SPACING, None, None)
+        composed({"t1": head, "t2": np.zeros((3, 3, 3))})
     with pytest.raises(ValueError, match="no image"):
-        compose({}, SPACING, None, None)
+        composed({})
 
 
 @pytest.mark.parametrize("value", [0.0, 7.0, np.nan])
 def test_an_empty_scan_still_makes_a_picture(tmp_path, value):
-    draw_montage(
-        {"t1": np.full((8, 8, 8), value)}, (1.0, 1.0, 1.0), None, None, "empty", "", tmp_path / "m.png"
-    )
+    scene = composed({"t1": np.full((8, 8, 8), value)}, spacing_mm=(1.0, 1.0, 1.0))
+    draw_scene(scene, "empty", "", tmp_path / "m.png")
     assert Image.open(tmp_path / "m.png").size[0] > 300
 
 
@@ -163,7 +168,7 @@ def test_the_longest_title_and_note_fit_into_the_narrowest_picture(monkeypatch, 
     note = "mean of 27 slices: meningioma 0.14, notumor 0.85"
     title = "BraTS20_Training_355: meningioma"
     narrow = head[16:32, 24:40]
-    figure = drawn(monkeypatch, {"t1": narrow, "t2": narrow}, SPACING, None, None, title=title, note=note)
+    figure = drawn(monkeypatch, {"t1": narrow, "t2": narrow}, title=title, note=note)
     above, below = (text.get_window_extent() for text in figure.texts[:2])
     for box in (above, below):
         assert box.x0 > 0
@@ -179,10 +184,8 @@ def test_a_real_glioma_is_drawn_with_its_tumour_in_every_plane(tmp_path, real_da
     read = lambda kind: nib.as_closest_canonical(nib.load(folder / f"{folder.name}_{kind}.nii.gz"))  # noqa: E731
     flair, seg = read("flair"), np.asarray(read("seg").dataobj).astype(int)
     labels = np.choose(seg, [0, 1, 2, 1, 3]).astype(np.uint8)
-    scene = compose({"flair": np.asarray(flair.dataobj)}, (1.0, 1.0, 1.0), None, labels)
+    scene = composed({"flair": np.asarray(flair.dataobj)}, None, labels, (1.0, 1.0, 1.0))
     assert scene.labels[scene.center] > 0
-    assert all((module.cut(scene.labels, p, scene.center[module.AXIS[p]]) > 0).sum() > 300 for p in PLANES)
-    draw_montage(
-        {"flair": np.asarray(flair.dataobj)}, (1.0, 1.0, 1.0), None, labels, "real", "", tmp_path / "m.png"
-    )
+    assert all((module.cut(scene.labels, p, scene.center[PLANES[p]]) > 0).sum() > 300 for p in PLANES)
+    draw_scene(scene, "real", "", tmp_path / "m.png")
     assert (tmp_path / "m.png").stat().st_size > 50_000

@@ -5,7 +5,7 @@ from PIL import Image
 from brainseg.reporting import previews as module
 from brainseg.reporting.canvas import WRONG, class_color
 from brainseg.reporting.previews import draw_previews
-from brainseg.tasks.preview import Preview, cut
+from brainseg.tasks.preview import Preview
 
 CLASSES = ("background", "necrotic_core", "edema", "enhancing_tumor")
 
@@ -70,12 +70,3 @@ def test_the_picture_is_a_png(tmp_path):
 def test_nothing_to_draw_is_refused():
     with pytest.raises(ValueError, match="no preview"):
         draw_previews([], "previews.png", CLASSES)
-
-
-def test_cut_shows_right_on_the_left_and_anterior_on_top():
-    volume = np.zeros((3, 4, 5), dtype=int)
-    volume[2, 3, 0] = 1  # right, anterior, inferior
-    assert np.argwhere(cut(volume, "axial", 0)).tolist() == [[0, 0]]
-    assert np.argwhere(cut(volume, "coronal", 3)).tolist() == [[4, 0]]  # inferior: the last row
-    assert np.argwhere(cut(volume, "sagittal", 2)).tolist() == [[4, 0]]  # the face looks left
-    assert cut(volume, "axial", 0).shape == (4, 3)

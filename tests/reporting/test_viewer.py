@@ -4,12 +4,17 @@ import gzip
 import numpy as np
 import pytest
 
+from brainseg.images.volume import Grid
 from brainseg.reporting.montage import compose
 from brainseg.reporting.viewer import BRAIN, GREYS, VOXELS, niivue, volumes_of
 
 
 def unpacked(text, shape):
     return np.frombuffer(gzip.decompress(base64.b64decode(text)), np.uint8).reshape(shape, order="F")
+
+
+def grid_of(image, spacing_mm):
+    return Grid(image.shape, np.diag([*spacing_mm, 1.0]))
 
 
 @pytest.fixture
@@ -20,7 +25,7 @@ def scene():
     brain = image > 0
     labels = np.zeros(image.shape, np.uint8)
     labels[10:14, 10:14, 5:8] = 2
-    return compose({"t1": image, "flair": image[:, ::-1]}, (1.0, 1.0, 2.0), brain, labels)
+    return compose({"t1": image, "flair": image[:, ::-1]}, grid_of(image, (1.0, 1.0, 2.0)), brain, labels)
 
 
 def test_each_voxel_is_where_it_was_and_carries_class_and_brain(scene):
@@ -39,7 +44,7 @@ def test_each_voxel_is_where_it_was_and_carries_class_and_brain(scene):
 
 def test_a_scan_of_too_many_voxels_is_brought_to_what_a_page_can_hold():
     image = np.random.default_rng(0).random((200, 220, 190)).astype(np.float32)
-    shown = volumes_of(compose({"t1": image, "t2": image}, (0.5, 0.5, 0.5), None, None))
+    shown = volumes_of(compose({"t1": image, "t2": image}, grid_of(image, (0.5, 0.5, 0.5)), None, None))
     assert np.prod(shown["shape"]) * 2 == pytest.approx(VOXELS, rel=0.03)
     assert shown["spacing_mm"] == pytest.approx((200 * 220 * 190 * 0.125 * 2 / VOXELS) ** (1 / 3), rel=1e-3)
     assert not shown["has_tumor"]

@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from brainseg.config import check_predict, conf_dir, register_schemas
 from brainseg.config.errors import DataError
 from brainseg.files.typed import to_plain
-from brainseg.gates.finding import findings
+from brainseg.gates.assessment import assess
 from brainseg.inference import Cleaning
 from brainseg.inference.diameters import Diameters
 from brainseg.results.parts import Judgement, Status, gate_result
@@ -234,7 +234,7 @@ def test_a_finding_is_kept_with_its_limits_and_four_digits():
     register_schemas()
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
         limits = check_predict(compose("predict", ["input=x", "output=y"])).gates
-    (found,) = findings({"noise": 0.250004}, limits, "t1")
+    (found,) = assess({"noise": 0.250004}, limits, "t1")
     assert json.loads(json.dumps(to_plain(gate_result(found)))) == {
         "gate": "noise",
         "of": "t1",

@@ -62,7 +62,7 @@ def test_crumbs_that_are_never_there_are_cleaned_away(segmenter, monkeypatch, tr
     answering(model, monkeypatch, lambda _, __: 20.0 * (2 * masks_of(with_crumbs).float() - 1))
     fitted = fit_segmenter(model, [(scan_of(truth), truth)] * 3)
     rule = Cleaning(**fitted["cleaning"])
-    np.testing.assert_array_equal(rule(with_crumbs.numpy().astype(np.uint8), (2.0, 2.0, 2.0)), truth.numpy())
+    np.testing.assert_array_equal(rule(with_crumbs.numpy().astype(np.uint8), 0.008), truth.numpy())
     assert rule == Cleaning(least_part_ml=0.05)  # the least that does it
 
 

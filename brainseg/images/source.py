@@ -1,4 +1,4 @@
-"""Where a scan's voxels are, whatever the format, and the one function that reads them."""
+"""Where the voxels of a scan are stored, in whatever format, and the one function that reads them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ class Source:
 
     Attributes:
         path: The file, or the folder that holds the series.
-        channel: Of a four-dimensional file, from 0.
+        channel: Which volume of a four-dimensional file, from 0.
         series: The slices, where `path` is a folder.
     """
 
@@ -23,7 +23,7 @@ class Source:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All that is read."""
+        """All files that are read."""
         return (self.path,) if self.series is None else self.series.files
 
     def __str__(self) -> str:

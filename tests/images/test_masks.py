@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from brainseg.images.margin import with_margin
+from brainseg.images.masks import with_margin
 
 
 def test_around_one_voxel_lies_a_ball():

@@ -1,4 +1,4 @@
-"""A mask, its box, and what lies near it."""
+"""The box of a mask, and the mask with a margin around it."""
 
 from collections.abc import Sequence
 from typing import Any

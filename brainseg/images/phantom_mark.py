@@ -1,4 +1,4 @@
-"""The mark of a phantom, by which its files are told from scans of people."""
+"""The mark that every file of a phantom carries, to tell it from scans of people."""
 
 import numpy as np
 

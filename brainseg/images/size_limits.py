@@ -1,4 +1,7 @@
-"""What a scan of a head can be at most: a header that claims more is refused before any memory is taken."""
+"""The sizes that a scan of a head can have.
+
+A header that claims others is refused before any memory is taken.
+"""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +18,7 @@ def refuse_too_many(shape: Sequence[float], what: object, mend: str) -> None:
     """Refuse a grid that would not fit in memory.
 
     Args:
-        shape: Voxels along each axis; whole numbers, or what is to be rounded to them.
+        shape: Voxels along each axis; they need not be whole numbers yet.
         what: What the message begins with, e.g. the path of the file that claims it.
         mend: What the message ends with.
 

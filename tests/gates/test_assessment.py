@@ -1,0 +1,121 @@
+"""Values beside their limits, and the words for them."""
+
+from dataclasses import fields
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from brainseg.config import check_predict, conf_dir, register_schemas
+from brainseg.config.errors import ConfigError
+from brainseg.config.gates import GatesConfig, Limits
+from brainseg.gates import Level, worst
+from brainseg.gates.assessment import assess
+from brainseg.gates.words import WORDS
+
+
+def composed(*overrides):
+    register_schemas()
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
+        return check_predict(compose("predict", ["input=x", "output=y", *overrides]))
+
+
+@pytest.fixture(scope="module")
+def limits() -> GatesConfig:
+    return composed().gates
+
+
+def test_every_gate_has_words_and_limits(limits):
+    names = {one.name for one in fields(GatesConfig)} - {"contradictions"}
+    assert set(WORDS) == names
+    assert all(getattr(limits, name) is not None for name in names)
+
+
+LOOK = "the brain mask or the voxel size may be wrong. Look at the mask and check the voxel size."
+
+
+@pytest.mark.parametrize("gate", WORDS)
+def test_every_sentence_names_value_and_limit_and_what_to_do(gate):
+    words = WORDS[gate]
+    passed, failed = words.passed(0.123456, [0.1, None]), words.failed(0.123456, [0.2, None])
+    unit, scale = ("%", 100) if "%}" in words.measure else ("", 1)
+    assert passed.endswith(f"(limit: at least {0.1 * scale:g}{unit}).")
+    assert f" (limit: at least {0.2 * scale:g}{unit}): {words.meaning}. {words.advice}." in failed
+    assert passed.startswith(words.measure.format(0.123456))
+    assert words.measure.format(1) != words.measure.format(2)  # the value has a place in it
+    assert all(text[0].isupper() or text[0] == "{" for text in (words.measure, words.advice))
+    assert not any(text.endswith(".") for text in (words.measure, words.meaning, words.advice))
+
+
+def test_a_side_without_a_limit_is_not_named():
+    words = WORDS["brain_cut_cm2"]
+    assert words.failed(39.0, [None, 20]) == (
+        "The brain touches the image border over 39.0 cm2 (limit: at most 20): part of the brain may be "
+        "outside the image. Check the field of view."
+    )
+    assert words.passed(39.0, None) == "The brain touches the image border over 39.0 cm2 (no limit)."
+
+
+@pytest.mark.parametrize(
+    ("ml", "level", "sentence"),
+    [
+        (1400, "pass", "The brain mask holds 1400 ml (limits: 900 to 2100)."),
+        (899, "review", f"The brain mask holds 899 ml (limits: 900 to 2100): {LOOK}"),
+        (2101, "review", f"The brain mask holds 2101 ml (limits: 900 to 2100): {LOOK}"),
+        (499, "fail", f"The brain mask holds 499 ml (limits: 500 to 3000): {LOOK}"),
+        (3001, "fail", f"The brain mask holds 3001 ml (limits: 500 to 3000): {LOOK}"),
+    ],
+)
+def test_a_value_passes_is_reviewed_or_fails(limits, ml, level, sentence):
+    (found,) = assess({"brain_ml": ml}, limits)
+    assert (str(found.level), found.sentence) == (level, sentence)
+
+
+def test_a_sequence_has_its_own_limits_and_its_name_in_the_sentence(limits):
+    levels = {
+        name: str(assess({"csf_over_white": 2.0}, limits, name)[0].level)
+        for name in ("t1", "t1ce", "t2", "flair")
+    }
+    assert levels == {"t1": "review", "t1ce": "review", "t2": "pass", "flair": "review"}
+    (found,) = assess({"csf_over_white": -1.0}, limits, "t2")
+    assert found.sentence == (
+        "t2: The intensity of CSF less that of white matter is -1.00 standard deviations of the brain "
+        "(limit: at least 0.1): the file may hold another sequence than its name says. Check which sequence "
+        "it is."
+    )
+
+
+def test_a_gate_without_limits_is_not_looked_at():
+    opened = composed("gates.noise=null").gates
+    assert assess({"noise": 9.0}, opened, "t1") == []
+    assert composed("gates=none").gates is None
+
+
+def test_limits_can_be_moved_from_the_command_line():
+    moved = composed("gates.brain_ml.review=[300,900]").gates
+    assert str(assess({"brain_ml": 1400.0}, moved)[0].level) == "review"
+
+
+@pytest.mark.parametrize("ends", ["[2,1]", "[null,null]", "[1]", "5"])
+def test_limits_that_make_no_sense_are_refused(ends):
+    with pytest.raises(ConfigError, match=r"^gates: review takes \[low, high\]"):
+        composed(f"gates.noise.review={ends}")
+
+
+def test_the_worst_level_counts(limits):
+    assert worst([]) is Level.passed
+    found = [*assess({"brain_ml": 1400.0}, limits), *assess({"brain_ml": 880.0}, limits)]
+    assert worst(found) is Level.review
+
+
+def test_what_is_written_can_be_read_without_the_code(limits):
+    (found,) = assess({"noise": 0.25}, limits, "t1")
+    assert found.as_dict() == {
+        "gate": "noise",
+        "of": "t1",
+        "level": "review",
+        "value": 0.25,
+        "limits": {"review": [None, 0.2], "fail": None},
+        "sentence": "t1: The noise is 25.0% of the median intensity (limit: at most 20%): the noise may hide "
+        "small structures. Look at the scan, and use a less noisy one if you have it.",
+    }
+    assert Limits(review=[None, 0.2], fail=None).review == [None, 0.2]
