@@ -3,7 +3,7 @@
 from enum import Enum
 
 SEQUENCES = ("t1", "t1ce", "t2", "flair")
-ANY = "any"  # whichever sequence there is, for a skull stripper that knows them all
+ANY = "any"  # every sequence, for a skull stripper that was trained with all of them
 OTSU = "otsu"  # in the place of a skull stripper's checkpoint
 TUMOR_TYPES = ("glioma", "meningioma", "notumor", "pituitary")  # the order of the classifier's logits
 
@@ -17,141 +17,141 @@ class Choice(Enum):
 
 # A name of the next five needs an entry of the same name in conf/menu/ (tests/config/test_menu.py checks it).
 class ClassifierLoss(Choice):
-    categorical_crossentropy = "categorical_crossentropy"
-    kl_divergence = "kl_divergence"
-    categorical_hinge = "categorical_hinge"
+    categorical_crossentropy = "categorical_crossentropy"  # mean of -log p of the true class
+    kl_divergence = "kl_divergence"  # Kullback-Leibler divergence, clipped as in Keras
+    categorical_hinge = "categorical_hinge"  # margin between the true and the best wrong class, as in Keras
 
 
 class StripperLoss(Choice):
-    binary_dice = "binary_dice"
-    binary_iou = "binary_iou"
-    binary_crossentropy = "binary_crossentropy"
-    mse = "mse"
-    binary_dice_bce = "binary_dice_bce"
-    signed_distance = "signed_distance"
-    binary_dice_bce_distance = "binary_dice_bce_distance"
+    binary_dice = "binary_dice"  # 1 less the soft Dice score
+    binary_iou = "binary_iou"  # 1 less the soft intersection over union
+    binary_crossentropy = "binary_crossentropy"  # mean of -log p of the true side of each voxel
+    mse = "mse"  # mean squared difference of probability and mask
+    binary_dice_bce = "binary_dice_bce"  # binary_dice plus binary_crossentropy
+    signed_distance = "signed_distance"  # the network learns the distance to the brain's edge, mm
+    binary_dice_bce_distance = "binary_dice_bce_distance"  # the sum of these two
 
 
 DISTANCE_LOSSES = (StripperLoss.signed_distance, StripperLoss.binary_dice_bce_distance)
 
 
 class SegmentationLoss(Choice):
-    dice = "dice"
-    dice_focal = "dice_focal"
-    dice_ce = "dice_ce"
-    region_dice_bce = "region_dice_bce"
-    region_dice_focal = "region_dice_focal"
+    dice = "dice"  # 1 less the mean soft Dice score of the classes
+    dice_focal = "dice_focal"  # dice plus the focal loss: the loss of the student report
+    dice_ce = "dice_ce"  # dice plus the cross-entropy
+    region_dice_bce = "region_dice_bce"  # for output=regions: Dice plus binary cross-entropy
+    region_dice_focal = "region_dice_focal"  # for output=regions: Dice plus binary focal loss
 
 
 REGION_LOSSES = (SegmentationLoss.region_dice_bce, SegmentationLoss.region_dice_focal)
 
 
 class SegmenterOutput(Choice):
-    classes = "classes"  # background, necrotic core, edema, enhancing tumour: the likeliest one wins
-    regions = "regions"  # whole tumour, tumour core, enhancing tumour: three masks, one within the other
+    classes = "classes"  # background, necrotic core, edema, enhancing tumour: each voxel gets the likeliest
+    regions = "regions"  # whole tumour, tumour core, enhancing tumour: three masks that may overlap
 
 
 class Optimizer(Choice):
-    adam = "adam"
-    nadam = "nadam"
-    sgd = "sgd"
-    adamw = "adamw"
+    adam = "adam"  # with the defaults of Keras
+    nadam = "nadam"  # Adam with Nesterov momentum, with the defaults of Keras
+    sgd = "sgd"  # stochastic gradient descent, with the defaults of Keras
+    adamw = "adamw"  # Adam with decoupled weight decay
 
 
 class Scheduler(Choice):
-    constant = "constant"
-    cosine = "cosine"
-    cosine_per_batch = "cosine_per_batch"
-    cosine_per_epoch = "cosine_per_epoch"
-    poly = "poly"
-    one_cycle = "one_cycle"
+    constant = "constant"  # the rate of the optimizer throughout
+    cosine = "cosine"  # down to eta_min along half a cosine, epoch by epoch
+    cosine_per_batch = "cosine_per_batch"  # down and up every 2 x epochs batches
+    cosine_per_epoch = "cosine_per_epoch"  # the same schedule, stepped after each epoch as it was meant
+    poly = "poly"  # down to 0 by (1 - epoch / epochs) ^ power
+    one_cycle = "one_cycle"  # up to the rate of the optimizer, then down to almost 0, batch by batch
 
 
 class VolumeNet(Choice):
     """Networks for volumes, built by `brainseg.nets.build_volume_net`."""
 
-    unet3d = "unet3d"  # the report's segmenter: no normalisation layers
-    residual_unet3d = "residual_unet3d"  # the report's skull stripper, as its authors found it
-    residual_unet3d_advanced = "residual_unet3d_advanced"  # and as they changed it
-    unet = "unet"  # MONAI's, with instance normalisation: small and fast
-    segresnet = "segresnet"
-    dynunet = "dynunet"
+    unet3d = "unet3d"  # the segmenter of the student report, without normalisation layers
+    residual_unet3d = "residual_unet3d"  # the original skull stripper, which the student report began with
+    residual_unet3d_advanced = "residual_unet3d_advanced"  # the same network as the student report changed it
+    unet = "unet"  # the UNet of MONAI, with instance normalisation: small and fast
+    segresnet = "segresnet"  # the SegResNet of MONAI
+    dynunet = "dynunet"  # the DynUNet of MONAI, which follows nnU-Net
 
 
 class Norm(Choice):
-    own = "own"  # of a window, for each feature map, in segresnet for groups of them; unet3d has none
-    batch = "batch"  # means and deviations of training: a window of any size is seen alike
+    own = "own"  # means and deviations of the window itself; the usual norm of each network
+    batch = "batch"  # means and deviations of the training, so that windows of any size are normalised alike
 
 
 BATCH_NORMED = (VolumeNet.unet, VolumeNet.segresnet, VolumeNet.dynunet)
 
 
 class Head(Choice):
-    linear = "linear"
-    mlp = "mlp"  # 64, dropout, 32, 16: the report's figure 11
+    linear = "linear"  # one layer from the features to the classes
+    mlp = "mlp"  # layers of 64, 32 and 16 with dropout after the first: figure 11 of the student report
 
 
 class HeadInit(Choice):
-    torch = "torch"  # uniform up to 1 / sqrt(inputs), biases too
-    glorot = "glorot"  # uniform up to sqrt(6 / (inputs + outputs)), biases 0: Keras's
+    torch = "torch"  # uniform within +-1 / sqrt(inputs), biases too: the default of torch
+    glorot = "glorot"  # uniform within +-sqrt(6 / (inputs + outputs)), biases 0: the default of Keras
 
 
 class Intensity(Choice):
     zscore = "zscore"  # mean 0, standard deviation 1 over the whole volume
-    zscore_nonzero = "zscore_nonzero"  # the same over voxels that are not 0, for skull-stripped scans
-    minmax = "minmax"  # to [0, 1]
-    percentile = "percentile"  # robust range of the head to [0, 1], for scans with skull and air
-    landmarks = "landmarks"  # percentiles of the head as the training part has them, then zscore of the head
+    zscore_nonzero = "zscore_nonzero"  # the same over voxels that are not 0, for scans without skull
+    minmax = "minmax"  # the lowest value becomes 0, the highest 1
+    percentile = "percentile"  # a robust range of the head becomes [0, 1], for scans with skull and air
+    landmarks = "landmarks"  # percentiles of the head become those of the training, then zscore
 
 
 class Crop(Choice):
-    none = "none"
-    nonzero = "nonzero"  # the box of the voxels that are not 0, for skull-stripped scans
+    none = "none"  # the whole scan
+    nonzero = "nonzero"  # the box of the voxels that are not 0, for scans without skull
     head = "head"  # the box of the head, for scans with air around it
-    report = "report"  # voxels 56 to 183, 56 to 183, 13 to 140 of 240 x 240 x 155, once scaled
+    report = "report"  # voxels 56:184, 56:184, 13:141 after scaling, as in the student report
 
 
 class SliceCrop(Choice):
-    none = "none"
-    head = "head"
+    none = "none"  # the whole slice
+    head = "head"  # the box of the head, made square
 
 
 class Normalise(Choice):
-    imagenet = "imagenet"  # mean and deviation of ImageNet, what timm's pretrained weights were trained with
-    unit = "unit"  # to [0, 1]
-    head = "head"  # mean 0, deviation 1 over the slice's own bright pixels: scanners differ in brightness
-    caffe = "caffe"  # 0 to 255 less ImageNet's mean: Keras's for VGG16 and ResNet50
-    tf = "tf"  # to [-1, 1]: Keras's for MobileNetV2. Its EfficientNetB0 divides by 255 itself, as unit does
-    double_scaled = "double_scaled"  # imagenet of x / 255, a mistake: where the network divides by 255 again
+    imagenet = "imagenet"  # mean and deviation of ImageNet, as timm's pretrained weights expect
+    unit = "unit"  # [0, 1], as Keras feeds EfficientNetB0, which divides by 255 itself
+    head = "head"  # mean 0, deviation 1 over the bright pixels of the slice itself
+    caffe = "caffe"  # [0, 255] less the mean of ImageNet, as Keras feeds VGG16 and ResNet50
+    tf = "tf"  # [-1, 1], as Keras feeds MobileNetV2
+    double_scaled = "double_scaled"  # imagenet of x / 255: the mistake that an experiment studies
 
 
 class MonitorMode(Choice):
-    min = "min"
-    max = "max"
+    min = "min"  # lower is better, as for a loss
+    max = "max"  # higher is better, as for Dice
 
 
 class Blend(Choice):
-    constant = "constant"
-    gaussian = "gaussian"
+    constant = "constant"  # every voxel of a window counts the same
+    gaussian = "gaussian"  # voxels near the middle of a window count more
 
 
 class Flips(Choice):
-    none = "none"
-    left_right = "left_right"
-    all = "all"  # along each axis and combination of axes: eight times the work
+    none = "none"  # only the scan itself
+    left_right = "left_right"  # the scan and its mirror image: twice the work
+    all = "all"  # mirrored along every combination of the three axes: eight times the work
 
 
 class Stage(Choice):
-    strip = "strip"
-    classify = "classify"
-    segment = "segment"
+    strip = "strip"  # skull stripping
+    classify = "classify"  # tumour type
+    segment = "segment"  # tumour outline
 
 
 class Align(Choice):
-    resample = "resample"  # sequences on other grids are brought to the first one's by their headers
-    refuse = "refuse"
+    resample = "resample"  # sequences on other grids are resampled to the grid of the first one
+    refuse = "refuse"  # a subject whose sequences lie on different grids fails
 
 
 class Register(Choice):
-    none = "none"  # the headers say where sequences lie
-    rigid = "rigid"  # each sequence is moved onto the first one's head: patients move between scans
+    none = "none"  # the headers say where the sequences lie
+    rigid = "rigid"  # each sequence is registered to the first one: patients move between scans

@@ -1,4 +1,4 @@
-"""Every limit of conf/gates/: what each measure means stands in brainseg/gates/words.py."""
+"""Every limit of conf/gates/: what each gate measures, and when its value asks for a person."""
 
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -10,10 +10,10 @@ from brainseg.config.errors import ConfigError
 
 @dataclass
 class Limits:
-    """What a measure may be: [low, high], null for an end that is open, null for both."""
+    """The range [low, high] of a measure. null leaves an end, or both, open."""
 
-    review: Any = MISSING  # outside of this a person should look
-    fail: Any = MISSING  # outside of this the subject stops
+    review: Any = MISSING  # outside this range a person should look at the result
+    fail: Any = MISSING  # outside this range the subject stops
 
     def __post_init__(self) -> None:
         for name, ends in (("review", self.review), ("fail", self.fail)):
@@ -21,71 +21,71 @@ class Limits:
                 continue
             numbers = [end for end in ends if end is not None] if isinstance(ends, list) else []
             if not numbers or len(ends) != 2 or numbers != sorted(numbers):
-                raise ConfigError(f"gates: {name} takes [low, high], of which one may be null; got {ends}")
+                raise ConfigError(f"gates: {name} takes [low, high], and one may be null; got {ends}")
 
 
 @dataclass
 class SequenceLimits:
-    """What a measure may be in each sequence."""
+    """The ranges of a measure in each sequence."""
 
-    t1: Optional[Limits] = MISSING
-    t1ce: Optional[Limits] = MISSING
-    t2: Optional[Limits] = MISSING
-    flair: Optional[Limits] = MISSING
+    t1: Optional[Limits] = MISSING  # T1w
+    t1ce: Optional[Limits] = MISSING  # T1w with contrast agent
+    t2: Optional[Limits] = MISSING  # T2w
+    flair: Optional[Limits] = MISSING  # FLAIR
 
 
 @dataclass
 class ContradictionsConfig:
-    """When two stages contradict each other."""
+    """When two stages contradict each other. Each contradiction asks a person to look."""
 
-    tumor_ml: float = MISSING  # outlined, where the classifier sees none
-    no_tumor_ml: float = MISSING  # at most outlined, where it sees one
-    meningioma_depth_mm: float = MISSING  # of its nearest part below the brain's surface
-    pituitary_sella_mm: float = MISSING  # of its middle from the sella
-    glioma_sella_mm: float = MISSING  # nearer than that
-    heat_in_tumor: float = MISSING  # share of Grad-CAM, less than that
-    heat_in_brain: float = MISSING
+    tumor_ml: float = MISSING  # above this volume, a verdict without tumour is contradicted
+    no_tumor_ml: float = MISSING  # below this volume, a verdict with a tumour is contradicted
+    meningioma_depth_mm: float = MISSING  # deeper below the surface, a meningioma is contradicted
+    pituitary_sella_mm: float = MISSING  # farther from the sella, a pituitary tumour is contradicted
+    glioma_sella_mm: float = MISSING  # nearer to the sella, a glioma is contradicted
+    heat_in_tumor: float = MISSING  # below this share of Grad-CAM in the tumour, the type is doubted
+    heat_in_brain: float = MISSING  # below this share of Grad-CAM in the brain, the type is doubted
 
 
 @dataclass
 class GatesConfig:
-    """What every measure may be; null: not looked at. What each means: brainseg/gates/words.py."""
+    """The range of every measure. A gate that is null is not judged."""
 
-    synthetic_only: Optional[Limits] = MISSING
-    lowest_intensity: Optional[Limits] = MISSING
-    negative_share: Optional[Limits] = MISSING
-    grey_levels: Optional[Limits] = MISSING
-    saturated_share: Optional[Limits] = MISSING
-    noise: Optional[Limits] = MISSING
-    lost_slices: Optional[Limits] = MISSING
-    slice_order: Optional[Limits] = MISSING
-    slice_jump: Optional[Limits] = MISSING
-    air_level: Optional[Limits] = MISSING
-    ghost_level: Optional[Limits] = MISSING
-    air_structure: Optional[Limits] = MISSING
-    sharpness: Optional[Limits] = MISSING
-    field_of_view_mm: Optional[Limits] = MISSING
-    same_image: Optional[Limits] = MISSING
-    apart_mm: Optional[Limits] = MISSING
-    brain_ml: Optional[Limits] = MISSING
-    brain_pieces: Optional[Limits] = MISSING
-    brain_holes: Optional[Limits] = MISSING
-    brain_right_mm: Optional[Limits] = MISSING
-    brain_front_mm: Optional[Limits] = MISSING
-    brain_up_mm: Optional[Limits] = MISSING
-    brain_cut_cm2: Optional[Limits] = MISSING
-    brain_cut_below_cm2: Optional[Limits] = MISSING
-    brain_asymmetry: Optional[Limits] = MISSING
-    flip_agreement: Optional[Limits] = MISSING
-    uprightness: Optional[Limits] = MISSING
-    csf_over_white: Optional[SequenceLimits] = MISSING
-    white_over_gray: Optional[SequenceLimits] = MISSING
-    plane_agreement: Optional[Limits] = MISSING
-    type_entropy: Optional[Limits] = MISSING
-    type_share: Optional[Limits] = MISSING
-    tumor_ml: Optional[Limits] = MISSING
-    tumor_pieces: Optional[Limits] = MISSING
-    tumor_outside: Optional[Limits] = MISSING
-    tumor_at_edge: Optional[Limits] = MISSING
-    tumor_unsure: Optional[Limits] = MISSING
+    synthetic_only: Optional[Limits] = MISSING  # models that learnt from synthetic heads only; real scans
+    lowest_intensity: Optional[Limits] = MISSING  # lowest value of the scan; below -500 it is a CT
+    negative_share: Optional[Limits] = MISSING  # share of the values that are negative
+    grey_levels: Optional[Limits] = MISSING  # number of different values in the head
+    saturated_share: Optional[Limits] = MISSING  # share of the head that has the highest value of all
+    noise: Optional[Limits] = MISSING  # noise, as a share of the median intensity of the head
+    lost_slices: Optional[Limits] = MISSING  # number of slices that are empty or copies of their neighbour
+    slice_order: Optional[Limits] = MISSING  # likeness of a slice to the next, less to the next but one
+    slice_jump: Optional[Limits] = MISSING  # largest step between two slices, as a multiple of the usual
+    air_level: Optional[Limits] = MISSING  # brightness of the image's corners, as a share of the head's
+    ghost_level: Optional[Limits] = MISSING  # brightness of the air beyond noise, as a share of the head's
+    air_structure: Optional[Limits] = MISSING  # unevenness of the air, over the head's brightness
+    sharpness: Optional[Limits] = MISSING  # spread of the fine structure over that of the head
+    field_of_view_mm: Optional[Limits] = MISSING  # the field of view along its narrowest axis, mm
+    same_image: Optional[Limits] = MISSING  # correlation of two sequences; 1 is one image twice
+    apart_mm: Optional[Limits] = MISSING  # distance between the heads of two sequences, mm
+    brain_ml: Optional[Limits] = MISSING  # volume of the brain mask, ml
+    brain_pieces: Optional[Limits] = MISSING  # share of the raw mask outside its largest piece
+    brain_holes: Optional[Limits] = MISSING  # share of the filled brain mask that was holes
+    brain_right_mm: Optional[Limits] = MISSING  # width of the brain from left to right, mm
+    brain_front_mm: Optional[Limits] = MISSING  # length of the brain from back to front, mm
+    brain_up_mm: Optional[Limits] = MISSING  # height of the brain, mm
+    brain_cut_cm2: Optional[Limits] = MISSING  # brain area on the image border, the lower one excepted
+    brain_cut_below_cm2: Optional[Limits] = MISSING  # brain area on the lower image border
+    brain_asymmetry: Optional[Limits] = MISSING  # 1 less the Dice of the brain mask with its mirror image
+    flip_agreement: Optional[Limits] = MISSING  # Dice of the brain mask with that of the mirrored scan
+    uprightness: Optional[Limits] = MISSING  # correlation with an atlas, less the best when turned
+    csf_over_white: Optional[SequenceLimits] = MISSING  # CSF less white matter, in standard deviations
+    white_over_gray: Optional[SequenceLimits] = MISSING  # white less grey matter, in standard deviations
+    plane_agreement: Optional[Limits] = MISSING  # share of the planes that alone name the type of the vote
+    type_entropy: Optional[Limits] = MISSING  # entropy of the tumour type; 1 is a guess
+    type_share: Optional[Limits] = MISSING  # share among tumour types, where notumor is likelier
+    tumor_ml: Optional[Limits] = MISSING  # volume of the tumour, ml
+    tumor_pieces: Optional[Limits] = MISSING  # number of connected parts of the tumour
+    tumor_outside: Optional[Limits] = MISSING  # share of the tumour outside the brain mask
+    tumor_at_edge: Optional[Limits] = MISSING  # share of the tumour's surface on the brain mask's edge
+    tumor_unsure: Optional[Limits] = MISSING  # volume at 20 to 80 % probability, over the tumour's
     contradictions: Optional[ContradictionsConfig] = MISSING

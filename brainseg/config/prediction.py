@@ -10,15 +10,17 @@ from brainseg.config.choices import SEQUENCES, Align, Blend, Flips, Register, St
 from brainseg.config.errors import ConfigError
 from brainseg.config.gates import GatesConfig
 
+STAGES = tuple(stage.name for stage in Stage)
+
 
 @dataclass
 class WindowConfig:
-    """Sliding-window inference."""
+    """Sliding-window inference with the networks for volumes."""
 
     overlap: float = MISSING  # share of a window that the next one covers
-    blend: Blend = MISSING
-    batch_size: int = MISSING
-    flips: Flips = MISSING  # mirror images that the segmenter sees too, and whose mean is taken
+    blend: Blend = MISSING  # how overlapping windows are averaged
+    batch_size: int = MISSING  # windows at a time
+    flips: Flips = MISSING  # mirror images that the segmenter predicts too; the mean is taken
 
     def __post_init__(self) -> None:
         within("window.overlap", self.overlap, 0, 1)
@@ -27,13 +29,13 @@ class WindowConfig:
 
 @dataclass
 class VoteConfig:
-    """How slices of a volume vote on the tumour type."""
+    """How the slices of a volume vote on the tumour type."""
 
     sequence: Optional[str] = MISSING  # null: the first of t1ce, flair, t2, t1 that the subject has
-    offsets_mm: list[float] = MISSING  # of the slices from the middle, in each of the three planes
+    offsets_mm: list[float] = MISSING  # of the slices from the middle, to both sides, in three planes
     healthy_at: float = MISSING  # mean probability of notumor from which the subject counts as healthy
-    denoise_from: Optional[float] = MISSING  # noise, as a share of the median intensity; null: never
-    denoise_mm: float = MISSING  # standard deviation of the Gaussian filter
+    denoise_from: Optional[float] = MISSING  # noise over median intensity; slices above are smoothed
+    denoise_mm: float = MISSING  # standard deviation of that Gaussian filter
 
     def __post_init__(self) -> None:
         if self.sequence is not None:
@@ -48,14 +50,13 @@ class VoteConfig:
 class PipelineConfig:
     """Which stages run, in which order, and what stops them."""
 
-    stages: list[Stage] = MISSING
-    stop_if_healthy: bool = MISSING  # leave out the stages after classify when it says notumor
-    align: Align = MISSING
-    register: Register = MISSING
+    stages: list[Stage] = MISSING  # in their order
+    stop_if_healthy: bool = MISSING  # leave out the stages after classify where the verdict is notumor
+    align: Align = MISSING  # sequences that lie on different grids
+    register: Register = MISSING  # patients that moved between sequences
 
     def __post_init__(self) -> None:
-        names = [str(stage) for stage in self.stages]
-        known("pipeline.stages", names, tuple(stage.name for stage in Stage))
+        known("pipeline.stages", [stage.name for stage in self.stages], STAGES)
         if self.register is Register.rigid and self.align is Align.refuse:
             raise ConfigError(
                 "pipeline.register=rigid resamples what it has moved, but pipeline.align is refuse; "
@@ -67,24 +68,24 @@ class PipelineConfig:
 class PredictConfig:
     """The whole of conf/predict.yaml."""
 
-    input: str = MISSING
-    sequence: Optional[str] = MISSING  # of a single file or DICOM series that does not say it
-    skullstripper: Optional[str] = MISSING
-    classifier: Optional[str] = MISSING
-    segmenter: Any = MISSING  # a checkpoint, a run, a sweep, or a list of these, whose mean is taken
+    input: str = MISSING  # a scan, a subject's folder or a folder of subjects; NIfTI or DICOM
+    sequence: Optional[str] = MISSING  # t1, t1ce, t2 or flair, where a single file or series does not say it
+    skullstripper: Optional[str] = MISSING  # a checkpoint, or otsu: the threshold of Otsu; null: no stripping
+    classifier: Optional[str] = MISSING  # a checkpoint; null: no tumour type
+    segmenter: Any = MISSING  # a checkpoint, run, sweep or list of these (their mean); null: no outline
     pipeline: PipelineConfig = MISSING
     window: WindowConfig = MISSING
     vote: VoteConfig = MISSING
     gates: Optional[GatesConfig] = MISSING  # null: nothing is judged
-    labels: Optional[str] = MISSING  # convention of the label map that is written; null: the segmenter's own
-    save_probabilities: bool = MISSING
-    montage: bool = MISSING
-    page: bool = MISSING  # report.html of each subject, index.html of all
-    forecast: bool = MISSING  # of seconds, memory and disk, before anything is predicted
-    device: str = MISSING
-    output: str = MISSING
-    derivatives: Optional[str] = MISSING  # a folder that gets the results as a BIDS data set, too
-    overwrite: bool = MISSING
+    labels: Optional[str] = MISSING  # brats-2018, brats-2023 or msd-task01; null: as the segmenter's data
+    save_probabilities: bool = MISSING  # write the probability maps of the segmenter too
+    montage: bool = MISSING  # write a PNG with slices of the result
+    page: bool = MISSING  # write report.html for each subject and index.html for all
+    forecast: bool = MISSING  # say first how long the first subject takes, and its memory and disk space
+    device: str = MISSING  # auto, cpu, cuda, cuda:1 or mps
+    output: str = MISSING  # the folder of the results
+    derivatives: Optional[str] = MISSING  # a folder that also gets the results as BIDS derivatives
+    overwrite: bool = MISSING  # replace results that are already in output
 
     def __post_init__(self) -> None:
         if self.sequence is not None:

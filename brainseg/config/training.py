@@ -72,9 +72,9 @@ class SlicePreprocess:
     """How a 2D slice is prepared before the classifier sees it."""
 
     size: int = MISSING  # side of the square input, pixels
-    crop: SliceCrop = MISSING
-    normalise: Normalise = MISSING
-    stripped: bool = MISSING  # the classifier is shown scans without skull; in prediction, after stripping
+    crop: SliceCrop = MISSING  # what is cut out of the slice before it is scaled
+    normalise: Normalise = MISSING  # the range of values that the backbone gets
+    stripped: bool = MISSING  # slices show no skull; prediction then strips the skull first
 
     def __post_init__(self) -> None:
         at_least("preprocess.size", self.size, 32)
@@ -85,10 +85,10 @@ class SlicePreprocess:
 class VolumePreprocess:
     """How a 3D scan is prepared before a network sees it. Every scan is turned to RAS first."""
 
-    modalities: list[str] = MISSING  # sequences, in the channel order of the network's input; or [any]
-    spacing_mm: Optional[list[float]] = MISSING  # voxel size after resampling; null keeps the scan's own
-    intensity: Intensity = MISSING
-    crop: Crop = MISSING
+    modalities: list[str] = MISSING  # sequences in the order of the channels; [any]: one of any kind
+    spacing_mm: Optional[list[float]] = MISSING  # voxel size after resampling; null: the scan's own
+    intensity: Intensity = MISSING  # how values are scaled
+    crop: Crop = MISSING  # what is cut out of the scan
 
     def __post_init__(self) -> None:
         if list(self.modalities) != [ANY]:
@@ -107,9 +107,9 @@ class SliceAugment:
     """Random changes of a training slice. 0 leaves a change out."""
 
     flip: float = MISSING  # probability of a left-right flip
-    rotate_degrees: float = MISSING  # largest angle
+    rotate_degrees: float = MISSING  # largest rotation
     scale: float = MISSING  # largest relative change of size
-    shift: float = MISSING  # largest shift, share of the side
+    shift: float = MISSING  # largest shift, as a share of the side
     contrast: float = MISSING  # largest relative change of the spread about the mean
     brightness: float = MISSING  # largest shift, in standard deviations of the slice
     noise: float = MISSING  # largest standard deviation of noise, in standard deviations of the slice
@@ -124,36 +124,39 @@ class VolumeAugment:
 
     flip: float = MISSING  # probability of a left-right flip
     affine: float = MISSING  # probability of a rotation and scaling
-    rotate_degrees: float = MISSING  # at most, about each axis
+    rotate_degrees: float = MISSING  # largest rotation about each axis
     scale: float = MISSING  # largest relative change of size
     elastic: float = MISSING  # probability of a smooth displacement
-    bend: float = MISSING  # its most along each axis, voxels
+    bend: float = MISSING  # largest displacement along each axis, voxels
     motion: float = MISSING  # probability of a head that moved while it was scanned
-    motion_degrees: float = MISSING  # at most, about each axis
-    motion_voxels: float = MISSING  # at most, along each axis
-    intensity: float = MISSING  # probability of each of the changes below
-    bias: float = MISSING  # logarithm of the strongest smooth field, at most
-    gamma: float = MISSING  # logarithm of the exponent, at most
+    motion_degrees: float = MISSING  # largest rotation of that motion about each axis
+    motion_voxels: float = MISSING  # largest shift of that motion along each axis
+    intensity: float = MISSING  # probability of each of bias, gamma, contrast, brightness, noise
+    bias: float = MISSING  # largest logarithm of a smooth multiplicative field
+    gamma: float = MISSING  # largest logarithm of the exponent
     contrast: float = MISSING  # largest relative change of the spread about the mean
     brightness: float = MISSING  # largest shift, in standard deviations
     noise: float = MISSING  # largest standard deviation of noise, in standard deviations
 
     def __post_init__(self) -> None:
-        for name in ("flip", "affine", "elastic", "motion", "intensity"):
-            share(f"augment.{name}", getattr(self, name))
+        share("augment.flip", self.flip)
+        share("augment.affine", self.affine)
+        share("augment.elastic", self.elastic)
+        share("augment.motion", self.motion)
+        share("augment.intensity", self.intensity)
 
 
 @dataclass
 class Recipe:
     """How any of the models is trained."""
 
-    optimizer: Optimizer = MISSING
-    scheduler: Scheduler = MISSING
-    epochs: int = MISSING
-    batch_size: int = MISSING  # slices, or patches
-    ema: Optional[float] = MISSING  # decay of the averaged weights that are validated and kept; null: none
+    optimizer: Optimizer = MISSING  # an entry of menu.optimizer
+    scheduler: Scheduler = MISSING  # an entry of menu.scheduler: how the learning rate changes
+    epochs: int = MISSING  # how often the training part is gone through
+    batch_size: int = MISSING  # slices or patches in a batch
+    ema: Optional[float] = MISSING  # decay of the mean of the weights that is kept; null: no mean
     monitor: str = MISSING  # the logged metric that decides which checkpoint is best
-    monitor_mode: MonitorMode = MISSING
+    monitor_mode: MonitorMode = MISSING  # whether a lower or a higher value of it is better
 
     def __post_init__(self) -> None:
         at_least("epochs", self.epochs, 1)
@@ -167,19 +170,19 @@ class ClassifierConfig(Recipe):
     """A timm backbone that names the tumour in one slice."""
 
     backbone: str = MISSING  # any name in timm.list_models()
-    head: Head = MISSING
-    dropout: float = MISSING  # of the mlp head
-    head_init: HeadInit = MISSING
-    drop_path: float = MISSING  # stochastic depth: the rate of the last block
-    batch_norm_eps: Optional[float] = MISSING  # null: timm's
-    batch_norm_momentum: Optional[float] = MISSING  # as torch counts it, 0.01 for Keras's 0.99; null: timm's
-    pretrained: bool = MISSING  # start from ImageNet weights, by timm's download or from `weights`
+    head: Head = MISSING  # the layers after the backbone
+    dropout: float = MISSING  # dropout rate of head=mlp
+    head_init: HeadInit = MISSING  # how the weights of the head begin
+    drop_path: float = MISSING  # stochastic depth: rate of the last block, the others in proportion
+    batch_norm_eps: Optional[float] = MISSING  # epsilon of batch normalisation; null: as in timm
+    batch_norm_momentum: Optional[float] = MISSING  # 0.01 for 0.99 in Keras; null: as in timm
+    pretrained: bool = MISSING  # begin with ImageNet weights, out of the file `weights` or downloaded by timm
     weights: Optional[str] = MISSING  # a file with the backbone's ImageNet weights
-    classes: list[str] = MISSING  # in the order of the logits
+    classes: list[str] = MISSING  # tumour types in the order of the outputs
     preprocess: SlicePreprocess = MISSING
-    margin_mm: float = MISSING  # how far beyond the brain mask slices without skull reach
+    margin_mm: float = MISSING  # how far slices without skull reach beyond the brain mask
     augment: SliceAugment = MISSING
-    loss: ClassifierLoss = MISSING
+    loss: ClassifierLoss = MISSING  # an entry of menu.loss
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -206,13 +209,13 @@ class ClassifierConfig(Recipe):
 class VolumeRecipe(Recipe):
     """What the two models of volumes share."""
 
-    net: VolumeNet = MISSING
-    channels: list[int] = MISSING  # feature maps from full resolution down
-    dropout: Any = MISSING  # one rate; for unet3d also a list of one rate for each level
+    net: VolumeNet = MISSING  # the network
+    channels: list[int] = MISSING  # feature maps of each level, from full resolution down
+    dropout: Any = MISSING  # dropout rate; for unet3d also a list with a rate for each level
     preprocess: VolumePreprocess = MISSING
-    patch: list[int] = MISSING  # voxels along R, A, S
+    patch: list[int] = MISSING  # voxels of a training patch, and of a window, along R, A, S
     patches_per_volume: int = MISSING  # drawn from each training scan in an epoch
-    foreground_share: float = MISSING  # of the patches whose centre lies in the foreground
+    foreground_share: float = MISSING  # share of the patches whose centre lies in the brain or tumour
     augment: VolumeAugment = MISSING
 
     def __post_init__(self) -> None:
@@ -229,8 +232,8 @@ class VolumeRecipe(Recipe):
 class SkullStripperConfig(VolumeRecipe):
     """A 3D network with one logit per voxel: brain or not."""
 
-    loss: StripperLoss = MISSING
-    optional_skip: bool = MISSING  # of residual_unet3d: convolutions on its uppermost skip connection
+    loss: StripperLoss = MISSING  # an entry of menu.loss
+    optional_skip: bool = MISSING  # convolutions on the uppermost skip connection of residual_unet3d
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -250,13 +253,13 @@ class SkullStripperConfig(VolumeRecipe):
 class SegmenterConfig(VolumeRecipe):
     """A 3D network that outlines a tumour's parts, from all its sequences or from a subset of them."""
 
-    output: SegmenterOutput = MISSING
-    margin_mm: float = MISSING  # beyond the brain mask that is shown to the network
-    loss: SegmentationLoss = MISSING
-    norm: Norm = MISSING  # of unet, segresnet and dynunet
-    deep_supervision: bool = MISSING  # of dynunet: its coarser levels are compared with the truth as well
-    subsets: Any = MISSING  # lists of modalities that the model may be given instead of all; any: each subset
-    subset_share: float = MISSING  # of the training patches that are shown with one of these only
+    output: SegmenterOutput = MISSING  # what the network tells of each voxel
+    margin_mm: float = MISSING  # how far the scans that the network sees reach beyond the brain mask
+    loss: SegmentationLoss = MISSING  # an entry of menu.loss
+    norm: Norm = MISSING  # normalisation layers of unet, segresnet and dynunet
+    deep_supervision: bool = MISSING  # the coarser levels of dynunet are compared with the truth as well
+    subsets: Any = MISSING  # lists of sequences that may stand for all in prediction; any: every subset
+    subset_share: float = MISSING  # share of the training patches that show one of the subsets only
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -302,56 +305,58 @@ class SegmenterConfig(VolumeRecipe):
 
 @dataclass
 class Paths:
-    data: str = MISSING
-    cache: str = MISSING
-    outputs: str = MISSING
-    run: Optional[str] = MISSING  # None where nothing runs: --cfg job --resolve
+    """Folders that are read and written."""
+
+    data: str = MISSING  # the data sets, a folder each
+    cache: str = MISSING  # preprocessed scans; safe to delete
+    outputs: str = MISSING  # all runs
+    run: Optional[str] = MISSING  # this run; null where nothing runs: --cfg job --resolve
 
 
 @dataclass
 class TrainerConfig:
-    """The part of pytorch_lightning.Trainer that may be set without a "+"."""
+    """The common part of pytorch_lightning.Trainer; `+trainer.KEY=VALUE` sets any other key of it."""
 
     _target_: str = MISSING
-    default_root_dir: Optional[str] = MISSING
-    max_epochs: int = MISSING
-    max_time: Optional[str] = MISSING  # "DD:HH:MM:SS", of this process: a resumed run has as long again
-    checkpoint_minutes: Optional[float] = MISSING  # between two checkpoints within an epoch; null: none there
-    accelerator: str = MISSING
-    devices: Any = MISSING
-    num_nodes: int = MISSING
-    strategy: str = MISSING
-    precision: str = MISSING  # auto: bf16-mixed where the device is fast at it, 32-true elsewhere
-    gradient_clip_val: Optional[float] = MISSING
-    accumulate_grad_batches: int = MISSING
-    check_val_every_n_epoch: int = MISSING
-    limit_train_batches: Any = MISSING  # an int counts batches, a float is a share of them
-    limit_val_batches: Any = MISSING
-    limit_test_batches: Any = MISSING
-    log_every_n_steps: int = MISSING
-    num_sanity_val_steps: int = MISSING
-    deterministic: Any = MISSING  # true, false or warn
-    enable_model_summary: bool = MISSING
-    use_distributed_sampler: bool = MISSING
+    default_root_dir: Optional[str] = MISSING  # where Lightning writes what has no place of its own
+    max_epochs: int = MISSING  # stops after so many epochs; the schedule stays that of TASK.epochs
+    max_time: Optional[str] = MISSING  # DD:HH:MM:SS; a run that is resumed has as long again
+    checkpoint_minutes: Optional[float] = MISSING  # between two checkpoints; null: after each epoch only
+    accelerator: str = MISSING  # auto, cpu, gpu or mps
+    devices: Any = MISSING  # how many, a list of their numbers, or auto
+    num_nodes: int = MISSING  # machines of a cluster
+    strategy: str = MISSING  # auto, or ddp for several processes
+    precision: str = MISSING  # auto: bf16-mixed where the device is fast at it, else 32-true
+    gradient_clip_val: Optional[float] = MISSING  # largest norm of the gradient; null: any
+    accumulate_grad_batches: int = MISSING  # batches to an optimizer step
+    check_val_every_n_epoch: int = MISSING  # epochs from one validation to the next
+    limit_train_batches: Any = MISSING  # whole number: batches of an epoch; decimal: share of them; null: all
+    limit_val_batches: Any = MISSING  # the same of the validation
+    limit_test_batches: Any = MISSING  # the same of the test
+    log_every_n_steps: int = MISSING  # batches from one logged value to the next
+    num_sanity_val_steps: int = MISSING  # batches of a trial validation before the training
+    deterministic: Any = MISSING  # true: only operations that give the same result each time; false; or warn
+    enable_model_summary: bool = MISSING  # print the layers and their sizes
+    use_distributed_sampler: bool = MISSING  # leave it false: the data shares an epoch out itself
 
 
 @dataclass
 class TrainConfig:
-    """The whole of conf/train.yaml. Of the three task sections only the trained one is filled in."""
+    """The whole of conf/train.yaml. Only the section of the task that is trained is filled in."""
 
-    task: str = MISSING  # set by model=...; a plain string, as ${${task}.epochs} needs one
+    task: str = MISSING  # set by model=NAME: classifier, skullstripper or segmenter
     classifier: ClassifierConfig = MISSING
     skullstripper: SkullStripperConfig = MISSING
     segmenter: SegmenterConfig = MISSING
 
-    name: str = MISSING
-    group: Optional[str] = MISSING
-    tags: list[str] = MISSING
-    seed: int = MISSING
-    resume: Optional[str] = MISSING
-    overwrite: bool = MISSING
-    start_from: Optional[str] = MISSING  # of the same task and network; resume, where given, goes before it
-    test: bool = MISSING
+    name: str = MISSING  # of the run, in its folder's name and in W&B
+    group: Optional[str] = MISSING  # of runs in W&B, for instance a sweep
+    tags: list[str] = MISSING  # of the run in W&B
+    seed: int = MISSING  # of every random number: weights, splits, patches, augmentation
+    resume: Optional[str] = MISSING  # folder of a stopped run, or a checkpoint in it: that run goes on
+    overwrite: bool = MISSING  # a new run replaces the checkpoints of an earlier one in its folder
+    start_from: Optional[str] = MISSING  # checkpoint of the same task and network with the first weights
+    test: bool = MISSING  # score the best checkpoint on the test part after training
     paths: Paths = MISSING
 
     data: Any = MISSING  # a datamodule: its constructor is its schema

@@ -91,7 +91,7 @@ class TaskModule(pl.LightningModule):
         return {}
 
     def configure_optimizers(self) -> Any:
-        optimizer = instantiate(self.hparams["optimizer"], params=self.parameters())
+        optimizer = instantiate(self.hparams["optimizer"], params=self.parameters(), _convert_="all")
         if self.hparams["scheduler"] is None:
             return optimizer
         entry = dict(self.hparams["scheduler"])
