@@ -29,7 +29,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 docs: setup
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 doctor: setup
 	$(BIN)/brainseg doctor

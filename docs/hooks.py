@@ -20,11 +20,18 @@ _FETCHED = re.compile(
     r"""|<link\b(?=[^>]*\brel=["']?(?:stylesheet|preconnect|preload|icon))[^>]*\bhref=["']?(?:https?:)?//[^"'> ]+"""
 )
 
+CONFIG_HEAD = """# Configuration
+
+Every key that `train.py` and `predict.py` take, as `key=value`. `python train.py --help` and `python predict.py --help` show the
+same keys with their values.
+
+"""
+
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are generated: every command, and every key of the configuration."""
     files.append(File.generated(config, "reference/commands.md", content=commands_reference()))
-    files.append(File.generated(config, "reference/config.md", content=config_reference()))
+    files.append(File.generated(config, "reference/config.md", content=CONFIG_HEAD + config_reference()))
     return files
 
 
