@@ -1,4 +1,4 @@
-"""What the documentation site takes from the code, and the check that its pages load nothing from a network."""
+"""What the site takes from the code, and the check that its pages load nothing from a network."""
 
 import html
 import re
@@ -14,16 +14,17 @@ from mkdocs.structure.files import File, Files
 from brainseg.commands.cli import app
 from brainseg.config.reference import config_reference
 
-# What a browser fetches by itself: scripts, pictures, styles and fonts, but not the links that a reader follows.
+# What a browser fetches by itself: scripts, pictures, styles and fonts, not the links that a reader follows.
+_ADDRESS = r"""=["']?(?:https?:)?//[^"'> ]+"""
 _FETCHED = re.compile(
-    r"""<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc=["']?(?:https?:)?//[^"'> ]+"""
-    r"""|<link\b(?=[^>]*\brel=["']?(?:stylesheet|preconnect|preload|icon))[^>]*\bhref=["']?(?:https?:)?//[^"'> ]+"""
+    rf"<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc{_ADDRESS}"
+    rf"""|<link\b(?=[^>]*\brel=["']?(?:stylesheet|preconnect|preload|icon))[^>]*\bhref{_ADDRESS}"""
 )
 
 CONFIG_HEAD = """# Configuration
 
-Every key that `train.py` and `predict.py` take, as `key=value`. `python train.py --help` and `python predict.py --help` show the
-same keys with their values.
+Every key that `train.py` and `predict.py` take, as `key=value`. `python train.py --help` and
+`python predict.py --help` show the same keys with their values.
 
 """
 
@@ -48,8 +49,8 @@ def commands_reference() -> str:
     lines = [
         "# Commands",
         "",
-        "`train.py` and `predict.py` in a checkout are the same as `brainseg train` and `brainseg predict`. Their "
-        "settings are `key=value`; [Configuration](config.md) lists all of them.",
+        "`train.py` and `predict.py` in a checkout are the same as `brainseg train` and `brainseg predict`. "
+        "Their settings are `key=value`; [Configuration](config.md) lists all of them.",
         "",
         _help(root),
     ]

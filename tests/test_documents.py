@@ -1,4 +1,4 @@
-"""Documents name what is there: links, pages that code cites, rooms; a page that loads from a network is refused."""
+"""Documents name what is there: links, cited pages, rooms. A page that loads from a network is refused."""
 
 import importlib.util
 import re
