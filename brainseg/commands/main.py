@@ -10,16 +10,13 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from brainseg.commands.leftovers import remove_if_unused
-from brainseg.config import UserError, check, check_predict, conf_dir, explain, register_schemas
+from brainseg.commands.one_line import MENDABLE, exit_if_mendable
+from brainseg.config import check, check_predict, conf_dir, register_schemas
 from brainseg.config.arguments import quoted_paths
-from brainseg.config.errors import USAGE_ERROR
-from brainseg.files.atomic import not_written
 from brainseg.system.signals import asked_to_stop, heed
 from brainseg.system.terminal import say
 
@@ -56,10 +53,9 @@ def _ending_in_one_line() -> Iterator[None]:
     except BaseException as error:
         if asked_to_stop():
             _end_stopped(error, single=single)
-        elif single and isinstance(error, UserError | HydraException | OmegaConfBaseException | OSError):
+        elif single and isinstance(error, MENDABLE):
             remove_if_unused()
-            if (mendable := _mendable(error)) is not None:
-                sys.exit(_said(str(mendable)))
+            exit_if_mendable(error)
         raise
 
 
@@ -113,35 +109,6 @@ def _one_line_errors(main: Callable[[], Any]) -> None:
     register_schemas()
     try:
         main()
-    except (HydraException, OmegaConfBaseException) as error:
-        if not isinstance(error, InstantiationException):
-            sys.exit(_said(explain(error)))
-        if (mendable := _mendable(error)) is None:
-            raise
-        sys.exit(_said(str(mendable)))
-    except (UserError, OSError) as error:
-        if (mendable := _mendable(error)) is None:
-            raise
-        sys.exit(_said(str(mendable)))
-
-
-def _mendable(error: Exception) -> UserError | None:
-    """The user's error itself, the one that Hydra wrapped while it built an object, or a full disk's."""
-    for candidate in (error, error.__cause__):
-        if isinstance(candidate, UserError):
-            return candidate
-    return _not_written(error) if isinstance(error, OSError) else None
-
-
-def _not_written(error: OSError) -> UserError | None:
-    """The line for a file that a library could not write, whose name the system does not always tell."""
-    if error.filename is not None or HydraConfig.initialized():
-        return not_written(Path(error.filename or HydraConfig.get().runtime.output_dir), error)
-    if not_written(Path.cwd(), error) is None:
-        return None
-    return UserError(f"a file could not be written, {error.strerror}; make room or choose another folder")
-
-
-def _said(message: str) -> int:
-    say(f"error: {message}", error=True)
-    return USAGE_ERROR
+    except MENDABLE as error:
+        exit_if_mendable(error)
+        raise

@@ -1,11 +1,18 @@
 """Closed lists of names, written in the configuration and in file names as they are."""
 
 from enum import Enum
+from typing import Literal, get_args
 
 SEQUENCES = ("t1", "t1ce", "t2", "flair")
 ANY = "any"  # every sequence, for a skull stripper that was trained with all of them
 OTSU = "otsu"  # in the place of a skull stripper's checkpoint
 TUMOR_TYPES = ("glioma", "meningioma", "notumor", "pituitary")  # the order of the classifier's logits
+KeptCheckpoint = Literal["best", "last"]  # of a run
+Protocol = Literal["brats-legacy", "brats-2023", "brats-2026"]  # how a challenge counts
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
+PhantomLayout = Literal["brats", "msd", "nfbs", "bids", "kaggle"]  # whose file names a cohort has
+PHANTOM_LAYOUTS: tuple[PhantomLayout, ...] = get_args(PhantomLayout)
+Contrast = Literal["realistic", "random"]  # how bright the tissues of a phantom are
 
 
 class Choice(Enum):

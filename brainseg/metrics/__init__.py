@@ -9,13 +9,12 @@ from brainseg.metrics.classification import (
     roc_auc,
 )
 from brainseg.metrics.overlap import dice, iou, sensitivity, soft_dice, soft_iou, specificity
-from brainseg.metrics.regions import PROTOCOLS, case_scores, evaluate_case, score_case
+from brainseg.metrics.regions import case_scores, evaluate_case, score_case
 from brainseg.metrics.streaming import RegionDice
 from brainseg.metrics.surface import MISSED_MM, hd95_mm, mean_surface_distance_mm
 
 __all__ = [
     "MISSED_MM",
-    "PROTOCOLS",
     "RegionDice",
     "brain_scores",
     "calibration_error",

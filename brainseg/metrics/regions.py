@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from brainseg.config.choices import PROTOCOLS
 from brainseg.config.errors import ConfigError, GeometryError
 from brainseg.images.labels import REGIONS
 from brainseg.metrics.lesions import LesionScores, hd95_by_area_mm, lesions_2023, lesions_2026, whole_2026
@@ -13,8 +14,6 @@ from brainseg.metrics.overlap import dice, iou, sensitivity, specificity
 from brainseg.metrics.surface import surface_scores
 
 Labels = NDArray[Any]
-
-PROTOCOLS = ("brats-legacy", "brats-2023", "brats-2026")
 
 
 def evaluate_case(

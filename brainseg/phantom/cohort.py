@@ -6,11 +6,10 @@ from pathlib import Path
 
 from joblib import Parallel, cpu_count, delayed
 
-from brainseg.config import TUMOR_TYPES
+from brainseg.config.choices import PHANTOM_LAYOUTS, TUMOR_TYPES, Contrast
 from brainseg.config.errors import ConfigError, DataError, ImageError
 from brainseg.files.atomic import not_written
 from brainseg.files.folders import new_folder, sweep
-from brainseg.phantom.contrast import Contrast
 from brainseg.phantom.fields import random_stream
 from brainseg.phantom.slices import SIDE_AT_1_MM, SliceFolder
 from brainseg.phantom.subject import PhantomSubject, make_subject
@@ -19,7 +18,6 @@ from brainseg.phantom.writers import LAYOUTS, SLICE_HEAD, Layout, slice_grid
 VERSION = 3  # of what is drawn; raise it when the same arguments give other files
 WORTH_PROCESSES = 4.0  # heads of 1 mm: about 20 seconds of work
 MOST_MARGIN_MM = 30.0
-LAYOUT_NAMES = (*LAYOUTS, "kaggle")
 
 
 def write_cohort(
@@ -201,8 +199,8 @@ def _check(
     testing_share: float,
     stripped_share: float,
 ) -> None:
-    if layout not in LAYOUT_NAMES:
-        raise ConfigError(f"layout is {layout!r}; it must be one of {', '.join(LAYOUT_NAMES)}")
+    if layout not in PHANTOM_LAYOUTS:
+        raise ConfigError(f"layout is {layout!r}; it must be one of {', '.join(PHANTOM_LAYOUTS)}")
     unknown = [kind for kind in types or () if kind not in TUMOR_TYPES]
     if unknown or (types is not None and not len(types)):
         named = repr(unknown[0]) if unknown else "empty"

@@ -6,7 +6,6 @@ the ratios of real scans; they are no relaxometry.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy import ndimage
@@ -15,8 +14,6 @@ from brainseg.config import SEQUENCES, TUMOR_TYPES
 from brainseg.phantom.anatomy import Head, Lattice, Tissue
 from brainseg.phantom.fields import Float, random_stream, smooth_field
 from brainseg.phantom.tumours import Tumor
-
-Contrast = Literal["realistic", "random"]
 
 # Lowest and highest mean of each part in t1, t2 and flair, drawn evenly per subject; last, what gadolinium
 # adds to t1.

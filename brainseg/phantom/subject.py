@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brainseg.config import SEQUENCES, TUMOR_TYPES
+from brainseg.config.choices import SEQUENCES, TUMOR_TYPES, Contrast
 from brainseg.config.errors import ConfigError, GeometryError
 from brainseg.images.labels import CLASSES
 from brainseg.images.volume import Grid, from_ras, ras_grid
 from brainseg.phantom.anatomy import Bool, Lattice, Pose, brain_fractions, build_head
 from brainseg.phantom.contrast import (
-    Contrast,
     draw_scanner,
     random_look,
     realistic_look,

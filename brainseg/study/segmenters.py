@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
-from brainseg.config.choices import Crop
+from brainseg.config.choices import PROTOCOLS, Crop
 from brainseg.files.atomic import writing
 from brainseg.images.volume import Volume, to_ras
-from brainseg.metrics import PROTOCOLS, score_case
+from brainseg.metrics import score_case
 from brainseg.prediction.scans import Scans, brain_if_stripped
 from brainseg.prediction.stages import segment
 from brainseg.preprocess.volumes import report_box

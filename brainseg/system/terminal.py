@@ -1,15 +1,19 @@
-"""The one way to the terminal: what the name of a file or folder holds is shown there, never obeyed.
+"""The one way to the terminal, on which a name is only shown: nothing in it is carried out.
 
-A name may hold escape codes that move the cursor or rewrite what stands on the screen, a line's end, letters
-that turn the direction of reading, bytes that are no text, and [words] that rich takes for markup.
+The name of a file may hold escape codes that move the cursor or change the screen, ends of lines, marks that
+turn the direction of reading, bytes that are no text, and [words] that rich takes for markup.
 """
 
 import logging
 import re
 import sys
+from typing import NoReturn
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
+
+from brainseg.config.errors import USAGE_ERROR
 
 # Control characters, marks that turn the direction of reading or end a line, and halves of characters, which
 # is what Python makes of bytes that are no text.
@@ -26,6 +30,12 @@ def say(*lines: object, error: bool = False) -> None:
     print("\n".join(shown(line) for line in lines), file=sys.stderr if error else sys.stdout, flush=True)
 
 
+def exit_with_error(message: object) -> NoReturn:
+    """End the command with one line that says what the user can mend."""
+    say(f"error: {message}", error=True)
+    sys.exit(USAGE_ERROR)
+
+
 def cell(text: object, style: str = "") -> Text:
     """The text of a table's cell."""
     return Text(shown(text), style)
@@ -34,6 +44,11 @@ def cell(text: object, style: str = "") -> Text:
 def console(width: int | None = None) -> Console:
     """For tables: no string is markup, so colours are given by `cell`."""
     return Console(width=width, markup=False, highlight=False)
+
+
+def show(table: Table) -> None:
+    """Print a table. Its lines are cut or wrapped for a terminal only: in a file they stay whole."""
+    console(width=None if sys.stdout.isatty() else 10_000).print(table)
 
 
 class ShownInLog(logging.Filter):

@@ -1,6 +1,5 @@
 """Every job of a sweep is tried before the first one starts: a value that cannot work costs no run."""
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +12,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from brainseg.config import ConfigError, UserError, check
-from brainseg.config.errors import USAGE_ERROR
-from brainseg.system.terminal import say
+from brainseg.system.terminal import exit_with_error
 
 Job = tuple[str, ...]  # its overrides
 
@@ -68,5 +66,4 @@ def _refuse_bad(jobs: dict[Job, DictConfig], checked: Callable[[DictConfig], Non
             checked(cfg)
         except UserError as error:
             # Hydra makes a warning of a callback's exception, but lets it exit.
-            say(f"error: {error} (in the job {' '.join(job)}; none was started)", error=True)
-            sys.exit(USAGE_ERROR)
+            exit_with_error(f"{error} (in the job {' '.join(job)}; none was started)")

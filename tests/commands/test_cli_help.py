@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -5,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from brainseg.commands import cli
+from brainseg.config.choices import PHANTOM_LAYOUTS
 from brainseg.config.errors import DataError
 from brainseg.system.doctor import Finding
 
@@ -67,7 +69,7 @@ def test_what_the_user_can_mend_is_one_line_without_a_traceback(monkeypatch, tmp
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("layout", list(cli.Layout))
+@pytest.mark.parametrize("layout", PHANTOM_LAYOUTS)
 def test_phantom_writes_what_was_asked_for_and_says_what_to_try_next(monkeypatch, tmp_path, layout):
     import brainseg.phantom
 
@@ -82,12 +84,12 @@ def test_phantom_writes_what_was_asked_for_and_says_what_to_try_next(monkeypatch
     monkeypatch.setattr(brainseg.phantom, "write_cohort", write)
     folder = tmp_path / "my heads"
     folder.mkdir()
-    result = run("phantom", str(folder), "--layout", layout.value, "--subjects", "3", "--spacing-mm", "2")
+    result = run("phantom", str(folder), "--layout", layout, "--subjects", "3", "--spacing-mm", "2")
     assert asked == {
-        "layout": layout.value, "subjects": 3, "seed": 0, "spacing_mm": 2.0, "contrast": "realistic"
+        "layout": layout, "subjects": 3, "seed": 0, "spacing_mm": 2.0, "contrast": "realistic"
     }  # fmt: skip
     first, second = result.stdout.splitlines()
-    assert first == f"{folder}: 3 subjects in {layout.value} layout, 1 files, 1 MiB"
+    assert first == f"{folder}: 3 subjects in {layout} layout, 1 files, 1 MiB"
     assert second.startswith("next: python ")
     assert f"'{folder}'" in second  # a name with a space is quoted for the shell
 
@@ -110,3 +112,28 @@ def test_train_and_predict_hand_all_arguments_on(monkeypatch, command):
     assert seen == [
         [f"{command}.py", "-m", "model=segmenter", "--cfg", "job", "segmenter.epochs=1,2", "--help"]
     ]
+
+
+def test_the_pages_of_the_student_report_have_their_old_name_too_but_it_is_not_shown():
+    shown = {line.split()[1] for line in run("--help").stdout.splitlines() if re.match("\\S [a-z]", line)}
+    assert {"study", "doctor"} <= shown
+    assert "report" not in shown
+    for group in ("study", "report"):
+        shown = run(group, "--help").stdout
+        assert all(name in shown for name in ("grid", "classifier", "skullstrip", "segmentation"))
+
+
+def test_a_full_disk_is_one_line_in_the_tools_as_in_train_and_predict(monkeypatch, tmp_path):
+    import errno
+
+    import brainseg.phantom
+
+    def fill(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "a.nii.gz"))
+
+    monkeypatch.setattr(brainseg.phantom, "write_cohort", fill)
+    result = run("phantom", str(tmp_path))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: ")
+    assert "a.nii.gz" in result.stderr
+    assert len(result.stderr.splitlines()) == 1

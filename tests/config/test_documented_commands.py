@@ -98,8 +98,8 @@ def _composed(program: str, overrides: list[str]) -> DictConfig:
     """As Hydra composes: the groups first, whose result is kept for the next command, then the values."""
     parsed = OverridesParser.create().parse_overrides(overrides)
     groups = [one for one in parsed if (conf_dir() / one.key_or_group).is_dir()]
-    named = [one.input_line for one in groups if not str(one.value()).isupper()]  # data=NAME is any of them
-    cfg = _of_groups(program, tuple(named)).copy()
+    chosen = [one.input_line for one in groups if not str(one.value()).isupper()]  # data=NAME is any of them
+    cfg = _of_groups(program, tuple(chosen)).copy()
     values = [one for one in parsed if one not in groups and not one.key_or_group.startswith("hydra.")]
     ConfigLoaderImpl._apply_overrides_to_config(values, cfg)
     return cfg
@@ -119,10 +119,10 @@ def _refused_everywhere(overrides: tuple[str, ...]) -> str | None:
     if not any("." in key or (conf_dir() / key).is_dir() or key in _top_level() for key in keys):
         return None  # no key of ours: a variable, a parameter of a function
     refusals = []
-    for program, model in _contexts(keys):
+    for program, groups in _contexts(keys):
         try:
             for job in _jobs(parsed):
-                _composed(program, [*model, *job])
+                _composed(program, [*groups, *job])
             return None
         except (HydraException, OmegaConfBaseException) as error:
             refusals.append(explain(error))
@@ -132,8 +132,12 @@ def _refused_everywhere(overrides: tuple[str, ...]) -> str | None:
 def _contexts(keys: list[str]) -> Iterator[tuple[str, list[str]]]:
     """Where the keys may be meant: the training of a model, that which they name, or a prediction."""
     named = [task for task in TASKS if any(key.startswith(f"{task}.") for key in keys)]
+    data = [file.stem for file in (conf_dir() / "data").glob("*.yaml")]
+    others = data if any(key.startswith("data.") for key in keys) and "data" not in keys else []
     for task in named or TASKS:
-        yield "train", [] if {"model", "experiment"} & set(keys) else [f"model={task}"]
+        model = [] if {"model", "experiment"} & set(keys) else [f"model={task}"]
+        yield "train", [*model, *([] if "logger" in keys else ["logger=wandb"])]  # which has all keys of csv
+        yield from (("train", [*model, f"data={other}"]) for other in others)
     yield "predict", []
 
 
@@ -164,24 +168,14 @@ def test_what_is_shown_would_be_accepted_or_is_shown_as_refused(everything):
 
 def test_all_kinds_of_commands_are_found(everything):
     programs = {one.program for one in everything}
-    assert {
-        "",
-        "train",
-        "predict",
-        "evaluate",
-        "report",
-        "verify",
-        "reproduce",
-        "phantom",
-        "audit",
-    } <= programs
+    assert {"", "train", "predict", "audit", "evaluate", "verify", "phantom"} <= programs
     assert {Path(one.where.rpartition(":")[0]).suffix for one in everything} == {".md", ".yaml", ".py"}
     assert any(one.refused for one in everything)
     assert len({(one.program, one.arguments) for one in everything}) > 100
 
 
 MARKDOWN = """\
-Text with `segmenter.epochs=3`, `segmenter.epohcs=3`, `loss=dice` and `OMP_NUM_THREADS=1`.
+Text with `segmenter.epochs=3`, `data.heads=9`, `logger.wandb.project=mine`, `segmenter.epohcs=3`.
 
     $ python train.py classifier.backbnoe=vgg16
     error: classifier.backbnoe: unknown key
@@ -193,7 +187,7 @@ brainseg predict input=DIR segmenter=A.ckpt|B.ckpt \\
 brainseg evaluate TRUTH GUESS --tasks segment
 python train.py model=segmenter data=mydata key=value ...
 ```
-The last word on it is `brainseg verify`, not `brainseg verfy`.
+The last word is `brainseg verify`, not `brainseg verfy`, `loss=dice` or `OMP_NUM_THREADS=1`.
 """
 
 

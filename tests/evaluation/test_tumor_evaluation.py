@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from brainseg.commands.cli import app
+from brainseg.config.choices import PROTOCOLS
 from brainseg.config.errors import ConfigError, DataError, UserError
 from brainseg.evaluation.tumors import (
     ScoredCase,
@@ -18,7 +19,7 @@ from brainseg.evaluation.tumors import (
 from brainseg.images.labels import CONVENTIONS, from_classes, to_classes
 from brainseg.images.nifti import read_labels, write
 from brainseg.images.volume import Grid
-from brainseg.metrics import PROTOCOLS, case_scores
+from brainseg.metrics import case_scores
 from brainseg.metrics.summary import summarised
 from brainseg.phantom import write_cohort
 

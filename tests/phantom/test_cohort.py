@@ -8,11 +8,12 @@ import pytest
 from PIL import Image
 
 from brainseg.config import SEQUENCES, TUMOR_TYPES
+from brainseg.config.choices import PHANTOM_LAYOUTS
 from brainseg.config.errors import ConfigError, DataError
 from brainseg.images.labels import detect
 from brainseg.images.layouts import find_subjects, load_subject
 from brainseg.images.nifti import read_labels
-from brainseg.phantom import LAYOUT_NAMES, write_cohort
+from brainseg.phantom import write_cohort
 from brainseg.phantom.writers import brats_grid, nfbs_grid
 
 SPACING_MM = 5.0
@@ -274,7 +275,7 @@ def test_a_stopped_run_leaves_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"layout": "nifti"}, "layout is 'nifti'; it must be one of " + ", ".join(LAYOUT_NAMES)),
+        ({"layout": "nifti"}, "layout is 'nifti'; it must be one of " + ", ".join(PHANTOM_LAYOUTS)),
         ({"types": ["cyst"]}, "has 'cyst'; take some of glioma"),
         ({"subjects": 0}, "subjects is 0"),
         ({"spacing_mm": 30.0}, "spacing_mm is 30.0; it must be between"),
@@ -287,3 +288,9 @@ def test_a_wrong_setting_is_named_before_anything_is_written(tmp_path, settings,
     with pytest.raises(ConfigError, match=message):
         write_cohort(tmp_path / "c", **{"layout": "brats", "subjects": 1, "seed": 0, **settings})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_layout_that_can_be_chosen_can_be_written():
+    from brainseg.phantom.writers import LAYOUTS
+
+    assert {*LAYOUTS, "kaggle"} == set(PHANTOM_LAYOUTS)

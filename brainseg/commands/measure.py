@@ -1,0 +1,68 @@
+"""`brainseg evaluate`: masks and label maps against the truth."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.table import Table
+
+from brainseg.config.choices import Protocol
+from brainseg.system.terminal import cell, say, show
+
+
+def evaluate(
+    truth: Annotated[Path, typer.Argument(help="A true mask or label map, or a folder of them.")],
+    guess: Annotated[Path, typer.Argument(help="A mask or label map, or what predict.py wrote.")],
+    task: Annotated[
+        Literal["skullstrip", "segment"], typer.Option(help="What the masks are of.")
+    ] = "skullstrip",
+    protocol: Annotated[
+        Protocol, typer.Option(help="For tumours: brats-2023 and brats-2026 count lesion by lesion.")
+    ] = "brats-legacy",
+    labels: Annotated[str, typer.Option(help="Convention of tumour labels, as data.labels.")] = "auto",
+    output: Annotated[Path | None, typer.Option(help="Where scores.csv and scores.json go.")] = None,
+) -> None:
+    """Masks or tumour labels against true ones: scores of each, and of all with intervals of 95 %."""
+    if task == "skullstrip":
+        faults = _evaluate_brains(truth, guess, output)
+    else:
+        faults = _evaluate_tumors(truth, guess, protocol, labels, output)
+    for fault in faults:
+        say(fault, error=True)
+    if faults:
+        raise typer.Exit(min(len(faults), 100))
+
+
+def _evaluate_brains(truth: Path, guess: Path, output: Path | None) -> list[str]:
+    from brainseg.evaluation.brains import SCORES, evaluate_brains, write_evaluation
+
+    found = evaluate_brains(truth, guess)
+    table = Table("scan", *(name.replace("_", " ") for name in SCORES))
+    for mask in found.masks:
+        values = [f"{mask.scores[name]:.3f}" for name in SCORES] if mask.scores else [""] * len(SCORES)
+        table.add_row(cell(mask.name), *values)
+    if found.medians:
+        intervals = [f"{m:.3f}\n{low:.3f} to {high:.3f}" for m, low, high in found.medians.values()]
+        table.add_section()
+        table.add_row("median\n95 %", *intervals)
+    show(table)
+    if output is not None:
+        write_evaluation(found, output)
+    return [f"{mask.name}: {mask.fault}" for mask in found.faults]
+
+
+def _evaluate_tumors(truth: Path, guess: Path, protocol: str, labels: str, output: Path | None) -> list[str]:
+    from brainseg.evaluation.tumors import evaluate_tumors, write_tumor_evaluation
+
+    found = evaluate_tumors(truth, guess, protocol, labels)
+    table = Table("score", "cases", "mean", "95 %", "median", "quartiles", title=protocol)
+    for name, one in found.summaries.items():
+        spread = f"{one.low:.3f} to {one.high:.3f}", f"{one.median:.3f}"
+        quartiles = "{:.3f} to {:.3f}".format(*one.quartiles)
+        table.add_row(name.replace("_", " "), str(one.n), f"{one.mean:.3f}", *spread, quartiles)
+    show(table)
+    for suspicion in found.suspicions:
+        say(f"look at this: {suspicion}")
+    if output is not None:
+        write_tumor_evaluation(found, output)
+    return [f"{case.name}: {case.fault}" for case in found.faults]
