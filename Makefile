@@ -1,12 +1,13 @@
 # make demo    phantoms -> three trained models -> predictions for patients that no model has seen
-# make test    lint and the whole test suite
+# make test    lint, the documentation and the whole test suite
+# make docs    the documentation site, in build/site
 # make setup   the virtual environment, with pinned versions
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint doctor clean
+.PHONY: setup demo test lint docs doctor clean
 
 setup: $(VENV)/.installed
 
@@ -18,7 +19,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/python -m brainseg demo
 
-test: lint
+test: lint docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadfile
 
 lint: setup
@@ -27,6 +28,9 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 doctor: setup
 	$(BIN)/brainseg doctor

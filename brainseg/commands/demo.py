@@ -36,7 +36,7 @@ from brainseg.system.terminal import cell, console, say
 TASKS = ("skullstripper", "segmenter", "classifier")
 PATIENTS_SEED = 1000  # far from the cohorts' own, so that no model has seen these heads
 # The student report's 0.95 asks more of 27 slices than minutes of training give. This was set on 72
-# patients of other seeds: docs/experiments.md, 2026-11-22, night.
+# patients of other seeds: docs/experiments/demo.md.
 HEALTHY_AT = 0.84
 OFFSETS_MM = [0, 10, 20, 30, 40]  # 27 slices, as in the student report, but out to where meningiomas grow
 DAMAGE, DAMAGED = "upside down", "upsidedown"  # and what that makes of a patient's name

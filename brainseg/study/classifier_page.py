@@ -1,4 +1,4 @@
-"""`brainseg report classifier`: the page of one run of the classifier, with its scores on either split.
+"""`brainseg study classifier`: the page of one run of the classifier, with its scores on either split.
 
 The student report has no score of its final classifier, so none stands beside ours.
 """

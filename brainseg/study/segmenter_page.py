@@ -1,4 +1,4 @@
-"""`brainseg report segmentation`: table 6 and figure 24 of the student report, from our own runs."""
+"""`brainseg study segmentation`: table 6 and figure 24 of the student report, from our own runs."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

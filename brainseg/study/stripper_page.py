@@ -1,4 +1,4 @@
-"""`brainseg report skullstrip`: tables 4 and 5 and figure 1 of the student report, from our own runs."""
+"""`brainseg study skullstrip`: tables 4 and 5 and figure 1 of the student report, from our own runs."""
 
 import json
 from collections.abc import Sequence

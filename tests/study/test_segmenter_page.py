@@ -1,4 +1,4 @@
-"""`brainseg report segmentation` on tiny runs."""
+"""`brainseg study segmentation` on tiny runs."""
 
 import json
 import shutil

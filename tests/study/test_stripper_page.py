@@ -1,4 +1,4 @@
-"""`brainseg report skullstrip` on tiny runs."""
+"""`brainseg study skullstrip` on tiny runs."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""`brainseg report grid`: grid.html, grid.md and grid.csv from the folder of a sweep."""
+"""`brainseg study grid`: grid.html, grid.md and grid.csv from the folder of a sweep."""
 
 import csv
 from collections.abc import Sequence

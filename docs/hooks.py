@@ -1,0 +1,87 @@
+"""What the site takes from the code, and the check that its pages load nothing from a network."""
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+import typer
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+
+from brainseg.commands.cli import app
+from brainseg.config.reference import config_reference
+
+# What a browser fetches by itself: scripts, pictures, styles and fonts, not the links that a reader follows.
+_ADDRESS = r"""=["']?(?:https?:)?//[^"'> ]+"""
+_FETCHED = re.compile(
+    rf"<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc{_ADDRESS}"
+    rf"""|<link\b(?=[^>]*\brel=["']?(?:stylesheet|preconnect|preload|icon))[^>]*\bhref{_ADDRESS}"""
+)
+
+CONFIG_HEAD = """# Configuration
+
+Every key that `train.py` and `predict.py` take, as `key=value`. `python train.py --help` and
+`python predict.py --help` show the same keys with their values.
+
+"""
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that are generated: every command, and every key of the configuration."""
+    files.append(File.generated(config, "reference/commands.md", content=commands_reference()))
+    files.append(File.generated(config, "reference/config.md", content=CONFIG_HEAD + config_reference()))
+    return files
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Refuse a page that would load something from a network."""
+    for page in sorted(Path(config.site_dir).rglob("*.html")):
+        if fetched := _FETCHED.search(page.read_text()):
+            raise PluginError(f"{page}: would load {fetched.group()[:200]}; keep a copy of it under docs/")
+
+
+def commands_reference() -> str:
+    """The `brainseg` command and all below it as Markdown: what each does, its arguments and options."""
+    root = typer.main.get_command(app)
+    lines = [
+        "# Commands",
+        "",
+        "`train.py` and `predict.py` in a checkout are the same as `brainseg train` and `brainseg predict`. "
+        "Their settings are `key=value`; [Configuration](config.md) lists all of them.",
+        "",
+        _help(root),
+    ]
+    return "\n".join([*lines, *_commands_of(root, "brainseg")])
+
+
+def _commands_of(group: Any, path: str) -> list[str]:
+    lines: list[str] = []
+    for name, command in sorted(group.commands.items()):
+        if command.hidden:
+            continue
+        context = click.Context(command, info_name=f"{path} {name}")
+        if hasattr(command, "commands"):
+            lines += ["", f"## {path} {name}", "", _help(command), *_commands_of(command, f"{path} {name}")]
+        else:
+            lines += ["", f"## {path} {name}", "", _help(command), *_usage(command, context)]
+    return lines
+
+
+def _help(command: Any) -> str:
+    return str(command.help or "").strip()
+
+
+def _usage(command: Any, context: Any) -> list[str]:
+    usage = command.get_usage(context).removeprefix("Usage: ")
+    rows = [record for one in command.params if (record := one.get_help_record(context))]
+    if not rows:
+        return []  # train and predict: key=value, which their help says
+    table = [f"| `{_cell(name)}` | {html.escape(_cell(meaning))} |" for name, meaning in rows]
+    return ["", f"    {usage}", "", "| option | meaning |", "| --- | --- |", *table]
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
