@@ -1,6 +1,7 @@
 """What the site takes from the code, and the check that its pages load nothing from a network."""
 
 import html
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ _FETCHED = re.compile(
     rf"""|<link\b(?=[^>]*\brel=["']?(?:stylesheet|preconnect|preload|icon))[^>]*\bhref{_ADDRESS}"""
 )
 
+NOTEBOOK = "how-to/python.ipynb"
+
 CONFIG_HEAD = """# Configuration
 
 Every key that `train.py` and `predict.py` take, as `key=value`. `python train.py --help` and
@@ -30,9 +33,11 @@ Every key that `train.py` and `predict.py` take, as `key=value`. `python train.p
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are generated: every command, and every key of the configuration."""
+    """Add the pages that are generated: every command, every key of the configuration, the notebook."""
     files.append(File.generated(config, "reference/commands.md", content=commands_reference()))
     files.append(File.generated(config, "reference/config.md", content=CONFIG_HEAD + config_reference()))
+    notebook = Path(config.docs_dir, NOTEBOOK)
+    files.append(File.generated(config, NOTEBOOK.replace(".ipynb", ".md"), content=notebook_page(notebook)))
     return files
 
 
@@ -41,6 +46,18 @@ def on_post_build(config: MkDocsConfig) -> None:
     for page in sorted(Path(config.site_dir).rglob("*.html")):
         if fetched := _FETCHED.search(page.read_text()):
             raise PluginError(f"{page}: would load {fetched.group()[:200]}; keep a copy of it under docs/")
+
+
+def notebook_page(path: Path) -> str:
+    """The cells of a notebook as Markdown, after its heading a link to the file itself."""
+    cells = json.loads(path.read_text())["cells"]
+    texts = ["".join(cell["source"]) for cell in cells]
+    parts = [
+        text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```"
+        for cell, text in zip(cells, texts, strict=True)
+    ]
+    parts.insert(1, f"Download this page as a [notebook]({path.name}).")
+    return "\n\n".join(parts)
 
 
 def commands_reference() -> str:
