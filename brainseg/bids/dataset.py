@@ -34,7 +34,7 @@ from brainseg.results.provenance import code
 from brainseg.results.read import read_result, result_folders, subject_folders
 from brainseg.results.replacing import Known, recover, remove_ours, replacement
 from brainseg.results.result import Result
-from brainseg.results.sums import SUMS
+from brainseg.results.sums import SUMS, Sum, read_all_sums, write_known_sums
 from brainseg.results.verify import changed_files
 
 NAME, BIDS_VERSION = "brainseg", "1.10.0"
@@ -49,12 +49,12 @@ a subject's figures/ its pictures. Subjects that failed are left out.
 
 @dataclass
 class Written:
-    """What came of it.
+    """What `write_derivatives` has done.
 
     Attributes:
         root: The data set's folder.
-        subjects: The ids of those in it, of these results.
-        left_out: The ids of the others, and why.
+        subjects: The ids of the subjects that were written.
+        left_out: Why each other subject was left out, by its id.
     """
 
     root: Path
@@ -71,8 +71,8 @@ def refuse_unfit(root: Path, ids: Iterable[str], results: Path) -> None:
 
     Args:
         root: The data set's folder.
-        ids: Of the subjects that results will be of,
-        results: beside those that are in this folder already.
+        ids: The subjects that will be predicted.
+        results: The folder of the results, which may hold other subjects already.
 
     Raises:
         DataError: The folder holds something else, or ids that would not be distinct labels in BIDS.
@@ -118,7 +118,7 @@ def write_derivatives(results: Path, root: Path) -> Written:
 
 
 def _labels(root: Path, ids: Iterable[str]) -> dict[str, Label]:
-    """Of each id; distinct ones stay distinct, from earlier ones too, and where case does not count."""
+    """The label of each id. Two ids never share a label, not even where upper and lower case are the same."""
     labels: dict[str, Label] = {}
     taken = {path.stem.lower(): _subject_in(path) for path in (root / "results").glob("*.json")}
     for identity in ids:
@@ -189,26 +189,20 @@ def _refuse_changed(folder: Path) -> None:
         )
 
 
-def _sums(root: Path) -> set[tuple[str, str]]:
-    """File, relative to the root, and its sum, of all that was written for subjects."""
-    path = root / SUMS
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return {(name, digest) for digest, name in (line.split("  ", 1) for line in lines)}
-
-
-def _write_sums(root: Path, sums: set[tuple[str, str]]) -> None:
-    write_text(root / SUMS, "".join(f"{digest}  {name}\n" for name, digest in sorted(sums)))
+def _sums(root: Path) -> set[Sum]:
+    """The sums of all files that were written for subjects, by their path from the root on."""
+    return set(read_all_sums(root)) if (root / SUMS).exists() else set()
 
 
 def _remove(root: Path, label: Label) -> None:
-    """The files of a subject, all of which are known to be ours."""
+    """Remove the files of a subject, all of which are known to be ours."""
     if not (root / "results" / f"{label.name}.json").exists():
         return
     for folder in _folders(root, label):
         if folder.is_dir():
             remove_ours(folder, _known(root, label, folder.name))
     (root / "results" / f"{label.name}.json").unlink()
-    _write_sums(root, {one for one in _sums(root) if not _is_of(root, label, one[0])})
+    write_known_sums(root, {one for one in _sums(root) if not _is_of(root, label, one[0])})
     for folder in (root / label.folder, root / f"sub-{label.subject}"):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
@@ -230,7 +224,7 @@ def _is_of(root: Path, label: Label, name: str) -> bool:
 def _write_subject(
     root: Path, label: Label, results: Path, result: Result, links: Mapping[Path, str]
 ) -> None:
-    """The images and pictures of a subject, each folder whole, and its result."""
+    """Write the images and pictures of a subject, each folder whole, and its result."""
     naming = Naming(label, result, links)
 
     def known_in(old: Path, part: str) -> Known:
@@ -239,18 +233,18 @@ def _write_subject(
     recover(root / label.folder, known_in)
     before = _sums(root)
     others = {one for one in before if not _is_of(root, label, one[0])}
-    now: set[tuple[str, str]] = set()
+    now: set[Sum] = set()
     for part, fill in (("anat", fill_anat), ("figures", fill_figures)):
         with replacement(root / label.folder / part, known_in) as folder:
             fill(folder, results, naming)
             place = label.folder / part
             now |= {(str(place / path.name), sha256(path)) for path in folder.iterdir()}
             # Before they are there: a run that is stopped now leaves nothing that the next takes for foreign.
-            _write_sums(root, before | now)
+            write_known_sums(root, before | now)
         if not any((root / place).iterdir()):
             (root / place).rmdir()
     write_json(root / "results" / f"{label.name}.json", without_places(result.to_json()))
-    _write_sums(root, others | now)
+    write_known_sums(root, others | now)
 
 
 def without_places(value: Any) -> Any:
@@ -263,7 +257,7 @@ def without_places(value: Any) -> Any:
 
 
 def _write_description(root: Path, results: Sequence[Result]) -> dict[Path, str]:
-    """What the data set is; what someone added to it stays.
+    """Write what the data set is. What someone has added to it stays.
 
     Returns:
         The BIDS data sets that scans came from, as absolute paths, and their names in BIDS URIs.
@@ -297,7 +291,10 @@ def _roots(results: Sequence[Result]) -> list[Path]:
 
 
 def _relative(source: Path, root: Path) -> str | None:
-    """The way to a data set; None through the file system's root, which would tell where all lies."""
+    """The path from the root to a data set; None where it would lead through the file system's root.
+
+    Such a path would name every folder on the way.
+    """
     root = Path(os.path.abspath(root))
     if len(Path(os.path.commonpath([source, root])).parts) < 2:
         return None

@@ -1,4 +1,4 @@
-"""How a result's images are called in BIDS, and what stands in the JSON beside each."""
+"""The names of a result's images in BIDS, and the JSON beside each image."""
 
 import shutil
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ FROM_SOURCE = ("task", "acq", "ce", "rec", "run", "echo", "part")  # entities th
 
 @dataclass(frozen=True)
 class Naming:
-    """How the files of one result are called, and what they were made from.
+    """The names of the files of one result, and of the scans that they were made from.
 
     Args:
         label: The subject's.
@@ -36,11 +36,11 @@ class Naming:
         return self.result.grid.reference
 
     def subject(self, ending: str, **pairs: str) -> str:
-        """The name of what was made of all sequences."""
+        """The name of a file that was made from all sequences."""
         return bids.file_name({**self.label.pairs, **pairs}, ending)
 
     def scan(self, sequence: str, ending: str, **pairs: str) -> str:
-        """The name of what was made of one sequence: with the entities of its own name, as BIDS demands."""
+        """The name of a file that was made from one sequence. It has the entities of the scan's own name."""
         path = self._path(sequence)
         source = bids.entities(path) if bids.is_anatomical(path) else {}
         kept = {key: source[key] for key in FROM_SOURCE if key in source}

@@ -25,7 +25,7 @@ ABBREVIATIONS = {
     "whole_tumor": "WT",
     "tumor_core": "TC",
 }
-# Of participants.tsv and sessions.tsv, with what they are; a volume is in ml.
+# The columns of participants.tsv and sessions.tsv, and what each is. Volumes are in ml.
 COLUMNS = {
     "verdict": "What the gates say of the result: pass, review, or not judged",
     "type": "By the classifier: notumor where its mean probability over the slices is at least healthy_at "

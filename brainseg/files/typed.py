@@ -20,6 +20,7 @@ NAMES = {
     dict: "an object",
     types.NoneType: "null",
 }
+LONGEST = 60  # characters of a name or a value in a message
 ABSENT = {"absent where it is None": True}  # metadata of a field whose key is not written where it is None
 
 
@@ -114,9 +115,11 @@ def _is_of(kind: type, value: Any) -> bool:
 
 
 def _below(key: str, name: str) -> str:
-    return f"{key}.{name}" if key else name
+    """A key within another. A name that is long or has a line end is cut and quoted, for one short line."""
+    said = name if name.isprintable() and len(name) <= LONGEST else f"{name!r:.{LONGEST}}"
+    return f"{key}.{said}" if key else said
 
 
 def _refuse(file: Path, key: str, wanted: str, value: Any) -> None:
     where = f"{key} must be {wanted}" if key else f"it must be {wanted}"
-    raise UnreadableError(f"{file}: cannot be read, {where}, not {value!r:.60}")
+    raise UnreadableError(f"{file}: cannot be read, {where}, not {value!r:.{LONGEST}}")

@@ -17,10 +17,9 @@ from brainseg.results.table import write_volumes
 
 
 def write_batch(output: Path, *, page: bool) -> None:
-    """All results of the output as a table, and as a page where one is asked for.
+    """Write all results of the output as a table, and as a page where one is asked for.
 
-    A file of such a name that is not what was written there, as a table that someone has edited, is kept
-    under another name.
+    A table or a page that someone has edited is kept under another name.
     """
     before = {path.name for path in _ours(output)}
     written = BESIDE if page else (VOLUMES,)
@@ -36,7 +35,7 @@ def write_batch(output: Path, *, page: bool) -> None:
 
 
 def _ours(output: Path) -> list[Path]:
-    """The table and the page, where they are as they were written."""
+    """The table and the page that are still as they were written."""
     listed = sums_if_readable(output)
     paths = [output / name for name in BESIDE if name in listed]
     return [path for path in paths if path.is_file() and sha256(path) == listed[path.name]]

@@ -1,4 +1,4 @@
-"""A result made again from what it names, and compared."""
+"""A prediction made again from what its result names, and compared with it."""
 
 import tempfile
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ from brainseg.results.read import RESULT, read_result
 from brainseg.results.result import Result
 from brainseg.results.sums import SUMS
 
-NOT_COMPARED = {SUMS, PAGE}  # a page says when it was made, and what it took
-VOLATILE = ("seconds", "peak_memory_mb")  # of result.json: what no two runs have in common
+NOT_COMPARED = {SUMS, PAGE}  # a page has its date and the seconds that it took
+VOLATILE = ("seconds", "peak_memory_mb")  # keys of result.json that differ from run to run
 
 
 def reproduce(folder: Path) -> list[str]:
-    """Every file that another run of the same prediction makes differently, a line each; none, bit for bit.
+    """Predict again with the same settings, and return a line for each file that differs in any bit.
 
     Raises:
         UserError: Inputs or models are not there any more, or result.json cannot be read.

@@ -40,7 +40,7 @@ def write_subject_page(
         pictures: "montage" and "vote", where they were drawn.
     """
     script = _script()
-    # The pieces that run are named by their hash, so that nothing else can, whatever a file is called.
+    # The page allows the script with this hash alone, so that no name of a file can bring another one in.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     write_page(
         path,
@@ -64,7 +64,7 @@ def write_subject_page(
 
 
 def _script() -> str:
-    """As it will stand between its tags: with the newlines that the template puts around it."""
+    """The script with the newlines that the template puts around it."""
     return "\n" + template_text("viewer.js").strip() + "\n"
 
 
@@ -106,7 +106,7 @@ def _parts(result: Result) -> Iterable[dict[str, Any]]:
 
 
 def _learnt(result: Result) -> Iterable[tuple[str, str]]:
-    """What each model learnt from, a sentence; alike members of an ensemble are said once."""
+    """A sentence on what each model learnt from. Members of an ensemble with the same sentence share it."""
     for name, members in result.models.items():
         sentences = dict.fromkeys(model_in_words(member) for member in members)
         several = f"{len(members)} models, of which each " if len(members) > 1 else ""
@@ -114,7 +114,7 @@ def _learnt(result: Result) -> Iterable[tuple[str, str]]:
 
 
 def _origin(result: Result) -> dict[str, Any]:
-    """Settings, code, machine and versions; empty objects of a result that failed before it had them."""
+    """Settings, code, machine and versions. What a failed result does not have is empty."""
     return {
         "settings": {} if result.settings is None else result.settings.values,
         "code": to_plain(result.code) or {},

@@ -230,7 +230,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Machine:
-    """What the same code may give other last bits on."""
+    """The processor, the system and the Python, with which the last bits of a result may differ."""
 
     processor: str
     system: str

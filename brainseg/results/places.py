@@ -15,9 +15,9 @@ TAKEN = (*BESIDE, SUMS)  # names of files beside the folders of subjects
 
 
 def refuse_unfit_output(output: Path, subjects: Iterable[Subject]) -> None:
-    """Refuse a folder for results that holds a scan, by whatever path or link it is reached.
+    """Refuse a folder for results that holds a scan, through whatever path or link.
 
-    A folder within the input is fine: it holds no scan, and no file that is written there is named like one.
+    A folder within the input may be used: it holds no scan, and no file in it will be named like one.
 
     Raises:
         DataError: A scan lies in it.
@@ -26,13 +26,13 @@ def refuse_unfit_output(output: Path, subjects: Iterable[Subject]) -> None:
 
 
 def refuse_unfit_derivatives(root: Path, output: Path, subjects: Iterable[Subject]) -> None:
-    """The same of a folder for BIDS derivatives, which cannot be the output either.
+    """Refuse a folder for BIDS derivatives that holds a scan, or that is the output.
 
     Raises:
         DataError: A scan lies in it, or it is the output.
     """
     if os.path.realpath(root) == os.path.realpath(output):
-        raise DataError(f"derivatives={root}: is the output, too; give each a folder of its own")
+        raise DataError(f"derivatives={root}: is the output too; give each a folder of its own")
     _refuse_holding_a_scan(f"derivatives={root}", root, subjects)
 
 
@@ -53,10 +53,10 @@ def _places_of(subject: Subject) -> Iterator[Path]:
 
 
 def refuse_unfit_ids(output: Path, subjects: Iterable[Subject]) -> None:
-    """Refuse ids that are no names of folders in the output, and folders there that are not ours.
+    """Refuse ids that cannot name a folder in the output, and folders there that predict.py has not written.
 
     Raises:
-        DataError: As said.
+        DataError: There is such an id or such a folder.
     """
     for subject in subjects:
         if not is_plain(subject.id):
@@ -68,16 +68,16 @@ def refuse_unfit_ids(output: Path, subjects: Iterable[Subject]) -> None:
 
 
 def is_plain(name: str) -> bool:
-    """Whether it names a folder within another, not hidden, and no file that is written there."""
+    """Whether a name is one of a folder directly in the output: not hidden, and not the name of our files."""
     parts_it = {"/", "\\", "\0", os.sep} & set(name)
     return bool(name) and not parts_it and not name.startswith(".") and name not in TAKEN
 
 
 def refuse_other_files(folder: Path) -> None:
-    """Refuse a folder that predict.py has not written: nothing in it is known to be ours.
+    """Refuse a folder that predict.py has not written, as nothing in it is known to be ours.
 
     Raises:
-        DataError: It holds files, and no list of ours; or it is no folder.
+        DataError: It holds files but no list of ours, or it is not a folder.
     """
     if not os.path.lexists(folder):
         return

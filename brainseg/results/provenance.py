@@ -25,9 +25,10 @@ PATHS = ("input", "output", "derivatives", "skullstripper", "classifier", "segme
 
 
 def input_of(source: Source) -> InputFile:
-    """The file of a scan and its hash; of a DICOM series its folder, each slice's, and one of all of them.
+    """The file of a scan and its hash.
 
-    Of the series' headers nothing but number and description is told.
+    For a DICOM series these are its folder, the hash of each slice, and one hash of all of them. The series'
+    number and description are kept, and nothing else of its headers.
     """
     where = os.path.abspath(source.path)
     if source.series is None:
@@ -41,7 +42,7 @@ def input_of(source: Source) -> InputFile:
 
 
 def settings_of(options: PredictConfig) -> Settings:
-    """All settings as plain values, paths from the root, with a hash of those that the result depends on."""
+    """All settings as plain values with absolute paths, and a hash of those that the result depends on."""
     values = plain(OmegaConf.structured(options))
     values |= {name: _from_the_root(values[name]) for name in PATHS}
     counted = {name: value for name, value in values.items() if name not in NOT_OF_THE_RESULT}
@@ -50,7 +51,7 @@ def settings_of(options: PredictConfig) -> Settings:
 
 
 def _from_the_root(path: Any) -> Any:
-    """A path as it holds in any working folder, of a list each; what is no path stays."""
+    """The absolute path, or those of a list; None and "otsu" stay as they are."""
     if isinstance(path, list):
         return [_from_the_root(one) for one in path]
     return path if path in (None, OTSU) else os.path.abspath(path)
@@ -67,10 +68,10 @@ def code() -> Code:
 
 
 def machine() -> Machine:
-    """What the same code may give other last bits on."""
+    """The processor, the system and the Python, with which the last bits of a result may differ."""
     return Machine(cpu_name(), platform.system(), platform.python_version())
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that a prediction depends on."""
+    """The versions of the packages that a prediction depends on."""
     return versions_of(PREDICTION)

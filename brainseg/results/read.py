@@ -11,10 +11,10 @@ RESULT = "result.json"
 
 
 def result_folders(folder: Path) -> list[Path]:
-    """A subject's folder, or those of all subjects in one.
+    """The folder itself where it is of one subject, else the folders of all subjects in it.
 
     Raises:
-        DataError: There is no result.
+        DataError: There is no result in it.
     """
     found = [folder] if (folder / RESULT).is_file() else subject_folders(folder)
     if not found:
@@ -23,7 +23,7 @@ def result_folders(folder: Path) -> list[Path]:
 
 
 def subject_folders(output: Path) -> list[Path]:
-    """Those with a result; hidden ones are unfinished, of a run that goes on beside or was killed."""
+    """The folders that hold a result. Hidden ones are left out: a run has not finished them."""
     return sorted(path.parent for path in output.glob(f"*/{RESULT}") if not path.parent.name.startswith("."))
 
 

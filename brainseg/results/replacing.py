@@ -45,7 +45,7 @@ def replacement(target: Path, known_in: KnownIn) -> Iterator[Path]:
 
 
 def known_files(folder: Path, name: str = "") -> Known:
-    """Our files in a subject's folder, by its SHA256SUMS; none, where these cannot be read or were made anew.
+    """Our files in a subject's folder, by its SHA256SUMS. There are none where this is unreadable or remade.
 
     The sums beside the subjects' folders say what each list was when predict.py wrote it.
     """
@@ -62,7 +62,7 @@ def known_files(folder: Path, name: str = "") -> Known:
 
 
 def recover(parent: Path, known_in: KnownIn) -> None:
-    """End what runs that were killed have begun in this folder, and remove what they had not finished."""
+    """Finish the replacements that killed runs began in this folder, and remove their unfinished files."""
     for old, name in left_behind(parent, REPLACED):
         if os.path.lexists(parent / name):
             _settle(old, parent / name, known_in(old, name))
@@ -73,7 +73,7 @@ def recover(parent: Path, known_in: KnownIn) -> None:
 
 
 def remove_ours(folder: Path, known: Known) -> None:
-    """The files in a folder that are ours, and the folder, where nothing else is left in it."""
+    """Remove our files in a folder, and the folder itself where nothing else is left in it."""
     ours = [path for path in folder.iterdir() if _is_ours(path, known)]
     for path in sorted(ours, key=lambda path: path.name == SUMS):  # the list last: a later run may need it
         path.unlink()
@@ -104,7 +104,7 @@ def _put_in_place(new: Path, target: Path, known_in: KnownIn) -> None:
 
 
 def _settle(old: Path, target: Path, known: Known) -> None:
-    """All that is not ours goes from the old folder into the new one; our files are removed."""
+    """Move all that is not ours from the old folder into the new one, and remove our files."""
     # Files that are not ours come first, so that each keeps its name; the edited ones take what is free.
     for path in sorted(old.iterdir(), key=lambda path: (path.name in known, path.name)):
         if _is_ours(path, known):

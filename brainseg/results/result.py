@@ -23,7 +23,7 @@ from brainseg.results.parts import (
 )
 from brainseg.runs.model_record import ModelRecords
 
-SCHEMA = 1  # of result.json; a file without this number is older, and has the same keys
+SCHEMA = 1  # the version of result.json. A file without this number is older, and has the same keys
 _OF_EVERY_FAILURE = ("subject", "status", "verdict", "error", "models", "settings", "code", "traceback")
 _ALWAYS = ("subject", "status", "verdict")
 _SOMETIMES = ("error", "traceback")

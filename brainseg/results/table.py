@@ -16,7 +16,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # the first character of what a spr
 
 
 def write_volumes(output: Path, results: Iterable[Result]) -> None:
-    """`output/volumes.csv`: a row for each of the results that are there."""
+    """Write `output/volumes.csv`, with a row for each result."""
     rows = sorted((_row(result) for result in results), key=_by_subject)
     names = dict.fromkeys(name for row in rows for name in row)
     columns = [*(name for name in names if name != "reasons"), "reasons"]
@@ -27,7 +27,7 @@ def write_volumes(output: Path, results: Iterable[Result]) -> None:
 
 
 def columns_of(result: Result) -> dict[str, Any]:
-    """Verdict, type, how sure that is, and the volumes of a result, by column."""
+    """Verdict, tumour type, its probability and the volumes of a result, by column."""
     return {
         "verdict": str(result.verdict),
         **_type_of(result.tumor_type),

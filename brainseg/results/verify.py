@@ -13,7 +13,7 @@ from brainseg.runs.model_record import ModelFile
 
 
 def changes(folder: Path) -> list[str]:
-    """Every file of a result, of its inputs and of its models that is not what it was, a line each."""
+    """A line for each file of a result, of its inputs and of its models that is not what it was."""
     problems = [*changed_files(folder), *foreign_files(folder)]
     try:
         result = read_result(folder)
@@ -26,7 +26,7 @@ def changes(folder: Path) -> list[str]:
 
 
 def changed_files(folder: Path) -> list[str]:
-    """Every file that a folder's SHA256SUMS names and that is not what it was, a line each."""
+    """A line for each file that a folder's SHA256SUMS names and that is not what it was."""
     try:
         known = read_sums(folder)
     except DataError as error:
@@ -37,7 +37,7 @@ def changed_files(folder: Path) -> list[str]:
 
 
 def batch_changes(output: Path) -> list[str]:
-    """What beside the results, or which list of a result's files, is not what it was, a line each."""
+    """A line for the table, the page or the SHA256SUMS of a subject that is not what it was."""
     beside = [name for name in BESIDE if (output / name).is_file()]
     if not (output / SUMS).is_file():
         return [f"{output / name}: may have changed, there is no {SUMS} beside it" for name in beside]
@@ -47,7 +47,7 @@ def batch_changes(output: Path) -> list[str]:
 
 
 def foreign_files(folder: Path) -> list[str]:
-    """What someone has put beside the files of a subject's result, a line each."""
+    """A line for each file that someone has put beside the files of a subject's result."""
     known = sums_if_readable(folder)
     if not known:  # as `changed_files` says
         return []

@@ -275,7 +275,8 @@ def test_a_folder_of_something_else_is_refused_before_anything_is_predicted(opti
 def test_a_subject_that_failed_is_named_and_left_out_with_what_it_had_before(results, tmp_path):
     root = tmp_path / "bids"
     write_derivatives(results, root)
-    gates = [{"level": "fail", "sentence": "The brain is too small."}]
+    measure = {"gate": "brain_ml", "of": None, "value": 300.0, "limits": None}
+    gates = [{**measure, "level": "fail", "sentence": "The brain is too small."}]
     change(results / "sub-001", status="failed", verdict="fail", gates=gates)
     done = CliRunner().invoke(cli.app, ["bids", str(results), str(root)])
     assert done.exit_code == 0

@@ -16,9 +16,11 @@ from brainseg.files import folders
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.prediction import outputs
 from brainseg.prediction.run import run
+from brainseg.results.parts import Judgement, Status
 from brainseg.results.places import refuse_unfit_ids
 from brainseg.results.read import RESULT, read_result
 from brainseg.results.replacing import known_files, recover, replacement
+from brainseg.results.result import Result
 from brainseg.results.sums import SUMS
 from brainseg.results.verify import changed_files, changes
 
@@ -99,7 +101,7 @@ def test_derivatives_that_would_go_among_the_scans_are_refused(scans, predict_op
 
 
 def test_derivatives_in_the_output_itself_are_refused_before_any_work(scans, predict_options, tmp_path):
-    with pytest.raises(DataError, match="is the output, too"):
+    with pytest.raises(DataError, match="is the output too"):
         run(predict_options(scans, f"derivatives={tmp_path / 'out'}"))
 
 
@@ -232,7 +234,7 @@ STEPS = ("rename", "unlink", "rmdir")
 def replaced(target: Path) -> None:
     with replacement(target, known_files) as folder:
         (folder / "mask").write_text("new")
-        outputs.write_result(folder, {"subject": "A"})
+        outputs.write_result(folder, Result("A", Status.failed, Judgement.fail))
 
 
 def test_a_kill_at_any_step_of_a_replacement_loses_neither_the_result_nor_the_notes(tmp_path, monkeypatch):

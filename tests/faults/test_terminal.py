@@ -17,6 +17,8 @@ from brainseg.images import nifti
 from brainseg.images.layouts import find_subjects
 from brainseg.images.volume import Grid
 from brainseg.prediction.run import _print_summary
+from brainseg.results.parts import Judgement, Status
+from brainseg.results.result import Result
 from brainseg.system.terminal import say, shown
 
 # Turns the text red, names the window, clears the screen, and forges a line; [bold] is rich's markup.
@@ -87,7 +89,7 @@ def test_a_warning_about_a_folder_names_it_tamely(tmp_path, caplog):
 
 
 def test_the_summary_of_a_prediction_shows_names_as_they_are(capsys):
-    result = {"subject": NAME, "verdict": "fail", "status": "failed", "error": f"{EVIL} is empty"}
+    result = Result(NAME, Status.failed, Judgement.fail, error=f"{EVIL} is empty")
     _print_summary([result], 0, Path("out[bold]"))
     printed = capsys.readouterr().out
     assert "\x1b" not in printed

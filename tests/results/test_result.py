@@ -207,6 +207,7 @@ def without(key):
         ),
         ({**BEFORE, "volumes_ml": {"brain": "1"}}, "volumes_ml.brain must be a number, not '1'"),
         ({**BEFORE, "volumes_ml": {"brain": True}}, "volumes_ml.brain must be a number, not True"),
+        ({**BEFORE, "seconds": {"a\nb": None}}, "seconds.'a\\nb' must be a number, not None"),
         ({**BEFORE, "gates": [{"gate": "x"}]}, "the key gates[0].level is missing"),
         ({**BEFORE, "gates": {}}, "gates must be a list, not {}"),
         ({**BEFORE, "grid": None, "models": 3}, "models must be an object, not 3"),
