@@ -17,13 +17,13 @@ Widths = list[tuple[int, int]]
 def widths_of_one(shape: Sequence[int], origin: Sequence[int], channels: Sequence[int]) -> Widths | None:
     """Voxels before and behind each axis that make a scan one window; None where that is too much to hold.
 
-    For a network without norms of a window, whose answer does not hang on its size: one window is less work
+    For a network without norms of a window, whose answer does not depend on its size: one window is less work
     than many that overlap, and each voxel sees as much around it as there is. The window begins and ends at a
     multiple of what the deepest level pools, counted from the first voxel of the scan before it was cropped.
     So each voxel is pooled with the same neighbours wherever the crop began.
 
     Args:
-        shape: Of the cropped scan (X, Y, Z).
+        shape: The cropped scan's (X, Y, Z).
         origin: Index of its first voxel in the scan that it was cropped from.
         channels: Feature maps of the network, full resolution first.
     """

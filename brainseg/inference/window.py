@@ -61,7 +61,7 @@ def predict_windows(
 
     Args:
         image: (C, X, Y, Z).
-        sides: Of a window, in voxels.
+        sides: The window's, in voxels.
         windows: How they are laid over the image.
         predict: From windows (N, C, *sides) to (N, K, *sides), on any device.
 

@@ -1,7 +1,10 @@
 """What a prediction will take, said before it starts: one timed pass of each network, and a formula.
 
 The seconds beside the networks, the memory and the disk space are straight lines through what phantoms of 1
-to 3 mm took on a computer of two cores.
+to 3 mm took on a computer of two cores. The forecast for such phantoms was 0.9 to 1.5 times the seconds, 1.0
+to 1.3 times the memory and 0.6 to 1.2 times the disk space that the prediction then took
+(benchmarks/forecast.py), so it says "within a factor of two". The constants in seconds are those of that
+computer: they are wrong on one that is much faster or slower.
 """
 
 from dataclasses import dataclass
@@ -14,13 +17,14 @@ from brainseg.prediction.meter import Meter
 from brainseg.prediction.network_time import sizes_of
 from brainseg.reporting.viewer import VOXELS, niivue
 
+ALWAYS_S = 0.5
 REGISTER_S = 4.0  # each sequence that is moved; registration looks at coarse images, whatever the scan's size
-JUDGE_S = 3.0
+JUDGE_S = 2.5
 DRAW_S = 2.0
-S_PER_MVOXEL = 0.1  # of all sequences: resampling, judging, writing and drawing
+S_PER_MVOXEL = 0.2  # of all sequences: resampling, judging, writing and drawing
 LIBRARIES_MB = 400.0  # that are loaded, and kept, while gates are judged and pictures are drawn
 MB_PER_MVOXEL = 20.0
-STRIPPED_MB_PER_MVOXEL = 0.25
+STRIPPED_MB_PER_MVOXEL = 0.35
 PROBABILITIES_MB_PER_MVOXEL = 4.0  # of the reference
 PICTURES_MB = 1.3
 PAGE_MB_PER_MVOXEL = 0.47
@@ -29,7 +33,7 @@ BASE64 = 4 / 3
 
 @dataclass(frozen=True)
 class Forecast:
-    """Of one subject."""
+    """What one subject will take."""
 
     seconds: float
     memory_mb: float  # the most that the process will hold, with Python and its libraries
@@ -51,7 +55,7 @@ def forecast(subject: Subject, job: Job) -> Forecast:
         work = [one for stage in job.stages for one in stage.work(sizes, options.gates)]
         networks_s = sum(one.seconds() for one in work)
     mvoxels = sum(volume.data.size for volume in volumes.values()) / 1e6
-    seconds = meter.seconds["read"] + networks_s + S_PER_MVOXEL * mvoxels
+    seconds = ALWAYS_S + meter.seconds["read"] + networks_s + S_PER_MVOXEL * mvoxels
     seconds += REGISTER_S * (len(volumes) - 1) if moves else 0
     seconds += JUDGE_S if options.gates is not None else 0
     seconds += DRAW_S if options.montage or options.page else 0

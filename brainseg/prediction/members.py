@@ -101,7 +101,7 @@ def missing_folds(
 
     Args:
         folder: That the runs lie in; nothing is missing where it is a run itself.
-        records: Of the models that are there.
+        records: What the checkpoints that are there know of their runs.
         failed: The configs of the runs that have none, which are named already.
     """
     if (folder / CONFIG).is_file():

@@ -57,7 +57,7 @@ def _is_of_kinds(one: Any, kinds: dict[str, Any]) -> bool:
 
 
 def _examples(run: dict[str, Any]) -> LearntFrom:
-    """Of a run, and under `before` of the one whose weights it started from."""
+    """The examples of a run; `before` has those of the run whose weights it started from."""
     facts, data = run.get("facts", {}), run.get("data", {})
     what = "slices of " if "train_slices" in facts else "subjects of "
     before = run.get("started_from")

@@ -50,8 +50,8 @@ class Segmentation:
         regions: Calibrated probability of each of `REGIONS`, (R, X, Y, Z), before cleaning.
         sequences: What it was found in.
         about: How it was found, for result.json.
-        convention: Of the label map that is written.
-        shape: Of the outline, once it is judged.
+        convention: The values of the label map that is written.
+        shape: Measures of the outline, once it is judged.
     """
 
     classes: NDArray[np.uint8]
@@ -85,7 +85,7 @@ class Segmentation:
         return {name: round(float(part.sum()) * voxel_ml, 3) for name, part in parts.items()}
 
     def _diameters_mm(self, scans: Scans) -> dict[str, Diameters | None]:
-        """Of each region's largest piece; None for a region that is not there."""
+        """The diameters of each region's largest piece; None for a region that is not there."""
         classes = to_ras(Volume(self.classes[None], scans.grid))
         return {
             region: diameters(np.isin(classes.data[0], members), classes.grid.spacing_mm)

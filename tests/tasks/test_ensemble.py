@@ -4,7 +4,7 @@ from torch import nn
 
 from brainseg.config.errors import CheckpointError
 from brainseg.images.labels import REGIONS
-from brainseg.prediction import models
+from brainseg.prediction import members
 from brainseg.tasks import Ensemble
 
 SETTINGS = ("segmenter.output=regions", "segmenter.loss=region_dice_bce")
@@ -33,9 +33,9 @@ def test_what_is_loaded_to_predict_has_its_batch_norms_folded(segmenter, monkeyp
         part.running_var.uniform_(0.5, 2)
     scan = torch.randn(4, 8, 8, 8)
     expected = model.probabilities(scan)
-    monkeypatch.setattr(models, "load_model", lambda *_, **__: model)
+    monkeypatch.setattr(members, "load_model", lambda *_, **__: model)
     (tmp_path / "a.ckpt").touch()
-    loaded = models.load_ensemble(tmp_path / "a.ckpt", torch.device("cpu"))
+    loaded = members.load_ensemble(tmp_path / "a.ckpt", torch.device("cpu"))
     assert norms
     assert not any(isinstance(part, nn.BatchNorm3d) for part in loaded.members[0].net.modules())
     torch.testing.assert_close(loaded.probabilities(scan), expected)
