@@ -304,7 +304,7 @@ def test_the_demo_clears_what_it_wrote_and_nothing_else(tmp_path):
     (cohort / "sub-001" / "anat" / "t1.nii.gz").write_bytes(b"head")
     demo._list_files(cohort)
     (cohort / "sub-001" / "mine.nii.gz").write_bytes(b"mine")
-    with pytest.raises(DataError, match=r"mine\.nii\.gz: is not what a demo wrote there"):
+    with pytest.raises(DataError, match=r"mine\.nii\.gz: was not written by a demo"):
         demo.clear(cohort)
     assert (cohort / "sub-001" / "mine.nii.gz").read_bytes() == b"mine"
     (cohort / "sub-001" / "mine.nii.gz").rename(tmp_path / "mine.nii.gz")

@@ -224,7 +224,7 @@ def test_the_pages_are_served_to_this_machine_and_to_its_own_name_only(made, tmp
     finally:
         server.shutdown()
         server.server_close()
-    with pytest.raises(DataError, match=r"holds no index.html or report.html; give a folder that predict.py"):
+    with pytest.raises(DataError, match=r"has no index.html or report.html; give a folder that predict.py"):
         server_of(tmp_path, 0)
 
 
