@@ -311,5 +311,5 @@ def test_the_demo_clears_what_it_wrote_and_nothing_else(tmp_path):
     demo.clear(cohort)
     assert list(cohort.rglob("*")) == []
     (cohort / "mine.nii.gz").write_bytes(b"mine")
-    with pytest.raises(DataError, match=r"mine\.nii\.gz: is not what a demo wrote there"):
+    with pytest.raises(DataError, match=r"mine\.nii\.gz: was not written by a demo"):
         demo.clear(cohort)
