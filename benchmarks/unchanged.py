@@ -25,6 +25,8 @@ import nibabel as nib
 import numpy as np
 import torch
 
+from brainseg.runs.config import LAST
+
 ROOT = Path(__file__).resolve().parent.parent
 TASKS = ("classifier", "skullstripper", "segmenter")
 PROTOCOLS = ("brats-legacy", "brats-2023", "brats-2026")
@@ -82,10 +84,10 @@ def _all(place: Path, demo: Path | None) -> Iterator[tuple[str, Any]]:
         yield from _run(f"train/{task}", place / task)
     if demo is None:
         _command(place, "phantom", "patients", "--layout=bids", "--subjects=2", "--spacing-mm=4", "--seed=5")
-        models = {task: place / task / "checkpoints" / "last.ckpt" for task in TASKS}
+        models = {task: place / task / LAST for task in TASKS}
         patients = place / "patients"
     else:
-        models = {task: demo / task / "checkpoints" / "last.ckpt" for task in TASKS}
+        models = {task: demo / task / LAST for task in TASKS}
         patients = demo / "patients"
     given = [f"{task}={path}" for task, path in models.items()]
     given += ["gates=none"] if demo is None else ["vote.healthy_at=0.84", "vote.offsets_mm=[0,10,20,30,40]"]
@@ -110,7 +112,7 @@ def _all(place: Path, demo: Path | None) -> Iterator[tuple[str, Any]]:
 
 
 def _run(name: str, folder: Path) -> Iterator[tuple[str, Any]]:
-    weights = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    weights = torch.load(folder / LAST, weights_only=True)["state_dict"]
     for key, tensor in weights.items():
         yield f"{name}/{key}", _sha(tensor.contiguous().numpy().tobytes())
     yield f"{name}/metrics.csv", (folder / "metrics.csv").read_text().splitlines()

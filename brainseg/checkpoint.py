@@ -11,7 +11,8 @@ from omegaconf import OmegaConf
 
 from brainseg.config import plain
 from brainseg.config.errors import CheckpointError
-from brainseg.runs.checkpoint_file import BEST, load_checkpoint, write_checkpoint
+from brainseg.runs.checkpoint_file import load_checkpoint, write_checkpoint
+from brainseg.runs.config import BEST
 from brainseg.tasks import TASKS, TaskModule
 from brainseg.tasks.base import FORMAT, flush_subnormals
 from brainseg.tasks.stored import fitted_fault, record_fault, structure_fault, weights_fault

@@ -10,7 +10,7 @@ from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from brainseg.callbacks.metrics_csv import MetricsCSV
-from brainseg.runs.checkpoint_file import LAST
+from brainseg.runs.config import LAST
 from brainseg.runs.position import Position, position_in, settle
 from brainseg.system.signals import Stopped, heed, note_no_longer, note_only
 

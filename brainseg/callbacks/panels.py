@@ -25,7 +25,7 @@ class Panels(pl.Callback):
         samples: How many scans or slices a picture shows.
     """
 
-    def __init__(self, folder: str | Path, every_n_epochs: int = 1, samples: int = 6) -> None:
+    def __init__(self, folder: str | Path, every_n_epochs: int, samples: int) -> None:
         self.folder = Path(folder)
         self.every_n_epochs = every_n_epochs
         self.samples = samples

@@ -26,10 +26,10 @@ def audit(
     from brainseg.reporting.audit import summary, write_audit
 
     slices = _slices(overrides or [])
-    findings = audit_slices(slices.root, list(slices.recipe.classes), slices.cache)
+    found = audit_slices(slices.root, list(slices.recipe.classes), slices.cache)
     folder = output or Path("outputs") / "audit" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    page = write_audit(findings, folder)
-    say(*summary(findings), f"page: {page}", f"all pairs: {page.with_name('audit.json')}")
+    page = write_audit(found, folder)
+    say(*summary(found), f"page: {page}", f"all pairs: {page.with_name('audit.json')}")
 
 
 def _slices(overrides: list[str]) -> "KaggleSlices":

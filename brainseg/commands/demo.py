@@ -31,6 +31,7 @@ from brainseg.results.places import INDEX
 from brainseg.results.read import read_result, subject_folders
 from brainseg.results.replacing import known_files, remove_ours
 from brainseg.results.sums import SUMS, read_sums, write_sums_of
+from brainseg.runs.config import LAST
 from brainseg.system.terminal import cell, console, say
 
 TASKS = ("skullstripper", "segmenter", "classifier")
@@ -131,7 +132,7 @@ def _forget_others(predictions: Path, ids: Sequence[str]) -> None:
 
 def _trained(task: str, folder: Path, screen: Console) -> Path:
     run = folder / task
-    checkpoint = run / "checkpoints" / "last.ckpt"
+    checkpoint = run / LAST
     screen.rule(f"training the {task}")
     _command("train", f"experiment=demo_{task}", f"hydra.run.dir={run}", "overwrite=true", ends_with=(0,))
     return checkpoint

@@ -17,6 +17,7 @@ from brainseg.commands.leftovers import remove_if_unused
 from brainseg.commands.one_line import MENDABLE, exit_if_mendable
 from brainseg.config import check, check_predict, conf_dir, register_schemas
 from brainseg.config.arguments import quoted_paths
+from brainseg.runs.config import LAST
 from brainseg.system.signals import asked_to_stop, heed
 from brainseg.system.terminal import say
 
@@ -71,7 +72,7 @@ def _end_stopped(error: BaseException, *, single: bool) -> None:
 
 def _say_how_to_go_on() -> None:
     run = Path(HydraConfig.get().runtime.output_dir)
-    if (run / "checkpoints" / "last.ckpt").is_file():
+    if (run / LAST).is_file():
         resume = shlex.quote(f"resume={os.path.relpath(run)}")
         say(f"go on with python train.py {resume}", error=True)
 

@@ -8,9 +8,18 @@ import os
 import re
 from collections.abc import Sequence
 
+PREDICTION_PATHS = ("input", "output", "derivatives", "skullstripper", "classifier", "segmenter")
 PATHS = (
-    *("input", "output", "derivatives", "skullstripper", "classifier", "segmenter", "resume", "start_from"),
-    *("data.root", "data.cache", "classifier.weights", "hydra.run.dir", "hydra.sweep.dir"),
+    *PREDICTION_PATHS,
+    *(
+        "resume",
+        "start_from",
+        "data.root",
+        "data.cache",
+        "classifier.weights",
+        "hydra.run.dir",
+        "hydra.sweep.dir",
+    ),
     *("paths.data", "paths.cache", "paths.outputs", "paths.run"),
 )
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+ -]*")

@@ -5,8 +5,8 @@ A run's config may come from elsewhere, and whoever instantiates what its `_targ
 
 from collections.abc import Mapping
 from dataclasses import fields
-from types import NoneType
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig, OmegaConf
@@ -25,29 +25,6 @@ _OURS: dict[str, type[pl.LightningDataModule]] = {
     for one in (BraTSVolumes, KaggleSlices, NFBSVolumes, PaintedHeads, PhantomData)
 }
 _SHARED = {field.name for field in fields(DataSettings)}
-_NUMBER = (int, float)
-# What each setting may be; within which bounds is said by the class that has it.
-_KINDS: dict[str, tuple[type, ...]] = {
-    "root": (str,),
-    "task": (str,),
-    "contrast": (str,),
-    "split": (str,),
-    "labels": (str,),
-    "cache": (str,),
-    "subjects": (int,),
-    "slices_per_subject": (int,),
-    "heads": (int,),
-    "spacing_mm": _NUMBER,
-    "val_share": _NUMBER,
-    "test_share": _NUMBER,
-    "seed": (int,),
-    "fold": (int,),
-    "folds": (int, NoneType),
-    "limit": (int, NoneType),
-    "workers": (int, str),
-    "skip_bad": (bool,),
-    "types": (list, NoneType),
-}
 
 
 def composed_data(cfg: DictConfig) -> Any:
@@ -71,8 +48,9 @@ def data_of(section: Mapping[str, Any], recipe: Any) -> Any:
     """
     given = {name: value for name, value in section.items() if name not in ("_target_", "recipe")}
     made = _class_of(section.get("_target_"))
+    kinds = _kinds_of(made)
     for name, value in given.items():
-        _check(name, value)
+        _check(name, value, kinds)
     shared = {name: value for name, value in given.items() if name in _SHARED}
     own = {name: value for name, value in given.items() if name not in _SHARED}
     try:
@@ -90,13 +68,28 @@ def _class_of(target: Any) -> type[pl.LightningDataModule]:
     return _OURS[target]
 
 
-def _check(name: str, value: Any) -> None:
-    if name not in _KINDS:
+def _kinds_of(made: type[pl.LightningDataModule]) -> dict[str, tuple[type, ...]]:
+    """What each setting may be, by its annotation; within which bounds is said by the class that has it."""
+    own = get_type_hints(made.__init__)
+    for name in ("recipe", "settings", "return"):
+        own.pop(name, None)
+    return {name: _kinds(hint) for name, hint in (get_type_hints(DataSettings) | own).items()}
+
+
+def _kinds(hint: Any) -> tuple[type, ...]:
+    """The classes that a value may have: those of a union, list of list[str], and int beside float."""
+    if isinstance(hint, UnionType):
+        return tuple(kind for one in get_args(hint) for kind in _kinds(one))
+    return (int, float) if hint is float else (get_origin(hint) or hint,)
+
+
+def _check(name: str, value: Any, kinds: Mapping[str, tuple[type, ...]]) -> None:
+    if name not in kinds:
         raise ConfigError(f"data.{str(name)[:100]} is no setting of data; leave it out")
     strings = isinstance(value, list) and all(isinstance(one, str) for one in value)
-    if type(value) not in _KINDS[name] or (isinstance(value, list) and not strings):
-        kinds = " or ".join(kind.__name__.replace("NoneType", "null") for kind in _KINDS[name])
-        raise ConfigError(f"data.{name} is {str(value)[:100]}, but must be {kinds}")
+    if type(value) not in kinds[name] or (isinstance(value, list) and not strings):
+        allowed = " or ".join(kind.__name__.replace("NoneType", "null") for kind in kinds[name])
+        raise ConfigError(f"data.{name} is {str(value)[:100]}, but must be {allowed}")
     if isinstance(value, str) and "${" in value:
         raise ConfigError(
             f"data.{name} is {value[:100]}, which is not filled in: only references to other keys, "

@@ -21,6 +21,7 @@ from brainseg.images.layouts import find_subjects
 from brainseg.metrics import confusion_matrix, score_case
 from brainseg.metrics.lesions import LesionScores
 from brainseg.metrics.summary import Summary, summarised
+from brainseg.results.read import RESULT
 
 ENDINGS = ("_tumor_labels", "_seg", "-seg", "_dseg")  # of a label map's name, after the subject's
 
@@ -195,7 +196,7 @@ def _convention_beside(guess: Path) -> Convention | None:
     Raises:
         LabelError: The file names none of ours.
     """
-    path = guess.with_name("result.json")
+    path = guess.with_name(RESULT)
     if not path.is_file():
         return None
     try:

@@ -16,16 +16,12 @@ DEEPEST = 100  # levels; our own files have fewer than 10
 MOST_VALUES = 10_000_000
 
 
-def read_json(path: Path, kind: type = dict) -> Any:
-    """The value in a JSON file.
-
-    Args:
-        path: The file.
-        kind: What the value must be: dict or list.
+def read_json(path: Path) -> Any:
+    """The object in a JSON file.
 
     Raises:
         OSError: There is no such file, or it may not be read.
-        UnreadableError: It is too large, too deep, no JSON, or another kind of value.
+        UnreadableError: It is too large, too deep, no JSON, or another value than an object.
     """
     text = _text(path, MOST_JSON_BYTES)
     try:
@@ -34,7 +30,7 @@ def read_json(path: Path, kind: type = dict) -> Any:
         _refuse_depth(path)
     except ValueError as error:
         raise UnreadableError(f"{path}: cannot be read, it is no JSON ({error})") from error
-    return _checked(path, value, kind)
+    return _checked(path, value, dict)
 
 
 def read_yaml(path: Path, kind: type = dict) -> Any:

@@ -39,7 +39,7 @@ class CategoricalFocalLoss(nn.Module):
 
 
 class DiceFocalLoss(nn.Module):
-    """`DiceLoss` plus a multiple of `CategoricalFocalLoss`: the report's total loss at the defaults."""
+    """`DiceLoss` plus a multiple of `CategoricalFocalLoss`: the student report's loss at the defaults."""
 
     def __init__(
         self,

@@ -17,8 +17,8 @@ class ResidualUNet3D(nn.Module):
     """Logits (B, K, X, Y, Z) of an image (B, C, X, Y, Z) by strided residual blocks and instance norms.
 
     The network of skull-stripping-and-ica (2021), whose final sigmoid is left to the loss and the prediction,
-    and, with `block="advanced"`, the report's deeper block of its section 4.4.1 (one more convolution,
-    dropout .2 and .1).
+    and, with `block="advanced"`, the deeper block of the student report, section 4.4.1 (one more
+    convolution, dropout .2 and .1).
 
     Parameters at the default widths: base 23,766,848, advanced 35,379,008; without the optional skip
     23,656,192 and 35,268,352. The original counts the same with and without, since it builds the skip's two

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from brainseg.config.errors import ConfigError
 
 SMALLEST_MAP = 2  # places along a side: a map of one place does not say where
-TIMM_NAMES = {"mobilenetv2": "mobilenetv2_100"}  # the report's name, as timm has it
+TIMM_NAMES = {"mobilenetv2": "mobilenetv2_100"}  # the student report's name, as timm has it
 
 
 class SliceClassifier(nn.Module):
@@ -36,8 +36,8 @@ class SliceClassifier(nn.Module):
                 connected layers of a VGG are left out, as Keras does with `include_top=False`: vgg16 with 4
                 classes has 14,716,740 parameters.
             num_classes: Logits.
-            head: "linear", one layer; or "mlp", the report's 64 > dropout > 32 > 16 > classes with ReLU
-                between.
+            head: "linear", one layer; or "mlp", the student report's 64 > dropout > 32 > 16 > classes with
+                ReLU between.
             dropout: Rate in the mlp head. The linear head has none.
             head_init: "torch", uniform weights and biases up to 1 / sqrt(inputs); or "glorot", weights
                 uniform up to sqrt(6 / (inputs + outputs)) and biases 0, as Keras's Dense (Glorot and Bengio

@@ -1,4 +1,4 @@
-"""The report's 3D U-Net."""
+"""The student report's 3D U-Net."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from brainseg.nets.blocks import DoubleConv, ExactConv3d, check_sides
 
 
 class UNet3D(nn.Module):
-    """Logits (B, K, X, Y, Z) of an image (B, C, X, Y, Z): the U-Net of the report's section 5.3.
+    """Logits (B, K, X, Y, Z) of an image (B, C, X, Y, Z): the U-Net of the student report's section 5.3.
 
     Two 3^3 convolutions per level with dropout between them, max pooling down, transposed 2^3 convolutions
     up, no normalisation. 5,645,828 parameters with 3 input and 4 output channels at the default widths.

@@ -13,10 +13,9 @@ from brainseg.checkpoint import load_model
 from brainseg.config import UserError
 from brainseg.config.errors import CheckpointError
 from brainseg.nets import folded
-from brainseg.runs.config import CONFIG, read_run_config
+from brainseg.runs.config import BEST, CONFIG, read_run_config, run_folders
 from brainseg.tasks import Ensemble, Segmenter, TaskModule
 
-BEST = Path("checkpoints") / "best.ckpt"
 _MOST_FOLDS = 1000
 
 
@@ -81,12 +80,11 @@ def runs_without(folder: Path, task: str, checkpoint: Path) -> dict[Path, dict[s
     One whose config cannot be read counts too, as its task is not known.
     """
     found: dict[Path, dict[str, Any]] = {}
-    for path in sorted(folder.glob(f"**/{CONFIG}")):
-        run = path.parent.parent
+    for run in run_folders(folder):
         if (run / checkpoint).is_file():
             continue
         try:
-            config = read_run_config(path)
+            config = read_run_config(run / CONFIG)
         except UserError:
             config = {"task": task}
         if config.get("task") == task:

@@ -24,12 +24,12 @@ def model_file(path: str | Path, model: TaskModule) -> ModelFile:
 
 def landmarks_of(model: TaskModule | Ensemble) -> Any:
     """The intensity landmarks of the training part, where the model was trained with them; else None."""
-    return model.provenance.get("facts", {}).get("landmarks")
+    return model.facts.get("landmarks")
 
 
 def _learnt_from(model: TaskModule) -> LearntFrom:
     """How many examples of which data, as the checkpoint has it."""
-    facts = model.provenance.get("facts", {})
+    facts = model.facts
     sequences = [] if "train_slices" in facts else list(model.config.preprocess.modalities)
     return replace(_examples(model.provenance), sequences=sequences)
 
@@ -40,7 +40,7 @@ def measured_on_real(model: TaskModule, path: str | Path) -> list[Measured]:
     Raises:
         CheckpointError: It says so in another form.
     """
-    found = model.provenance.get("facts", {}).get("measured", [])
+    found = model.facts.get("measured", [])
     kinds = {"data": str, "scans": int, "score": str, "value": int | float}
     if not isinstance(found, list) or not all(_is_of_kinds(one, kinds) for one in found):
         raise CheckpointError(

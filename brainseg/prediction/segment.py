@@ -225,7 +225,7 @@ def segment(
 
 def _convention(asked: str | None, model: Ensemble | None) -> Convention:
     """How the labels are written: as asked for, else as the segmenter's data had them."""
-    learnt = None if model is None else model.provenance.get("facts", {}).get("label_convention")
+    learnt = None if model is None else model.facts.get("label_convention")
     name = learnt if asked is None else asked
     name = name or DEFAULT_CONVENTION
     if name not in CONVENTIONS:

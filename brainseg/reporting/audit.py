@@ -44,43 +44,43 @@ class Kind:
     total: int
 
 
-def write_audit(findings: SliceAudit, folder: Path) -> Path:
+def write_audit(found: SliceAudit, folder: Path) -> Path:
     """Write audit.json and audit.html; gives the path of the page."""
     with writing(folder / "audit.json") as temporary:
-        temporary.write_text(json.dumps(findings.as_dict(), indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(found.as_dict(), indent=1) + "\n", encoding="utf-8")
     page = folder / "audit.html"
-    kept = findings.as_dict()
+    kept = found.as_dict()
     write_page(
         page,
         "audit",
-        root=findings.root,
-        lines=summary(findings),
-        warnings=_warnings(findings),
+        root=found.root,
+        lines=summary(found),
+        warnings=_warnings(found),
         counts=kept["counts"],
-        has_testing=any(file.part == "Testing" for file in findings.files),
+        has_testing=any(file.part == "Testing" for file in found.files),
         sizes=kept["sizes"],
         modes=kept["modes"],
         faults=list(kept["faults"].items())[:MOST_FAULTS],
         n_faults=len(kept["faults"]),
-        kinds=_kinds(findings),
+        kinds=_kinds(found),
         clusters=[
-            (len(cluster), [_thumbnail(findings, place) for place in cluster[:MOST_MEMBERS]])
-            for cluster in findings.clusters[:MOST_CLUSTERS]
+            (len(cluster), [_thumbnail(found, place) for place in cluster[:MOST_MEMBERS]])
+            for cluster in found.clusters[:MOST_CLUSTERS]
         ],
     )
     return page
 
 
-def summary(findings: SliceAudit) -> list[str]:
+def summary(found: SliceAudit) -> list[str]:
     """What was found, in one line each."""
-    n = findings.numbers()
-    parts = {file.part for file in findings.files}
+    n = found.numbers()
+    parts = {file.part for file in found.files}
     lines = [
         f"{n['files']} files in {' and '.join(sorted(parts, reverse=True))}, {n['unreadable']} unreadable",
         f"{n['pictures']} different pictures: {n['exact_duplicates']} files repeat the pixels of another, "
         f"{n['near_duplicates']} more are near copies (mirrored, turned, resized, brightened or saved again)",
         f"{n['slices_with_copies']} slices have copies, in {n['clusters']} clusters, the largest of "
-        f"{max(map(len, findings.clusters), default=0)}",
+        f"{max(map(len, found.clusters), default=0)}",
         f"{n['conflicting_clusters']} clusters have slices of more than one class",
     ]
     if len(parts) > 1:
@@ -91,9 +91,9 @@ def summary(findings: SliceAudit) -> list[str]:
     return lines
 
 
-def _warnings(findings: SliceAudit) -> list[str]:
+def _warnings(found: SliceAudit) -> list[str]:
     """What the user should do before training."""
-    n = findings.numbers()
+    n = found.numbers()
     said = []
     if n["clusters"]:
         said.append(
@@ -112,16 +112,16 @@ def _warnings(findings: SliceAudit) -> list[str]:
     return said
 
 
-def _kinds(findings: SliceAudit) -> list[Kind]:
+def _kinds(found: SliceAudit) -> list[Kind]:
     def plain(kind: str) -> Callable[[Copy], bool]:
         return lambda copy: copy.kind == kind
 
     kinds = [
-        ("Copies in different classes", "One picture has two labels.", findings.is_conflict),
+        ("Copies in different classes", "One picture has two labels.", found.is_conflict),
         (
             "Copies across Training and Testing",
             "These pictures are used for training and for testing.",
-            findings.is_crossing,
+            found.is_crossing,
         ),
         (
             "Near copies",
@@ -133,15 +133,15 @@ def _kinds(findings: SliceAudit) -> list[Kind]:
     ]
     made = []
     for title, about, belongs in kinds:
-        copies = [copy for copy in findings.copies if belongs(copy)]
-        pairs = [_pair(findings, copy) for copy in _spread(findings, copies)[:MOST_PAIRS]]
+        copies = [copy for copy in found.copies if belongs(copy)]
+        pairs = [_pair(found, copy) for copy in _spread(found, copies)[:MOST_PAIRS]]
         made.append(Kind(title, about, pairs, len(copies)))
     return [kind for kind in made if kind.total]
 
 
-def _spread(findings: SliceAudit, copies: Iterable[Copy]) -> list[Copy]:
+def _spread(found: SliceAudit, copies: Iterable[Copy]) -> list[Copy]:
     """The least similar first, but one of every cluster before the second of any."""
-    cluster = {place: number for number, places in enumerate(findings.clusters) for place in places}
+    cluster = {place: number for number, places in enumerate(found.clusters) for place in places}
     seen: dict[int, int] = {}
     turns = []
     for copy in sorted(copies, key=lambda copy: (copy.correlation, copy.first, copy.second)):
@@ -151,14 +151,14 @@ def _spread(findings: SliceAudit, copies: Iterable[Copy]) -> list[Copy]:
     return [copy for *_, copy in sorted(turns, key=lambda turn: turn[:-1])]
 
 
-def _pair(findings: SliceAudit, copy: Copy) -> Pair:
+def _pair(found: SliceAudit, copy: Copy) -> Pair:
     about = "the same file" if copy.kind == "file" else "the same pixels"
     if copy.kind == "near":
         about = f"{copy.transform}; correlation {copy.correlation:.2f}"
-    return Pair(_thumbnail(findings, copy.first), _thumbnail(findings, copy.second), about)
+    return Pair(_thumbnail(found, copy.first), _thumbnail(found, copy.second), about)
 
 
-def _thumbnail(findings: SliceAudit, place: int) -> Thumbnail:
-    file = findings.files[place]
-    source = inline_slice(read_slice(findings.root / file.name), side=SIDE)
+def _thumbnail(found: SliceAudit, place: int) -> Thumbnail:
+    file = found.files[place]
+    source = inline_slice(read_slice(found.root / file.name), side=SIDE)
     return Thumbnail(source, file.name, file.label, file.part)

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from brainseg.files.typed import to_plain
 from brainseg.gates.model_words import model_in_words
 from brainseg.images.labels import CLASSES, REGIONS
+from brainseg.images.planes import PLANES
 from brainseg.reporting.canvas import CLASS_COLORS, spoken
 from brainseg.reporting.page import inline_file, template_text, write_page
 from brainseg.reporting.viewer import niivue
@@ -50,10 +51,11 @@ def write_subject_page(
         facts=[] if result.verdict is Judgement.fail else list(_facts(result)),
         wrong=[gate for gate in result.gates if not gate.has_passed],
         passed=sum(gate.has_passed for gate in result.gates),
-        left_out={LEFT_OUT[stage]: why for stage, why in result.left_out.items()},
+        left_out={LEFT_OUT.get(stage, stage.capitalize()): why for stage, why in result.left_out.items()},
         parts=list(_parts(result)),
         learnt=list(_learnt(result)),
         origin=_origin(result),
+        planes=list(reversed(PLANES.items())),
         volumes=volumes and {**volumes, **_names_and_colors()},
         pictures={name: inline_file(picture) for name, picture in pictures.items()},
         niivue=volumes and niivue(),

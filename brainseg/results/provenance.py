@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 import brainseg
 from brainseg.config import OTSU, PredictConfig, plain
+from brainseg.config.arguments import PREDICTION_PATHS
 from brainseg.files.atomic import sha256
 from brainseg.images.source import Source
 from brainseg.results.parts import Code, InputFile, Machine, SeriesName, Settings
@@ -21,7 +22,6 @@ from brainseg.system.versions import PREDICTION, versions_of
 
 # Settings that change nothing in a result.
 NOT_OF_THE_RESULT = ("input", "output", "derivatives", "overwrite", "forecast")
-PATHS = ("input", "output", "derivatives", "skullstripper", "classifier", "segmenter")  # among the settings
 
 
 def input_of(source: Source) -> InputFile:
@@ -44,7 +44,7 @@ def input_of(source: Source) -> InputFile:
 def settings_of(options: PredictConfig) -> Settings:
     """All settings as plain values with absolute paths, and a hash of those that the result depends on."""
     values = plain(OmegaConf.structured(options))
-    values |= {name: _from_the_root(values[name]) for name in PATHS}
+    values |= {name: _from_the_root(values[name]) for name in PREDICTION_PATHS}
     counted = {name: value for name, value in values.items() if name not in NOT_OF_THE_RESULT}
     digest = hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
     return Settings(values, digest)

@@ -16,7 +16,6 @@ import torch
 from brainseg.config.errors import CheckpointError
 from brainseg.files.atomic import sha256, writing
 
-BEST, LAST = Path("checkpoints") / "best.ckpt", Path("checkpoints") / "last.ckpt"  # in a run's folder
 SUM = ".sha256"  # behind the name of the checkpoint
 _SUM_LINE = re.compile(r"([0-9a-fA-F]{64})(\s.*)?")  # of sha256sum, or of another tool that is like it
 

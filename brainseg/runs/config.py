@@ -17,6 +17,7 @@ from brainseg.files.plain import read_json, read_yaml
 
 CONFIG = Path(".hydra") / "config.yaml"  # in a run's folder
 SPLIT = "split.json"  # the same
+BEST, LAST = Path("checkpoints") / "best.ckpt", Path("checkpoints") / "last.ckpt"  # the same
 # An innermost one: neither its key nor its default has another within.
 _REFERENCE = re.compile(r"\$\{(?:oc\.env:(BRAINSEG_DATA|BRAINSEG_CACHE),([^${}]*)|([A-Za-z_][\w.]*))\}")
 _MOST_STEPS, _LONGEST = 20, 4096  # of one value; ours need four steps and have 100 characters

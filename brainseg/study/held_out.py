@@ -15,7 +15,7 @@ from brainseg.config.errors import CheckpointError
 from brainseg.data import PhantomData, data_of
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.prediction.members import missing_folds
-from brainseg.runs.config import CONFIG, SPLIT, read_run_config, read_split, require
+from brainseg.runs.config import CONFIG, SPLIT, read_run_config, read_split, require, run_folders
 from brainseg.system.device import best_device
 
 
@@ -43,8 +43,7 @@ def runs_below(folder: Path, task: str) -> list[Path]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give runs of model={task}, or a sweep of them")
-    found = sorted(path.parent.parent for path in folder.glob(f"**/{CONFIG}"))
-    runs = [path for path in found if read_run_config(path / CONFIG).get("task") == task]
+    runs = [path for path in run_folders(folder) if read_run_config(path / CONFIG).get("task") == task]
     if not runs:
         raise UserError(f"{folder}: no run of model={task} with a .hydra folder in it; give such a run")
     return runs

@@ -42,7 +42,7 @@ class Ensemble:
                     "give models of one experiment, or one of them alone"
                 )
         self.config: SegmenterConfig = first.config
-        self.provenance = first.provenance
+        self.facts = first.facts
         self.subsets = first.subsets
         self.has_regions = first.has_regions
         fitted = [member.fitted for member in self.members]

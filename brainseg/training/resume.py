@@ -21,8 +21,7 @@ from brainseg.config.errors import CheckpointError, DataError
 from brainseg.data.splits import Split
 from brainseg.files.atomic import writing
 from brainseg.files.plain import read_yaml
-from brainseg.runs.checkpoint_file import LAST
-from brainseg.runs.config import SPLIT, read_split
+from brainseg.runs.config import LAST, SPLIT, read_split
 from brainseg.runs.overrides import OVERRIDES, read_overrides, refuse_unsafe
 from brainseg.runs.position import Position, position_in
 

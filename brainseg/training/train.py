@@ -24,8 +24,7 @@ from brainseg.checkpoint import begin_with, load_model, store_fitted
 from brainseg.config import ConfigError, chosen, plain, record
 from brainseg.data import data_of
 from brainseg.files.atomic import sweep_files, writing
-from brainseg.runs.checkpoint_file import LAST
-from brainseg.runs.config import SPLIT
+from brainseg.runs.config import LAST, SPLIT
 from brainseg.runs.lock import only_training_in
 from brainseg.system.device import best_device, precision_for
 from brainseg.system.terminal import say

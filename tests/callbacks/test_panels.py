@@ -17,7 +17,7 @@ def test_samples_are_gathered_over_as_many_batches_as_it_takes(
     monkeypatch.setattr(
         module, "draw_previews", lambda previews, png, classes: drawn.append((previews, classes))
     )
-    make_trainer(Panels(tmp_path, samples=3), epochs=1).fit(tiny, batches, batches)
+    make_trainer(Panels(tmp_path, every_n_epochs=1, samples=3), epochs=1).fit(tiny, batches, batches)
 
     [(previews, classes)] = drawn
     assert [p.caption for p in previews] == ["case 0", "case 1", "case 0"]  # batches of two
@@ -26,7 +26,7 @@ def test_samples_are_gathered_over_as_many_batches_as_it_takes(
 
 def test_a_broken_preview_stops_no_training(tmp_path, tiny, batches, make_trainer, monkeypatch, caplog):
     monkeypatch.setattr(type(tiny), "previews", lambda self, batch: 1 / 0)
-    trainer = make_trainer(Panels(tmp_path / "panels"))
+    trainer = make_trainer(Panels(tmp_path / "panels", every_n_epochs=1, samples=6))
     trainer.fit(tiny, batches, batches)
     assert trainer.current_epoch == 3
     assert caplog.text.count("panels could not be drawn") == 1
@@ -40,7 +40,9 @@ def test_panels_reach_the_folder_of_an_offline_wandb_run(tmp_path, tiny, batches
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
     logger = WandbLogger(project="brainseg-test", save_dir=tmp_path)
-    make_trainer(Panels(tmp_path / "panels", samples=2), epochs=1, logger=logger).fit(tiny, batches, batches)
+    make_trainer(Panels(tmp_path / "panels", every_n_epochs=1, samples=2), epochs=1, logger=logger).fit(
+        tiny, batches, batches
+    )
     wandb.finish()
 
     run = next((tmp_path / "wandb").glob("offline-run-*"))

@@ -6,7 +6,7 @@ import pytest
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from brainseg.config import explain, plain
+from brainseg.config import conf_dir, explain, plain
 from brainseg.config.errors import ConfigError
 from brainseg.data import data_of
 from brainseg.data.settings import DataSettings
@@ -18,6 +18,7 @@ MODELS = {
     "nfbs": "skullstripper",
     "phantom": "segmenter",
 }
+DATA_SETS = {path.stem for path in (conf_dir() / "data").glob("[!_]*.yaml")}
 OTHERS = {"heads": {"val_share": 0.1}, "phantom": {"test_share": 0.2}}
 
 
@@ -66,4 +67,8 @@ def test_settings_out_of_bounds_are_refused(changes, said):
 def test_an_unknown_data_set_is_answered_with_those_there_are_and_no_fragment(composed):
     with pytest.raises(HydraException) as told:
         composed("data=brat")
-    assert explain(told.value) == "data=brat: no such data; there are brats, heads, kaggle, nfbs, phantom"
+    assert explain(told.value) == f"data=brat: no such data; there are {', '.join(sorted(DATA_SETS))}"
+
+
+def test_every_data_set_of_conf_is_tried_here():
+    assert set(MODELS) == DATA_SETS

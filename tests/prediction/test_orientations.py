@@ -49,7 +49,7 @@ def stripper() -> SimpleNamespace:
     return SimpleNamespace(
         config=SimpleNamespace(preprocess=preprocess),
         device=torch.device("cpu"),
-        provenance={},
+        facts={},
         logits=logits,
     )
 
@@ -67,7 +67,7 @@ def segmenter() -> SimpleNamespace:
     return SimpleNamespace(
         config=SimpleNamespace(preprocess=preprocess, margin_mm=4.0),
         device=torch.device("cpu"),
-        provenance={},
+        facts={},
         subsets=[],
         has_regions=False,
         members=[None],

@@ -122,7 +122,8 @@ def test_a_classifier_of_whole_heads_needs_no_brain_mask(subject):
 def test_every_stage_of_the_config_is_in_the_registry_and_has_its_model_s_key(options, patients):
     assert set(STAGES) == set(Stage)
     chosen = options(patients)
-    assert all(hasattr(chosen, stage.model_name) for stage in STAGES.values())
+    with_model = [stage for stage in STAGES.values() if stage.is_given is not True]
+    assert all(hasattr(chosen, stage.model_name) for stage in with_model)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def finds_edema_everywhere(margin_mm: float) -> SimpleNamespace:
     return SimpleNamespace(
         config=SimpleNamespace(preprocess=preprocess, margin_mm=margin_mm),
         device=torch.device("cpu"),
-        provenance={},
+        facts={},
         subsets=[],
         has_regions=True,
         members=[None],
@@ -69,7 +69,7 @@ def test_the_brain_s_edge_is_where_the_interpolated_logit_is_zero(scans):
     model = SimpleNamespace(
         config=SimpleNamespace(preprocess=preprocess),
         device=torch.device("cpu"),
-        provenance={},
+        facts={},
         logits=logits,
     )
     found = strip(scans, NetworkStripper(model), WINDOWS)
@@ -101,9 +101,7 @@ def sees(preprocess, **facts):
         return torch.ones(1, *image.shape[1:])
 
     config = SimpleNamespace(preprocess=preprocess)
-    model = SimpleNamespace(
-        config=config, device=torch.device("cpu"), provenance={"facts": facts}, logits=logits
-    )
+    model = SimpleNamespace(config=config, device=torch.device("cpu"), facts=facts, logits=logits)
     return model, shown
 
 

@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from brainseg.config.errors import UserError
-from brainseg.runs.config import CONFIG, require
+from brainseg.runs.config import CONFIG, require, run_folders
 from brainseg.runs.overrides import OVERRIDES, read_overrides
 from brainseg.study.grid.cell_runs import (
     CellRun,
@@ -131,14 +131,14 @@ def _runs_by_job(folder: Path) -> tuple[dict[Job, CellRun], list[str]]:
     """The runs below a folder by their overrides, and what is wrong with the runs that were left out."""
     runs: dict[Job, CellRun] = {}
     remarks = []
-    for config in sorted(folder.glob(f"**/{CONFIG}")):
+    for found in run_folders(folder):
         try:
-            run = read_cell_run(config.parent.parent)
-            job = tuple(read_overrides(config.parent.parent / OVERRIDES))
+            run = read_cell_run(found)
+            job = tuple(read_overrides(found / OVERRIDES))
         except UserError as error:
             remarks.append(str(error))
         except OSError as error:
-            remarks.append(f"{config.parent}: overrides.yaml cannot be read ({type(error).__name__})")
+            remarks.append(f"{found / OVERRIDES} cannot be read ({type(error).__name__})")
         else:
             if job in runs:
                 remarks.append(f"{run.folder} ran the same job as {runs[job].folder}; only the former counts")
