@@ -27,7 +27,7 @@ class SliceType:
 
     Attributes:
         type: The most probable class.
-        probabilities: Calibrated, of each class.
+        probabilities: Calibrated probability of each class.
     """
 
     type: str
@@ -38,6 +38,9 @@ def classify(
     images: Slice | Iterable[Slice], model: AnyPath | TaskModule, *, device: str = "auto"
 ) -> list[SliceType]:
     """The tumour type of each slice, in the order given; a list for a single slice too.
+
+    A classifier that was trained with `classifier.preprocess.stripped=true` needs slices without skull; the
+    pixels do not tell, so give it slices of a stripped scan, such as `Prediction.images["t1_stripped"]`.
 
     Args:
         images: One slice, or a list of slices: paths (JPEG, PNG, ...), arrays (H, W) or (H, W, 3), or PIL

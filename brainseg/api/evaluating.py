@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from brainseg.api.memory import InMemory, AnyPath, called, is_path, stored
+from brainseg.api.memory import AnyPath, InMemory, called, is_path, stored
 from brainseg.config.choices import PROTOCOLS
 from brainseg.config.errors import ConfigError, DataError
 from brainseg.evaluation.brains import evaluate_brains

@@ -15,7 +15,7 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from brainseg.api.memory import InMemory, AnyPath, called, is_path, stored
+from brainseg.api.memory import AnyPath, InMemory, called, is_path, stored
 from brainseg.config import (
     OTSU,
     SEQUENCES,
