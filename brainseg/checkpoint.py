@@ -115,7 +115,7 @@ def begin_with(module: TaskModule, path: str | Path) -> tuple[dict[str, Any], li
         differing = _differing(start.config, module.config, _NETWORK)
         differing += _differing(start.config.preprocess, module.config.preprocess, ["modalities"])
         raise CheckpointError(
-            f"{path} is of another network: it has {', '.join(differing)}; set the same, or start from another"
+            f"{path} is of another network: it has {', '.join(differing)}; set the same here"
         )
     module.net.load_state_dict(theirs)
     return start.provenance, _differing(start.config.preprocess, module.config.preprocess)
