@@ -13,6 +13,7 @@ from brainseg.config import plain
 from brainseg.config.errors import CheckpointError
 from brainseg.runs.checkpoint_file import load_checkpoint, write_checkpoint
 from brainseg.runs.config import BEST
+from brainseg.system.device import best_device
 from brainseg.tasks import TASKS, TaskModule
 from brainseg.tasks.base import FORMAT, flush_subnormals
 from brainseg.tasks.stored import fitted_fault, record_fault, structure_fault, weights_fault
@@ -58,13 +59,15 @@ def load_model(
 
     Args:
         path: A file written by training: best.ckpt or last.ckpt.
-        device: Where the model will predict.
+        device: Where the model will predict: auto, cpu, cuda, cuda:1 or mps.
         task: The task that the checkpoint must be of; None takes any.
 
     Raises:
         CheckpointError: There is no such file, it was not written by brainseg, it was written by a newer one,
             or it is of another task.
+        ConfigError: The device is unknown or not there.
     """
+    place = best_device(device) if isinstance(device, str) else device
     stored = read_checkpoint(path)
     about = stored["brainseg"]
     if task is not None and about["task"] != task:
@@ -75,7 +78,7 @@ def load_model(
     module = _rebuilt(path, stored)
     flush_subnormals(module.net.state_dict().values())
     module.provenance, module.fitted = run, fitted
-    return module.eval().to(device)
+    return module.eval().to(place)
 
 
 def _rebuilt(path: str | Path, stored: dict[str, Any]) -> TaskModule:
@@ -112,7 +115,9 @@ def begin_with(module: TaskModule, path: str | Path) -> tuple[dict[str, Any], li
     if shapes[0] != shapes[1]:
         differing = _differing(start.config, module.config, _NETWORK)
         differing += _differing(start.config.preprocess, module.config.preprocess, ["modalities"])
-        raise CheckpointError(f"{path} is of another network: it has {', '.join(differing)}")
+        raise CheckpointError(
+            f"{path} is of another network: it has {', '.join(differing)}; set the same here"
+        )
     module.net.load_state_dict(theirs)
     return start.provenance, _differing(start.config.preprocess, module.config.preprocess)
 
@@ -130,6 +135,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         CheckpointError: There is no such file, or it is no checkpoint that this version can use.
     """
     path = Path(path)
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder; give the checkpoint in it, such as {path / BEST}")
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; training writes {BEST} in its folder")
     try:

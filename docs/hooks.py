@@ -96,9 +96,9 @@ def _usage(command: Any, context: Any) -> list[str]:
     rows = [record for one in command.params if (record := one.get_help_record(context))]
     if not rows:
         return []  # train and predict: key=value, which their help says
-    table = [f"| `{_cell(name)}` | {html.escape(_cell(meaning))} |" for name, meaning in rows]
+    table = [f"| <code>{_cell(name)}</code> | {_cell(meaning)} |" for name, meaning in rows]
     return ["", f"    {usage}", "", "| option | meaning |", "| --- | --- |", *table]
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    return html.escape(" ".join(text.split())).replace("|", "&#124;")

@@ -64,7 +64,7 @@ def test_the_page_of_commands_names_each_with_its_options(hooks):
     page = hooks.commands_reference()
     for command in ("train", "predict", "demo", "phantom", "verify", "reproduce", "evaluate", "view", "bids"):
         assert f"## brainseg {command}\n" in page
-    assert "| `--protocol <brats-legacy\\|brats-2023\\|brats-2026>` |" in page
+    assert "| <code>--protocol &lt;brats-legacy&#124;brats-2023&#124;brats-2026&gt;</code> |" in page
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ import os
 import tempfile
 from pathlib import Path
 
-from brainseg.api.memory import InMemory, Path_, is_path, stored
-from brainseg.config.errors import DataError
+from brainseg.api.memory import AnyPath, InMemory, called, is_path, stored
+from brainseg.config.choices import PROTOCOLS
+from brainseg.config.errors import ConfigError, DataError
 from brainseg.evaluation.brains import evaluate_brains
 from brainseg.evaluation.cases import ScoredCase
 from brainseg.evaluation.tumors import evaluate_tumors
@@ -14,8 +15,8 @@ BRAIN = "brain"  # in the place of a protocol of BraTS
 
 
 def evaluate(
-    truth: Path_ | InMemory,
-    guess: Path_ | InMemory,
+    truth: AnyPath | InMemory,
+    guess: AnyPath | InMemory,
     protocol: str = "brats-legacy",
     *,
     labels: str = "auto",
@@ -25,21 +26,26 @@ def evaluate(
 
     Args:
         truth: A path, a nibabel image, (array, affine), or an array (X, Y, Z) with `spacing_mm`.
-        guess: The predicted one, on the same grid.
-        protocol: "brain" for brain masks; "brats-legacy", "brats-2023" or "brats-2026" for tumour labels.
-        labels: The convention of the tumour labels, such as "brats-2023"; auto: from their values.
-        spacing_mm: Voxel size of arrays.
+        guess: The predicted one, on the same grid. An array that is compared with a path or a nibabel image
+            needs that image's affine: give (array, affine).
+        protocol: "brain" for brain masks, in which every voxel above 0 is brain; "brats-legacy", "brats-2023"
+            or "brats-2026" for tumour labels.
+        labels: The convention of the labels of both, such as "brats-2023"; "auto" finds it from their values.
+        spacing_mm: Voxel size of arrays along X, Y and Z.
 
     Raises:
         UserError: They cannot be compared: another grid, labels of two meanings, an unknown protocol.
     """
+    if protocol not in (BRAIN, *PROTOCOLS):
+        raise ConfigError(f"protocol={protocol!r} is unknown; choose one of {', '.join((BRAIN, *PROTOCOLS))}")
     with tempfile.TemporaryDirectory() as temporary:
-        true = _file(truth, Path(temporary, "truth.nii"), spacing_mm)
-        guessed = _file(guess, Path(temporary, "guess.nii"), spacing_mm)
-        case = _scored(true, guessed, protocol, labels)
-    if case.fault:  # which names the files, and those of this function tell nobody anything
-        said = case.fault if is_path(truth) else case.fault.replace(str(true), "the truth")
-        raise DataError(said if is_path(guess) else said.replace(str(guessed), "the guess"))
+        truth_file, guess_file = Path(temporary, "truth.nii"), Path(temporary, "guess.nii")
+        options = {"--labels=": "labels=", "--labels": "labels=", "data.labels": "labels="}
+        with called({str(truth_file): "the truth", str(guess_file): "the guess", **options}):
+            true, guessed = _file(truth, truth_file, spacing_mm), _file(guess, guess_file, spacing_mm)
+            case = _scored(true, guessed, protocol, labels)
+            if case.fault:
+                raise DataError(case.fault)
     return {name: float(score) for name, score in case.scores.items()}
 
 
@@ -49,7 +55,7 @@ def _scored(truth: Path, guess: Path, protocol: str, labels: str) -> ScoredCase:
     return evaluate_tumors(truth, guess, protocol, labels).cases[0]
 
 
-def _file(image: Path_ | InMemory, path: Path, spacing_mm: tuple[float, float, float] | None) -> Path:
+def _file(image: AnyPath | InMemory, path: Path, spacing_mm: tuple[float, float, float] | None) -> Path:
     if not is_path(image):
         return stored(image, path, spacing_mm=spacing_mm)  # type: ignore[arg-type]
     given = Path(os.fspath(image))  # type: ignore[arg-type]

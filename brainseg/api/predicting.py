@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import nibabel as nib
+import numpy as np
+import torch
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from brainseg.api.memory import InMemory, Path_, is_path, stored
+from brainseg.api.memory import AnyPath, InMemory, called, is_path, stored
 from brainseg.config import (
     OTSU,
     SEQUENCES,
@@ -53,15 +55,23 @@ class Prediction(Result):
 
     images: Mapping[str, nib.Nifti1Image] = field(default_factory=dict, repr=False)
 
+    def __repr__(self) -> str:
+        """What a notebook shows: the answers, without the votes of all slices and the provenance."""
+        tumor_type = None if self.tumor_type is None else self.tumor_type.verdict
+        return (
+            f"Prediction(subject={self.subject!r}, verdict={str(self.verdict)!r}, reasons={self.reasons}, "
+            f"tumor_type={tumor_type!r}, volumes_ml={self.volumes_ml}, images={list(self.images)})"
+        )
+
     def to_json(self) -> dict[str, Any]:
         return Result(**{one.name: getattr(self, one.name) for one in fields(Result)}).to_json()
 
 
 def predict(
-    scans: Path_ | Mapping[str, Path_ | InMemory],
-    models: Mapping[str, Path_ | Sequence[Path_]],
+    scans: AnyPath | Mapping[str, AnyPath | InMemory],
+    models: Mapping[str, AnyPath | Sequence[AnyPath]],
     *,
-    output: Path_ | None = None,
+    output: AnyPath | None = None,
     **options: Any,
 ) -> Prediction:
     """Strip, classify and segment the scans of one subject, as predict.py does.
@@ -82,7 +92,7 @@ def predict(
     Raises:
         UserError: A scan, a model or an option cannot be used; the line says which, and what to do.
     """
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, called(_names_in(temporary)):
         subject = _subject(scans, Path(temporary), options, keeps=output is not None)
         folder = Path(temporary, "output") if output is None else Path(output)
         if output is None:
@@ -92,8 +102,17 @@ def predict(
         return Prediction(**vars(result), images=_images(folder / subject.id, subject.id))
 
 
+def _names_in(temporary: str) -> dict[str, str]:
+    """What the files of images in memory are called in errors: "t1", and "scans" for all of them."""
+    return {str(Path(temporary, f"{name}.nii")): name for name in SEQUENCES} | {temporary: "scans"}
+
+
 def _subject(
-    scans: Path_ | Mapping[str, Path_ | InMemory], temporary: Path, options: Mapping[str, Any], *, keeps: bool
+    scans: AnyPath | Mapping[str, AnyPath | InMemory],
+    temporary: Path,
+    options: Mapping[str, Any],
+    *,
+    keeps: bool,
 ) -> Subject:
     if is_path(scans):
         subjects = find_subjects(Path(os.fspath(scans)), options.get("sequence"))  # type: ignore[arg-type]
@@ -106,7 +125,7 @@ def _subject(
         return subjects[0]
     if not isinstance(scans, Mapping) or not scans:
         raise ImageError(
-            f"scans is a {type(scans).__name__}; give a path, or images by sequence: {{'t1': image}}"
+            f"scans is of type {type(scans).__name__}; give a path, or images by sequence: {{'t1': image}}"
         )
     if unknown := [str(name) for name in scans if name not in SEQUENCES]:
         raise ImageError(f"{unknown[0]!r} is no sequence; the names are {', '.join(SEQUENCES)}")
@@ -124,19 +143,29 @@ def _file(image: Any, path: Path) -> Path:
 
 def _job(subject: Subject, models: Mapping[str, Any], output: Path, options: Mapping[str, Any]) -> Job:
     """The options checked, with the models of the call before where they are the same."""
-    if unknown := [str(name) for name in models if name not in TASKS]:
-        raise ConfigError(f"{unknown[0]!r} is no model; the names are {', '.join(TASKS)}")
-    for name, given in models.items():
-        if not (is_path(given) or (isinstance(given, Sequence) and all(map(is_path, given)))):
-            raise ConfigError(f"the {name} is of type {type(given).__name__}; give the path of a checkpoint")
+    _refuse_unfit_models(models)
     if unfit := [name for name in options if name in NOT_HERE]:
         raise ConfigError(f"{unfit[0]} is an option of predict.py, for many subjects; leave it out here")
-    overrides = [f"{name}={_value(given)}" for name, given in models.items()]
-    overrides += [one for name, value in options.items() for one in _overrides(name, value)]
+    overrides = [one for name, value in {**models, **options}.items() for one in _overrides(name, value)]
     files = [path for name, given in models.items() if given != OTSU for path in checkpoints_of(given)]
     job = _loaded(tuple(overrides), tuple((str(path), *_identity(path)) for path in files))
     places = replace(job.options, input=str(subject.folder), output=str(output))
     return replace(job, options=places, settings=provenance.settings_of(places))
+
+
+def _refuse_unfit_models(models: Mapping[str, Any]) -> None:
+    if not isinstance(models, Mapping):
+        raise ConfigError(
+            f"models is of type {type(models).__name__}; give paths by name: {{'segmenter': 'best.ckpt'}}"
+        )
+    if unknown := [str(name) for name in models if name not in TASKS]:
+        raise ConfigError(f"{unknown[0]!r} is no model; the names are {', '.join(TASKS)}")
+    for name, given in models.items():
+        several = name == "segmenter" and isinstance(given, Sequence) and all(map(is_path, given))
+        if not (is_path(given) or several):
+            raise ConfigError(
+                f"the {name} is of type {type(given).__name__}; give a checkpoint's path, or leave it out"
+            )
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -165,19 +194,23 @@ def _overrides(key: str, value: Any) -> list[str]:
     """As the command line has them: vote={"healthy_at": 0.9} is vote.healthy_at=0.9."""
     if isinstance(value, Mapping):
         return [one for name, inner in value.items() for one in _overrides(f"{key}.{name}", inner)]
-    return [f"{key}={_value(value)}"]
+    return [f"{key}={_value(key, value)}"]
 
 
-def _value(value: Any) -> str:
+def _value(key: str, value: Any) -> str:
     if value is None:
         return "null"
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, list | tuple):
-        return f"[{','.join(map(_value, value))}]"
-    return quoted(os.fspath(value))
+        return f"[{','.join(_value(key, one) for one in value)}]"
+    if is_path(value) or isinstance(value, torch.device):
+        return quoted(str(value))
+    raise ConfigError(f"{key} is of type {type(value).__name__}; give a text, a number, a list or a dict")
 
 
 def _predicted(subject: Subject, job: Job, output: Path) -> Result:

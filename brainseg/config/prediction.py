@@ -32,7 +32,7 @@ class VoteConfig:
     """How the slices of a volume vote on the tumour type."""
 
     sequence: Optional[str] = MISSING  # null: the first of t1ce, flair, t2, t1 that the subject has
-    offsets_mm: list[float] = MISSING  # of the slices from the middle, to both sides, in three planes
+    offsets_mm: list[float] = MISSING  # from the middle to the slices, to both sides, in three planes
     healthy_at: float = MISSING  # mean probability of notumor from which the subject counts as healthy
     denoise_from: Optional[float] = MISSING  # noise over median intensity; slices above are smoothed
     denoise_mm: float = MISSING  # standard deviation of that Gaussian filter

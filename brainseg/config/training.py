@@ -349,10 +349,10 @@ class TrainConfig:
     skullstripper: SkullStripperConfig = MISSING
     segmenter: SegmenterConfig = MISSING
 
-    name: str = MISSING  # of the run, in its folder's name and in W&B
-    group: Optional[str] = MISSING  # of runs in W&B, for instance a sweep
-    tags: list[str] = MISSING  # of the run in W&B
-    seed: int = MISSING  # of every random number: weights, splits, patches, augmentation
+    name: str = MISSING  # name of the run, in its folder's name and in W&B
+    group: Optional[str] = MISSING  # group of runs in W&B, for instance a sweep
+    tags: list[str] = MISSING  # tags of the run in W&B
+    seed: int = MISSING  # seed of all random numbers: weights, splits, patches, augmentation
     resume: Optional[str] = MISSING  # folder of a stopped run, or a checkpoint in it: that run goes on
     overwrite: bool = MISSING  # a new run replaces the checkpoints of an earlier one in its folder
     start_from: Optional[str] = MISSING  # checkpoint of the same task and network with the first weights

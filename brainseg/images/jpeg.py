@@ -32,7 +32,7 @@ def read_slice(path: str | Path) -> NDArray[np.uint8]:
     if not path.is_file():
         raise ImageError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; give a JPEG or PNG")
     with opened(path) as image:
-        grey = grey_uint8(_pixels(image))
+        grey = grey_uint8(pixels_of(image))
     if grey.min() == grey.max():
         raise ImageError(f"{path}: all pixels are {grey.flat[0]}; an empty slice, leave it out")
     return grey
@@ -104,7 +104,8 @@ def _luminance(image: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32))
 
 
-def _pixels(image: Image.Image) -> NDArray[Any]:
+def pixels_of(image: Image.Image) -> NDArray[Any]:
+    """The pixels of an image as grey (H, W) or colour (H, W, 3); those with more than 8 bits keep them."""
     image.load()
     if image.mode in _DEEP:
         return np.asarray(image)

@@ -14,6 +14,14 @@ class DiceLoss(nn.Module):
 
     Equal to `DiceLoss` of segmentation_models_3D 1.0: all images of a batch are pooled before the ratio is
     taken, and the smoothing term stands once in the numerator and once in the denominator.
+
+    Args:
+        beta: Weight of recall against precision; 1 is Dice.
+        class_weights: Factor of each class's score before the mean. As in that library they are not
+            normalised: with 0.25 for each of 4 classes a perfect prediction has the loss 0.75.
+        class_indexes: Classes that count; all if None.
+        per_image: Take the score of each image, then the mean, instead of pooling the batch.
+        smooth: Makes the score of a class that is neither there nor predicted 1.
     """
 
     def __init__(
@@ -24,16 +32,6 @@ class DiceLoss(nn.Module):
         per_image: bool = False,
         smooth: float = 1e-5,
     ) -> None:
-        """Set the constants.
-
-        Args:
-            beta: Weight of recall against precision; 1 is Dice.
-            class_weights: Factor of each class's score before the mean. As in that library they are not
-                normalised: with 0.25 for each of 4 classes a perfect prediction has the loss 0.75.
-            class_indexes: Classes that count; all if None.
-            per_image: Take the score of each image, then the mean, instead of pooling the batch.
-            smooth: Makes the score of a class that is neither there nor predicted 1.
-        """
         super().__init__()
         self.beta = beta
         self.class_weights = class_weights
@@ -54,19 +52,18 @@ class DiceLoss(nn.Module):
 
 
 class DiceCELoss(nn.Module):
-    """`DiceLoss` plus a multiple of the mean cross-entropy per voxel."""
+    """`DiceLoss` plus a multiple of the mean cross-entropy per voxel.
+
+    Args:
+        ce_weight: Factor of the cross-entropy.
+        class_indexes: Classes that count in the Dice term, e.g. without background (1, 2, 3); all if
+            None.
+        smooth: Smoothing of the Dice term.
+    """
 
     def __init__(
         self, ce_weight: float = 1.0, class_indexes: Sequence[int] | None = None, smooth: float = 1e-5
     ) -> None:
-        """Set the constants.
-
-        Args:
-            ce_weight: Factor of the cross-entropy.
-            class_indexes: Classes that count in the Dice term, e.g. without background (1, 2, 3); all if
-                None.
-            smooth: Of the Dice term.
-        """
         super().__init__()
         self.dice = DiceLoss(class_indexes=class_indexes, smooth=smooth)
         self.ce_weight = ce_weight

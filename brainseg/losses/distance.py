@@ -72,7 +72,14 @@ def _distance_to(target: Tensor, spacing_mm: Sequence[float], limit_mm: float) -
 
 
 class DiceBCEDistanceLoss(nn.Module):
-    """`DiceBCELoss` plus a multiple of `SignedDistanceLoss`: a logit of 1 is 1 mm."""
+    """`DiceBCELoss` plus a multiple of `SignedDistanceLoss`: a logit of 1 is 1 mm.
+
+    Args:
+        spacing_mm: Voxel size of the mask.
+        limit_mm: See `SignedDistanceLoss`.
+        distance_weight: Factor of the distance term.
+        hardest: Share of the voxels that count in the cross-entropy, as in `BinaryCrossentropy`.
+    """
 
     def __init__(
         self,
@@ -81,7 +88,6 @@ class DiceBCEDistanceLoss(nn.Module):
         distance_weight: float = 0.05,
         hardest: float = 1.0,
     ) -> None:
-        """Build the loss; `hardest` is that of `BinaryCrossentropy`."""
         super().__init__()
         self.dice_bce = DiceBCELoss(hardest=hardest)
         self.distance = SignedDistanceLoss(spacing_mm, limit_mm)

@@ -18,15 +18,13 @@ class CategoricalFocalLoss(nn.Module):
     Focal loss, Lin et al. 2017, eq. 5, with one alpha for every class, as in segmentation_models_3D 1.0.
     That library clips p to [1e-7, 1 - 1e-7]. Here p is clipped at the upper end only: where the true class
     has p < 1e-7 the loss goes on rising, and so keeps its gradient.
+
+    Args:
+        alpha: Factor of the whole.
+        gamma: How much less a voxel counts that is nearly right; 0 leaves the cross-entropy.
     """
 
     def __init__(self, alpha: float = 0.25, gamma: float = 2.0) -> None:
-        """Set the constants.
-
-        Args:
-            alpha: Factor of the whole.
-            gamma: How much less a voxel counts that is nearly right; 0 leaves the cross-entropy.
-        """
         super().__init__()
         self.alpha = alpha
         self.gamma = gamma
@@ -39,7 +37,17 @@ class CategoricalFocalLoss(nn.Module):
 
 
 class DiceFocalLoss(nn.Module):
-    """`DiceLoss` plus a multiple of `CategoricalFocalLoss`: the student report's loss at the defaults."""
+    """`DiceLoss` plus a multiple of `CategoricalFocalLoss`.
+
+    The defaults give the student report's total loss.
+
+    Args:
+        focal_weight: Factor of the focal term.
+        alpha: Factor of every class in the focal term.
+        gamma: How much less a voxel counts that is nearly right; 0 leaves the cross-entropy.
+        class_weights: Factor of each class in the Dice term, as in `DiceLoss`.
+        smooth: Smoothing of the Dice term.
+    """
 
     def __init__(
         self,
@@ -49,15 +57,6 @@ class DiceFocalLoss(nn.Module):
         class_weights: Sequence[float] | None = None,
         smooth: float = 1e-5,
     ) -> None:
-        """Set the constants.
-
-        Args:
-            focal_weight: Factor of the focal term.
-            alpha: Of the focal term.
-            gamma: Of the focal term.
-            class_weights: Of the Dice term.
-            smooth: Of the Dice term.
-        """
         super().__init__()
         self.dice = DiceLoss(class_weights=class_weights, smooth=smooth)
         self.focal = CategoricalFocalLoss(alpha, gamma)

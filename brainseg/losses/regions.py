@@ -12,15 +12,13 @@ class RegionDiceBCELoss(nn.Module):
     """One minus the mean soft Dice of the regions' sigmoids, the batch pooled, plus their crossentropy.
 
     The regions are `images.labels.REGIONS`, in that order.
+
+    Args:
+        bce_weight: Factor of the mean crossentropy per voxel and region.
+        smooth: Added above and below in the Dice of each region, in voxels.
     """
 
     def __init__(self, bce_weight: float = 1.0, smooth: float = 1.0) -> None:
-        """Set the constants.
-
-        Args:
-            bce_weight: Factor of the mean crossentropy per voxel and region.
-            smooth: Added above and below in the Dice of each region, in voxels.
-        """
         super().__init__()
         self.bce_weight = bce_weight
         self.smooth = smooth
@@ -35,16 +33,14 @@ class RegionDiceFocalLoss(nn.Module):
     """The Dice term of `RegionDiceBCELoss` plus a multiple of the binary focal loss of each region.
 
     Focal loss, Lin et al. 2017, eq. 4: without the class weight alpha of eq. 5.
+
+    Args:
+        focal_weight: Factor of the mean focal loss per voxel and region.
+        gamma: How much less a voxel counts that is nearly right; 0 leaves the crossentropy.
+        smooth: As for `RegionDiceBCELoss`.
     """
 
     def __init__(self, focal_weight: float = 1.0, gamma: float = 2.0, smooth: float = 1.0) -> None:
-        """Set the constants.
-
-        Args:
-            focal_weight: Factor of the mean focal loss per voxel and region.
-            gamma: How much less a voxel counts that is nearly right; 0 leaves the crossentropy.
-            smooth: As for `RegionDiceBCELoss`.
-        """
         super().__init__()
         self.focal_weight = focal_weight
         self.gamma = gamma

@@ -90,8 +90,8 @@ class ResidualBlock(nn.Module):
             in_channels: Channels of the input.
             out_channels: Channels of the output.
             stride: 2 halves the sides, 1 keeps them.
-            dropout: One rate per convolution: (0, 0) is the original block, (.2, .1, 0) the advanced
-                one of the student report.
+            dropout: One rate per convolution: (0, 0) is the original block, (.2, .1, 0) the
+                advanced one of the student report.
         """
         super().__init__()
         layers: list[nn.Module] = [InstanceNorm(in_channels), _activation()]

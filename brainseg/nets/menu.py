@@ -32,7 +32,7 @@ def build_volume_net(
         channels: Feature maps per level, full resolution first; every side of an input must be divisible by
             2 ** (levels - 1). `segresnet` doubles its width at each level and needs multiples of 8.
         dropout: Rate. `unet3d` takes one rate per level too; for `residual_unet3d_advanced` the second of its
-            two rates is half of it (the student report: .2 and .1); `residual_unet3d` has none.
+            two rates is half of it (0.2 and 0.1 in the student report); `residual_unet3d` has none.
         optional_skip: See `ResidualUNet3D`; the other networks have no such choice.
         norm: "own" keeps the network's; "batch", for MONAI's networks, normalises by the means and deviations
             of training.

@@ -17,13 +17,26 @@ class ResidualUNet3D(nn.Module):
     """Logits (B, K, X, Y, Z) of an image (B, C, X, Y, Z) by strided residual blocks and instance norms.
 
     The network of skull-stripping-and-ica (2021), whose final sigmoid is left to the loss and the prediction,
-    and, with `block="advanced"`, the deeper block of the student report, section 4.4.1 (one more
+    and, with `block="advanced"`, the deeper block of the student report's section 4.4.1 (one more
     convolution, dropout .2 and .1).
 
     Parameters at the default widths: base 23,766,848, advanced 35,379,008; without the optional skip
     23,656,192 and 35,268,352. The original counts the same with and without, since it builds the skip's two
     convolutions even where it never uses them; here they do not exist then, and a checkpoint of one kind
     cannot be loaded as the other.
+
+    Args:
+        in_channels: Sequences of the image.
+        out_channels: Classes or regions.
+        channels: Feature maps per level, full resolution first; each side of the image must be divisible
+            by 2 ** (levels - 1), and the lowest level must keep more than one voxel.
+        block: "base" has two convolutions, "advanced" three.
+        optional_skip: The skip at full resolution is a convolution of the stem's output plus one of the
+            image; otherwise it is their plain sum, which needs 1 or `channels[0]` input channels.
+        dropout: Rates after the first and second convolution of the advanced block; its (.2, .1) if None.
+
+    Raises:
+        ConfigError: Arguments that contradict one another.
     """
 
     def __init__(
@@ -35,21 +48,6 @@ class ResidualUNet3D(nn.Module):
         optional_skip: bool = True,
         dropout: Sequence[float] | None = None,
     ) -> None:
-        """Build the network.
-
-        Args:
-            in_channels: Sequences of the image.
-            out_channels: Classes or regions.
-            channels: Feature maps per level, full resolution first; each side of the image must be divisible
-                by 2 ** (levels - 1), and the lowest level must keep more than one voxel.
-            block: "base" has two convolutions, "advanced" three.
-            optional_skip: The skip at full resolution is a convolution of the stem's output plus one of the
-                image; otherwise it is their plain sum, which needs 1 or `channels[0]` input channels.
-            dropout: Rates after the first and second convolution of the advanced block; its (.2, .1) if None.
-
-        Raises:
-            ConfigError: Arguments that contradict one another.
-        """
         super().__init__()
         rates = _rates(block, dropout)
         if not optional_skip and in_channels not in (1, channels[0]):

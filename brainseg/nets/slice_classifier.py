@@ -15,6 +15,25 @@ class SliceClassifier(nn.Module):
     """Logits (B, K) of slices (B, 3, S, S): a timm backbone, its own global pooling, and a new head.
 
     Building it never downloads: `load_imagenet` fills the backbone where a run starts from ImageNet.
+
+    Args:
+        backbone: Any name in `timm.list_models()`, or mobilenetv2 for its mobilenetv2_100. The fully
+            connected layers of a VGG are left out, as Keras does with `include_top=False`: vgg16 with 4
+            classes has 14,716,740 parameters.
+        num_classes: Logits.
+        head: "linear", one layer; or "mlp", the student report's 64 > dropout > 32 > 16 > classes with ReLU
+            between.
+        dropout: Rate in the mlp head. The linear head has none.
+        head_init: "torch", uniform weights and biases up to 1 / sqrt(inputs); or "glorot", weights
+            uniform up to sqrt(6 / (inputs + outputs)) and biases 0, as Keras's Dense (Glorot and Bengio
+            2010, eq. 16).
+        drop_path: Stochastic depth, the rate of the last block; it grows evenly from 0 at the first.
+        batch_norm_eps: Epsilon of every batch normalisation; None leaves timm's.
+        batch_norm_momentum: Momentum of every one, as torch counts it: 0.01 where Keras says 0.99.
+
+    Raises:
+        ConfigError: timm knows no such backbone, the head or its initialisation is unknown, or the
+            backbone has no batch normalisation, or no stochastic depth, to set.
     """
 
     def __init__(
@@ -29,27 +48,6 @@ class SliceClassifier(nn.Module):
         batch_norm_eps: float | None = None,
         batch_norm_momentum: float | None = None,
     ) -> None:
-        """Build with random weights.
-
-        Args:
-            backbone: Any name in `timm.list_models()`, or mobilenetv2 for its mobilenetv2_100. The fully
-                connected layers of a VGG are left out, as Keras does with `include_top=False`: vgg16 with 4
-                classes has 14,716,740 parameters.
-            num_classes: Logits.
-            head: "linear", one layer; or "mlp", the student report's 64 > dropout > 32 > 16 > classes with
-                ReLU between.
-            dropout: Rate in the mlp head. The linear head has none.
-            head_init: "torch", uniform weights and biases up to 1 / sqrt(inputs); or "glorot", weights
-                uniform up to sqrt(6 / (inputs + outputs)) and biases 0, as Keras's Dense (Glorot and Bengio
-                2010, eq. 16).
-            drop_path: Stochastic depth, the rate of the last block; it grows evenly from 0 at the first.
-            batch_norm_eps: Epsilon of every batch normalisation; None leaves timm's.
-            batch_norm_momentum: Momentum of every one, as torch counts it: 0.01 where Keras says 0.99.
-
-        Raises:
-            ConfigError: timm knows no such backbone, the head or its initialisation is unknown, or the
-                backbone has no batch normalisation, or no stochastic depth, to set.
-        """
         super().__init__()
         self.backbone_name = TIMM_NAMES.get(backbone, backbone)
         self.backbone, features = _backbone(self.backbone_name, drop_path)

@@ -15,6 +15,16 @@ class UNet3D(nn.Module):
 
     Two 3^3 convolutions per level with dropout between them, max pooling down, transposed 2^3 convolutions
     up, no normalisation. 5,645,828 parameters with 3 input and 4 output channels at the default widths.
+
+    Args:
+        in_channels: Sequences of the image.
+        out_channels: Classes or regions.
+        channels: Feature maps per level, full resolution first; each side of the image must be divisible
+            by 2 ** (levels - 1).
+        dropout: Rate per level, used on the way down and, at the same level, on the way up.
+
+    Raises:
+        ConfigError: There are not as many rates as levels.
     """
 
     def __init__(
@@ -24,18 +34,6 @@ class UNet3D(nn.Module):
         channels: Sequence[int] = (16, 32, 64, 128, 256),
         dropout: Sequence[float] = (0.1, 0.1, 0.2, 0.2, 0.3),
     ) -> None:
-        """Build the network.
-
-        Args:
-            in_channels: Sequences of the image.
-            out_channels: Classes or regions.
-            channels: Feature maps per level, full resolution first; each side of the image must be divisible
-                by 2 ** (levels - 1).
-            dropout: Rate per level, used on the way down and, at the same level, on the way up.
-
-        Raises:
-            ConfigError: There are not as many rates as levels.
-        """
         super().__init__()
         if len(channels) != len(dropout):
             raise ConfigError(

@@ -174,11 +174,11 @@ def usable_sequences(model: Ensemble, there: Collection[str], whose: str) -> lis
     known = [every, *model.subsets]
     if fitting := [names for names in known if set(names) <= set(there)]:
         return max(fitting, key=len)
-    trained_with = ", or ".join(" and ".join(names) for names in known)
+    trained_with = "; or ".join(", ".join(names) for names in known)
     missing = ", ".join(name for name in every if name not in there)
     raise ImageError(
-        f"{whose} has {', '.join(there)} but lacks {missing}: the segmenter was trained with {trained_with}; "
-        "add the file, or leave out segmenter="
+        f"{whose} has {', '.join(there)} but lacks {missing}: the segmenter was trained with {trained_with}. "
+        "Add the missing file, or leave out segmenter="
     )
 
 

@@ -200,8 +200,8 @@ class InputFile:
     Attributes:
         file: The absolute path of the file, or of the folder of a DICOM series.
         channel: Which volume of a four-dimensional file, from 0.
-        sha256: Of the file, or of the list of a series' slices.
-        series: Of a DICOM series alone.
+        sha256: Hash of the file, or of the list of a series' slices.
+        series: What the header says of a DICOM series; None for other files.
         slices: The sha256 of each of its slices, by their path from the folder on.
     """
 

@@ -37,30 +37,30 @@ class Result:
 
     Attributes:
         subject: Its id, which is the name of its folder.
-        status: Whether it was predicted to the end.
-        verdict: What the gates say of it.
-        error: Why it was stopped.
-        tumor_type: None where nothing was classified.
-        volumes_ml: Of the brain, and of the tumour's regions and classes.
-        diameters_mm: By region, of its largest piece; None for a region that is not there.
-        label_convention: Of the label map, where there is one.
-        segmentation: How the tumour was segmented, where it was.
-        stages: Those that ran, in their order.
-        left_out: Why a stage did not run, by its name.
-        warnings: What else a person should know, a sentence each.
+        status: `done`, or `failed`: it was not predicted to the end.
+        verdict: What the gates say: pass, review, fail or not judged.
+        error: Why a failed subject was stopped, else None.
+        tumor_type: The tumour type; None if nothing was classified.
+        volumes_ml: Volume of the brain, and of each region and class of the tumour.
+        diameters_mm: Diameters of the largest piece of each region; None for a region that is not there.
+        label_convention: What each value of the label map means; None without a label map.
+        segmentation: How the tumour was segmented; None if it was not.
+        stages: The stages that ran, in their order.
+        left_out: For each stage that did not run, why.
+        warnings: Sentences that a reader should know.
         gates: Every measure that was judged.
         synthetic: Whether all sequences are marked as phantoms.
-        grid: Of the masks.
-        grids: Where each sequence lay.
-        inputs: The file of each sequence.
-        models: The members of each model.
-        seconds: By piece of work.
-        peak_memory_mb: By piece of work.
-        settings: Of the prediction.
-        code: That made it.
-        machine: That made it.
-        versions: Of the packages that it depends on.
-        traceback: Of an error that nobody expected.
+        grid: The grid of the masks.
+        grids: The own grid of each sequence.
+        inputs: The file of each sequence, with its sha256.
+        models: The checkpoints of each model.
+        seconds: The time that each step took.
+        peak_memory_mb: The most memory that the process held during each step.
+        settings: The settings of the prediction.
+        code: Version of brainseg, and sha256 of its code.
+        machine: The processor, system and Python that it ran on.
+        versions: The versions of the packages that the result depends on.
+        traceback: Where an error arose that brainseg does not foresee, else None.
     """
 
     subject: str

@@ -9,10 +9,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import brainseg
-from brainseg.config.errors import CheckpointError, ConfigError, DataError, ImageError
+from brainseg.config.errors import CheckpointError, ConfigError, DataError, ImageError, LabelError
 from brainseg.prediction.run import run
 from brainseg.results.read import read_result
 
@@ -84,7 +85,7 @@ def test_nothing_is_left_on_disk_without_output(patient, models, tmp_path, monke
             {"skullstripper": "otsu"},
             {},
             ImageError,
-            "scans is a dict; give a path, or images by sequence",
+            "scans is of type dict; give a path, or images by sequence",
         ),
         (
             {"t3": "x"},
@@ -95,7 +96,13 @@ def test_nothing_is_left_on_disk_without_output(patient, models, tmp_path, monke
         ),
         ({"t1": np.ones((4, 4, 4))}, {"skullstripper": "otsu"}, {}, ImageError, "has no voxel size; give"),
         ({"t1": "x.nii"}, {"stripper": "otsu"}, {}, ConfigError, "'stripper' is no model; the names are"),
-        ({"t1": "x.nii"}, {"segmenter": 3}, {}, ConfigError, "the segmenter is of type int; give the path"),
+        (
+            {"t1": "x.nii"},
+            {"segmenter": 3},
+            {},
+            ConfigError,
+            "the segmenter is of type int; give a checkpoint",
+        ),
         (
             {"t1": "x.nii"},
             {"skullstripper": "otsu"},
@@ -112,12 +119,58 @@ def test_nothing_is_left_on_disk_without_output(patient, models, tmp_path, monke
         ),
         ({"t1": "x.nii"}, {"skullstripper": "otsu"}, {}, ImageError, "x.nii"),
         ({"t1": "x.nii"}, {"segmenter": "no.ckpt"}, {}, CheckpointError, "no.ckpt: no such checkpoint"),
+        ({"t1": "x.nii"}, "best.ckpt", {}, ConfigError, "models is of type str; give paths by name"),
+        ({"t1": "x.nii"}, {"skullstripper": ["a", "b"]}, {}, ConfigError, "skullstripper is of type list"),
+        ({"t1": "x.nii"}, {"skullstripper": "otsu"}, {"gates": {1}}, ConfigError, "gates is of type set"),
+        ("x.nii", {"skullstripper": "otsu"}, {}, DataError, "x.nii: no such file or folder"),
     ],
 )
 def test_what_cannot_be_predicted_is_one_line(scans, models, options, error, said):
     with pytest.raises(error, match=said) as refused:
         brainseg.predict(scans, models, **options)
     assert "\n" not in str(refused.value)
+
+
+CUBE = np.ones((4, 4, 4), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        ((np.full_like(CUBE, np.nan), np.eye(4)), r"^t1: 64 of 64 voxels are NaN or infinite"),
+        (
+            (np.stack([CUBE] * 3, axis=-1), np.eye(4)),
+            r"^t1: the image has shape \(4, 4, 4, 3\); give one volume",
+        ),
+        ((CUBE[0], np.eye(4)), r"^t1: has 2 dimensions"),
+        ((CUBE.astype(complex), np.eye(4)), "^t1: voxels of type complex128 cannot be used"),
+        ((CUBE, np.zeros((4, 4))), "^t1: the affine cannot be inverted"),
+        ((CUBE, None), r"^t1: the affine has shape \(\); give a matrix \(4, 4\)"),
+        (None, "^t1: an image of type NoneType cannot be used"),
+    ],
+)
+def test_an_image_in_memory_that_cannot_be_used_is_named_by_its_sequence(image, said):
+    with pytest.raises(ImageError, match=said) as refused:
+        brainseg.predict({"t1": image}, {"skullstripper": "otsu"})
+    assert "/t" not in str(refused.value)  # the temporary file
+
+
+def test_images_of_every_number_type_and_orientation_give_one_brain(patient):
+    scan = nib.load(files_of(patient)["t1"])
+    values = scan.get_fdata()
+    voxels = np.rint(values * 2000 / values.max())  # whole numbers that a half-precision float holds
+    lps = nib.Nifti1Image(voxels, scan.affine).as_reoriented(np.array([[0, -1], [1, -1], [2, 1]]))
+    given = [(voxels.astype(kind), scan.affine) for kind in (np.float16, np.longdouble, np.int64, ">f4")]
+    options = {"device": torch.device("cpu"), "gates": "none", "vote": {"healthy_at": np.float64(0.5)}}
+    found = [brainseg.predict({"t1": one}, {"skullstripper": "otsu"}, **options) for one in [*given, lps]]
+    assert len({one.volumes_ml["brain"] for one in found}) == 1
+    assert nib.aff2axcodes(found[-1].images["brain_mask"].affine) == ("L", "P", "S")
+
+
+def test_a_prediction_is_shown_in_a_few_lines(patient, models):
+    shown = repr(brainseg.predict(patient, models, device="cpu", gates="none"))
+    assert shown.startswith(f"Prediction(subject='{patient.name}', verdict='not judged', reasons=[]")
+    assert len(shown) < 600
 
 
 def test_a_folder_of_several_subjects_is_for_predict_py(patients):
@@ -161,6 +214,50 @@ def test_classify_refuses_what_is_no_slice_and_what_is_no_classifier(trained):
         brainseg.classify(np.ones((4, 4)), brainseg.load_model(trained("segmenter")[1]))
 
 
+def test_pil_images_and_arrays_of_any_depth_are_classified_alike(trained, tmp_path):
+    grey = np.random.default_rng(0).integers(0, 256, (40, 50)).astype(np.uint16)
+    deep = grey * 200
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    given = [
+        tmp_path / "deep.png",
+        Image.fromarray(deep),
+        deep,
+        deep.astype(np.float16) / 4,
+        torch.tensor(grey),
+    ]
+    answers = brainseg.classify(given, trained("classifier")[1], device="cpu")
+    assert len({one.type for one in answers}) == 1
+    assert [one.probabilities for one in answers[1:3]] == [answers[0].probabilities] * 2
+    mask = grey > 100
+    one, other = brainseg.classify([mask, Image.fromarray(mask)], trained("classifier")[1], device="cpu")
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (np.full((4, 5), np.nan), r"a slice \(4, 5\) cannot be used: 20 of 20 pixels are NaN or infinite"),
+        (np.ones((0, 5)), "it has no pixels"),
+        (np.ones((3, 4, 5)), "give several slices as a list"),
+        (np.ones((4, 5), complex), "a slice of type complex128 cannot be used"),
+        (None, "a slice of type NoneType cannot be used"),
+    ],
+)
+def test_what_cannot_be_classified_is_one_line(image, said, trained):
+    with pytest.raises(ImageError, match=said):
+        brainseg.classify(image, trained("classifier")[1])
+
+
+def test_a_model_that_cannot_be_loaded_is_one_line(trained):
+    path = trained("classifier")[1]
+    with pytest.raises(CheckpointError, match="is a folder; give the checkpoint in it"):
+        brainseg.load_model(path.parent)
+    with pytest.raises(ConfigError, match="device: 'gpu' is not known"):
+        brainseg.load_model(path, "gpu")
+    with pytest.raises(CheckpointError, match="the model is of type list"):
+        brainseg.classify(np.ones((4, 4)), [path])
+
+
 def test_cubes_that_share_half_their_voxels_have_a_dice_of_one_half():
     truth, guess = np.zeros((12, 12, 12), bool), np.zeros((12, 12, 12), bool)
     truth[2:6, 2:6, 2:6] = guess[4:8, 2:6, 2:6] = True
@@ -181,6 +278,14 @@ def test_what_cannot_be_compared_is_one_line(tmp_path):
         brainseg.evaluate(one, other, labels="brats-2023", spacing_mm=(1, 1, 1))
     with pytest.raises(DataError, match="the truth: has labels 9"):
         brainseg.evaluate(one + 9, one, labels="brats-2023", spacing_mm=(1, 1, 1))
+    with pytest.raises(
+        LabelError, match=r"^the truth: labels 0 are ambiguous.*; set labels= to one of these"
+    ):
+        brainseg.evaluate(one, one, spacing_mm=(1, 1, 1))
+    with pytest.raises(ConfigError, match="protocol='brats' is unknown; choose one of brain, brats-legacy"):
+        brainseg.evaluate(one, one, "brats", spacing_mm=(1, 1, 1))
+    with pytest.raises(ImageError, match=r"spacing_mm=\(0, 1, 1\) must be three positive numbers"):
+        brainseg.evaluate(one, one, "brain", spacing_mm=(0, 1, 1))
     with pytest.raises(DataError, match="is a folder; give two files"):
         brainseg.evaluate(tmp_path, one, spacing_mm=(1, 1, 1))
 

@@ -42,7 +42,7 @@ def sentences(result):
 
 def test_a_subject_without_a_sequence_of_the_segmenter_keeps_brain_mask_and_type(predicted, tmp_path):
     result = predicted([name for name in ALL if name != "T2w"])
-    said = "sub-001 has t1, t1ce, flair but lacks t2: the segmenter was trained with t1 and t1ce and t2"
+    said = "sub-001 has t1, t1ce, flair but lacks t2: the segmenter was trained with t1, t1ce, t2"
     assert result["left_out"]["segment"].startswith(said)
     assert (result["status"], result["verdict"]) == ("done", "review")
     assert (tmp_path / "out" / "sub-001" / "sub-001_brain_mask.nii.gz").is_file()

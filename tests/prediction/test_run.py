@@ -242,7 +242,7 @@ def test_a_missing_sequence_is_named_with_those_that_are_there(options, patients
     (tmp_path / "sub-001" / "anat" / "sub-001_T2w.nii.gz").unlink()
     assert run(options(tmp_path / "sub-001", "skullstripper=null", "classifier=null")) == 4
     error = result_of(tmp_path / "out", "sub-001")["error"]
-    assert "has t1, t1ce, flair but lacks t2: the segmenter was trained with t1 and t1ce and t2 and" in error
+    assert "has t1, t1ce, flair but lacks t2: the segmenter was trained with t1, t1ce, t2, " in error
 
 
 def test_the_last_of_two_runs_is_predicted_and_the_result_says_so(options, patients, tmp_path):

@@ -144,8 +144,8 @@ def test_the_largest_subset_that_is_there_is_used(there, used):
 def test_fewer_sequences_than_any_trained_subset_are_refused_by_name():
     with pytest.raises(
         ImageError,
-        match=r"^sub-1 has t1 but lacks t1ce, flair: the segmenter was trained with t1 and t1ce and flair, "
-        r"or flair; add the file",
+        match=r"^sub-1 has t1 but lacks t1ce, flair: the segmenter was trained with t1, t1ce, flair; "
+        r"or flair\. Add the missing file",
     ):
         usable_sequences(knows(["flair"]), ["t1"], "sub-1")
 
