@@ -13,8 +13,7 @@ def explain(error: HydraException | OmegaConfBaseException) -> str:
     """One line for a mistake on the command line, with the nearest valid key where one is unknown."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, option = error.missing_cfg_file.rpartition("/")
-        options = [one for one in error.options if not one.startswith("_")]  # no fragments of others
-        return f"{group}={option}: no such {group}; there are {', '.join(options)}"
+        return f"{group}={option}: no such {group}; there are {', '.join(error.options)}"
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     if not isinstance(cause, OmegaConfBaseException):
         return _joined(str(error))

@@ -118,15 +118,12 @@ def _ranges(values: Values, prefix: str = "") -> Iterator[tuple[str, Values]]:
 def _data() -> Iterator[str]:
     yield "## Data sets: `train.py`"
     yield "Each model names its own; `data=NAME` takes another."
-    files = _files("data")
-    shared = [file for file in files if "_target_" not in file.read_text()]  # what the others begin with
-    for file in files:
-        if file not in shared:
-            values = _composed("train", f"data={file.stem}")["data"]
-            values.pop("recipe", None)  # the section of the task
-            yield f"### `data={file.stem}`"
-            yield yaml_head(file.read_text())
-            yield _explained("data", values, *shared, file)
+    shared = sorted(conf_dir().glob("data_*.yaml"))  # what the data sets begin with
+    for file in _files("data"):
+        values = _composed("train", f"data={file.stem}")["data"]
+        yield f"### `data={file.stem}`"
+        yield yaml_head(file.read_text())
+        yield _explained("data", values, *shared, file)
 
 
 def _parts() -> Iterator[str]:
@@ -166,10 +163,7 @@ def _flat(values: Values, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def _options() -> Iterator[str]:
     yield "## Groups: `GROUP=NAME`"
     rows = [
-        [f"`{group}={file.stem}`", yaml_head(file.read_text())]
-        for group in GROUPS
-        for file in _files(group)
-        if not file.stem.startswith("_")  # a part of others
+        [f"`{group}={file.stem}`", yaml_head(file.read_text())] for group in GROUPS for file in _files(group)
     ]
     yield _table(("Option", "What it sets"), rows)
 

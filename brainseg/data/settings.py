@@ -10,7 +10,7 @@ from brainseg.data.splits import SplitRule
 class DataSettings:
     """What every data set has under `data.*`, each field by its own name.
 
-    The values are in conf/data/_shared.yaml.
+    The values are in conf/data_shared.yaml.
 
     Args:
         cache: Folder for what is prepared once.

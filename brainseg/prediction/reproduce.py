@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,4 +69,7 @@ def _differences(before: Path, now: Path) -> Iterator[str]:
 
 
 def _lasting(result: Result) -> dict[str, Any]:
-    return {key: value for key, value in result.to_json().items() if key not in VOLATILE}
+    """What stays the same from run to run; a gate's sentence may be worded anew by another version."""
+    gates = [replace(gate, sentence="") for gate in result.gates]
+    values = replace(result, gates=gates).to_json()
+    return {key: value for key, value in values.items() if key not in VOLATILE}

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +111,7 @@ def resumed_arguments(arguments: Sequence[str]) -> list[str]:
     before = [one for key, one in recorded.items() if key not in given]
     refuse_unsafe(run / OVERRIDES, before)
     began_in = _began_in(run)
-    before = [_from_where_it_began(one, began_in) for one in before]
+    before = [_whether_there_or_not(_from_where_it_began(one, began_in)) for one in before]
     options = [one for one in arguments if _key(one) == one]  # and what belongs to them: --cfg job
     beside = [one for key, one in given.items() if key not in ("resume", one)]
     # Hydra itself would write over the folder's record before the new values are accepted.
@@ -163,6 +164,11 @@ def _from_where_it_began(override: str, folder: str) -> str:
         return override
     value = _value(override)
     return f"{key}={quoted(os.path.join(folder, value))}" if isinstance(value, str) else override
+
+
+def _whether_there_or_not(override: str) -> str:
+    """`+key=value` as `++key=value`: a key that the run had to add may stand in conf/ by now."""
+    return f"+{override}" if re.match(r"\+[^+]", override) else override
 
 
 def _refuse_other_model(resume: str, recorded: Mapping[str, str], given: Mapping[str, str]) -> None:

@@ -35,6 +35,11 @@ def test_every_experiment_composes(composed, experiment):
     check(composed(f"experiment={experiment}"))
 
 
+@pytest.mark.parametrize("data", OPTIONS["data"])
+def test_every_data_set_that_help_lists_is_whole(composed, data):
+    assert composed(f"data={data}").data._target_.startswith("brainseg.data.")
+
+
 def test_the_classifier_is_trained_unless_another_model_is_named(composed):
     assert composed("classifier.backbone=resnet50").classifier.backbone == "resnet50"
 

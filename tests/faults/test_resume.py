@@ -243,6 +243,13 @@ def test_a_run_brings_its_whole_command_line_along_and_what_is_given_goes_over_i
     ]
 
 
+def test_a_key_that_a_run_added_may_stand_in_conf_by_now(tmp_path, composed):
+    run = recorded(tmp_path / "run", "+menu.optimizer.sgd.momentum=0.9", "++menu.loss.dice_focal.gamma=3")
+    brought = resumed_arguments([f"resume={run}"])[:2]
+    assert brought == ["++menu.optimizer.sgd.momentum=0.9", "++menu.loss.dice_focal.gamma=3"]
+    assert composed(*brought).menu.optimizer.sgd.momentum == 0.9
+
+
 def test_relative_paths_of_a_run_are_meant_from_where_it_was_begun(tmp_path):
     run = recorded(tmp_path / "run", "model=segmenter", "data.root=coh ort", "name=x")
     (run / ".hydra" / "hydra.yaml").write_text("hydra: {runtime: {cwd: /begun/here}}")

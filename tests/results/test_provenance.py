@@ -88,6 +88,20 @@ def test_what_differs_is_named(made, cohort, flip_a_byte):
     assert "sub-001_t2_stripped.nii.gz: differs" in found
 
 
+def test_a_gate_worded_anew_is_no_difference_but_another_value_is(options, cohort, quick, tmp_path):
+    # untrained models find no brain, which must not stop the prediction
+    found = ("gates=default", "gates.brain_ml.fail=null", "gates.uprightness.fail=null", "segmenter=null")
+    run(options(cohort, *quick, *found))
+    made = tmp_path / "out" / "sub-001"
+    result = json.loads((made / RESULT).read_text())
+    result["gates"][0]["sentence"] = "As another version said it."
+    (made / RESULT).write_text(json.dumps(result))
+    assert reproduce(made) == []
+    result["gates"][0]["value"] += 1
+    (made / RESULT).write_text(json.dumps(result))
+    assert reproduce(made) == ["result.json: gates differs"]
+
+
 def test_the_settings_in_a_result_cannot_run_anything(made):
     result = json.loads((made / RESULT).read_text())
     result["settings"]["values"]["pipeline"] = {"_target_": "os.system", "command": "touch /tmp/owned"}
