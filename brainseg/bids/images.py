@@ -22,7 +22,7 @@ class Naming:
 
     Args:
         label: The subject's.
-        result: Of the subject.
+        result: The result of the subject.
         links: By the root of a BIDS data set that scans came from, its name in BIDS URIs.
     """
 

@@ -72,7 +72,7 @@ def judge_brain(
         raw: The same before its largest piece was taken and holes were filled.
         mirrored: The mask of the mirrored scan, mirrored back; None if it was not made.
         grid: The reference grid.
-        limits: Of all gates.
+        limits: The limits of all gates.
     """
     upright = to_ras(Volume(mask[None], grid))
     whole, spacing_mm = upright.data[0], upright.grid.spacing_mm
@@ -106,7 +106,7 @@ def judge_contrast(
         mask: (X, Y, Z) on the reference grid.
         tumor: The outlined tumour, whose oedema looks like other tissue; None where there is none.
         grid: The reference grid.
-        limits: Of all gates.
+        limits: The limits of all gates.
     """
     small, size_mm = _coarse(mask, grid)
     without = None if tumor is None else _coarse(tumor, grid)[0] > 0
@@ -136,7 +136,7 @@ def judge_type(
         verdict: The type.
         probabilities: Each type's.
         agreement: Share of the planes that, each alone, give the same type.
-        limits: Of all gates.
+        limits: The limits of all gates.
     """
     entropy = float(stats.entropy(list(probabilities.values()))) / np.log(len(probabilities))
     measured = {"plane_agreement": agreement, "type_entropy": entropy}

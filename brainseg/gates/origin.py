@@ -17,7 +17,7 @@ def judge_origin(models: Mapping[str, Sequence[Member]], limits: GatesConfig) ->
 
     Args:
         models: The members of each model that looked at a real scan, by the model's name.
-        limits: Of all gates.
+        limits: The limits of all gates.
     """
     unmeasured = [name for name, members in models.items() if any(map(_is_unmeasured, members))]
     return assess({GATE: float(len(unmeasured))}, limits, words={GATE: _words(unmeasured)})

@@ -93,7 +93,7 @@ def _cut_short(dataset: Any, size: int) -> str:
 
     Args:
         dataset: As it was read, or an item within it.
-        size: Of the file, in bytes.
+        size: The size of the file, in bytes.
     """
     from pydicom.dataelem import RawDataElement
     from pydicom.valuerep import VR

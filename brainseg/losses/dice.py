@@ -65,7 +65,7 @@ class DiceCELoss(nn.Module):
             ce_weight: Factor of the cross-entropy.
             class_indexes: Classes that count in the Dice term, e.g. without background (1, 2, 3); all if
                 None.
-            smooth: Of the Dice term.
+            smooth: As in the Dice term.
         """
         super().__init__()
         self.dice = DiceLoss(class_indexes=class_indexes, smooth=smooth)

@@ -53,10 +53,10 @@ class DiceFocalLoss(nn.Module):
 
         Args:
             focal_weight: Factor of the focal term.
-            alpha: Of the focal term.
-            gamma: Of the focal term.
-            class_weights: Of the Dice term.
-            smooth: Of the Dice term.
+            alpha: As in the focal term.
+            gamma: As in the focal term.
+            class_weights: As in the Dice term.
+            smooth: As in the Dice term.
         """
         super().__init__()
         self.dice = DiceLoss(class_weights=class_weights, smooth=smooth)

@@ -36,7 +36,7 @@ def write_subject_page(
 
     Args:
         path: The .html file.
-        result: Of the subject.
+        result: The result of the subject.
         volumes: From `volumes_of`; None where no scan could be read.
         pictures: "montage" and "vote", where they were drawn.
     """

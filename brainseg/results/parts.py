@@ -201,7 +201,7 @@ class InputFile:
         file: The absolute path of the file, or of the folder of a DICOM series.
         channel: Which volume of a four-dimensional file, from 0.
         sha256: Of the file, or of the list of a series' slices.
-        series: Of a DICOM series alone.
+        series: The series, for a DICOM series alone.
         slices: The sha256 of each of its slices, by their path from the folder on.
     """
 

@@ -41,26 +41,26 @@ class Result:
         verdict: What the gates say of it.
         error: Why it was stopped.
         tumor_type: None where nothing was classified.
-        volumes_ml: Of the brain, and of the tumour's regions and classes.
+        volumes_ml: The volumes of the brain and of the tumour's regions and classes.
         diameters_mm: By region, of its largest piece; None for a region that is not there.
-        label_convention: Of the label map, where there is one.
+        label_convention: The values of the label map, where there is one.
         segmentation: How the tumour was segmented, where it was.
         stages: Those that ran, in their order.
         left_out: Why a stage did not run, by its name.
         warnings: What else a person should know, a sentence each.
         gates: Every measure that was judged.
         synthetic: Whether all sequences are marked as phantoms.
-        grid: Of the masks.
+        grid: The grid of the masks.
         grids: Where each sequence lay.
         inputs: The file of each sequence.
         models: The members of each model.
         seconds: By piece of work.
         peak_memory_mb: By piece of work.
-        settings: Of the prediction.
+        settings: All settings of the prediction.
         code: That made it.
         machine: That made it.
-        versions: Of the packages that it depends on.
-        traceback: Of an error that nobody expected.
+        versions: The versions of the packages that it depends on.
+        traceback: The traceback of an error that nobody expected.
     """
 
     subject: str

@@ -154,7 +154,7 @@ class TaskModule(pl.LightningModule):
         """Plain values for `fitted` that the finished model finds on its validation part; none by default.
 
         Args:
-            batches: Of the validation part.
+            batches: The batches of the validation part.
         """
         return {}
 

@@ -49,7 +49,7 @@ class CellResult:
 
     @property
     def best_accuracy(self) -> Estimate | None:
-        """Of each run's best epoch: too good, because the slices that measure it have chosen it."""
+        """The accuracy at each run's best epoch: too good, as the slices that measure it chose it."""
         best = [run.best_accuracy for run in self.used if run.best_accuracy is not None]
         return mean_of(best) if best else None
 
