@@ -2,7 +2,7 @@
 
 Beside `best.ckpt` lies `best.ckpt.sha256`, as coreutils writes it (`sha256sum -c best.ckpt.sha256`). While a
 checkpoint is replaced it names the old content and the new one, so that a process killed at any moment leaves
-a checkpoint that can be read. Of a checkpoint without that file, the checksums within the zip archive are
+a checkpoint that can be read. For a checkpoint without that file, the checksums within the zip archive are
 compared.
 """
 
