@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from brainseg.config.errors import ImageError
 
@@ -105,7 +105,9 @@ def _luminance(image: NDArray[Any]) -> NDArray[Any]:
 
 
 def _pixels(image: Image.Image) -> NDArray[Any]:
+    """The pixels as a viewer shows them: turned as the tag of EXIF says, which phones and scanners set."""
     image.load()
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode in _DEEP:
         return np.asarray(image)
     if image.mode in ("L", "RGB"):
