@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from brainseg.dicom.source import uid_of
-from brainseg.images.dicom_pixels import quietly
+from brainseg.dicom.source import silently, uid_of
 
 SERIES_NUMBER = 9002
 
@@ -31,7 +30,7 @@ def write_capture(file: Path, picture: Path, header: Any, version: str) -> None:
         pixels = np.asarray(image.convert("RGB"))
     digest = hashlib.sha256(pixels.tobytes()).hexdigest()
     series = uid_of([str(header.SeriesInstanceUID), "capture", version, digest])
-    with quietly():
+    with silently():
         made = SCImage.from_ref_dataset(
             header,
             pixel_array=pixels,

@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.dicom.segments import SEGMENTS, Code
-from brainseg.dicom.source import uid_of
-from brainseg.images.dicom_pixels import quietly
+from brainseg.dicom.source import silently, uid_of
 from brainseg.images.volume import Grid
 
 SERIES_NUMBER = 9001  # far from those that scanners give
@@ -46,7 +45,7 @@ def write_segmentations(
     files = {}
     for number, (segment, mask) in enumerate(masks.items(), start=1):
         files[segment] = f"{name}_{segment}_seg.dcm"
-        with quietly():
+        with silently():
             made = _segmentation(segment, number, mask, grid, headers, series, version)
             made.save_as(folder / files[segment])
     return files

@@ -4,7 +4,9 @@
 # (pydicom is partly untyped)
 
 import gzip
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,19 @@ def uid_of(about: Sequence[str]) -> str:
     from pydicom.uid import generate_uid
 
     return str(generate_uid(entropy_srcs=list(about)))
+
+
+@contextmanager
+def silently() -> Iterator[None]:
+    """Nothing is printed or logged of the headers, which hold the patient's name and UIDs."""
+    logger = logging.getLogger("highdicom")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with quietly():
+            yield
+    finally:
+        logger.setLevel(before)
 
 
 def _header(path: Path) -> Any:

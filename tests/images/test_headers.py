@@ -11,6 +11,7 @@ from nibabel.spm99analyze import Spm99AnalyzeImage
 
 from brainseg.config.errors import ImageError
 from brainseg.images import nifti
+from brainseg.images.layouts import find_subjects, load_subject
 from brainseg.images.source import Source
 
 TURNED = nib.affines.from_matvec(
@@ -288,3 +289,14 @@ def test_no_real_head_has_a_fault(real_data):
     assert {path: said(path) for path in scans if "seg" not in path.name and "mask" not in path.name} == {
         path: [] for path in scans if "seg" not in path.name and "mask" not in path.name
     }
+
+
+def test_a_folder_of_mixed_formats_is_one_subject(head, tmp_path):
+    nib.save(Nifti1Pair(head, TURNED), tmp_path / "a_t1.hdr")
+    sitk.WriteImage(itk_image(head), tmp_path / "a_flair.nrrd")
+    sitk.WriteImage(itk_image(head), tmp_path / "a_t2.mha")
+    (subject,) = find_subjects(tmp_path)
+    assert (subject.id, list(subject.images)) == ("a", ["t1", "t2", "flair"])
+    volume = load_subject(subject, ["t1", "t2", "flair"])
+    assert volume.data.shape == (3, 72, 96, 40)
+    assert volume.remarks == ()

@@ -9,6 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from PIL import Image
 from pydicom.uid import SecondaryCaptureImageStorage, SegmentationStorage, generate_uid
 
 from brainseg.images.labels import REGIONS
@@ -145,9 +146,8 @@ def test_a_segment_says_what_it_is_and_which_slices_it_was_made_from(options, ho
     assert len({one.SOPInstanceUID for one in objects}) == 4
 
 
-def test_the_montage_is_a_secondary_capture_of_the_same_study(options, hospital, tmp_path):
-    from PIL import Image
-
+def test_the_montage_is_a_secondary_capture_of_the_same_study(options, hospital, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
     run(options(hospital(), *QUICK, "segmenter=null"))
     out = tmp_path / "out" / "0815"
     capture = pydicom.dcmread(out / "0815_montage.dcm")
@@ -155,6 +155,7 @@ def test_the_montage_is_a_secondary_capture_of_the_same_study(options, hospital,
     assert (capture.StudyInstanceUID, capture.BurnedInAnnotation) == ("1.2.3", "YES")
     with Image.open(out / "0815_montage.png") as image:
         np.testing.assert_array_equal(capture.pixel_array, np.asarray(image.convert("RGB")))
+    assert "highdicom" not in {record.name.split(".")[0] for record in caplog.records}
 
 
 def test_dicom_files_are_summed_verified_and_do_not_spoil_a_reproduction(options, hospital, tmp_path):
