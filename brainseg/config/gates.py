@@ -52,6 +52,7 @@ class GatesConfig:
     """The range of every measure. A gate that is null is not judged."""
 
     synthetic_only: Optional[Limits] = MISSING  # models that learnt from synthetic heads only; real scans
+    header: Optional[Limits] = MISSING  # number of faults in the file's header, each named in a warning
     lowest_intensity: Optional[Limits] = MISSING  # lowest value of the scan; below -500 it is a CT
     negative_share: Optional[Limits] = MISSING  # share of the values that are negative
     grey_levels: Optional[Limits] = MISSING  # number of different values in the head

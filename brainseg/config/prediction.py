@@ -79,6 +79,7 @@ class PredictConfig:
     gates: Optional[GatesConfig] = MISSING  # null: nothing is judged
     labels: Optional[str] = MISSING  # brats-2018, brats-2023 or msd-task01; null: as the segmenter's data
     save_probabilities: bool = MISSING  # write the probability maps of the segmenter too
+    dicom: bool = MISSING  # write masks and montage as DICOM too, where the scan came as DICOM
     montage: bool = MISSING  # write a PNG with slices of the result
     page: bool = MISSING  # write report.html for each subject and index.html for all
     forecast: bool = MISSING  # say first how long the first subject takes, and its memory and disk space

@@ -179,6 +179,8 @@ class VolumeData(pl.LightningDataModule):
 
     def _make(self, case: Case) -> Arrays:
         image, truth = self.read(case)
+        for remark in image.remarks:
+            log.warning("%s: %s", case.id, remark.sentence)
         prepared = prepare_volume(image, self.recipe.preprocess, landmarks=self.facts.get("landmarks"))
         labels = prepare_labels(truth, prepared)
         return {"image": prepared.image.astype(np.float16), "truth": labels}

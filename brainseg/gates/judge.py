@@ -46,6 +46,7 @@ def _of_scan(volume: Volume) -> dict[str, float]:
     head, noise = tissue_of(small, sparsely=True), noise_share(image[middle], tissue[middle])
     air = scan.air_around(small, head, size_mm)
     return {
+        "header": float(sum(remark.doubts_header for remark in volume.remarks)),
         "lowest_intensity": float(image.min()),
         "negative_share": float((image < 0).mean()),
         "grey_levels": scan.grey_levels(image, tissue),

@@ -62,6 +62,11 @@ WORDS = {
         "the result may be wrong on a real scan",
         "Check the result by eye, or use a model that was measured on real scans",
     ),
+    "header": Words(
+        "The number of faults in the header is {:g}",
+        "sizes, volumes, or left and right may be wrong",
+        "Read the warnings of this scan, and export it again or correct its header",
+    ),
     "lowest_intensity": Words(
         "The lowest intensity is {:g}",
         "the file may be a CT scan",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from brainseg.config.errors import ImageError
 
@@ -105,8 +105,12 @@ def _luminance(image: NDArray[Any]) -> NDArray[Any]:
 
 
 def pixels_of(image: Image.Image) -> NDArray[Any]:
-    """The pixels of an image as grey (H, W) or colour (H, W, 3); those with more than 8 bits keep them."""
+    """The pixels of an image as grey (H, W) or colour (H, W, 3); those with more than 8 bits keep them.
+
+    They are as a viewer shows them: turned as the EXIF tag says, which phones and scanners set.
+    """
     image.load()
+    image = ImageOps.exif_transpose(image)
     if image.mode in _DEEP:
         return np.asarray(image)
     if image.mode in ("L", "RGB"):

@@ -113,7 +113,8 @@ def load_subject(subject: Subject, sequences: Sequence[str]) -> Volume:
                 f"{source}: does not lie on the grid of {sources[0]}, {difference}; "
                 "all sequences of a subject must share one grid, so register them to one another first"
             )
-    return Volume(np.concatenate([volume.data for volume in volumes]), volumes[0].grid)
+    remarks = tuple(remark for volume in volumes for remark in volume.remarks)
+    return Volume(np.concatenate([volume.data for volume in volumes]), volumes[0].grid, remarks)
 
 
 def _from_dicom(folder: Path, sequence: str | None) -> Iterator[Subject]:

@@ -1,11 +1,13 @@
-"""NIfTI files read with every fault named, and written on the very grid they came from.
+"""Files of scans read with every fault named, and written as NIfTI on the very grid they came from.
 
-A file (X, Y, Z, 1) holds one volume: it is read as (X, Y, Z), and results for it are written so too.
+NIfTI, in one file or a pair, and Analyze are read here; NRRD and MetaImage by `itk_file`. A file (X, Y, Z, 1)
+holds one volume: it is read as (X, Y, Z), and results for it are written so too.
 """
 
 # mypy: allow-untyped-calls
 # (nibabel is partly untyped)
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,20 @@ from numpy.typing import NDArray
 
 from brainseg.config.errors import GeometryError, ImageError, LabelError
 from brainseg.files.atomic import writing
+from brainseg.images import itk_file, nifti_pair
+from brainseg.images.background import is_background
+from brainseg.images.header_faults import faults_of
 from brainseg.images.nifti_file import opened
 from brainseg.images.phantom_mark import SYNTHETIC, is_synthetic
-from brainseg.images.size_limits import by, refuse_no_head
-from brainseg.images.volume import Grid, Volume
+from brainseg.images.size_limits import MOST_FIELD_MM, SIDE_OF_VOXEL_MM, by, refuse_no_head
+from brainseg.images.volume import Grid, Remark, Volume
 
-EXTENSIONS = (".nii", ".nii.gz")
+WRITTEN = (".nii.gz", ".nii")
+# What a file of a scan may be called. Of a pair this is the header; the voxels lie in .img beside it.
+EXTENSIONS = (*WRITTEN, *nifti_pair.HEADERS, *itk_file.EXTENSIONS)
 _UNITS_MM = {1: ("metres", 1000.0), 3: ("microns", 0.001)}  # code in xyzt_units; all others count as mm
+_UNKNOWN_UNIT = 0
+_LEAST_FIELD_MM = 50.0  # of a head, where its size must tell the unit
 _PLAUSIBLE_MM = (0.005, 100.0)  # side of a voxel in a file of another unit than mm
 _PLACE_FIELDS = (
     "pixdim",
@@ -36,22 +45,29 @@ _PLACE_FIELDS = (
 
 
 def is_nifti(path: Path) -> bool:
-    """Whether the name says NIfTI; nothing is opened."""
+    """Whether the name says NIfTI, or another format that is read as NIfTI is; nothing is opened."""
     return path.name.lower().endswith(EXTENSIONS)
 
 
 def stem(path: Path) -> str:
-    """The file's name without .nii or .nii.gz."""
+    """The file's name without its extension, such as .nii.gz."""
     lower = path.name.lower()
-    extension = next((e for e in (".nii.gz", ".nii") if lower.endswith(e)), "")
+    extension = max((e for e in EXTENSIONS if lower.endswith(e)), key=len, default="")
     return path.name[: len(path.name) - len(extension)]
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """All files that a scan is read from, the named one first."""
+    if itk_file.is_itk(path):
+        return itk_file.files_of(path)
+    return tuple(dict.fromkeys((path, *nifti_pair.parts_of(path))))
 
 
 def read(path: str | Path, channel: int | None = None) -> Volume:
     """One scan, float32 (1, X, Y, Z), slope and intercept applied.
 
     Args:
-        path: A .nii or .nii.gz file.
+        path: A file with one of `EXTENSIONS`.
         channel: Which volume of a four-dimensional file, from 0.
 
     Raises:
@@ -59,11 +75,10 @@ def read(path: str | Path, channel: int | None = None) -> Volume:
             has voxels that are NaN or infinite, or all of one value.
     """
     path = Path(path)
-    with opened(path) as file:
-        grid = _grid(file.header, path)
-        data = file.voxels(channel)
+    data, grid, remarks = _opened(path, channel)
+    data, background = _without_nan(data)
     refuse_useless(data, path)
-    return Volume(data[None], grid)
+    return Volume(data[None], grid, (*remarks, *background))
 
 
 def read_labels(path: str | Path) -> Volume:
@@ -74,9 +89,7 @@ def read_labels(path: str | Path) -> Volume:
         ImageError: The file cannot be read, as in `read`.
     """
     path = Path(path)
-    with opened(path) as file:
-        grid = _grid(file.header, path)
-        data = file.voxels(None)
+    data, grid, remarks = _opened(path, None)
     _refuse_not_finite(data, path)
     labels = np.rint(data)
     broken = np.abs(data - labels) > 1e-3
@@ -86,7 +99,16 @@ def read_labels(path: str | Path) -> Volume:
             "this is no "
             "label map; if it was resampled, do that again by nearest neighbour"
         )
-    return Volume(labels.astype(np.int32)[None], grid)
+    return Volume(labels.astype(np.int32)[None], grid, remarks)
+
+
+def _opened(path: Path, channel: int | None) -> tuple[NDArray[np.float32], Grid, tuple[Remark, ...]]:
+    """The voxels (X, Y, Z) of a file, where they lie, and what of its header a person should know."""
+    if itk_file.is_itk(path):
+        return itk_file.read(path, channel)
+    with opened(path) as file:
+        grid, remarks = _grid(file.header, path)
+        return file.voxels(channel), grid, (*file.remarks, *remarks)
 
 
 def write(path: str | Path, array: NDArray[Any], grid: Grid, *, synthetic: bool = False) -> None:
@@ -108,7 +130,7 @@ def write(path: str | Path, array: NDArray[Any], grid: Grid, *, synthetic: bool 
         ImageError: The disk is full, the folder read-only, or NIfTI has no such dtype.
     """
     path = Path(path)
-    if not is_nifti(path):
+    if not path.name.lower().endswith(WRITTEN):
         raise ImageError(f"{path}: the name must end with .nii or .nii.gz")
     if array.ndim not in (3, 4) or array.shape[-3:] != grid.shape:
         raise GeometryError(f"{path}: not written, the array is {array.shape} but the grid is {grid.shape}")
@@ -129,7 +151,7 @@ def write(path: str | Path, array: NDArray[Any], grid: Grid, *, synthetic: bool 
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused
-def _grid(header: nib.Nifti1Header, path: Path) -> Grid:
+def _grid(header: nib.Nifti1Header, path: Path) -> tuple[Grid, tuple[Remark, ...]]:
     shape = header.get_data_shape()
     grid = Grid((shape[0], shape[1], shape[2]), header.get_best_affine(), header)
     if not np.isfinite(grid.affine).all():
@@ -139,25 +161,47 @@ def _grid(header: nib.Nifti1Header, path: Path) -> Grid:
             f"{path}: the header places all voxels in a plane (voxel size {by(grid.spacing_mm)} mm); export "
             "it again"
         )
-    grid = _in_mm(grid, header, path)
-    refuse_no_head(grid.shape, grid.spacing_mm, path)
-    return grid
+    unit_mm, guessed = _unit_mm(grid, header, path)
+    scaled = Grid(grid.shape, np.diag([unit_mm, unit_mm, unit_mm, 1.0]) @ grid.affine, header)
+    refuse_no_head(scaled.shape, scaled.spacing_mm, path)
+    return scaled, (*guessed, *faults_of(header, scaled.shape, unit_mm))
 
 
-def _in_mm(grid: Grid, header: nib.Nifti1Header, path: Path) -> Grid:
-    """The same place by an affine in mm, where the header's numbers are metres or microns."""
-    code = int(header["xyzt_units"]) & 7
-    if code not in _UNITS_MM:
-        return grid
-    unit, size_mm = _UNITS_MM[code]
-    scaled = Grid(grid.shape, np.diag([size_mm, size_mm, size_mm, 1.0]) @ grid.affine, header)
-    low, high = _PLAUSIBLE_MM
-    if not low <= min(scaled.spacing_mm) <= max(scaled.spacing_mm) <= high:
-        raise ImageError(
-            f"{path}: the header says that voxels are {by(grid.spacing_mm)} {unit}, which is no scan of a "
-            "head; if these are mm, set xyzt_units in the header to 2"
-        )
-    return scaled
+def _unit_mm(grid: Grid, header: nib.Nifti1Header, path: Path) -> tuple[float, tuple[Remark, ...]]:
+    """Length of the header's unit, and a remark where only the size of a head tells which it is."""
+    code, sizes = int(header["xyzt_units"]) & 7, np.array(grid.spacing_mm)
+    if code in _UNITS_MM:
+        unit, unit_mm = _UNITS_MM[code]
+        low, high = _PLAUSIBLE_MM
+        if not low <= sizes.min() * unit_mm <= sizes.max() * unit_mm <= high:
+            raise ImageError(
+                f"{path}: the header says that voxels are {by(grid.spacing_mm)} {unit}, which is no scan of "
+                "a head; if these are mm, set xyzt_units in the header to 2"
+            )
+        return unit_mm, ()
+    if code != _UNKNOWN_UNIT or _is_head(grid.shape, sizes):
+        return 1.0, ()
+    for unit, unit_mm in _UNITS_MM.values():
+        if _is_head(grid.shape, sizes * unit_mm, _LEAST_FIELD_MM):
+            said = f"the header says that voxels are {by(grid.spacing_mm)} without a unit (xyzt_units 0)"
+            taken = f"they were taken as {unit}, as only so it can be a head"
+            return unit_mm, (Remark(f"{said}; {taken}; set xyzt_units, or correct the voxel size"),)
+    return 1.0, ()
+
+
+def _is_head(shape: Sequence[int], sizes_mm: NDArray[np.float64], least_mm: float = 0.0) -> bool:
+    low, high = SIDE_OF_VOXEL_MM
+    field_mm = float((np.array(shape) * sizes_mm).max())
+    return low <= sizes_mm.min() and sizes_mm.max() <= high and least_mm <= field_mm <= MOST_FIELD_MM
+
+
+def _without_nan(data: NDArray[np.float32]) -> tuple[NDArray[np.float32], tuple[Remark, ...]]:
+    """The voxels (X, Y, Z) with 0 in place of NaN where that is background alone; else the same."""
+    broken = np.isnan(data)
+    if not broken.any() or np.isinf(data).any() or not is_background(broken, data):
+        return data, ()
+    said = f"{int(broken.sum())} of {data.size} voxels are NaN, all of them outside the head, and count as 0"
+    return np.where(broken, np.float32(0), data), (Remark(said, doubts_header=False),)
 
 
 def refuse_useless(data: NDArray[np.float32], where: object) -> None:

@@ -23,12 +23,12 @@ from nibabel.arrayproxy import ArrayProxy
 from numpy.typing import NDArray
 
 from brainseg.config.errors import ImageError
-from brainseg.images.size_limits import refuse_too_many
+from brainseg.images.nifti_header import LONGEST_HEADER, first_place, header_of
+from brainseg.images.nifti_pair import parts_of
+from brainseg.images.volume import Remark
 
 MOST_BYTES = 2**31  # of voxels, and before them, unpacked
-_LONGEST_HEADER = 540  # bytes: NIfTI-2
 _PIECE = 2**22  # bytes
-_EXTENSION_FLAG = 4  # bytes between the header and what follows it
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,18 @@ class NiftiFile:
     """An open NIfTI file whose header makes sense.
 
     Attributes:
-        path: For messages.
+        path: Of the voxels, for messages.
         header: The first 348 or 540 bytes; at least three axes, none empty.
-        content: The file, unpacked, to be read from the first byte.
+        content: The file with the voxels, unpacked, to be read from the first byte.
+        in_pair: Whether the header came from a file of its own.
+        remarks: What of the header was mended.
     """
 
     path: Path
     header: nib.Nifti1Header
     content: IO[bytes]
+    in_pair: bool = False
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -56,7 +60,7 @@ class NiftiFile:
     @property
     def start(self) -> int:
         """Where the voxels begin, in bytes: 0 stands for the first place that the header leaves free."""
-        return int(self.header["vox_offset"]) or _first_place(self.header)
+        return int(self.header["vox_offset"]) or (0 if self.in_pair else first_place(self.header))
 
     def voxels(self, channel: int | None) -> NDArray[np.float32]:
         """The voxels (X, Y, Z) of one volume, slope and intercept applied.
@@ -129,7 +133,7 @@ class NiftiFile:
 
         Where the header does not say where the voxels begin, that must follow from the length exactly.
         """
-        if behind and not int(self.header["vox_offset"]):
+        if behind and not self.in_pair and not int(self.header["vox_offset"]):
             raise ImageError(
                 f"{self.path}: the header does not say where the voxels begin (vox_offset 0), and from byte "
                 f"{self.start} on there are more than it needs; export it again"
@@ -143,17 +147,24 @@ class NiftiFile:
 
 @contextmanager
 def opened(path: Path) -> Iterator[NiftiFile]:
-    """A NIfTI file with its header read.
+    """A NIfTI or Analyze file with its header read; of a pair, either file may be named.
 
     Raises:
         ImageError: The file is missing, no NIfTI, or its header makes no sense.
     """
+    path, voxels = parts_of(path)
     _refuse_missing(path)
     with _named_faults(path), _unpacked(path) as content:
-        start = content.read(_LONGEST_HEADER)
-        header = _header(start, path)
-        content.seek(0)
-        yield NiftiFile(path, header, content)
+        header, remarks = header_of(content.read(LONGEST_HEADER), path)
+        if voxels == path:
+            content.seek(0)
+            yield NiftiFile(path, header, content, remarks=remarks)
+            return
+    if not voxels.exists():
+        raise ImageError(f"{path}: its voxels, {voxels.name}, are not beside it; copy both files")
+    _refuse_missing(voxels)
+    with _named_faults(voxels), _unpacked(voxels) as content:
+        yield NiftiFile(voxels, header, content, in_pair=True, remarks=remarks)
 
 
 @contextmanager
@@ -183,51 +194,6 @@ def _unpacked(path: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(path)) if packed else open(path, "rb")
 
 
-def _header(start: bytes, path: Path) -> nib.Nifti1Header:
-    kind = _header_class(start, path)
-    size = kind.template_dtype.itemsize
-    if len(start) < size:
-        raise ImageError(f"{path}: ends within its header ({len(start)} bytes of {size}); fetch it again")
-    header = kind(start[:size], check=False)
-    offset = float(header["vox_offset"])
-    if not (math.isfinite(offset) and offset >= 0 and offset == int(offset)):
-        raise ImageError(
-            f"{path}: the header says that the voxels begin at byte {offset:g} (vox_offset), where a whole "
-            f"number from {_first_place(header)} on is needed; export it again"
-        )
-    try:
-        header.check_fix()
-        shape = header.get_data_shape()
-        header.get_data_dtype(), header.get_slope_inter(), header.get_best_affine()
-    except Exception as error:  # nibabel meets broken bytes with many types
-        raise ImageError(f"{path}: the NIfTI header is broken ({error}); export it again") from error
-    _refuse_shape(tuple(int(n) for n in shape), path)
-    return header
-
-
-def _header_class(start: bytes, path: Path) -> type[nib.Nifti1Header]:
-    first, second = start[344:348] == b"n+1\0", start[4:8] == b"n+2\0"
-    if not (first or second):
-        raise ImageError(
-            f"{path}: is not a NIfTI image but {_kind(start)}; give a .nii or .nii.gz file "
-            "(dcm2niix makes one from DICOM)"
-        )
-    return nib.Nifti1Header if first else nib.Nifti2Header
-
-
-def _first_place(header: nib.Nifti1Header) -> int:
-    """Where voxels may begin, in bytes: 352 in NIfTI-1, 544 in NIfTI-2."""
-    return int(header.template_dtype.itemsize) + _EXTENSION_FLAG
-
-
-def _refuse_shape(shape: tuple[int, ...], path: Path) -> None:
-    if len(shape) < 3:
-        raise ImageError(f"{path}: has {len(shape)} dimensions {shape}; a volume of three is needed")
-    if min(shape) < 1:
-        raise ImageError(f"{path}: the shape {shape} has an empty axis; export it again")
-    refuse_too_many(shape[:3], f"{path}: the header claims", "export it again")
-
-
 def _refuse_types(stored: np.dtype[Any], path: Path) -> None:
     if stored.fields is not None or stored.kind not in "iufb":
         name = "colour (RGB)" if stored.fields is not None else f"of type {stored}"
@@ -243,15 +209,3 @@ def _refuse_missing(path: Path) -> None:
         raise ImageError(f"{path}: is no file but a pipe or a device; give a .nii or .nii.gz file")
     if path.stat().st_size == 0:
         raise ImageError(f"{path}: the file is empty (0 bytes); fetch it again")
-
-
-def _kind(start: bytes) -> str:
-    known = {b"\xff\xd8\xff": "a JPEG", b"\x89PNG": "a PNG", b"PK\x03\x04": "a zip archive", b"%PDF": "a PDF"}
-    for magic, name in known.items():
-        if start.startswith(magic):
-            return name
-    if start[128:132] == b"DICM":
-        return "a DICOM file"
-    if start.isascii() and b"\0" not in start:
-        return f"text beginning {start[:20].decode()!r}"
-    return "something unknown"

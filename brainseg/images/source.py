@@ -24,7 +24,7 @@ class Source:
     @property
     def files(self) -> tuple[Path, ...]:
         """All files that are read."""
-        return (self.path,) if self.series is None else self.series.files
+        return nifti.files_of(self.path) if self.series is None else self.series.files
 
     def __str__(self) -> str:
         return str(self.path if self.series is None else self.series)

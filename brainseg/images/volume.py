@@ -86,12 +86,30 @@ class Grid:
         return np.asarray(nib.affines.apply_affine(self.affine, corners), dtype=np.float64)
 
 
+@dataclass(frozen=True)
+class Remark:
+    """What a reader met in a file, and what it did, for a person to read.
+
+    Attributes:
+        sentence: Without the file's name, which who passes it on knows.
+        doubts_header: Whether the header may be wrong about sizes or places, so that a person should look.
+    """
+
+    sentence: str
+    doubts_header: bool = True
+
+
 @dataclass(frozen=True, eq=False)
 class Volume:
-    """Voxels (C, X, Y, Z) on a grid; X, Y, Z are the axes as stored, along R, A, S only after `to_ras`."""
+    """Voxels (C, X, Y, Z) on a grid; X, Y, Z are the axes as stored, along R, A, S only after `to_ras`.
+
+    Attributes:
+        remarks: What its reader met in the file; none for a volume that we made.
+    """
 
     data: NDArray[Any]
     grid: Grid
+    remarks: tuple[Remark, ...] = ()
 
     def __post_init__(self) -> None:
         if self.data.ndim != 4 or self.data.shape[1:] != self.grid.shape:

@@ -62,7 +62,7 @@ class Scans:
     def placed(self, sequence: str) -> Volume:
         """A sequence's own voxels, where they lie in the world of the reference."""
         volume, moved = self.images[sequence], self.registrations.get(sequence)
-        return volume if moved is None else Volume(volume.data, moved.moved(volume.grid))
+        return volume if moved is None else replace(volume, grid=moved.moved(volume.grid))
 
     def difference(self, sequence: str) -> str | None:
         """How its voxels lie beside the reference's, in a phrase; None if they are the same places."""
@@ -93,7 +93,8 @@ def read_scans(subject: Subject, first: str | None, align: Align) -> Scans:
     """
     images = {name: read(source) for name, source in subject.images.items()}
     reference = first if first in images else next(iter(images))
-    scans = Scans(images, reference, tuple(subject.warnings))
+    remarks = [f"{name}: {one.sentence}" for name, volume in images.items() for one in volume.remarks]
+    scans = Scans(images, reference, (*subject.warnings, *remarks))
     for name, volume in images.items():
         difference = scans.difference(name)
         if difference is None:

@@ -14,6 +14,7 @@ from brainseg.images.layouts import Subject
 from brainseg.inference import HEALTHY
 from brainseg.prediction.brain import Brain
 from brainseg.prediction.classify import TumorType, with_tumor
+from brainseg.prediction.dicom_files import write_dicom
 from brainseg.prediction.job import Job
 from brainseg.prediction.meter import Meter
 from brainseg.prediction.pictures import draw_pictures, scene_of
@@ -147,7 +148,11 @@ def _recorded(subject: Subject, state: State, job: Job, folder: Path, meter: Met
             scene = scene_of(state)
             pictures = draw_pictures(folder, subject.id, state, scene) if options.montage else {}
             volumes = volumes_of(scene) if options.page else None
-    result = result_of(subject, state, job, meter)
+    dicom = None
+    if options.dicom and state.level is not Level.fail:
+        with meter.measure("write DICOM"):
+            dicom, state = write_dicom(folder, subject, state, pictures)
+    result = replace(result_of(subject, state, job, meter), dicom=dicom or None)
     if options.page:
         write_subject_page(folder / PAGE, result, volumes, pictures)
     return result

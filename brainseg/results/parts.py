@@ -201,6 +201,7 @@ class InputFile:
         file: The absolute path of the file, or of the folder of a DICOM series.
         channel: Which volume of a four-dimensional file, from 0.
         sha256: Hash of the file, or of the list of a series' slices.
+        beside: The sha256 of each other file that belongs to it, by its name: the voxels of a .hdr.
         series: What the header says of a DICOM series; None for other files.
         slices: The sha256 of each of its slices, by their path from the folder on.
     """
@@ -210,6 +211,7 @@ class InputFile:
     sha256: str
     series: SeriesName | None = field(default=None, metadata=ABSENT)
     slices: dict[str, str] | None = field(default=None, metadata=ABSENT)
+    beside: dict[str, str] | None = field(default=None, metadata=ABSENT)
 
 
 @dataclass(frozen=True)

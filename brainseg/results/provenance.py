@@ -32,7 +32,8 @@ def input_of(source: Source) -> InputFile:
     """
     where = os.path.abspath(source.path)
     if source.series is None:
-        return InputFile(where, source.channel, sha256(source.path))
+        others = {path.name: sha256(path) for path in source.files if path != source.path}
+        return InputFile(where, source.channel, sha256(source.path), beside=others or None)
     folder = source.path.absolute()
     slices = {path.absolute().relative_to(folder).as_posix(): sha256(path) for path in sorted(source.files)}
     joined = "".join(f"{digest}  {name}\n" for name, digest in slices.items())

@@ -23,10 +23,12 @@ from brainseg.results.parts import (
 )
 from brainseg.runs.model_record import ModelRecords
 
-SCHEMA = 1  # the version of result.json. A file without this number is older, and has the same keys
+SCHEMA = (
+    2  # the version of result.json; a file without it is the oldest. 2 added `dicom`, and `beside` of inputs
+)
 _OF_EVERY_FAILURE = ("subject", "status", "verdict", "error", "models", "settings", "code", "traceback")
 _ALWAYS = ("subject", "status", "verdict")
-_SOMETIMES = ("error", "traceback")
+_SOMETIMES = ("error", "traceback", "dicom")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Result:
         grid: The grid of the masks.
         grids: The own grid of each sequence.
         inputs: The file of each sequence, with its sha256.
+        dicom: The DICOM files, by what each holds, where they were asked for.
         models: The checkpoints of each model.
         seconds: The time that each step took.
         peak_memory_mb: The most memory that the process held during each step.
@@ -80,6 +83,7 @@ class Result:
     grid: ReferenceGrid | None = None
     grids: dict[str, SequenceGrid] = field(default_factory=dict)
     inputs: dict[str, InputFile] = field(default_factory=dict)
+    dicom: dict[str, str] | None = field(default=None, metadata=ABSENT)
     models: ModelRecords = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_mb: dict[str, float] = field(default_factory=dict)

@@ -66,6 +66,7 @@ def _files_of(result: Result) -> Iterator[tuple[Path, str]]:
     for scan in result.inputs.values():
         if scan.slices is None:
             yield Path(scan.file), scan.sha256
+            yield from ((Path(scan.file).parent / name, one) for name, one in (scan.beside or {}).items())
         else:
             yield from ((Path(scan.file) / name, digest) for name, digest in scan.slices.items())
     for members in result.models.values():

@@ -117,6 +117,13 @@ def poke(value):
     return change
 
 
+def without_a_number(array):
+    """NaN in the middle of the head, where it is no background."""
+    array = array.astype(np.float32)
+    array[tuple(n // 2 for n in array.shape)] = np.nan
+    return array
+
+
 FAULTS = {
     "no sequence": (lambda root: file("flair")(root).unlink(), "has t1, t1ce, t2 but needs flair too"),
     "no truth": (lambda root: file("seg")(root).unlink(), r"has no label map \(\*seg\.nii\.gz\)"),
@@ -129,7 +136,7 @@ FAULTS = {
         r"_t2\.nii\.gz: is not a NIfTI image but text beginning '<html>'",
     ),
     "NaN": (
-        lambda root: rewritten(file("t1")(root), lambda a: poke(np.nan)(a.astype(np.float32)), np.float32),
+        lambda root: rewritten(file("t1")(root), without_a_number, np.float32),
         r"_t1\.nii\.gz: 1 of 41600 voxels are NaN or infinite",
     ),
     "constant": (

@@ -84,3 +84,15 @@ def test_the_original_split_can_be_asked_for(cohort, ready, module):
     ):
         with pytest.raises(Exception, match=said):
             module(root, *STRIPPER, *overrides)
+
+
+def test_a_header_that_lies_is_named_when_its_head_is_prepared(cohort, module, caplog):
+    root = cohort("nfbs")
+    for path in (mask_of(root), mask_of(root).with_name(f"{SUBJECT}_T1w.nii.gz")):
+        image = nib.load(path)
+        image.set_sform(image.affine @ np.diag([1.1, 1, 1, 1]), 1)
+        image.set_qform(None, 0)
+        nib.save(image, path)
+    module(root, *STRIPPER).prepare_data()
+    (said,) = [one.message for one in caplog.records if "header" in one.message]
+    assert said.startswith(f"{SUBJECT}: the header gives two voxel sizes")

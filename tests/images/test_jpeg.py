@@ -66,3 +66,17 @@ def test_damaged_files_are_named_with_their_fault(ramp, tmp_path):
     }.items():
         with pytest.raises(ImageError, match=f"{name}: {message}"):
             read_slice(tmp_path / name)
+
+
+def test_a_slice_is_turned_as_its_exif_tag_says(tmp_path):
+    pixels = np.zeros((20, 30), np.uint8)
+    pixels[:5, :10] = 200
+    Image.fromarray(pixels).save(tmp_path / "plain.png")
+    for orientation, turned in {3: pixels[::-1, ::-1], 6: np.rot90(pixels, -1), 2: pixels[:, ::-1]}.items():
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
+        np.testing.assert_array_equal(read_slice(tmp_path / "turned.png"), turned)
+        Image.fromarray(pixels).save(tmp_path / "turned.jpg", exif=exif, quality=100)
+        np.testing.assert_allclose(read_slice(tmp_path / "turned.jpg"), turned, atol=12)
+    np.testing.assert_array_equal(read_slice(tmp_path / "plain.png"), pixels)
