@@ -44,6 +44,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "fold": (int,),
     "folds": (int, NoneType),
     "limit": (int, NoneType),
+    "groups": (str, NoneType),
     "workers": (int, str),
     "skip_bad": (bool,),
     "types": (list, NoneType),
