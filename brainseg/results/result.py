@@ -18,15 +18,16 @@ from brainseg.results.parts import (
     SegmentationFacts,
     SequenceGrid,
     Settings,
+    SlicesResult,
     Status,
     TypeResult,
 )
 from brainseg.runs.model_record import ModelRecords
 
-SCHEMA = 1  # the version of result.json. A file without this number is older, and has the same keys
+SCHEMA = 2  # the version of result.json. Files of 1, and those without a number, lack some of its keys
 _OF_EVERY_FAILURE = ("subject", "status", "verdict", "error", "models", "settings", "code", "traceback")
 _ALWAYS = ("subject", "status", "verdict")
-_SOMETIMES = ("error", "traceback")
+_SOMETIMES = ("error", "traceback", "slices")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Result:
         verdict: What the gates say of it.
         error: Why it was stopped.
         tumor_type: None where nothing was classified.
+        slices: Of pictures of slices instead of scans; None for scans.
         volumes_ml: Of the brain, and of the tumour's regions and classes.
         diameters_mm: By region, of its largest piece; None for a region that is not there.
         label_convention: Of the label map, where there is one.
@@ -68,6 +70,7 @@ class Result:
     verdict: Judgement
     error: str | None = field(default=None, metadata=ABSENT)
     tumor_type: TypeResult | None = None
+    slices: SlicesResult | None = field(default=None, metadata=ABSENT)
     volumes_ml: dict[str, float] = field(default_factory=dict)
     diameters_mm: dict[str, Diameters | None] = field(default_factory=dict)
     label_convention: LabelMeanings | None = None
@@ -95,11 +98,19 @@ class Result:
         wrong = [gate.sentence for gate in self.gates if not gate.has_passed]
         return wrong or ([self.error] if self.error is not None else [])
 
+    @property
+    def type_in_words(self) -> str | None:
+        """The tumour type, or how many slices there are of each, for one cell of a table."""
+        if self.slices is not None:
+            return self.slices.in_words
+        return None if self.tumor_type is None else self.tumor_type.with_means
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, in the order of the file; a model of one member stands without a list around it."""
         values = to_plain(self)
         values["models"] = {name: one[0] if len(one) == 1 else one for name, one in values["models"].items()}
-        names = list(values) if self.grid is not None else [n for n in _OF_EVERY_FAILURE if n in values]
+        ended = self.grid is not None or self.slices is not None
+        names = list(values) if ended else [n for n in _OF_EVERY_FAILURE if n in values]
         return {"schema": SCHEMA, **{name: values[name] for name in names}}
 
     @classmethod

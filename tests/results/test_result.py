@@ -155,7 +155,7 @@ def test_a_file_from_before_the_schema_number_is_read_and_written_as_it_was(read
     assert result.inputs["t2"].series.number == 5
     assert result.grids["t2"].registration.mutual_information.registered == 0.9
     written = result.to_json()
-    assert written.pop("schema") == SCHEMA == 1
+    assert written.pop("schema") == SCHEMA == 2
     assert json.dumps(written) == json.dumps(BEFORE)  # every value, and the order of all keys
 
 
@@ -185,9 +185,9 @@ def test_a_subject_that_could_not_be_read_has_the_keys_of_a_failure_alone(read):
 
 def test_a_newer_schema_is_refused_by_its_number(read, tmp_path):
     with pytest.raises(DataError) as refused:
-        read({"schema": 2, "subject": 3})
+        read({"schema": 3, "subject": 3})
     assert str(refused.value) == (
-        f"{tmp_path / RESULT}: has schema 2, and this version of brainseg reads up to 1; update brainseg"
+        f"{tmp_path / RESULT}: has schema 3, and this version of brainseg reads up to 2; update brainseg"
     )
     assert str(refused.value) in changes(tmp_path)[-1]
 
