@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
+from PIL import Image
 
 from brainseg.gates.model_words import model_in_words
 from brainseg.metrics.classification import RESAMPLES
@@ -25,7 +26,7 @@ HEADLINES = {
     Judgement.not_judged: "Not judged: the gates were switched off (gates=none).",
 }
 LISTED = 20  # mistakes, and files that could not be used
-SIDE = 400  # of the two pictures side by side, pixels
+SIDE = 220  # of a picture, pixels
 
 Row = tuple[str, str | None, str | None, float]  # file, truth, type and its probability
 
@@ -131,24 +132,34 @@ def _failures(found: SlicesResult) -> Iterator[Section]:
 
 
 def _pictures(title: str, shown: Sequence[ShownSlice]) -> Section:
-    return Section(title, pictures=[Picture(_beside_heat(one), _caption(one)) for one in shown])
+    pictures = [Picture(_beside_heat(one), _caption(one)) for one in shown]
+    heat = any(one.heat is not None for one in shown)
+    said = (
+        ["Beside each picture, as the classifier saw it: where the answer rests (Grad-CAM)."] if heat else []
+    )
+    return Section(title, paragraphs=said, pictures=pictures)
 
 
 def _caption(one: ShownSlice) -> str:
     said = f"{one.name}: {one.type} {one.certainty:.3f}"
     if one.truth is not None and one.truth != one.type:
-        said += f", in a folder of {one.truth}"
-    return said + ("; Grad-CAM at the right" if one.heat is not None else "; the backbone has no Grad-CAM")
+        said += f", folder {one.truth}"
+    return said if one.heat is not None else f"{said}; the backbone has no Grad-CAM"
 
 
 def _beside_heat(one: ShownSlice) -> Markup:
     """The picture, and at its right the same below the heat."""
     if one.heat is None:
-        return inline_slice(one.image, side=SIDE // 2)
+        return inline_slice(_enlarged(one.image), side=SIDE)
     grey = np.repeat(one.image[..., None], 3, axis=2).astype(np.float32)
     share = 0.55 * one.heat[..., None]
     color = 255 * matplotlib.colormaps["inferno"](one.heat)[..., :3]
-    return inline_slice(np.hstack([grey, grey * (1 - share) + color * share]).astype(np.uint8), side=SIDE)
+    painted = (grey * (1 - share) + color * share).astype(np.uint8)
+    return inline_slice(np.hstack([_enlarged(grey.astype(np.uint8)), _enlarged(painted)]), side=2 * SIDE)
+
+
+def _enlarged(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(image).resize((SIDE, SIDE)))
 
 
 def _origin(result: Result) -> Section:

@@ -54,7 +54,7 @@ def test_one_picture_is_answered_as_the_python_function_answers_it(options, test
     assert row["type"] == said.type
     for name, p in said.probabilities.items():
         assert float(row[name]) == pytest.approx(p, abs=1e-6)
-    assert "Grad-CAM at the right" in (folder / "report.html").read_text()
+    assert "where the answer rests (Grad-CAM)" in (folder / "report.html").read_text()
     assert {path.name for path in folder.iterdir()} == {
         "slices.csv",
         "report.html",
