@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from brainseg.api.memory import InMemory, Path_, is_path, stored
@@ -19,6 +20,8 @@ def evaluate(
     protocol: str = "brats-legacy",
     *,
     labels: str = "auto",
+    guess_labels: str | None = None,
+    regions: Sequence[str] = (),
     spacing_mm: tuple[float, float, float] | None = None,
 ) -> dict[str, float]:
     """The scores of a predicted mask or label map, by name, as `brainseg evaluate` prints them.
@@ -27,7 +30,10 @@ def evaluate(
         truth: A path, a nibabel image, (array, affine), or an array (X, Y, Z) with `spacing_mm`.
         guess: The predicted one, on the same grid.
         protocol: "brain" for brain masks; "brats-legacy", "brats-2023" or "brats-2026" for tumour labels.
-        labels: The convention of the tumour labels, such as "brats-2023"; auto: from their values.
+        labels: The convention of the tumour labels, such as "brats-2023"; auto: from the truth's name and
+            values.
+        guess_labels: That of the guess alone, where it is another one; None: as `labels`.
+        regions: Those that are scored, such as ["whole_tumor"]; none: all.
         spacing_mm: Voxel size of arrays.
 
     Raises:
@@ -36,17 +42,16 @@ def evaluate(
     with tempfile.TemporaryDirectory() as temporary:
         true = _file(truth, Path(temporary, "truth.nii"), spacing_mm)
         guessed = _file(guess, Path(temporary, "guess.nii"), spacing_mm)
-        case = _scored(true, guessed, protocol, labels)
+        if protocol == BRAIN:
+            case: ScoredCase = evaluate_brains(true, guessed).cases[0]
+        else:
+            case = evaluate_tumors(
+                true, guessed, protocol, labels, guess_labels=guess_labels, regions=regions
+            ).cases[0]
     if case.fault:  # which names the files, and those of this function tell nobody anything
         said = case.fault if is_path(truth) else case.fault.replace(str(true), "the truth")
         raise DataError(said if is_path(guess) else said.replace(str(guessed), "the guess"))
     return {name: float(score) for name, score in case.scores.items()}
-
-
-def _scored(truth: Path, guess: Path, protocol: str, labels: str) -> ScoredCase:
-    if protocol == BRAIN:
-        return evaluate_brains(truth, guess).cases[0]
-    return evaluate_tumors(truth, guess, protocol, labels).cases[0]
 
 
 def _file(image: Path_ | InMemory, path: Path, spacing_mm: tuple[float, float, float] | None) -> Path:
