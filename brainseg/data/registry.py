@@ -16,13 +16,14 @@ from brainseg.config.errors import ConfigError
 from brainseg.data.brats import BraTSVolumes
 from brainseg.data.heads import PaintedHeads
 from brainseg.data.kaggle import KaggleSlices
+from brainseg.data.lgg import LGGVolumes
 from brainseg.data.nfbs import NFBSVolumes
 from brainseg.data.phantom import PhantomData
 from brainseg.data.settings import DataSettings
 
 _OURS: dict[str, type[pl.LightningDataModule]] = {
     f"brainseg.data.{one.__name__}": one
-    for one in (BraTSVolumes, KaggleSlices, NFBSVolumes, PaintedHeads, PhantomData)
+    for one in (BraTSVolumes, KaggleSlices, LGGVolumes, NFBSVolumes, PaintedHeads, PhantomData)
 }
 _SHARED = {field.name for field in fields(DataSettings)}
 _NUMBER = (int, float)
@@ -37,7 +38,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "subjects": (int,),
     "slices_per_subject": (int,),
     "heads": (int,),
-    "spacing_mm": _NUMBER,
+    "spacing_mm": (*_NUMBER, list, NoneType),
     "val_share": _NUMBER,
     "test_share": _NUMBER,
     "seed": (int,),
@@ -94,8 +95,9 @@ def _class_of(target: Any) -> type[pl.LightningDataModule]:
 def _check(name: str, value: Any) -> None:
     if name not in _KINDS:
         raise ConfigError(f"data.{str(name)[:100]} is no setting of data; leave it out")
-    strings = isinstance(value, list) and all(isinstance(one, str) for one in value)
-    if type(value) not in _KINDS[name] or (isinstance(value, list) and not strings):
+    of = _NUMBER if name == "spacing_mm" else (str,)
+    fits = isinstance(value, list) and all(type(one) in of for one in value)
+    if type(value) not in _KINDS[name] or (isinstance(value, list) and not fits):
         kinds = " or ".join(kind.__name__.replace("NoneType", "null") for kind in _KINDS[name])
         raise ConfigError(f"data.{name} is {str(value)[:100]}, but must be {kinds}")
     if isinstance(value, str) and "${" in value:
