@@ -17,6 +17,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")  # no
 SUFFIXES = {
     *(".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2", ".j2k"),
 }
+COLOURED = 30  # grey levels between the colours of a pixel; JPEG makes some of grey too
 MOST_PIXELS = 2**25  # 5792 x 5792: more than a film that was scanned has
 _LOCK = Lock()
 _DEEP = {"I", "F", "I;16", "I;16B", "I;16L"}  # more than 8 bits a pixel
@@ -82,6 +83,21 @@ def _refuse_large(width: int, height: int, path: Path) -> None:
             f"{path}: claims {width} x {height} pixels, more than any slice has (at most "
             f"{MOST_PIXELS / 1e6:.0f} million); export it again"
         )
+
+
+def colour_share(path: Path) -> float:
+    """The share of a picture that is in colour: whose red, green and blue differ by more than 30 of 255.
+
+    Raises:
+        ImageError: As `read_slice`.
+    """
+    with opened(path) as image:
+        if image.mode in _DEEP or image.mode in ("L", "LA", "1"):
+            return 0.0
+        small = image.convert("RGB")
+        small.thumbnail((96, 96))
+        pixels = np.asarray(small).astype(np.int16)
+    return float(((pixels.max(axis=2) - pixels.min(axis=2)) > COLOURED).mean())
 
 
 def _refuse_several(image: Image.Image, path: Path) -> None:

@@ -20,7 +20,7 @@ from brainseg.data.slice_files import class_of, subjects_of
 from brainseg.files.atomic import writing
 from brainseg.gates.assessment import Assessment, Level, assess, worst
 from brainseg.gates.origin import figures_of, judge_origin
-from brainseg.images.jpeg import read_slice
+from brainseg.images.jpeg import colour_share, read_slice
 from brainseg.images.pictures import LAYOUT, picture_subject
 from brainseg.images.subject import Subject
 from brainseg.metrics import classification_scores, confusion_matrix
@@ -48,7 +48,7 @@ from brainseg.tasks import Classifier
 TABLE = "slices.csv"
 AT_ONCE = 32  # pictures that the network sees together
 SHOWN = 8  # of the surest, and of the least sure
-ENTROPY = "type_entropy"  # the gate
+ENTROPY, COLOUR = "type_entropy", "slice_colour"  # gates
 
 log = logging.getLogger("brainseg")
 
@@ -62,14 +62,24 @@ class Answer:
         truth: The tumour type that its folder names; None where it names none.
         probabilities: (K,), calibrated; None where the picture could not be used.
         error: Why not.
-        unsure: The gate's sentence, where the type is too uncertain.
+        colour: Share of the picture that is in colour.
+        to_review: The sentences of the gates that it did not pass.
     """
 
     name: str
     truth: str | None
     probabilities: NDArray[np.float64] | None = None
     error: str = ""
-    unsure: str = ""
+    colour: float = 0.0
+    to_review: str = ""
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """The value of each gate; none where the picture could not be used."""
+        p = self.probabilities
+        if p is None:
+            return {}
+        return {ENTROPY: float(stats.entropy(p)) / np.log(len(p)), COLOUR: self.colour}
 
     @property
     def certainty(self) -> float:
@@ -124,7 +134,7 @@ def predict_slices(subject: Subject, job: Job, folder: Path) -> Result:
     meter, model = Meter(), _classifier(job)
     classes = list(model.config.classes)
     with meter.measure("classify"):
-        answers = [_judged(one, classes, job.options.gates) for one in _answers(subject, model)]
+        answers = [_judged(one, job.options.gates) for one in _answers(subject, model)]
     failed = {one.name: one.error for one in answers if one.error}
     if len(failed) == len(answers):
         raise ImageError(next(iter(failed.values())) + (_others(failed) if len(failed) > 1 else ""))
@@ -133,7 +143,7 @@ def predict_slices(subject: Subject, job: Job, folder: Path) -> Result:
     found = SlicesResult(
         classes=classes,
         counts={name: sum(_type_of(one, classes) == name for one in answers) for name in classes},
-        unsure=sum(bool(one.unsure) for one in answers),
+        to_review=sum(bool(one.to_review) for one in answers),
         failed=failed,
         scores=_scores(answers, classes, subject.folder, inputs),
     )
@@ -183,34 +193,33 @@ def _answers(subject: Subject, model: Classifier) -> Iterator[Answer]:
 def _read(subject: Subject, name: str, model: Classifier) -> Answer | tuple[Answer, NDArray[np.uint8]]:
     answer = Answer(name, class_of(f"{subject.folder.resolve().name}/{name}"))
     try:
-        return answer, prepare_slice(read_slice(subject.images[name].path), model.config.preprocess)
+        path = subject.images[name].path
+        prepared = prepare_slice(read_slice(path), model.config.preprocess)
+        return replace(answer, colour=colour_share(path)), prepared
     except ImageError as error:
         return replace(answer, error=str(error))
 
 
-def _judged(one: Answer, classes: Sequence[str], limits: GatesConfig | None) -> Answer:
-    if limits is None or one.probabilities is None:
+def _judged(one: Answer, limits: GatesConfig | None) -> Answer:
+    if limits is None:
         return one
-    found = assess({ENTROPY: _entropy(one.probabilities)}, limits)
-    return replace(one, unsure=" ".join(own.sentence for own in found if own.level is not Level.passed))
-
-
-def _entropy(probabilities: NDArray[np.float64]) -> float:
-    return float(stats.entropy(probabilities)) / np.log(len(probabilities))
+    found = assess(one.measures, limits)
+    return replace(one, to_review=" ".join(own.sentence for own in found if own.level is not Level.passed))
 
 
 def _gates(answers: Sequence[Answer], job: Job) -> Iterator[Assessment]:
-    """What the model has learnt from, then the least certain picture for all."""
+    """What the model has learnt from, and of each other gate the picture with the highest measure."""
     limits = job.options.gates
     if limits is None:
         return
     yield from judge_origin(job.models, limits)
-    entropies = {one.name: _entropy(one.probabilities) for one in answers if one.probabilities is not None}
-    name = max(entropies, key=lambda name: entropies[name])
-    unsure = sum(bool(one.unsure) for one in answers)
-    for one in assess({ENTROPY: entropies[name]}, limits, name):
-        more = f" In all {unsure} of {len(answers)} pictures are so; {TABLE} names them."
-        yield replace(one, sentence=one.sentence + more) if unsure > 1 else one
+    for gate in (ENTROPY, COLOUR):
+        measured = {one.name: one.measures[gate] for one in answers if one.measures}
+        found = {name: assess({gate: value}, limits, name) for name, value in measured.items()}
+        wrong = sum(worst(own) is not Level.passed for own in found.values())
+        more = f" In all {wrong} of {len(answers)} pictures are so; {TABLE} names them." if wrong > 1 else ""
+        for one in found[max(measured, key=lambda name: measured[name])]:
+            yield replace(one, sentence=one.sentence + more)
 
 
 def _verdict(gates: Sequence[Assessment], failed: Mapping[str, str], job: Job) -> Judgement:
@@ -283,9 +292,9 @@ def _write_table(path: Path, answers: Sequence[Answer], classes: Sequence[str]) 
         for one in answers:
             found = [] if one.probabilities is None else [f"{p:.6f}" for p in one.probabilities]
             certainty = f"{one.certainty:.6f}" if found else ""
-            verdict = "fail" if one.error else "review" if one.unsure else "pass"
+            verdict = "fail" if one.error else "review" if one.to_review else "pass"
             row = [one.name, one.truth or "", _type_of(one, classes) or "", certainty]
-            row += [*(found or [""] * len(classes)), verdict, one.error or one.unsure]
+            row += [*(found or [""] * len(classes)), verdict, one.error or one.to_review]
             table.writerow([without_formula(value) for value in row])
 
 

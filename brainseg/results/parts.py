@@ -121,14 +121,14 @@ class SlicesResult:
     Attributes:
         classes: In the order of the classifier.
         counts: Pictures by the class that is most probable.
-        unsure: Pictures whose class is so uncertain that a person should look.
+        to_review: Pictures that a person should look at.
         failed: Why a picture could not be used, by its name.
         scores: None where no folder names a class.
     """
 
     classes: list[str]
     counts: dict[str, int]
-    unsure: int
+    to_review: int
     failed: dict[str, str]
     scores: SliceScores | None
 

@@ -66,4 +66,6 @@ def test_settings_out_of_bounds_are_refused(changes, said):
 def test_an_unknown_data_set_is_answered_with_those_there_are_and_no_fragment(composed):
     with pytest.raises(HydraException) as told:
         composed("data=brat")
-    assert explain(told.value) == "data=brat: no such data; there are brats, heads, kaggle, lgg, nfbs, phantom"
+    assert (
+        explain(told.value) == "data=brat: no such data; there are brats, heads, kaggle, lgg, nfbs, phantom"
+    )

@@ -126,10 +126,24 @@ def test_where_no_picture_can_be_used_there_is_a_failed_result(options, tmp_path
 def test_gates_ask_for_a_review_of_a_model_of_phantoms_and_of_uncertain_pictures(options, testing, tmp_path):
     assert run(options(testing, *ALONE, "gates=default", "gates.type_entropy.review=[null,0.0]")) == 3
     result = read_result(tmp_path / "out" / "Testing")
-    assert [one.gate for one in result.gates] == ["synthetic_only", "type_entropy"]
-    assert result.slices.unsure == 12
+    assert [one.gate for one in result.gates] == ["synthetic_only", "type_entropy", "slice_colour"]
+    assert result.slices.to_review == 12
     assert "In all 12 of 12 pictures are so" in result.gates[1].sentence
     assert {row["verdict"] for row in table(tmp_path / "out" / "Testing")} == {"review"}
+
+
+def test_a_picture_in_colour_is_to_be_reviewed(options, testing, tmp_path):
+    """As those of the LGG set, whose colours are three sequences; a few coloured letters are none."""
+    pixels = np.asarray(Image.open(next((testing / "glioma").glob("*.jpg"))).convert("RGB")).copy()
+    pixels[:5, :20] = (255, 0, 0)
+    Image.fromarray(pixels).save(testing / "glioma" / "letters.png")
+    pixels[..., 1] = 255 - pixels[..., 1]
+    Image.fromarray(pixels).save(testing / "glioma" / "merged.png")
+    run(options(testing, *ALONE, "gates=default", "gates.type_entropy=null"))
+    rows = {row["file"]: row for row in table(tmp_path / "out" / "Testing")}
+    assert [name for name, row in rows.items() if row["verdict"] == "review"] == ["glioma/merged.png"]
+    assert "of the picture is in colour" in rows["glioma/merged.png"]["reasons"]
+    assert read_result(tmp_path / "out" / "Testing").slices.to_review == 1
 
 
 def test_what_was_done_is_kept_and_a_changed_picture_is_in_the_way(options, testing, tmp_path, capsys):
