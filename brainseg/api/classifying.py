@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -14,11 +13,11 @@ from brainseg.api.memory import AnyPath, is_path
 from brainseg.checkpoint import load_model
 from brainseg.config.errors import CheckpointError, ImageError
 from brainseg.images.jpeg import pixels_of, read_slice
+from brainseg.prediction.slices import probabilities_of
 from brainseg.preprocess.slices import prepare_slice
 from brainseg.tasks import Classifier, TaskModule
 
 Slice = AnyPath | NDArray[Any] | Image.Image
-AT_ONCE = 32  # slices that the network sees together
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,7 @@ def classify(
     single = is_path(images) or hasattr(images, "__array__") or not isinstance(images, Iterable)
     slices = [images] if single else list(images)  # type: ignore[arg-type]
     prepared = [prepare_slice(_pixels(one), classifier.config.preprocess) for one in slices]
-    groups = [prepared[first : first + AT_ONCE] for first in range(0, len(prepared), AT_ONCE)]
-    rows = [row for group in groups for row in classifier.probabilities(torch.from_numpy(np.stack(group)))]
+    rows = probabilities_of(prepared, classifier)
     names = list(classifier.config.classes)
     return [
         SliceType(names[int(row.argmax())], dict(zip(names, map(float, row), strict=True))) for row in rows

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from brainseg.api.memory import AnyPath, InMemory, called, is_path, stored
@@ -20,6 +21,8 @@ def evaluate(
     protocol: str = "brats-legacy",
     *,
     labels: str = "auto",
+    guess_labels: str | None = None,
+    regions: Sequence[str] = (),
     spacing_mm: tuple[float, float, float] | None = None,
 ) -> dict[str, float]:
     """The scores of a predicted mask or label map, by name, as `brainseg evaluate` prints them.
@@ -30,7 +33,10 @@ def evaluate(
             needs that image's affine: give (array, affine).
         protocol: "brain" for brain masks, in which every voxel above 0 is brain; "brats-legacy", "brats-2023"
             or "brats-2026" for tumour labels.
-        labels: The convention of the labels of both, such as "brats-2023"; "auto" finds it from their values.
+        labels: The convention of the labels, such as "brats-2023"; "auto" finds it from the truth's name and
+            values.
+        guess_labels: The convention of the guess, where it is another one; None: as `labels`.
+        regions: The regions that are scored, such as ["whole_tumor"]; none: all.
         spacing_mm: Voxel size of arrays along X, Y and Z.
 
     Raises:
@@ -43,16 +49,16 @@ def evaluate(
         options = {"--labels=": "labels=", "--labels": "labels=", "data.labels": "labels="}
         with called({str(truth_file): "the truth", str(guess_file): "the guess", **options}):
             true, guessed = _file(truth, truth_file, spacing_mm), _file(guess, guess_file, spacing_mm)
-            case = _scored(true, guessed, protocol, labels)
+            case: ScoredCase
+            if protocol == BRAIN:
+                case = evaluate_brains(true, guessed).cases[0]
+            else:
+                case = evaluate_tumors(
+                    true, guessed, protocol, labels, guess_labels=guess_labels, regions=regions
+                ).cases[0]
             if case.fault:
                 raise DataError(case.fault)
     return {name: float(score) for name, score in case.scores.items()}
-
-
-def _scored(truth: Path, guess: Path, protocol: str, labels: str) -> ScoredCase:
-    if protocol == BRAIN:
-        return evaluate_brains(truth, guess).cases[0]
-    return evaluate_tumors(truth, guess, protocol, labels).cases[0]
 
 
 def _file(image: AnyPath | InMemory, path: Path, spacing_mm: tuple[float, float, float] | None) -> Path:

@@ -102,6 +102,8 @@ def write_derivatives(results: Path, root: Path) -> Written:
     for name, (_, result) in folders.items():
         if result.status is Status.failed:
             written.left_out[name] = " ".join(result.reasons) or "it failed"
+        elif result.slices is not None:
+            written.left_out[name] = "it is of pictures, which have no place in BIDS"
     done = {name: labels[name] for name in sorted(folders, key=natural) if name not in written.left_out}
     for name in done:
         _refuse_changed(folders[name][0])

@@ -1,5 +1,6 @@
 """`brainseg evaluate`: masks and label maps against the truth."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,14 +20,21 @@ def evaluate(
     protocol: Annotated[
         Protocol, typer.Option(help="For tumours: brats-2023 and brats-2026 count lesion by lesion.")
     ] = "brats-legacy",
-    labels: Annotated[str, typer.Option(help="Convention of tumour labels, as data.labels.")] = "auto",
+    labels: Annotated[str, typer.Option(help="Convention of all tumour labels, as data.labels.")] = "auto",
+    labels_truth: Annotated[str, typer.Option(help="That of the true labels alone.")] = "",
+    labels_guess: Annotated[str, typer.Option(help="That of the predicted labels alone.")] = "",
+    regions: Annotated[
+        str, typer.Option(help="Regions to score, with commas between them: whole_tumor,tumor_core.")
+    ] = "",
     output: Annotated[Path | None, typer.Option(help="Where scores.csv and scores.json go.")] = None,
 ) -> None:
     """Masks or tumour labels against true ones: scores of each, and of all with intervals of 95 %."""
     if task == "skullstrip":
         faults = _evaluate_brains(truth, guess, output)
     else:
-        faults = _evaluate_tumors(truth, guess, protocol, labels, output)
+        asked = [name.strip() for name in regions.split(",") if name.strip()]
+        conventions = labels_truth or labels, labels_guess or labels
+        faults = _evaluate_tumors(truth, guess, protocol, conventions, asked, output)
     for fault in faults:
         say(fault, error=True)
     if faults:
@@ -51,10 +59,17 @@ def _evaluate_brains(truth: Path, guess: Path, output: Path | None) -> list[str]
     return [f"{case.name}: {case.fault}" for case in found.faults]
 
 
-def _evaluate_tumors(truth: Path, guess: Path, protocol: str, labels: str, output: Path | None) -> list[str]:
+def _evaluate_tumors(
+    truth: Path,
+    guess: Path,
+    protocol: str,
+    labels: tuple[str, str],
+    regions: Sequence[str],
+    output: Path | None,
+) -> list[str]:
     from brainseg.evaluation.tumors import evaluate_tumors, write_tumor_evaluation
 
-    found = evaluate_tumors(truth, guess, protocol, labels)
+    found = evaluate_tumors(truth, guess, protocol, labels[0], guess_labels=labels[1], regions=regions)
     table = Table("score", "cases", "mean", "95 %", "median", "quartiles", title=protocol)
     for name, one in found.summaries.items():
         spread = f"{one.low:.3f} to {one.high:.3f}", f"{one.median:.3f}"

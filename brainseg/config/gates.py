@@ -83,6 +83,7 @@ class GatesConfig:
     white_over_gray: Optional[SequenceLimits] = MISSING  # white less grey matter, in standard deviations
     plane_agreement: Optional[Limits] = MISSING  # share of the planes that alone name the type of the vote
     type_entropy: Optional[Limits] = MISSING  # entropy of the tumour type; 1 is a guess
+    slice_colour: Optional[Limits] = None  # share of a picture of a slice that is in colour
     type_share: Optional[Limits] = MISSING  # share among tumour types, where notumor is likelier
     tumor_ml: Optional[Limits] = MISSING  # volume of the tumour, ml
     tumor_pieces: Optional[Limits] = MISSING  # number of connected parts of the tumour

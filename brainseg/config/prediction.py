@@ -68,7 +68,7 @@ class PipelineConfig:
 class PredictConfig:
     """The whole of conf/predict.yaml."""
 
-    input: str = MISSING  # a scan, a subject's folder or a folder of subjects; NIfTI or DICOM
+    input: str = MISSING  # a scan, a subject's folder or one of subjects, NIfTI or DICOM; or pictures
     sequence: Optional[str] = MISSING  # t1, t1ce, t2 or flair, where a single file or series does not say it
     skullstripper: Optional[str] = MISSING  # a checkpoint, or otsu: the threshold of Otsu; null: no stripping
     classifier: Optional[str] = MISSING  # a checkpoint; null: no tumour type

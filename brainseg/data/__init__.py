@@ -3,6 +3,7 @@
 from brainseg.data.brats import BraTSVolumes
 from brainseg.data.heads import PaintedHeads
 from brainseg.data.kaggle import KaggleSlices
+from brainseg.data.lgg import LGGVolumes
 from brainseg.data.nfbs import NFBSVolumes
 from brainseg.data.phantom import PhantomData
 from brainseg.data.registry import composed_data, data_of
@@ -10,6 +11,7 @@ from brainseg.data.registry import composed_data, data_of
 __all__ = [
     "BraTSVolumes",
     "KaggleSlices",
+    "LGGVolumes",
     "NFBSVolumes",
     "PaintedHeads",
     "PhantomData",

@@ -1,11 +1,17 @@
-"""Slices that belong together: copies of each other, and slices of one subject."""
+"""Slices that belong together: copies of each other, slices of one subject, and what a table says."""
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+
+from brainseg.config.errors import DataError
+
+GROUP_COLUMNS = ("group", "subject", "patient", "patient_id", "patient_fold")  # the first that is there
 
 
 def linked(n: int, ends: tuple[NDArray[np.integer], NDArray[np.integer]]) -> NDArray[np.int64]:
@@ -31,3 +37,96 @@ def joined_subjects(subjects: Sequence[str], groups: NDArray[np.int64]) -> list[
     for place, name in enumerate(names):
         first.setdefault(int(number[place]), str(name))
     return [first[int(number[place])] for place in places]
+
+
+def read_groups(path: Path, names: Sequence[str]) -> dict[str, str]:
+    """The group of each slice that a table names, by the slice's name.
+
+    The table is a CSV file with a column `file` and one of `GROUP_COLUMNS`. A file stands there as below the
+    data set's root ("Training/glioma/a.jpg"), or by as much of the end of that as tells it from all others;
+    a column `class` counts as the folder above it. A slice that it does not name is in no group, and so is
+    one whose group is empty.
+
+    Args:
+        path: The table, with commas or semicolons.
+        names: All slices, relative to the root.
+
+    Raises:
+        DataError: It has other columns, names none of these slices, or a slice twice with two groups, or a
+            name in it fits several slices.
+    """
+    by_ending = _by_ending(names)
+    found: dict[str, str] = {}
+    for number, (file, group) in enumerate(_rows(path), start=2):
+        fitting = by_ending.get(file, [])
+        if len(fitting) > 1:
+            raise DataError(
+                f"{path}, line {number}: {file} may be {fitting[0]} or {fitting[1]}; write the file from the "
+                "data set's folder on"
+            )
+        for name in fitting:
+            if group and found.setdefault(name, group) != group:
+                raise DataError(
+                    f"{path}, line {number}: {file} is of group {group} here and of {found[name]} above; "
+                    "leave one out"
+                )
+    if not found:
+        raise DataError(
+            f"{path}: names none of the {len(names)} slices, such as {names[0] if names else 'none'}; "
+            "its column file must hold their names"
+        )
+    return found
+
+
+def numbers_of(groups: Mapping[str, str], names: Sequence[str]) -> NDArray[np.int64]:
+    """A number (N,) for each slice: the same for slices of one group; one of its own without a group."""
+    keys = [f"group {groups[name]}" if name in groups else f"slice {name}" for name in names]
+    return np.unique(np.array(keys, dtype=np.str_), return_inverse=True)[1].astype(np.int64)
+
+
+def united(n: int, *numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """One number (N,) for each of n slices: the same where any of these numberings has the same."""
+    first, second = [], []
+    for one in numbers:
+        order = np.argsort(one, kind="stable")
+        same = one[order][1:] == one[order][:-1]
+        first.append(order[:-1][same])
+        second.append(order[1:][same])
+    return linked(n, (np.concatenate(first), np.concatenate(second)))
+
+
+def _by_ending(names: Sequence[str]) -> dict[str, list[str]]:
+    """The slices that each end of a name fits: b/c.jpg and c.jpg for a/b/c.jpg."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        parts = PurePosixPath(name).parts
+        for first in range(len(parts)):
+            found.setdefault("/".join(parts[first:]), []).append(name)
+    return found
+
+
+def _rows(path: Path) -> list[tuple[str, str]]:
+    """File and group of each row."""
+    if not path.is_file():
+        raise DataError(f"data.groups={path}: no such file; give a table (file, group)")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except ValueError as error:
+        raise DataError(f"{path}: is no table in UTF-8 ({error}); save it as CSV") from error
+    lines = text.splitlines()
+    header = lines[0] if lines else ""
+    table = csv.DictReader(lines, delimiter=";" if ";" in header and "," not in header else ",")
+    columns = table.fieldnames or []
+    group = next((name for name in GROUP_COLUMNS if name in columns), None)
+    if "file" not in columns or group is None:
+        raise DataError(
+            f"{path}: must have the columns file and group (or {', '.join(GROUP_COLUMNS[1:])}); "
+            f"it has {', '.join(columns)[:200] or 'none'}"
+        )
+    return [(_file_of(row), (row[group] or "").strip()) for row in table if row["file"]]
+
+
+def _file_of(row: Mapping[str, str]) -> str:
+    file = row["file"].strip().replace("\\", "/").removeprefix("./")
+    kind = (row.get("class") or "").strip()
+    return f"{kind}/{file}" if kind and "/" not in file else file

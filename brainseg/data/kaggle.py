@@ -1,6 +1,6 @@
 """The slices of the classifier, as the two Kaggle brain-tumour sets come: prepared, divided and loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from brainseg.config import ClassifierConfig
 from brainseg.config.errors import ConfigError, DataError, ImageError
 from brainseg.data.cache import ArrayCache
 from brainseg.data.duplicates import cached_copies, clusters
-from brainseg.data.groups import joined_subjects
+from brainseg.data.groups import joined_subjects, numbers_of, read_groups, united
 from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader
 from brainseg.data.settings import DataSettings
 from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
@@ -45,12 +45,16 @@ class KaggleSlices(pl.LightningDataModule):
       figures on this set were obtained. The best checkpoint is then chosen on the slices that it is scored
       on, and copies of them are trained on.
 
+    A table `groups` (file, group), of patients for instance, keeps each group in one part too: slices of
+    Training whose group has slices in Testing are left out, and shares are of slices.
+
     Args:
         root: The data set's folder, with Training/ and perhaps Testing/, or a folder of class folders.
         recipe: The classifier's section of the config.
         settings: Those that all data sets take; test_share is used without a Testing folder.
         split: random, grouped or official.
         limit: How many slices of Training are used, each class in its proportion; None: all.
+        groups: The table, as `groups.read_groups` reads it; None: there is none.
     """
 
     beginning = START  # where the first training batches are from
@@ -62,6 +66,7 @@ class KaggleSlices(pl.LightningDataModule):
         settings: DataSettings,
         split: str,
         limit: int | None = None,
+        groups: str | None = None,
     ) -> None:
         super().__init__()
         if split not in SPLITS:
@@ -71,10 +76,16 @@ class KaggleSlices(pl.LightningDataModule):
                 f"data.folds is {settings.folds}, but data.split=official trains on all of Training; "
                 "set data.folds=null"
             )
+        if split == "official" and groups is not None:
+            raise ConfigError(
+                f"data.groups is {groups}, but data.split=official trains on all of Training; "
+                "set data.split=grouped, or data.groups=null"
+            )
         if limit is not None and limit < 2 * len(recipe.classes):
             raise ConfigError(f"data.limit must be two slices a class or more, got {limit}")
         self.root, self.recipe, self.settings = Path(root), recipe, settings
         self.split_name, self.limit = split, limit
+        self.groups = None if groups is None else Path(groups)
         self.cache = ArrayCache(settings.cache)
         self.facts: dict[str, Any] = {}
 
@@ -92,7 +103,9 @@ class KaggleSlices(pl.LightningDataModule):
         places = in_proportion(targets, self.limit or len(found), seed=self.settings.seed)
         names = [found[i][0].relative_to(self.root).as_posix() for i in places]
         subjects = subjects_of(self.root, names)
-        places_by_part(subjects, targets[places], self.settings.rule, by_slices=self.split_name == "grouped")
+        if self.groups is not None:
+            subjects = joined_subjects(subjects, numbers_of(self._table(names), names))
+        places_by_part(subjects, targets[places], self.settings.rule, by_slices=self._by_slices)
 
     def prepare_data(self) -> None:
         sweep_cache(self.cache.folder)
@@ -111,36 +124,64 @@ class KaggleSlices(pl.LightningDataModule):
 
     def _drawn(self, slices: dict[str, Slices]) -> dict[str, Slices]:
         """The parts of a random or grouped split."""
-        if self.split_name == "grouped":
+        if self._by_slices:
             slices = self._grouped(slices)
         training = slices["Training"]
         places = places_by_part(
-            training.subjects, training.targets, self.settings.rule, by_slices=self.split_name == "grouped"
+            training.subjects, training.targets, self.settings.rule, by_slices=self._by_slices
         )
         drawn = {part: training.at(own) for part, own in places.items()}
         return drawn | ({"test": slices["Testing"]} if "Testing" in slices else {})
 
     def _grouped(self, slices: dict[str, Slices]) -> dict[str, Slices]:
-        """Copies count as one subject; slices of Training with a copy in Testing are left out."""
-        clusters = self._clusters(slices)
-        n = len(slices["Training"].names)
-        kept = np.flatnonzero(~np.isin(clusters[:n], clusters[n:]))
-        self._note_copies(clusters, left_out=n - len(kept))
+        """Copies, and slices of one group, count as one subject.
+
+        Slices of Training with a copy or their group in Testing are left out.
+        """
+        together, n = self._together(slices), len(slices["Training"].names)
+        kept = np.flatnonzero(~np.isin(together[:n], together[n:]))
         slices = slices | {"Training": slices["Training"].at(kept)}
-        of_each = {"Training": clusters[kept], "Testing": clusters[n:]}
+        of_each = {"Training": together[kept], "Testing": together[n:]}
         return {
             part: of_part._replace(subjects=joined_subjects(of_part.subjects, of_each[part]))
             for part, of_part in slices.items()
         }
+
+    def _together(self, slices: dict[str, Slices]) -> NDArray[np.int64]:
+        """A number for each slice of Training, then of Testing: the same for copies and within a group."""
+        names, n = [name for part in slices.values() for name in part.names], len(slices["Training"].names)
+        numbers = []
+        if self.split_name == "grouped":
+            numbers.append(self._clusters(slices))
+            self._note_copies(numbers[0], n)
+        if self.groups is not None:
+            table = self._table(names)
+            numbers.append(numbers_of(table, names))
+            self._note_groups(table, numbers[-1], n)
+        return united(len(names), *numbers)
+
+    def _table(self, names: Sequence[str]) -> dict[str, str]:
+        assert self.groups is not None
+        return read_groups(self.groups, names)
+
+    @property
+    def _by_slices(self) -> bool:
+        """Whether slices are drawn in groups of different sizes, so that shares must be of slices."""
+        return self.split_name == "grouped" or self.groups is not None
 
     def _clusters(self, slices: dict[str, Slices]) -> NDArray[np.int64]:
         """A number for each slice of Training, then of Testing: the same for copies."""
         paths = [self.root / name for part in slices.values() for name in part.names]
         return clusters(len(paths), cached_copies(paths, self.cache))
 
-    def _note_copies(self, clusters: NDArray[np.int64], left_out: int) -> None:
-        """What grouping did: kept as facts of the run, and said the first time."""
-        sizes = np.bincount(clusters)
+    def _note_copies(self, clusters: NDArray[np.int64], n: int) -> None:
+        """What grouping copies did: kept as facts of the run, and said the first time.
+
+        Args:
+            clusters: Of each slice.
+            n: How many of them are of Training; they come first.
+        """
+        sizes, left_out = np.bincount(clusters), int(np.isin(clusters[:n], clusters[n:]).sum())
         copies, n_clusters = int(sizes[sizes > 1].sum()), int((sizes > 1).sum())
         if "copies" not in self.facts:
             _say(
@@ -148,6 +189,16 @@ class KaggleSlices(pl.LightningDataModule):
                 f"of copies stay together, {left_out} slices of Training are left out as copies in Testing"
             )
         self.facts |= {"copies": copies, "copy_clusters": n_clusters, "left_out_copies": left_out}
+
+    def _note_groups(self, table: Mapping[str, str], numbers: NDArray[np.int64], n: int) -> None:
+        """The same of the table's groups."""
+        n_groups, left_out = len(set(table.values())), int(np.isin(numbers[:n], numbers[n:]).sum())
+        if "groups" not in self.facts:
+            _say(
+                f"data.groups={self.groups}: {len(table)} of {len(numbers)} slices are in {n_groups} groups, "
+                f"each on one side; {left_out} slices of Training are left out as their group is in Testing"
+            )
+        self.facts |= {"groups": n_groups, "slices_in_groups": len(table), "left_out_groups": left_out}
 
     def train_dataloader(self) -> DataLoader[Any]:
         seed = self.settings.seed

@@ -57,6 +57,8 @@ class PhantomData(pl.LightningDataModule):
         split: str,
     ) -> None:
         super().__init__()
+        if not isinstance(spacing_mm, int | float):
+            raise ConfigError(f"data.spacing_mm is {spacing_mm}; data=phantom takes one number")
         self.cohort: dict[str, Any] = {
             "version": VERSION,  # heads drawn by older code are not taken for these
             "layout": LAYOUTS[task],

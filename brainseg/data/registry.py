@@ -16,13 +16,14 @@ from brainseg.config.errors import ConfigError
 from brainseg.data.brats import BraTSVolumes
 from brainseg.data.heads import PaintedHeads
 from brainseg.data.kaggle import KaggleSlices
+from brainseg.data.lgg import LGGVolumes
 from brainseg.data.nfbs import NFBSVolumes
 from brainseg.data.phantom import PhantomData
 from brainseg.data.settings import DataSettings
 
 _OURS: dict[str, type[pl.LightningDataModule]] = {
     f"brainseg.data.{one.__name__}": one
-    for one in (BraTSVolumes, KaggleSlices, NFBSVolumes, PaintedHeads, PhantomData)
+    for one in (BraTSVolumes, KaggleSlices, LGGVolumes, NFBSVolumes, PaintedHeads, PhantomData)
 }
 _SHARED = {field.name for field in fields(DataSettings)}
 
@@ -86,8 +87,9 @@ def _kinds(hint: Any) -> tuple[type, ...]:
 def _check(name: str, value: Any, kinds: Mapping[str, tuple[type, ...]]) -> None:
     if name not in kinds:
         raise ConfigError(f"data.{str(name)[:100]} is no setting of data; leave it out")
-    strings = isinstance(value, list) and all(isinstance(one, str) for one in value)
-    if type(value) not in kinds[name] or (isinstance(value, list) and not strings):
+    of = (int, float) if name == "spacing_mm" else (str,)
+    fits = isinstance(value, list) and all(type(one) in of for one in value)
+    if type(value) not in kinds[name] or (isinstance(value, list) and not fits):
         allowed = " or ".join(kind.__name__.replace("NoneType", "null") for kind in kinds[name])
         raise ConfigError(f"data.{name} is {str(value)[:100]}, but must be {allowed}")
     if isinstance(value, str) and "${" in value:

@@ -2,9 +2,10 @@
 
 import csv
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from brainseg.config.errors import DataError
+from brainseg.images.jpeg import SUFFIXES
 
 # As in masoudnickparvar/brain-tumor-mri-dataset, and in sartajbhuvaji/brain-tumor-classification-mri.
 FOLDERS = {
@@ -13,7 +14,6 @@ FOLDERS = {
     "notumor": ("notumor", "no_tumor"),
     "pituitary": ("pituitary", "pituitary_tumor"),
 }
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
 WHERE_FROM = (
     "download masoudnickparvar/brain-tumor-mri-dataset from Kaggle and set data.root to its folder, "
     "or train on synthetic slices with data=phantom"
@@ -53,6 +53,12 @@ def find_slices(folder: Path, classes: list[str]) -> list[tuple[Path, int]]:
             )
         found += [(path, index) for path in files]
     return found
+
+
+def class_of(name: str) -> str | None:
+    """The tumour type that the folders in a file's name say, the nearest first; None where none does."""
+    named = {alias: kind for kind, aliases in FOLDERS.items() for alias in aliases}
+    return next((named[one] for one in reversed(PurePath(name).parts[:-1]) if one in named), None)
 
 
 def subjects_of(root: Path, names: Sequence[str]) -> list[str]:

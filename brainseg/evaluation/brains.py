@@ -9,6 +9,7 @@ import numpy as np
 
 from brainseg.config.errors import DataError, UserError
 from brainseg.evaluation.cases import ScoredCase, are_files, read_pair, write_scores
+from brainseg.evaluation.pairs import by_subject, derived
 from brainseg.files.atomic import writing
 from brainseg.images import nifti
 from brainseg.images.layouts import Subject, find_subjects
@@ -34,7 +35,8 @@ def evaluate_brains(truth: Path, guess: Path) -> BrainEvaluation:
     """Score the masks of a data set.
 
     Args:
-        truth: A mask, or a folder of scans with their masks (`X_T1w_brainmask.nii.gz`, as NFBS has them).
+        truth: A mask, or a folder of scans with their masks (`X_T1w_brainmask.nii.gz`, as NFBS has them; in
+            BIDS also `X_desc-brain_mask.nii.gz` in derivatives/).
         guess: A mask, or a folder as predict.py leaves it: `X/X_brain_mask.nii.gz`, or for a sequence with a
             grid of its own `X/X_t2_brain_mask.nii.gz`. Those files may also lie in the folder itself.
 
@@ -77,8 +79,11 @@ def _pairs(truth: Path, guess: Path) -> Iterator[tuple[str, Path, Path | None]]:
         yield nifti.stem(truth), truth, guess
         return
     found = False
+    derivatives = by_subject(derived(truth, guess, role="mask"), "brain mask")
     for subject in find_subjects(truth):
         masks = _masks_of(subject)
+        if not masks and subject.id in derivatives:
+            masks = {None: derivatives[subject.id]}
         for sequence, path in masks.items():
             found = True
             name = f"{subject.id} {sequence}" if len(masks) > 1 else subject.id

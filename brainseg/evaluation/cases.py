@@ -8,7 +8,7 @@ from pathlib import Path
 from brainseg.config.errors import DataError, GeometryError, UserError
 from brainseg.files.atomic import writing
 from brainseg.images import nifti
-from brainseg.images.volume import Volume
+from brainseg.images.volume import Volume, from_ras, ras_grid, to_ras
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,16 @@ def are_files(truth: Path, guess: Path) -> bool:
 
 
 def read_pair(truth: Path, guess: Path) -> tuple[Volume, Volume]:
-    """Two masks or label maps (1, X, Y, Z) of one grid.
+    """Two masks or label maps (1, X, Y, Z) of one grid; a guess with its axes turned is turned back.
 
     Raises:
-        GeometryError: They lie on different grids.
+        GeometryError: Their voxels do not lie on each other.
     """
     true, predicted = nifti.read_labels(truth), nifti.read_labels(guess)
-    if difference := predicted.grid.difference(true.grid):
+    difference = predicted.grid.difference(true.grid)
+    if difference and ras_grid(predicted.grid).difference(ras_grid(true.grid)) is None:
+        predicted, difference = Volume(from_ras(to_ras(predicted).data, true.grid), true.grid), None
+    if difference:
         raise GeometryError(f"{guess} does not lie on the grid of {truth}: {difference}")
     return true, predicted
 

@@ -1,7 +1,7 @@
 """Patterns in scores that point to a mistake in the labels or in the table, and not to a bad network."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,17 +10,21 @@ from brainseg.images.labels import CLASSES, REGIONS
 from brainseg.metrics.summary import Summary
 
 
-def suspicions(voxels: NDArray[np.int64], summaries: Mapping[str, Summary]) -> list[str]:
+def suspicions(
+    voxels: NDArray[np.int64], summaries: Mapping[str, Summary], regions: Collection[str] = tuple(REGIONS)
+) -> list[str]:
     """A sentence for each pattern that is found.
 
     Args:
         voxels: Counts (4, 4) over all cases: true class down, predicted class across.
         summaries: By score, "dice/whole_tumor".
+        regions: That were scored. The parts of a tumour are looked at where all of them were.
     """
+    parts = set(regions) == set(REGIONS)
     return [
-        *_never_predicted(voxels),
-        *_swapped(voxels),
-        *_below_a_part(summaries),
+        *(_never_predicted(voxels) if parts else ()),
+        *(_swapped(voxels) if parts else ()),
+        *(_below_a_part(summaries) if parts else ()),
         *_mean_is_median(summaries),
     ]
 
@@ -30,7 +34,7 @@ def _never_predicted(voxels: NDArray[np.int64]) -> Iterator[str]:
         if voxels[value].any() and not voxels[:, value].any():
             yield (
                 f"{CLASSES[value]} is in true label maps but in no predicted one; check that both have the "
-                "same labels (--labels)"
+                "same labels (--labels-truth, --labels-guess)"
             )
 
 
@@ -41,7 +45,7 @@ def _swapped(voxels: NDArray[np.int64]) -> Iterator[str]:
         if crossed > right:
             yield (
                 f"{CLASSES[one]} and {CLASSES[other]} look swapped: {crossed} voxels have the label of the "
-                f"other class and {right} their own; check --labels"
+                f"other class and {right} their own; check --labels-truth and --labels-guess"
             )
 
 

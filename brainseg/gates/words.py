@@ -195,6 +195,11 @@ WORDS = {
         "the tumour type is uncertain",
         "Look at the probabilities of all types",
     ),
+    "slice_colour": Words(
+        "{:.1%} of the picture is in colour",
+        "it may be no slice of an MRI scan, or show several sequences or an overlay in one",
+        "Give a picture in grey",
+    ),
     "type_share": Words(
         "The class notumor is more probable than the tumour type, which has {:.0%} of the probability of all "
         "tumour types",

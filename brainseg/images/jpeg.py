@@ -14,6 +14,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from brainseg.config.errors import ImageError
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")  # none that starts a program
+SUFFIXES = {
+    *(".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2", ".j2k"),
+}
+COLOURED = 30  # grey levels between the colours of a pixel; JPEG makes some of grey too
 MOST_PIXELS = 2**25  # 5792 x 5792: more than a film that was scanned has
 _LOCK = Lock()
 _DEEP = {"I", "F", "I;16", "I;16B", "I;16L"}  # more than 8 bits a pixel
@@ -26,12 +30,14 @@ def read_slice(path: str | Path) -> NDArray[np.uint8]:
     0..255.
 
     Raises:
-        ImageError: The file is missing, no image, cut off, larger than any slice, or all of one value.
+        ImageError: The file is missing, no image, cut off, larger than any slice, all of one value, or
+            several pictures.
     """
     path = Path(path)
     if not path.is_file():
         raise ImageError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; give a JPEG or PNG")
     with opened(path) as image:
+        _refuse_several(image, path)
         grey = grey_uint8(pixels_of(image))
     if grey.min() == grey.max():
         raise ImageError(f"{path}: all pixels are {grey.flat[0]}; an empty slice, leave it out")
@@ -77,6 +83,28 @@ def _refuse_large(width: int, height: int, path: Path) -> None:
             f"{path}: claims {width} x {height} pixels, more than any slice has (at most "
             f"{MOST_PIXELS / 1e6:.0f} million); export it again"
         )
+
+
+def colour_share(path: Path) -> float:
+    """The share of a picture that is in colour: whose red, green and blue differ by more than 30 of 255.
+
+    Raises:
+        ImageError: As `read_slice`.
+    """
+    with opened(path) as image:
+        if image.mode in _DEEP or image.mode in ("L", "LA", "1"):
+            return 0.0
+        small = image.convert("RGB")
+        small.thumbnail((96, 96))
+        pixels = np.asarray(small).astype(np.int16)
+    return float(((pixels.max(axis=2) - pixels.min(axis=2)) > COLOURED).mean())
+
+
+def _refuse_several(image: Image.Image, path: Path) -> None:
+    """Refuse a stack of pictures, of which PIL reads the first alone; the preview in a JPEG is none."""
+    pictures = getattr(image, "n_frames", 1)
+    if pictures > 1 and image.format in ("TIFF", "GIF", "WEBP", "PNG"):
+        raise ImageError(f"{path}: holds {pictures} pictures; save each slice as a file of its own")
 
 
 def grey_uint8(image: NDArray[Any]) -> NDArray[np.uint8]:

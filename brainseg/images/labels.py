@@ -5,7 +5,7 @@ file names together; where both leave a doubt, the file is refused. Sources: the
 year, and `dataset.json` of the Medical Segmentation Decathlon, Task 01.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from brainseg.config.errors import LabelError
 
+MOST_LISTED = 8  # label values in a message
 CLASSES = ("background", "necrotic_core", "edema", "enhancing_tumor")
 BACKGROUND, NECROTIC_CORE, EDEMA, ENHANCING_TUMOR = range(4)
 REGIONS: dict[str, tuple[int, ...]] = {
@@ -90,8 +91,16 @@ def detect(values: Iterable[float], layout: str | None, where: str | Path = "lab
     raise LabelError(f"{where}: {_ambiguity(found, fitting)}")
 
 
-def to_classes(array: NDArray[Any], convention: Convention, where: str | Path) -> NDArray[np.uint8]:
+def to_classes(
+    array: NDArray[Any], convention: Convention, where: str | Path, setting: str = "data.labels"
+) -> NDArray[np.uint8]:
     """Class indices as in `CLASSES`, from a file's values; any shape.
+
+    Args:
+        array: The file's values.
+        convention: What they mean.
+        where: The file, for the message.
+        setting: What sets the convention, for the message.
 
     Raises:
         LabelError: A value that the convention does not have, with its number of voxels.
@@ -102,8 +111,8 @@ def to_classes(array: NDArray[Any], convention: Convention, where: str | Path) -
     ]
     if foreign:
         raise LabelError(
-            f"{where}: has labels {', '.join(foreign)}, but {convention.name} knows "
-            f"{_listed(convention.classes)} only; correct the file or set data.labels"
+            f"{where}: has labels {_first(foreign)}, but {convention.name} knows "
+            f"{_listed(convention.classes)} only; correct the file or set {setting}"
         )
     table = np.zeros(max(convention.classes) + 1, dtype=np.uint8)
     for value, index in convention.classes.items():
@@ -162,4 +171,10 @@ def _ambiguity(found: set[float], fitting: list[str]) -> str:
 
 
 def _listed(values: Iterable[float]) -> str:
-    return ", ".join(f"{v:g}" for v in sorted(values))
+    return _first([f"{v:g}" for v in sorted(values)])
+
+
+def _first(words: Sequence[str]) -> str:
+    """The first of them where they are many: a scan that was taken for a label map has thousands."""
+    more = f" and {len(words) - MOST_LISTED} more" if len(words) > MOST_LISTED else ""
+    return ", ".join(words[:MOST_LISTED]) + more

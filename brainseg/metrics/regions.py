@@ -18,7 +18,11 @@ Mask = NDArray[np.bool_]
 
 
 def score_case(
-    truth: Labels, guess: Labels, spacing_mm: Sequence[float], protocol: str
+    truth: Labels,
+    guess: Labels,
+    spacing_mm: Sequence[float],
+    protocol: str,
+    regions: Sequence[str] = tuple(REGIONS),
 ) -> tuple[dict[str, float], dict[str, LesionScores]]:
     """The scores of one case, named "dice/whole_tumor" and so on, and the lesions of each region.
 
@@ -29,6 +33,7 @@ def score_case(
         protocol: "brats-legacy", BraTS up to 2022: whole regions, and no lesions; "brats-2023": lesion by
             lesion, 2023 and 2024; "brats-2026": 2025 and 2026. Scores whose names begin with "lesion" are
             means over lesions; see `metrics.lesions`.
+        regions: Which of `REGIONS` are scored.
 
     Raises:
         ConfigError: An unknown protocol.
@@ -43,8 +48,8 @@ def score_case(
         )
     scores: dict[str, float] = {}
     lesions: dict[str, LesionScores] = {}
-    for region, classes in REGIONS.items():
-        true, predicted = np.isin(truth, classes), np.isin(guess, classes)
+    for region in regions:
+        true, predicted = np.isin(truth, REGIONS[region]), np.isin(guess, REGIONS[region])
         if protocol == "brats-legacy":
             own = _legacy_scores(true, predicted, spacing_mm)
         elif protocol == "brats-2023":

@@ -203,7 +203,7 @@ def classify(scans: Scans, brain: NDArray[np.bool_] | None, model: Classifier, v
     number = int(probabilities[:, classes.index(together.verdict)].argmax())
     box = slice_box(grey_uint8(cuts[number].image), model.config.preprocess)
     loudest = Loudest(
-        number, box, prepared[number], _heat(model, prepared[number], classes.index(together.verdict))
+        number, box, prepared[number], heat_of(model, prepared[number], classes.index(together.verdict))
     )
     if brain is not None:
         mask = _in_slice(brain, scans.grid, cube.grid, cuts[number].plane, cuts[number].index, loudest)
@@ -271,7 +271,8 @@ def _by_plane(
     }
 
 
-def _heat(model: Classifier, prepared: NDArray[np.uint8], class_index: int) -> NDArray[np.float32] | None:
+def heat_of(model: Classifier, prepared: NDArray[np.uint8], class_index: int) -> NDArray[np.float32] | None:
+    """Grad-CAM (S, S) of a class in a prepared slice (S, S); None where the backbone has no map."""
     stage = model.net.map_stage(model.config.preprocess.size)
     if stage is None:
         return None

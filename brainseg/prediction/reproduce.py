@@ -9,9 +9,9 @@ from typing import Any
 from brainseg.config import PredictConfig, as_section
 from brainseg.config.errors import DataError
 from brainseg.files.atomic import sha256
-from brainseg.images.layouts import Subject, find_subjects
+from brainseg.images.layouts import Subject
 from brainseg.prediction.job import job_of
-from brainseg.prediction.run import predict_or_name
+from brainseg.prediction.run import predict_or_name, subjects_at
 from brainseg.reporting.subject_page import PAGE
 from brainseg.results.read import RESULT, read_result
 from brainseg.results.result import Result
@@ -47,7 +47,7 @@ def _options(result: Result, folder: Path) -> PredictConfig:
 
 
 def _subject(result: Result, folder: Path, options: PredictConfig) -> Subject:
-    for subject in find_subjects(Path(options.input), options.sequence):
+    for subject in subjects_at(options)[1]:
         if subject.id == result.subject:
             return subject
     raise DataError(f"{options.input}: does not hold {result.subject} any more, from which {folder} was made")

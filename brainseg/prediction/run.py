@@ -16,6 +16,7 @@ from brainseg.prediction.batch import write_batch
 from brainseg.prediction.forecast import forecast
 from brainseg.prediction.job import Job, job_of
 from brainseg.prediction.record import inputs_of
+from brainseg.prediction.slices import is_of_pictures, pictures_of, predict_slices
 from brainseg.prediction.subject import predict_subject
 from brainseg.reporting.subject_page import PAGE, write_subject_page
 from brainseg.results import provenance
@@ -47,7 +48,8 @@ def run(options: PredictConfig) -> int:
     Raises:
         UserError: Nothing could start: no scan, no model, a checkpoint of another task, results in the way.
     """
-    subjects, output = find_subjects(Path(options.input), options.sequence), Path(options.output)
+    options, subjects = subjects_at(options)
+    output = Path(options.output)
     recover(output, known_files)
     _refuse_places(subjects, options)
     job = job_of(options)
@@ -68,6 +70,17 @@ def run(options: PredictConfig) -> int:
     if Judgement.fail in verdicts:
         return SOME_FAILED
     return SOME_TO_REVIEW if Judgement.review in verdicts else 0
+
+
+def subjects_at(options: PredictConfig) -> tuple[PredictConfig, list[Subject]]:
+    """The subjects at the input, and the options that hold for them; pictures of slices are one subject.
+
+    Raises:
+        UserError: There is none, or pictures are asked for what only scans have.
+    """
+    if (pictures := pictures_of(options)) is not None:
+        return pictures[0], [pictures[1]]
+    return options, find_subjects(Path(options.input), options.sequence)
 
 
 def _refuse_places(subjects: list[Subject], options: PredictConfig) -> None:
@@ -125,7 +138,8 @@ def predict_or_name(subject: Subject, job: Job, output: Path) -> Result:
     """A subject's result, written; what went wrong instead where it failed."""
     try:
         with outputs.folder_for(output, subject.id) as folder:
-            result = predict_subject(subject, job, folder)
+            predicted = predict_slices if is_of_pictures(subject) else predict_subject
+            result = predicted(subject, job, folder)
             outputs.write_result(folder, result)
     except Exception as error:  # one subject never takes the others down; its failure is written and counted
         known = isinstance(error, UserError)
@@ -184,7 +198,7 @@ def _print_summary(results: list[Result], done: int, output: Path) -> None:
         table.add_row(
             cell(result.subject),
             cell(str(result.verdict), COLOURS[result.verdict]),
-            cell(result.tumor_type.with_means if result.tumor_type else "-"),
+            cell(result.type_in_words or "-"),
             f"{volumes['brain']:.0f}" if "brain" in volumes else "-",
             f"{volumes['whole_tumor']:.1f}" if "whole_tumor" in volumes else "-",
             f"{sum(result.seconds.values()):.1f}",
@@ -194,6 +208,10 @@ def _print_summary(results: list[Result], done: int, output: Path) -> None:
         say(f"{_listed(subjects)}: {remark}")
     if done:
         say(f"{done} of them were done before, from the same scans, models and settings")
+    for result in results:
+        if result.slices is not None and (scores := result.slices.scores) is not None:
+            one = scores.accuracy
+            say(f"accuracy {one.value:.4f} ({one.low:.4f} to {one.high:.4f}) of {scores.n} pictures")
     say(f"results in {output}, a folder for each subject")
 
 

@@ -30,12 +30,12 @@ def write_index_page(folder: Path, results: Sequence[Result]) -> None:
 
 
 def _row(result: Result, folder: Path) -> dict[str, Any]:
-    volumes, found = result.volumes_ml, result.tumor_type
+    volumes = result.volumes_ml
     return {
         "subject": result.subject,
         "link": f"{quote(result.subject)}/{PAGE}" if (folder / result.subject / PAGE).is_file() else "",
         "verdict": result.verdict,
-        "type": found.with_means if found else NOTHING,
+        "type": result.type_in_words or NOTHING,
         "tumor": f"{volumes['whole_tumor']:.1f}" if "whole_tumor" in volumes else NOTHING,
         "brain": f"{volumes['brain']:.0f}" if "brain" in volumes else NOTHING,
         "said": result.reasons,

@@ -69,7 +69,7 @@ def inline_figure(figure: Figure) -> Markup:
 
 
 def inline_slice(image: NDArray[np.uint8], *, side: int = 128) -> Markup:
-    """A grey slice (H, W), no larger than `side` pixels, as the `src` of an <img>."""
+    """A slice (H, W), or (H, W, 3) in colour, no larger than `side` pixels, as the `src` of an <img>."""
     thumbnail = Image.fromarray(image)
     thumbnail.thumbnail((side, side))
     jpeg = BytesIO()

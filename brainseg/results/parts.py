@@ -87,6 +87,61 @@ class TypeResult(TypeWords):
 
 
 @dataclass(frozen=True)
+class Interval:
+    """A score, and the ends of its interval of 95 %."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class SliceScores:
+    """How right a classifier is on pictures whose folders name their class.
+
+    Attributes:
+        n: How many pictures.
+        subjects: How many of them are independent: slices of one subject, and equal files, count as one.
+        accuracy: Share that is right.
+        f1_macro: Mean of the classes' F1; None where it is not defined.
+        confusion: Counts (K, K): true class down, predicted class across.
+    """
+
+    n: int
+    subjects: int
+    accuracy: Interval
+    f1_macro: Interval | None
+    confusion: list[list[int]]
+
+
+@dataclass(frozen=True)
+class SlicesResult:
+    """What a classifier says of pictures of slices. Each picture's probabilities are in slices.csv.
+
+    Attributes:
+        classes: In the order of the classifier.
+        counts: Pictures by the class that is most probable.
+        to_review: Pictures that a person should look at.
+        failed: Why a picture could not be used, by its name.
+        scores: None where no folder names a class.
+    """
+
+    classes: list[str]
+    counts: dict[str, int]
+    to_review: int
+    failed: dict[str, str]
+    scores: SliceScores | None
+
+    @property
+    def in_words(self) -> str:
+        """The class of a single picture, or how many there are of each."""
+        named = [(name, n) for name, n in self.counts.items() if n]
+        if len(named) == 1 and named[0][1] == 1 and not self.failed:
+            return named[0][0]
+        return ", ".join(f"{n} {name}" for name, n in named) or "none"
+
+
+@dataclass(frozen=True)
 class LabelMeanings:
     """The convention of the label map, and the class that each of its values stands for."""
 

@@ -18,17 +18,16 @@ from brainseg.results.parts import (
     SegmentationFacts,
     SequenceGrid,
     Settings,
+    SlicesResult,
     Status,
     TypeResult,
 )
 from brainseg.runs.model_record import ModelRecords
 
-SCHEMA = (
-    2  # the version of result.json; a file without it is the oldest. 2 added `dicom`, and `beside` of inputs
-)
+SCHEMA = 2  # the version of result.json. Files of 1, and those without a number, lack some of its keys
 _OF_EVERY_FAILURE = ("subject", "status", "verdict", "error", "models", "settings", "code", "traceback")
 _ALWAYS = ("subject", "status", "verdict")
-_SOMETIMES = ("error", "traceback", "dicom")
+_SOMETIMES = ("error", "traceback", "dicom", "slices")
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,7 @@ class Result:
         verdict: What the gates say: pass, review, fail or not judged.
         error: Why a failed subject was stopped, else None.
         tumor_type: The tumour type; None if nothing was classified.
+        slices: What pictures of slices gave; None for scans.
         volumes_ml: Volume of the brain, and of each region and class of the tumour.
         diameters_mm: Diameters of the largest piece of each region; None for a region that is not there.
         label_convention: What each value of the label map means; None without a label map.
@@ -71,6 +71,7 @@ class Result:
     verdict: Judgement
     error: str | None = field(default=None, metadata=ABSENT)
     tumor_type: TypeResult | None = None
+    slices: SlicesResult | None = field(default=None, metadata=ABSENT)
     volumes_ml: dict[str, float] = field(default_factory=dict)
     diameters_mm: dict[str, Diameters | None] = field(default_factory=dict)
     label_convention: LabelMeanings | None = None
@@ -99,11 +100,19 @@ class Result:
         wrong = [gate.sentence for gate in self.gates if not gate.has_passed]
         return wrong or ([self.error] if self.error is not None else [])
 
+    @property
+    def type_in_words(self) -> str | None:
+        """The tumour type, or how many slices there are of each, for one cell of a table."""
+        if self.slices is not None:
+            return self.slices.in_words
+        return None if self.tumor_type is None else self.tumor_type.with_means
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, in the order of the file; a model of one member stands without a list around it."""
         values = to_plain(self)
         values["models"] = {name: one[0] if len(one) == 1 else one for name, one in values["models"].items()}
-        names = list(values) if self.grid is not None else [n for n in _OF_EVERY_FAILURE if n in values]
+        ended = self.grid is not None or self.slices is not None
+        names = list(values) if ended else [n for n in _OF_EVERY_FAILURE if n in values]
         return {"schema": SCHEMA, **{name: values[name] for name in names}}
 
     @classmethod

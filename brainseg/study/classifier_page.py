@@ -39,6 +39,8 @@ SPLITS = {
     "random": "slices are drawn one by one, so copies of a slice stand on both sides",
     "grouped": "copies of a slice stay on one side",
     "official": "the published Testing folder both chooses the best epoch and scores it",
+    "random, by groups": "the groups of data.groups stay on one side, copies of a slice do not",
+    "grouped, by groups": "the groups of data.groups and copies of a slice stay on one side",
 }
 PARTS = {"test": "test part", "val": "validation part"}
 LISTED_MISTAKES = 20
@@ -59,12 +61,14 @@ class ScoredRun:
 
     @property
     def split(self) -> str:
-        return str(self.config["data"]["split"])
+        data = self.config["data"]
+        return f"{data['split']}, by groups" if data.get("groups") else str(data["split"])
 
     @property
     def recipe(self) -> tuple[Any, ...]:
         """What two runs must share so that only their splits differ."""
-        data = {key: value for key, value in self.config["data"].items() if key not in ("split", "seed")}
+        apart = ("split", "groups", "seed")
+        data = {key: value for key, value in self.config["data"].items() if key not in apart}
         return self.config["classifier"], data
 
 
@@ -187,11 +191,7 @@ def _scores(run: ScoredRun) -> Section:
     ]
     return Section(
         "Scores",
-        paragraphs=[
-            f"Intervals have 95 %, from {RESAMPLES} resamples of {_resampled(run.scores)}. The data does not "
-            "say which slices are of one patient, so a patient may count as several. The true intervals are "
-            "wider."
-        ],
+        paragraphs=[f"Intervals have 95 %, from {RESAMPLES} resamples of {_resampled(run)}"],
         tables=[
             table_of("Over all classes", ("score", "value"), overall),
             table_of("By class", ("class", "slices", "precision", "recall", "F1", "ROC area"), by_class),
@@ -199,11 +199,15 @@ def _scores(run: ScoredRun) -> Section:
     )
 
 
-def _resampled(scores: Mapping[str, Any]) -> str:
-    n, subjects = scores["n"], scores["subjects"]
-    if n == subjects:
-        return "the slices"
-    return f"{subjects} subjects with {n} slices; copies of a slice count as one subject"
+def _resampled(run: ScoredRun) -> str:
+    n, subjects = run.scores["n"], run.scores["subjects"]
+    if run.config["data"].get("groups"):
+        return f"{subjects} groups and other slices, {n} slices in all."
+    named = f"{subjects} subjects with {n} slices; copies of a slice count as one subject"
+    return (
+        f"{'the slices' if n == subjects else named}. The data does not say which slices are of one patient, "
+        "so a patient may count as several. The true intervals are wider."
+    )
 
 
 def _calibration(run: ScoredRun, predictions: Predictions) -> Section:

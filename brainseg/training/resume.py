@@ -28,7 +28,7 @@ from brainseg.runs.position import Position, position_in
 
 # What may differ in a run that goes on: nothing learnt depends on it, or it is seen to elsewhere.
 _FREE = {
-    *("name", "start_from", "data.root", "data.workers", "data.cache", "data.skip_bad"),
+    *("name", "start_from", "data.root", "data.groups", "data.workers", "data.cache", "data.skip_bad"),
     *(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy", "precision")),
     *(f"trainer.{name}" for name in ("max_epochs", "max_time", "checkpoint_minutes", "log_every_n_steps")),
     *(f"trainer.{name}" for name in ("default_root_dir", "deterministic", "enable_model_summary")),

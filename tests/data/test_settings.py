@@ -15,6 +15,7 @@ MODELS = {
     "brats": "segmenter",
     "heads": "skullstripper",
     "kaggle": "classifier",
+    "lgg": "segmenter",
     "nfbs": "skullstripper",
     "phantom": "segmenter",
 }

@@ -1,0 +1,136 @@
+"""The LGG set of Kaggle: colour pictures of slices, read as volumes with one region."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from brainseg.config.errors import ConfigError, DataError, ImageError
+from brainseg.images.labels import EDEMA
+from brainseg.images.lgg import assumed_spacing, find_patients, read_patient
+from brainseg.images.volume import to_ras
+
+SEGMENTER = [
+    *("model=segmenter", "data=lgg", "segmenter.preprocess.modalities=[flair]"),
+    *("segmenter.channels=[4,8]", "segmenter.patch=[16,16,16]", "data.spacing_mm=[6,6,6]"),
+    "segmenter.preprocess.spacing_mm=[6,6,6]",
+]
+SHAPE = (20, 24, 12)  # rows, columns, slices
+
+
+def write_patient(folder, seed, *, without=()):
+    """A bright box in an ellipsoid; the tumour is in the box at the upper left of the upper slices."""
+    rng = np.random.default_rng(seed)
+    y, x, z = np.mgrid[-1 : 1 : SHAPE[0] * 1j, -1 : 1 : SHAPE[1] * 1j, -1 : 1 : SHAPE[2] * 1j]
+    head = x**2 + y**2 + z**2 < 1
+    tumor = np.zeros(SHAPE, bool)
+    tumor[4:9, 5:10, 6:10] = True
+    t1, flair, t1ce = (np.where(head, rng.integers(60, 100, SHAPE), 0).astype(np.uint8) for _ in range(3))
+    flair[tumor] = 200
+    colours = [flair if "t1" in without else t1, flair, flair if "t1ce" in without else t1ce]
+    folder.mkdir(parents=True)
+    for k in range(SHAPE[2]):
+        Image.fromarray(np.stack([c[..., k] for c in colours], axis=-1)).save(
+            folder / f"{folder.name}_{k + 1}.tif"
+        )
+        Image.fromarray(255 * tumor[..., k].astype(np.uint8)).save(folder / f"{folder.name}_{k + 1}_mask.tif")
+    return t1, flair, tumor
+
+
+@pytest.fixture
+def root(tmp_path):
+    for number in range(4):
+        write_patient(tmp_path / "kaggle_3m" / f"TCGA_XX_{number}_20000101", number)
+    return tmp_path / "kaggle_3m"
+
+
+def test_colours_are_sequences_and_slices_are_stacked_by_their_number(tmp_path):
+    t1, flair, tumor = write_patient(tmp_path / "P_1", 0)
+    image, mask = read_patient(tmp_path / "P_1", ["flair", "t1"])
+    np.testing.assert_array_equal(image.data, np.stack([flair, t1]).transpose(0, 2, 1, 3))
+    np.testing.assert_array_equal(mask, tumor.transpose(1, 0, 2))
+    assert image.grid.orientation == "LPS"
+    assert image.grid.spacing_mm == pytest.approx((0.94, 0.94, 12.5))
+    assert assumed_spacing(20)[2] == 7.5
+    upright = to_ras(image).data[0]  # the picture's left is the patient's right, and its top is in front
+    right, front, up = (
+        axis.mean() / n for axis, n in zip(np.nonzero(upright == 200), upright.shape, strict=True)
+    )
+    assert right > 0.5
+    assert front > 0.5
+    assert up > 0.5
+
+
+def test_a_training_sees_one_region_at_the_given_spacing(root, ready):
+    data = ready(root, *SEGMENTER)
+    assert len(data.arrays) == 4
+    assert data.facts["spacing_mm"] == [6, 6, 6]
+    for case in data.arrays.values():
+        assert set(np.unique(case["truth"])) == {0, EDEMA}
+    image, truth = next(iter(data.train_dataloader()))
+    assert (image.dtype, image.shape[1]) == (torch.float32, 1)
+    assert truth.max() == EDEMA
+    other = ready(root, *SEGMENTER, "data.spacing_mm=[6,6,12]")
+    assert (
+        next(iter(other.arrays.values()))["truth"].shape[2]
+        > next(iter(data.arrays.values()))["truth"].shape[2]
+    )
+    assert str(ready(root, *SEGMENTER, "data.spacing_mm=null").facts["spacing_mm"]).startswith(
+        "assumed: 0.94 mm"
+    )
+
+
+def test_a_patient_without_a_sequence_is_named_and_left_out_if_asked(root, module, ready):
+    write_patient(root / "TCGA_XX_9_20000101", 9, without=("t1ce",))
+    both = "segmenter.preprocess.modalities=[flair,t1ce]"
+    with pytest.raises(DataError, match=r"TCGA_XX_9_20000101: has no t1ce, its pictures show FLAIR twice"):
+        module(root, *SEGMENTER, both).prepare_data()
+    assert len(ready(root, *SEGMENTER, both, "data.skip_bad=true").arrays) == 4
+    assert len(ready(root, *SEGMENTER).arrays) == 5  # FLAIR is what all have
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda folder: (folder / "P_1_3.tif").unlink(), "has no slice 3 of 12"),
+        (lambda folder: (folder / "P_1_12_mask.tif").unlink(), "has no mask of slice 12 of 12"),
+        (lambda folder: (folder / "P_1_3.tif").write_bytes(b"II*"), "P_1_3.tif: "),
+        (
+            lambda folder: Image.new("L", (24, 20), 1).save(folder / "P_1_3.tif"),
+            "is L; a slice has three colours",
+        ),
+        (
+            lambda folder: Image.new("L", (24, 20), 1).save(folder / "P_1_03.tif"),
+            "both claim to be slice 0?3",
+        ),
+    ],
+)
+def test_a_fault_of_a_patient_is_named(tmp_path, damage, said):
+    write_patient(tmp_path / "P_1", 0)
+    damage(tmp_path / "P_1")
+    with pytest.raises(ImageError, match=said):
+        read_patient(tmp_path / "P_1", ["flair"])
+
+
+def test_what_cannot_be_is_refused(root, module, tmp_path):
+    with pytest.raises(DataError, match="no such folder; LGG is mateuszbuda"):
+        module(tmp_path / "none", *SEGMENTER).check_split()
+    with pytest.raises(DataError, match=r"holds no PATIENT/PATIENT_1\.tif"):
+        find_patients(tmp_path / "empty")
+    for override, said in (
+        ("segmenter.preprocess.modalities=[t2]", "data=lgg has no t2"),
+        ("data.spacing_mm=[1,1]", "takes three numbers"),
+        ("data.spacing_mm=[a,1,1]", "spacing_mm is"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            module(root, *SEGMENTER, override)
+
+
+@pytest.mark.data
+def test_the_real_set_is_read(real_data):
+    folder = real_data / "lgg" / "kaggle_3m"
+    if not folder.is_dir():
+        pytest.skip("no lgg here")
+    image, tumor = read_patient(find_patients(folder)[0].folder, ["flair"])
+    assert image.data.shape[1:3] == (256, 256)
+    assert tumor.any()
