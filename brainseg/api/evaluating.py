@@ -12,6 +12,17 @@ from brainseg.evaluation.brains import evaluate_brains
 from brainseg.evaluation.cases import ScoredCase
 from brainseg.evaluation.tumors import evaluate_tumors
 
+# What the options of the command are called here, and the longer ones first.
+ARGUMENTS = {
+    f"{option}{end}": argument
+    for option, argument in (
+        ("--labels-truth", "labels="),
+        ("--labels-guess", "guess_labels="),
+        ("--labels", "labels="),
+        ("data.labels", "labels="),
+    )
+    for end in ("=", "")
+}
 BRAIN = "brain"  # in the place of a protocol of BraTS
 
 
@@ -46,8 +57,7 @@ def evaluate(
         raise ConfigError(f"protocol={protocol!r} is unknown; choose one of {', '.join((BRAIN, *PROTOCOLS))}")
     with tempfile.TemporaryDirectory() as temporary:
         truth_file, guess_file = Path(temporary, "truth.nii"), Path(temporary, "guess.nii")
-        options = {"--labels=": "labels=", "--labels": "labels=", "data.labels": "labels="}
-        with called({str(truth_file): "the truth", str(guess_file): "the guess", **options}):
+        with called({str(truth_file): "the truth", str(guess_file): "the guess", **ARGUMENTS}):
             true, guessed = _file(truth, truth_file, spacing_mm), _file(guess, guess_file, spacing_mm)
             case: ScoredCase
             if protocol == BRAIN:
