@@ -12,6 +12,7 @@ from brainseg.files.plain import read_json
 from brainseg.images import nifti
 from brainseg.images.labels import CONVENTIONS, EDEMA, Convention, detect
 from brainseg.images.layouts import find_subjects
+from brainseg.results.read import RESULT
 
 AUTO = "auto"
 WHOLE = "whole_tumor"
@@ -70,7 +71,7 @@ def convention_beside(guess: Path) -> Convention | None:
     Raises:
         LabelError: The file names none of ours.
     """
-    path = guess.with_name("result.json")
+    path = guess.with_name(RESULT)
     if not path.is_file():
         return None
     try:

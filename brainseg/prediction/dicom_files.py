@@ -21,9 +21,13 @@ MONTAGE = "montage"
 def write_dicom(
     folder: Path, subject: Subject, state: State, pictures: Mapping[str, Path]
 ) -> tuple[dict[str, str], State]:
-    """Write the masks and the montage; the files' names by what they hold, or a warning why there are none.
+    """Write the masks and the montage. Given back are the names of the files by what they hold, and the state.
 
-    What cannot be written as DICOM is there as NIfTI all the same, so nothing here fails a subject.
+    What the headers do not allow to be written as DICOM is there as NIfTI all the same: a warning in the state
+    says why, and the subject does not fail.
+
+    Raises:
+        OSError: A file cannot be read or written.
     """
     reference = state.scans.reference
     series = subject.images[reference].series
@@ -40,8 +44,10 @@ def write_dicom(
         if MONTAGE in pictures:
             files[MONTAGE] = f"{subject.id}_{MONTAGE}.dcm"
             write_capture(folder / files[MONTAGE], pictures[MONTAGE], headers[0], version)
+    except OSError:  # a full disk is no fault of the headers
+        raise
     except Exception as error:  # pydicom and highdicom meet odd headers with many types
-        for path in folder.glob("*.dcm"):
+        for path in folder.glob("*.dcm"):  # of the folder that this prediction has made, a moment ago
             path.unlink()
         said = " ".join(str(error).split())
         return {}, state.with_warnings(
