@@ -21,10 +21,10 @@ MONTAGE = "montage"
 def write_dicom(
     folder: Path, subject: Subject, state: State, pictures: Mapping[str, Path]
 ) -> tuple[dict[str, str], State]:
-    """Write the masks and the montage. Given back are the names of the files by what they hold, and the state.
+    """Write the masks and the montage; gives the names of the files by what they hold, and the state.
 
-    What the headers do not allow to be written as DICOM is there as NIfTI all the same: a warning in the state
-    says why, and the subject does not fail.
+    What the headers do not allow to be written as DICOM is there as NIfTI all the same: a warning says why,
+    and the subject does not fail.
 
     Raises:
         OSError: A file cannot be read or written.

@@ -256,7 +256,7 @@ def _type_of(one: Answer, classes: Sequence[str]) -> str | None:
 def _scores(
     answers: Sequence[Answer], classes: Sequence[str], folder: Path, inputs: Mapping[str, InputFile]
 ) -> SliceScores | None:
-    """The scores of the pictures whose folders name a class. Equal files, and slices of a subject, are one."""
+    """Scores of the pictures whose folders name a class; equal files, and slices of a subject, are one."""
     known = [one for one in answers if one.probabilities is not None and one.truth in classes]
     if len(known) < 2:
         return None
