@@ -49,9 +49,9 @@ def data_of(section: Mapping[str, Any], recipe: Any) -> Any:
     """
     given = {name: value for name, value in section.items() if name not in ("_target_", "recipe")}
     made = _class_of(section.get("_target_"))
-    kinds = _kinds_of(made)
+    hints = _hints_of(made)
     for name, value in given.items():
-        _check(name, value, kinds)
+        _check(name, value, hints)
     shared = {name: value for name, value in given.items() if name in _SHARED}
     own = {name: value for name, value in given.items() if name not in _SHARED}
     try:
@@ -69,28 +69,37 @@ def _class_of(target: Any) -> type[pl.LightningDataModule]:
     return _OURS[target]
 
 
-def _kinds_of(made: type[pl.LightningDataModule]) -> dict[str, tuple[type, ...]]:
-    """What each setting may be, by its annotation; within which bounds is said by the class that has it."""
+def _hints_of(made: type[pl.LightningDataModule]) -> dict[str, Any]:
+    """The annotation of each setting; within which bounds it may be is said by the class that has it."""
     own = get_type_hints(made.__init__)
     for name in ("recipe", "settings", "return"):
         own.pop(name, None)
-    return {name: _kinds(hint) for name, hint in (get_type_hints(DataSettings) | own).items()}
+    return get_type_hints(DataSettings) | own
 
 
-def _kinds(hint: Any) -> tuple[type, ...]:
-    """The classes that a value may have: those of a union, list of list[str], and int beside float."""
+def _members(hint: Any) -> tuple[Any, ...]:
+    """The annotations of a union, or the one; an int is a float too."""
     if isinstance(hint, UnionType):
-        return tuple(kind for one in get_args(hint) for kind in _kinds(one))
-    return (int, float) if hint is float else (get_origin(hint) or hint,)
+        return tuple(one for member in get_args(hint) for one in _members(member))
+    return (int, float) if hint is float else (hint,)
 
 
-def _check(name: str, value: Any, kinds: Mapping[str, tuple[type, ...]]) -> None:
-    if name not in kinds:
+def _fits(value: Any, hint: Any) -> bool:
+    for one in _members(hint):
+        if get_origin(one) is list:
+            if isinstance(value, list) and all(_fits(inner, get_args(one)[0]) for inner in value):
+                return True
+        elif type(value) is one:
+            return True
+    return False
+
+
+def _check(name: str, value: Any, hints: Mapping[str, Any]) -> None:
+    if name not in hints:
         raise ConfigError(f"data.{str(name)[:100]} is no setting of data; leave it out")
-    of = (int, float) if name == "spacing_mm" else (str,)
-    fits = isinstance(value, list) and all(type(one) in of for one in value)
-    if type(value) not in kinds[name] or (isinstance(value, list) and not fits):
-        allowed = " or ".join(kind.__name__.replace("NoneType", "null") for kind in kinds[name])
+    if not _fits(value, hints[name]):
+        kinds = [(get_origin(one) or one).__name__ for one in _members(hints[name])]
+        allowed = " or ".join(kinds).replace("NoneType", "null")
         raise ConfigError(f"data.{name} is {str(value)[:100]}, but must be {allowed}")
     if isinstance(value, str) and "${" in value:
         raise ConfigError(

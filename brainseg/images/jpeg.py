@@ -33,12 +33,33 @@ def read_slice(path: str | Path) -> NDArray[np.uint8]:
         ImageError: The file is missing, no image, cut off, larger than any slice, all of one value, or
             several pictures.
     """
-    path = Path(path)
+    with _slice_at(Path(path)) as image:
+        return _grey(image, path)
+
+
+def read_picture(path: str | Path) -> tuple[NDArray[np.uint8], float]:
+    """A slice as `read_slice` gives it, and the share of it that is in colour; the file is read once.
+
+    A pixel is in colour if its red, green and blue differ by more than 30 of 255.
+
+    Raises:
+        ImageError: As `read_slice`.
+    """
+    with _slice_at(Path(path)) as image:
+        return _grey(image, path), _colour_share(image)
+
+
+@contextmanager
+def _slice_at(path: Path) -> Iterator[Image.Image]:
     if not path.is_file():
         raise ImageError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; give a JPEG or PNG")
     with opened(path) as image:
         _refuse_several(image, path)
-        grey = grey_uint8(pixels_of(image))
+        yield image
+
+
+def _grey(image: Image.Image, path: str | Path) -> NDArray[np.uint8]:
+    grey = grey_uint8(pixels_of(image))
     if grey.min() == grey.max():
         raise ImageError(f"{path}: all pixels are {grey.flat[0]}; an empty slice, leave it out")
     return grey
@@ -85,18 +106,12 @@ def _refuse_large(width: int, height: int, path: Path) -> None:
         )
 
 
-def colour_share(path: Path) -> float:
-    """The share of a picture that is in colour: whose red, green and blue differ by more than 30 of 255.
-
-    Raises:
-        ImageError: As `read_slice`.
-    """
-    with opened(path) as image:
-        if image.mode in _DEEP or image.mode in ("L", "LA", "1"):
-            return 0.0
-        small = image.convert("RGB")
-        small.thumbnail((96, 96))
-        pixels = np.asarray(small).astype(np.int16)
+def _colour_share(image: Image.Image) -> float:
+    if image.mode in _DEEP or image.mode in ("L", "LA", "1"):
+        return 0.0
+    small = image.convert("RGB")
+    small.thumbnail((96, 96))
+    pixels = np.asarray(small).astype(np.int16)
     return float(((pixels.max(axis=2) - pixels.min(axis=2)) > COLOURED).mean())
 
 
@@ -138,7 +153,11 @@ def pixels_of(image: Image.Image) -> NDArray[Any]:
     They are as a viewer shows them: turned as the EXIF tag says, which phones and scanners set.
     """
     image.load()
-    image = ImageOps.exif_transpose(image)
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # PIL warns of damaged tags without the file's name, and turns nothing
+        image = ImageOps.exif_transpose(image)
     if image.mode in _DEEP:
         return np.asarray(image)
     if image.mode in ("L", "RGB"):

@@ -20,7 +20,7 @@ from brainseg.data.slice_files import class_of, subjects_of
 from brainseg.files.atomic import writing
 from brainseg.gates.assessment import Assessment, Level, assess, worst
 from brainseg.gates.origin import figures_of, judge_origin
-from brainseg.images.jpeg import colour_share, read_slice
+from brainseg.images.jpeg import read_picture, read_slice
 from brainseg.images.pictures import LAYOUT, picture_subject
 from brainseg.images.subject import Subject
 from brainseg.metrics import classification_scores, confusion_matrix
@@ -193,9 +193,8 @@ def _answers(subject: Subject, model: Classifier) -> Iterator[Answer]:
 def _read(subject: Subject, name: str, model: Classifier) -> Answer | tuple[Answer, NDArray[np.uint8]]:
     answer = Answer(name, class_of(f"{subject.folder.resolve().name}/{name}"))
     try:
-        path = subject.images[name].path
-        prepared = prepare_slice(read_slice(path), model.config.preprocess)
-        return replace(answer, colour=colour_share(path)), prepared
+        grey, colour = read_picture(subject.images[name].path)
+        return replace(answer, colour=colour), prepare_slice(grey, model.config.preprocess)
     except ImageError as error:
         return replace(answer, error=str(error))
 
