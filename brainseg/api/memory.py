@@ -87,7 +87,7 @@ def _affine(given: Any, path: Path) -> NDArray[np.float64]:
 
 
 def _voxels(given: Any, path: Path) -> NDArray[Any]:
-    """Voxels of a type that NIfTI has: truth values become bytes, 64-bit whole numbers 32-bit ones."""
+    """Voxels of a type that NIfTI has: truth values become bytes, 64-bit whole numbers 32-bit ones or floats."""
     array = np.asarray(given)
     if array.dtype.kind not in "biuf":
         raise ImageError(
@@ -97,5 +97,6 @@ def _voxels(given: Any, path: Path) -> NDArray[Any]:
     if kind == "b":
         return array.astype(np.uint8)
     if kind in "iu":
-        return array.astype(np.int32) if size == 8 else array
+        small = array.astype(np.int32)
+        return array if size < 8 else small if np.array_equal(small, array) else array.astype(np.float64)
     return array if size in (4, 8) else array.astype(np.float32 if size == 2 else np.float64)

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 import brainseg
+from brainseg.api.memory import stored
 from brainseg.config.errors import CheckpointError, ConfigError, DataError, ImageError, LabelError
 from brainseg.prediction.run import run
 from brainseg.results.read import read_result
@@ -270,6 +271,12 @@ def test_cubes_that_share_half_their_voxels_have_a_dice_of_one_half():
     )  # fmt: skip
     assert whole["dice/whole_tumor"] == pytest.approx(0.5)
     assert whole["dice/enhancing_tumor"] == 1.0  # it is in neither
+
+
+def test_whole_numbers_too_large_for_32_bits_keep_their_size(tmp_path):
+    large = np.full((2, 2, 2), 2**40)
+    written = nib.load(stored((large, np.eye(4)), tmp_path / "a.nii"))
+    assert np.array_equal(written.get_fdata(), large)
 
 
 def test_what_cannot_be_compared_is_one_line(tmp_path):
