@@ -87,7 +87,7 @@ def _affine(given: Any, path: Path) -> NDArray[np.float64]:
 
 
 def _voxels(given: Any, path: Path) -> NDArray[Any]:
-    """Voxels of a type that NIfTI has: truth values become bytes, 64-bit whole numbers 32-bit ones or floats."""
+    """Voxels of a type that NIfTI has: bool becomes uint8, 64-bit whole numbers int32 or float64."""
     array = np.asarray(given)
     if array.dtype.kind not in "biuf":
         raise ImageError(
