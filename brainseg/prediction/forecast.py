@@ -1,9 +1,9 @@
 """What a prediction will take, said before it starts: one timed pass of each network, and a formula.
 
 The seconds beside the networks, the memory and the disk space are straight lines through what phantoms of 1
-to 3 mm took on a computer of two cores. The forecast for such phantoms was 0.9 to 1.5 times the seconds, 1.0
-to 1.3 times the memory and 0.6 to 1.2 times the disk space that the prediction then took
-(benchmarks/forecast.py), so it says "within a factor of two". The constants in seconds are those of that
+to 3 mm took on a computer of two cores with nothing else to do. For such phantoms the forecast was 1.0 to 1.8
+times the seconds, 0.9 to 1.5 times the memory and 0.8 to 1.2 times the disk space that the prediction then
+took (benchmarks/forecast.py), so it says "within a factor of two". The constants in seconds are those of that
 computer: they are wrong on one that is much faster or slower.
 """
 
@@ -17,10 +17,10 @@ from brainseg.prediction.meter import Meter
 from brainseg.prediction.network_time import sizes_of
 from brainseg.reporting.viewer import VOXELS, niivue
 
-ALWAYS_S = 0.5
+ALWAYS_S = 0.2
 REGISTER_S = 4.0  # each sequence that is moved; registration looks at coarse images, whatever the scan's size
-JUDGE_S = 2.5
-DRAW_S = 2.0
+JUDGE_S = 1.5
+DRAW_S = 1.0
 S_PER_MVOXEL = 0.2  # of all sequences: resampling, judging, writing and drawing
 LIBRARIES_MB = 400.0  # that are loaded, and kept, while gates are judged and pictures are drawn
 MB_PER_MVOXEL = 20.0
