@@ -206,6 +206,11 @@ def _agent_in(words: list[str]) -> tuple[bool, bool]:
     return agent, native
 
 
+def says_weighting(word: str) -> bool:
+    """Whether a word alone, in lower case, speaks of a weighting or of a technique that has one."""
+    return bool(_WEIGHTED.match(word)) or "flair" in word or word == "t2f" or word in _T1_TECHNIQUES
+
+
 def _said_of_agent(word: str) -> str:
     """One of "agent", "native", "not", "with"; nothing if it says nothing. "t1ce" says it too."""
     weighted = _WEIGHTED.match(word)

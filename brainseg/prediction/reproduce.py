@@ -8,7 +8,7 @@ from typing import Any
 from brainseg.config import PredictConfig, as_section
 from brainseg.config.errors import DataError
 from brainseg.files.atomic import sha256
-from brainseg.images.layouts import Subject, find_subjects
+from brainseg.images.layouts import Subject, survey
 from brainseg.prediction.job import job_of
 from brainseg.prediction.run import predict_or_name
 from brainseg.reporting.subject_page import PAGE
@@ -17,7 +17,7 @@ from brainseg.results.result import Result
 from brainseg.results.sums import SUMS
 
 NOT_COMPARED = {SUMS, PAGE}  # a page has its date and the seconds that it took
-VOLATILE = ("seconds", "peak_memory_mb")  # keys of result.json that differ from run to run
+VOLATILE = ("seconds", "peak_memory_mb", "files")  # keys of result.json that say nothing of what was found
 
 
 def reproduce(folder: Path) -> list[str]:
@@ -45,7 +45,7 @@ def _options(result: Result, folder: Path) -> PredictConfig:
 
 
 def _subject(result: Result, folder: Path, options: PredictConfig) -> Subject:
-    for subject in find_subjects(Path(options.input), options.sequence):
+    for subject in survey(Path(options.input), options.sequence).subjects:
         if subject.id == result.subject:
             return subject
     raise DataError(f"{options.input}: does not hold {result.subject} any more, from which {folder} was made")

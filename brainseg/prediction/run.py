@@ -10,7 +10,8 @@ from rich.table import Table
 from brainseg.bids.dataset import refuse_unfit, write_derivatives
 from brainseg.config import PredictConfig, UserError
 from brainseg.config.errors import DataError
-from brainseg.images.layouts import Subject, find_subjects
+from brainseg.images.fates import in_one_line
+from brainseg.images.layouts import Subject, survey
 from brainseg.prediction import outputs
 from brainseg.prediction.batch import write_batch
 from brainseg.prediction.forecast import forecast
@@ -19,8 +20,15 @@ from brainseg.prediction.record import inputs_of
 from brainseg.prediction.subject import predict_subject
 from brainseg.reporting.subject_page import PAGE, write_subject_page
 from brainseg.results import provenance
+from brainseg.results.files import files_of, marked_unreadable
 from brainseg.results.parts import Judgement, Status
-from brainseg.results.places import INDEX, refuse_unfit_derivatives, refuse_unfit_ids, refuse_unfit_output
+from brainseg.results.places import (
+    FILES,
+    INDEX,
+    refuse_unfit_derivatives,
+    refuse_unfit_ids,
+    refuse_unfit_output,
+)
 from brainseg.results.read import RESULT, read_result
 from brainseg.results.replacing import known_files, recover
 from brainseg.results.result import Result
@@ -47,7 +55,9 @@ def run(options: PredictConfig) -> int:
     Raises:
         UserError: Nothing could start: no scan, no model, a checkpoint of another task, results in the way.
     """
-    subjects, output = find_subjects(Path(options.input), options.sequence), Path(options.output)
+    found, output = survey(Path(options.input), options.sequence), Path(options.output)
+    subjects = found.subjects
+    log.info("%s: %s; %s names each", options.input, in_one_line(found.fates), output / FILES)
     recover(output, known_files)
     _refuse_places(subjects, options)
     job = job_of(options)
@@ -58,7 +68,7 @@ def run(options: PredictConfig) -> int:
     results = dict(done)
     for subject in track(left, "predicting", transient=True, disable=len(left) < 2):
         results[subject.id] = predict_or_name(subject, job, output)
-    write_batch(output, page=options.page)
+    write_batch(output, found.fates, page=options.page)
     _print_summary([results[subject.id] for subject in subjects], len(done), output)
     if options.derivatives is not None:
         say(*write_derivatives(output, Path(options.derivatives)).lines())
@@ -124,6 +134,7 @@ def _is_of(result: Result, subject: Subject, job: Job) -> bool:
 def predict_or_name(subject: Subject, job: Job, output: Path) -> Result:
     """A subject's result, written; what went wrong instead where it failed."""
     try:
+        subject.refuse_fault()
         with outputs.folder_for(output, subject.id) as folder:
             result = predict_subject(subject, job, folder)
             outputs.write_result(folder, result)
@@ -139,6 +150,7 @@ def predict_or_name(subject: Subject, job: Job, output: Path) -> Result:
             models=job.models,
             settings=job.settings,
             code=provenance.code(),
+            files=files_of(marked_unreadable(subject.fates, message)),
             traceback=None if known else traceback.format_exc(),
         )
         if not known:
@@ -160,6 +172,7 @@ def _write_failure(subject: Subject, result: Result, output: Path, *, page: bool
 
 def _forecast(subjects: list[Subject], job: Job) -> None:
     """Say what the first subject will take; one that cannot be used says so when its turn comes."""
+    subjects = [subject for subject in subjects if subject.fault is None] or subjects
     try:
         one = forecast(subjects[0], job)
     except Exception as error:  # a forecast that fails never takes a prediction down

@@ -9,6 +9,7 @@ from brainseg.files.typed import ABSENT, from_plain, to_plain
 from brainseg.inference.diameters import Diameters
 from brainseg.results.parts import (
     Code,
+    FileUse,
     GateResult,
     InputFile,
     Judgement,
@@ -23,8 +24,19 @@ from brainseg.results.parts import (
 )
 from brainseg.runs.model_record import ModelRecords
 
-SCHEMA = 1  # the version of result.json. A file without this number is older, and has the same keys
-_OF_EVERY_FAILURE = ("subject", "status", "verdict", "error", "models", "settings", "code", "traceback")
+SCHEMA = 2  # the version of result.json. A file without this number is older than 1, and has the same keys
+_SINCE = {"files": 2}  # the schema from which on a key is there
+_OF_EVERY_FAILURE = (
+    "subject",
+    "status",
+    "verdict",
+    "error",
+    "models",
+    "settings",
+    "code",
+    "files",
+    "traceback",
+)
 _ALWAYS = ("subject", "status", "verdict")
 _SOMETIMES = ("error", "traceback")
 
@@ -53,6 +65,7 @@ class Result:
         grid: Of the masks.
         grids: Where each sequence lay.
         inputs: The file of each sequence.
+        files: What became of each file of the subject.
         models: The members of each model.
         seconds: By piece of work.
         peak_memory_mb: By piece of work.
@@ -80,6 +93,7 @@ class Result:
     grid: ReferenceGrid | None = None
     grids: dict[str, SequenceGrid] = field(default_factory=dict)
     inputs: dict[str, InputFile] = field(default_factory=dict)
+    files: list[FileUse] = field(default_factory=list)
     models: ModelRecords = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_mb: dict[str, float] = field(default_factory=dict)
@@ -104,7 +118,7 @@ class Result:
 
     @classmethod
     def from_json(cls, values: dict[str, Any], file: Path) -> "Result":
-        """The result that plain values stand for, of this schema or of the one before.
+        """The result that plain values stand for, of this schema or of an earlier one.
 
         Args:
             values: What was read.
@@ -117,6 +131,8 @@ class Result:
         _refuse_newer(values.get("schema", 0), file)
         ended = "grid" in values or values.get("status") == Status.done
         every = [one.name for one in fields(cls) if one.name not in _SOMETIMES] if ended else _ALWAYS
+        schema = values.get("schema", 0)
+        every = [name for name in every if _SINCE.get(name, 0) <= schema]
         if missing := [name for name in every if name not in values]:
             raise UnreadableError(f"{file}: cannot be read, the key {missing[0]} is missing")
         models = values.get("models", {})

@@ -36,6 +36,7 @@ KEYS = [
     "grid",
     "grids",
     "inputs",
+    "files",
     "models",
     "seconds",
     "peak_memory_mb",
@@ -155,7 +156,8 @@ def test_a_file_from_before_the_schema_number_is_read_and_written_as_it_was(read
     assert result.inputs["t2"].series.number == 5
     assert result.grids["t2"].registration.mutual_information.registered == 0.9
     written = result.to_json()
-    assert written.pop("schema") == SCHEMA == 1
+    assert written.pop("schema") == SCHEMA == 2
+    assert written.pop("files") == []  # since schema 2
     assert json.dumps(written) == json.dumps(BEFORE)  # every value, and the order of all keys
 
 
@@ -176,7 +178,8 @@ def test_every_model_is_a_list_of_members_and_one_member_is_written_without_the_
 def test_a_subject_that_could_not_be_read_has_the_keys_of_a_failure_alone(read):
     failed = Result("a", Status.failed, Judgement.fail, error="broken", traceback="Traceback")
     assert list(failed.to_json()) == [
-        *("schema", "subject", "status", "verdict", "error", "models", "settings", "code", "traceback"),
+        *("schema", "subject", "status", "verdict", "error", "models", "settings", "code"),
+        *("files", "traceback"),
     ]
     assert "traceback" not in Result("a", Status.failed, Judgement.fail, error="broken").to_json()
     assert read(failed.to_json()) == failed
@@ -185,9 +188,9 @@ def test_a_subject_that_could_not_be_read_has_the_keys_of_a_failure_alone(read):
 
 def test_a_newer_schema_is_refused_by_its_number(read, tmp_path):
     with pytest.raises(DataError) as refused:
-        read({"schema": 2, "subject": 3})
+        read({"schema": 3, "subject": 3})
     assert str(refused.value) == (
-        f"{tmp_path / RESULT}: has schema 2, and this version of brainseg reads up to 1; update brainseg"
+        f"{tmp_path / RESULT}: has schema 3, and this version of brainseg reads up to 2; update brainseg"
     )
     assert str(refused.value) in changes(tmp_path)[-1]
 
