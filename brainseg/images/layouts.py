@@ -224,6 +224,7 @@ def _beside(
 ) -> list[FileFate]:
     """The fates of all files that are not known yet; a warning names the first DICOM file among them."""
     seen = {path for one in known for path in one.paths}
+    scans = {nifti.stem(path) for path in seen if nifti.is_nifti(path)}
     fates, warned = [], False
     for one in files:
         if one.path in seen:
@@ -245,6 +246,8 @@ def _beside(
                     root,
                     one.path,
                 )
+        if not why and one.path.suffix == ".json" and one.path.with_suffix("").name in scans:
+            why = "is a sidecar; the name of its scan says enough"
         fates.append(FileFate((one.path,), fate, why or "is no scan"))
     return fates
 

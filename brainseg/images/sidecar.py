@@ -56,6 +56,24 @@ def sidecar_of(path: Path) -> Sidecar | None:
     return Sidecar(beside, named(header), tuple(text for text in texts if isinstance(text, str) and text))
 
 
+def contradiction(path: Path, sequence: str) -> str:
+    """What the sidecar says against the sequence that a name says, in a sentence; nothing if it does not.
+
+    Where only the agent is in doubt, it speaks if it names one and the file's name does not.
+    """
+    sidecar = sidecar_of(path)
+    said = None if sidecar is None or sidecar.named.remark else sidecar.named.sequence
+    if sidecar is None or said is None:
+        return ""
+    is_t1 = said in ("t1", "t1ce")
+    if is_t1 == (sequence in ("t1", "t1ce")) and (said, sequence) != ("t1ce", "t1"):
+        return ""
+    return (
+        f"{path.name} is the {sequence} by its name, and {said} by {sidecar.path.name}; its name was "
+        "believed, so correct the one that is wrong"
+    )
+
+
 def header_of(values: dict[str, Any]) -> dict[str, Any]:
     """The values by DICOM keyword, times in ms; what is of another type is left out."""
     header = {name: values[name] for name in _TEXTS if isinstance(values.get(name), str | list)}

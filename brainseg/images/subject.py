@@ -12,7 +12,8 @@ from brainseg.config.errors import ImageError
 from brainseg.images import nifti
 from brainseg.images.copies import are_equal
 from brainseg.images.fates import Fate, FileFate
-from brainseg.images.file_names import BY_WORDS, NamedFile
+from brainseg.images.file_names import BY_LAST_WORD, BY_WORDS, NamedFile
+from brainseg.images.sidecar import contradiction
 from brainseg.images.source import Source
 
 _TUMOR_TYPES = {"brats-men": "meningioma", "brats-met": None, "brats": "glioma"}
@@ -120,10 +121,17 @@ def _chosen(first: NamedFile, choice: _Choice) -> Subject:
         brain_mask=masks.get(None) or by_sequence.get(next(iter(ordered))),
         tumor_type=tumor_type_of(identity) if of is None else of.tumor_type,
         brain_masks=by_sequence,
-        warnings=(*choice.remarks, *(one.remark for one in ordered.values() if one.remark)),
+        warnings=(*choice.remarks, *filter(None, map(_remark, ordered.values()))),
         fates=(*used, *choice.fates),
         from_folder=_is_from_folder(first),
     )
+
+
+def _remark(file: NamedFile) -> str:
+    """What a person should know of how a scan was recognised."""
+    if file.remark or file.sidecar is not None or file.sequence is None:
+        return file.remark
+    return contradiction(file.path, file.sequence)
 
 
 def _faulty(first: NamedFile, files: list[NamedFile], fault: str) -> Subject:
@@ -186,7 +194,7 @@ def _keep_one_each(choice: _Choice) -> None:
                 choice.without([file], f"copy of {first.path.name}", Fate.copy)
             elif file.rank > first.rank:
                 choice.without([file], f"{first.path.name} goes first as the {_what(file)}")
-                if file.rank == BY_WORDS and file.role == "image":
+                if file.rank in (BY_LAST_WORD, BY_WORDS) and file.role == "image":
                     aside = f"{file.path.name} may be one too and was left out"
                     choice.remarks.append(f"{_what(file)} is {first.path.name}; {aside}")
             else:

@@ -15,7 +15,7 @@ def cohort(tmp_path):
     """Four subjects in BraTS names, one of which has a second flair."""
     write_cohort(tmp_path / "brats", layout="brats", subjects=4, seed=5, spacing_mm=8.0)
     flair = sorted((tmp_path / "brats").rglob("*_flair.nii.gz"))[0]
-    flair.with_name(flair.name.replace("_flair", "_fla")).write_bytes(np.arange(99, dtype=np.uint8).tobytes())
+    flair.with_name(flair.name.removesuffix(".gz")).write_bytes(np.arange(99, dtype=np.uint8).tobytes())
     return tmp_path / "brats"
 
 

@@ -201,6 +201,26 @@ def test_the_sidecar_says_that_it_is_something_else(sidecar, touch):
     assert "by its sidecar anna_5.json" in whys(root)["anna_5.nii.gz"]
 
 
+@pytest.mark.parametrize(
+    ("name", "sidecar", "warns"),
+    [
+        ("x_t1", "t2_tse_tra", True),
+        ("x_t2", "t1_mprage", True),
+        ("x_t1", "t1_mprage_km", True),
+        ("x_t1", "t1_mprage", False),
+        ("x_t1ce", "t1_mprage", False),
+        ("x_flair", "t2_tirm", False),
+        ("x_t1", "head", False),
+    ],
+)
+def test_a_sidecar_that_contradicts_the_name_is_said(name, sidecar, warns, touch):
+    root = touch(f"{name}.nii.gz")
+    (root / f"{name}.json").write_text(json.dumps({"SeriesDescription": sidecar}))
+    (subject,) = survey(root).subjects
+    assert [f"by {name}.json" in warning for warning in subject.warnings] == [True] * warns
+    assert whys(root)[f"{name}.json"] == "is a sidecar; the name of its scan says enough"
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"SeriesDescription": 7}', '{"EchoTime": "long"}'])
 def test_a_sidecar_that_says_nothing_does_no_harm(text, touch):
     root = touch("a_t1.nii.gz", "b_5.nii.gz")

@@ -101,7 +101,7 @@ def test_a_dry_run_prints_the_table_and_writes_nothing(options, mixed, tmp_path,
 
 def test_a_dry_run_of_good_files_ends_with_0(options, patients, capsys):
     assert dry_run(options(patients)) == 0
-    assert "2 subjects; 8 files: 8 used" in capsys.readouterr().out
+    assert "2 subjects; 24 files: 8 used, 16 left out" in capsys.readouterr().out
 
 
 def test_a_dry_run_loads_neither_torch_nor_a_model():
