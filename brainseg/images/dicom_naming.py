@@ -198,7 +198,7 @@ def _agent_in(words: list[str]) -> tuple[bool, bool]:
             native = True
             agent = agent or before == "with"  # "with and without contrast"
         elif said == "agent":
-            agent = agent or before != "not"
+            agent = agent or before not in ("not", "native")  # "pre contrast"
         elif word == "c" and k and _WEIGHTED.match(words[k - 1]):
             agent = True
         elif said == "native":

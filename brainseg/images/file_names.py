@@ -33,11 +33,15 @@ ALIASES: dict[str, str] = {
 }
 # Alone they may mean a time before or after surgery, so what they were taken for is said.
 BY_AGENT = {"pre": "t1", "post": "t1ce"}
-_TRUTH = {"seg", "dseg", "segm", "segmentation", "segmentations", "gtv", "tumormask", "tumourmask"}
+_TRUTH = {
+    *("seg", "dseg", "segm", "segmentation", "segmentations", "gtv"),
+    *("tumor", "tumour", "tumormask", "tumourmask"),
+}
 _BRAIN_MASK = {"brainmask", "brainsegmentation", "betmask"}
 _MASKS = {
     *("mask", "masks", "seg", "segs", "segm", "dseg", "probseg", "segmentation", "segmentations"),
-    *("label", "labels", "labelmap", "roi", "gtv", "ctv", "ptv", "defacemask", *_BRAIN_MASK, *_TRUTH),
+    *("label", "labels", "labelmap", "roi", "gtv", "ctv", "ptv", "defacemask", "tumormask", "tumourmask"),
+    *_BRAIN_MASK,
 }
 # Results of this program and of others like it. A caller's `sequence=` does not make them scans.
 _MADE = {"stripped", "tumor", "tumour", "probability", "probabilities", "uncertainty"}
@@ -49,6 +53,11 @@ _WORKED_ON = {
 }
 # One truth file of BraTS 2020 is shipped under the name it had at its hospital.
 _ODD_NAMES = {"W39_1998.09.19_Segm": "BraTS20_Training_355_seg"}
+_AGENT = {"ce", "gd", "gad", "gado", "km", "contrast", "c+"}  # before t1 they make it t1ce
+_PLANES = {"ax", "axial", "tra", "transversal", "sag", "sagittal", "cor", "coronal", "3d", "2d"}
+_ONTO = re.compile(
+    r"[_\-. ](?:reg(?:istered)?[_\-. ]?)?(?:to|in|on|2)[_\-. ]([^_\-. ]+)(?:[_\-. ]space)?$", re.I
+)
 _DATE = re.compile(r"(?:19|20)\d\d[01]\d[0-3]\d(?:\d{6})?$")
 _WORD = re.compile(r"[^_\-. ]+")
 # The order in which files of one role are taken.
@@ -195,13 +204,19 @@ def _by_last_words(path: Path, name: str) -> NamedFile | None:
     if words[-1][1] == "unstripped" and len(words) > 1:
         scan = _by_last_words(path, _before(name, words[-1][0]))
         return scan and replace(scan, rank=STANDS_BACK, why=f"{scan.why}, with the skull")
-    for start, word in words[-2:]:
+    onto = _ONTO.search(name)
+    if onto and onto[1].lower() in ALIASES and not bids.is_anatomical(path):  # p1_flair_to_t1 is a flair
+        scan = _by_last_words(path, name[: onto.start()])
+        return scan and replace(scan, rank=STANDS_BACK, why=f"{scan.why}, on the grid of {onto[1]}")
+    for k, (start, word) in enumerate(words[-2:], max(len(words) - 2, 0)):
         joined = "".join(w for begin, w in words if begin >= start)
         if found := ALIASES.get(joined):
             if _has_two_meanings(path, words):
                 return _doubtful(path, _before(name, start))
             if found == "t1" and re.search(r"_ce-[^_]+_", name):  # BIDS: a T1w with contrast agent
                 found = "t1ce"
+            if found == "t1" and k and words[k - 1][1] in _AGENT and not bids.is_anatomical(path):
+                found, start = "t1ce", words[k - 1][0]  # p1_gd_t1
             word = name[start:]
             return NamedFile(
                 path,
@@ -287,8 +302,9 @@ def _from_words(path: Path, name: str, said: Named, by: str, sidecar: Sidecar | 
     if said.is_other:
         return _other(path, name, f"{said.remark}, by {by}", beside)
     if said.sequence is None:
-        unsaid = NamedFile(path, name, "unsaid", why=f"{by} {said.remark}")
-        return None if sidecar is not None else unsaid
+        several = said.remark.startswith("does not say")
+        what = "speaks of several sequences" if several else said.remark
+        return None if sidecar is not None else NamedFile(path, name, "unsaid", why=f"its name {what}")
     start = _first_word(name, () if sidecar is None else sidecar.texts)
     subject, visit = _before(name, start), _visit(name[start:])
     remark = f"{path.name} {said.remark}" if said.remark else ""
@@ -339,4 +355,9 @@ def _numbered(name: str) -> str:
 
 
 def _before(name: str, start: int) -> str:
-    return name[:start].rstrip("_-. ")
+    """What stands before a word, without the planes at its end: p1 of p1_ax_t1."""
+    before = name[:start].rstrip("_-. ")
+    words = _words(before)
+    while words and words[-1][1] in _PLANES:
+        before = name[: words.pop()[0]].rstrip("_-. ")
+    return before

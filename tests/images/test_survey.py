@@ -124,6 +124,13 @@ def test_two_t1_series_of_one_study_stop_no_other_study(write_dicom, tmp_path):
         ("x_t2_tse_tra_6", "t2"),
         ("x_t2_space_dark-fluid_sag_8", "flair"),
         ("x_3d_brain_flair_cor_9", "flair"),
+        ("x_FLAIR_registered_to_T1", "flair"),
+        ("x_T2_in_T1_space", "t2"),
+        ("x_t1ce_to_t1", "t1ce"),
+        ("x_gd_t1", "t1ce"),
+        ("x_ax_ce_T1w", "t1ce"),
+        ("x_T1_pre_contrast", "t1"),
+        ("x_AX_T1_POST", "t1ce"),
     ],
 )
 def test_a_sequence_by_words_anywhere_in_a_name(name, sequence, touch):
@@ -236,6 +243,7 @@ def test_a_sidecar_that_says_nothing_does_no_harm(text, touch):
         ("x_tumorMask", "truth"),
         ("x_tumor_mask", "truth"),
         ("x_gtv", "truth"),
+        ("x_tumour", "truth"),
         ("x_t1_seg", "truth"),
         ("x_brain_segmentation", "brain mask"),
         ("x_t1_bet_mask", "brain mask"),
