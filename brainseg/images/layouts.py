@@ -229,7 +229,7 @@ def _beside(
     for one in files:
         if one.path in seen:
             continue
-        why, fate = one.why, Fate.left_out
+        why, fate = one.why, Fate.left_out if one.is_readable else Fate.unreadable
         if not why and one.msd is not None:
             why = f"is none of the scans of {one.msd / 'dataset.json'}"
         if not why and read_dicom and not one.path.name.lower().endswith(_NO_SCANS):

@@ -18,18 +18,21 @@ class Found:
         path: Below the folder that was walked.
         why: Why it is not looked at; empty where it is.
         msd: The folder of the MSD task that it lies in, if it does.
+        is_readable: Not so for a folder that may not be listed.
     """
 
     path: Path
     why: str = ""
     msd: Path | None = None
+    is_readable: bool = True
 
 
 def walked(root: Path) -> Iterator[Found]:
     """All files in natural order of each folder; links to folders are followed, each target once."""
     seen: set[str] = set()
+    closed: list[OSError] = []
     reasons: dict[str, tuple[str, Path | None]] = {}
-    for parent, folders, names in os.walk(root, followlinks=True):
+    for parent, folders, names in os.walk(root, onerror=closed.append, followlinks=True):
         real = os.path.realpath(parent)
         if real in seen:
             folders.clear()
@@ -43,6 +46,9 @@ def walked(root: Path) -> Iterator[Found]:
         folders.sort()
         for name in sorted(names, key=natural):
             yield Found(here / name, why or ("is hidden" if name.startswith(".") else ""), msd)
+    for error in closed:
+        why = f"is a folder that cannot be listed ({(error.strerror or str(error)).lower()})"
+        yield Found(Path(error.filename), why, is_readable=False)
 
 
 def _why_not(parent: Path, name: str, siblings: list[str]) -> str:

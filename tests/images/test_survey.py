@@ -1,6 +1,7 @@
 """Every file is accounted for, a bad subject is only itself, and names say what they mean."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -82,6 +83,20 @@ def test_a_copy_is_one_whether_packed_or_not(save, scan, tmp_path):
     shutil.move(packed, tmp_path / "x_t1.nii.gz")
     (subject,) = survey(tmp_path).subjects
     assert [one.fate for one in subject.fates] == [Fate.used, Fate.copy]
+
+
+def test_a_folder_that_may_not_be_listed_is_unreadable(touch, monkeypatch):
+    root = touch("a/a_t1.nii.gz", "b/b_t1.nii.gz")
+    scandir = os.scandir
+
+    def closed(path):
+        if str(path).endswith("/b"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    assert fates(root)["b"] == ("unreadable", "", "")
+    assert whys(root)["b"] == "is a folder that cannot be listed (permission denied)"
 
 
 def test_an_ambiguous_subject_has_a_fault_and_the_others_none(write):
