@@ -276,6 +276,8 @@ def _attributed(subjects: list[Subject], loose: list[FileFate], root: Path) -> S
 def _owner(path: Path, beside: dict[Path, list[Subject]], root: Path) -> str | None:
     """Whose a file is: of the one subject in its folder, or of that whose id begins its name."""
     for folder in path.parents:
+        if folder == root != path.parent and len(beside) > 1:
+            return None  # a subject that lies in the root itself owns no folder there
         several = beside.get(folder, [])
         if len(several) == 1:
             return several[0].id

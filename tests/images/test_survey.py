@@ -85,6 +85,16 @@ def test_a_copy_is_one_whether_packed_or_not(save, scan, tmp_path):
     assert [one.fate for one in subject.fates] == [Fate.used, Fate.copy]
 
 
+def test_a_subject_in_the_root_does_not_own_other_folders(touch):
+    root = touch("a_t1.nii.gz", "note.txt", "other/scan.nii.gz", "b/b_t1.nii.gz", "b/deep/er/note.txt")
+    found = fates(root)
+    assert [found[name][2] for name in ("note.txt", "other/scan.nii.gz", "b/deep/er/note.txt")] == [
+        "a",
+        "",
+        "b",
+    ]
+
+
 def test_a_folder_that_may_not_be_listed_is_unreadable(touch, monkeypatch):
     root = touch("a/a_t1.nii.gz", "b/b_t1.nii.gz")
     scandir = os.scandir
