@@ -62,6 +62,14 @@ log = logging.getLogger("brainseg")
 _NO_SCANS = (".json", ".csv", ".tsv", ".txt", ".md", ".png", ".jpg", ".jpeg", ".html", ".pdf", ".xlsx")
 
 
+class NoScanError(DataError):
+    """There is no scan at all; `fates` says of every file why not."""
+
+    def __init__(self, message: str, fates: list[FileFate]) -> None:
+        super().__init__(message)
+        self.fates = fates
+
+
 @dataclass(frozen=True)
 class Survey:
     """What lies below a start: its subjects, and what became of every file.
@@ -84,7 +92,7 @@ def survey(path: str | Path, sequence: str | None = None) -> Survey:
             series is taken as this in any case.
 
     Raises:
-        DataError: Nothing there, or no file that names a sequence.
+        DataError: Nothing there, or no file that names a sequence, a NoScanError.
         ImageError: A single file names no sequence.
     """
     path = Path(path)
@@ -100,14 +108,15 @@ def survey(path: str | Path, sequence: str | None = None) -> Survey:
     if subjects:
         loose += _beside(path, files, [*(f for s in subjects for f in s.fates), *loose])
     else:
-        subjects, of_dicom = dicom_subjects(_dicom_in(files), sequence)
+        subjects, of_dicom = _dicom_subjects(path, files, loose, sequence)
         loose += of_dicom
         loose += _beside(path, files, [*(f for s in subjects for f in s.fates), *loose], read_dicom=False)
     if not subjects:
-        raise DataError(
+        raise NoScanError(
             f"{path}: no scan found; looked for .nii or .nii.gz files whose names have a word for a sequence "
             "(_t1, _t1ce, _t2, _flair, or as in BraTS, NFBS, MSD or BIDS), and for DICOM files of any name; "
-            f"the folder holds {_content(path)}{_reasons(loose)}"
+            f"the folder holds {_content(path)}{_reasons(loose)}",
+            loose,
         )
     ordered = sorted(with_patients(subjects, path), key=lambda subject: natural(subject.id))
     return _attributed(ordered, loose, path)
@@ -213,10 +222,29 @@ def _by_visit(files: list[NamedFile]) -> Iterator[list[NamedFile]]:
         yield rest
 
 
-def _dicom_in(files: list[Found]) -> Iterator[Path]:
+def _dicom_subjects(
+    root: Path, files: list[Found], loose: list[FileFate], sequence: str | None
+) -> tuple[list[Subject], list[FileFate]]:
+    """Subjects of DICOM series, and the fates of DICOM files that are nobody's.
+
+    Raises:
+        NoScanError: There are such files, and no series can be used.
+    """
+    paths: list[Path] = []
+    closed: list[FileFate] = []
     for one in files:
-        if not one.why and is_dicom(one.path):
-            yield one.path
+        try:
+            if not one.why and is_dicom(one.path):
+                paths.append(one.path)
+        except ImageError as error:
+            closed.append(FileFate((one.path,), Fate.unreadable, str(error)))
+    try:
+        subjects, others = dicom_subjects(paths, sequence)
+        return subjects, [*others, *closed]
+    except DataError as error:
+        of_none = [FileFate((path,), Fate.left_out, "is of no series that can be used") for path in paths]
+        fates = [*loose, *closed, *of_none]
+        raise NoScanError(str(error), [*fates, *_beside(root, files, fates, read_dicom=False)]) from error
 
 
 def _beside(
@@ -323,7 +351,7 @@ def _from_file(path: Path, sequence: str | None) -> Iterator[Subject]:
 
 def _reasons(loose: list[FileFate]) -> str:
     """Why the first NIfTI files are no scans; nothing where there are none."""
-    said = [f"{one.path.name} {one.why}" for one in loose if nifti.is_nifti(one.path)]
+    said = [f"{one.path.name} ({one.why})" for one in loose if nifti.is_nifti(one.path)]
     more = f"; and {len(said) - 3} more" if len(said) > 3 else ""
     return f": {'; '.join(said[:3])}{more}" if said else ""
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from brainseg.config import PredictConfig
 from brainseg.config.errors import ImageError
 from brainseg.images.fates import Fate, FileFate, gathered, in_one_line
-from brainseg.images.layouts import Survey, survey
+from brainseg.images.layouts import NoScanError, Survey, survey
 from brainseg.images.nifti import is_nifti
 from brainseg.images.nifti_file import opened
 from brainseg.images.subject import Subject
@@ -28,7 +28,12 @@ def dry_run(options: PredictConfig) -> int:
         UserError: There is no scan.
     """
     root = Path(options.input)
-    return say_files(survey(root, options.sequence), root)
+    try:
+        found = survey(root, options.sequence)
+    except NoScanError as error:
+        show(table_of_files(error.fates, root))
+        raise
+    return say_files(found, root)
 
 
 def say_files(found: Survey, root: Path) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from brainseg.config.errors import ImageError
+from brainseg.images.dicom_header import is_dicom
 from brainseg.images.fates import Fate
 from brainseg.images.layouts import find_subjects, survey
 from brainseg.images.source import Source, read
@@ -83,6 +84,21 @@ def test_a_copy_is_one_whether_packed_or_not(save, scan, tmp_path):
     shutil.move(packed, tmp_path / "x_t1.nii.gz")
     (subject,) = survey(tmp_path).subjects
     assert [one.fate for one in subject.fates] == [Fate.used, Fate.copy]
+
+
+def test_a_file_that_may_not_be_read_stops_no_dicom_study(write_dicom, tmp_path, monkeypatch):
+    array = np.random.default_rng(0).integers(1, 900, (6, 7, 12)).astype(np.int16)
+    write_dicom(tmp_path / "a", array, np.diag([-1.0, -1.0, 4.0, 1.0]))
+    (tmp_path / "closed").touch()
+
+    def refuses(path):
+        if path.name == "closed":
+            raise ImageError(f"{path}: cannot be read (permission denied); make it readable or move it away")
+        return is_dicom(path)
+
+    monkeypatch.setattr("brainseg.images.layouts.is_dicom", refuses)
+    assert list(sequences(tmp_path)) == ["P1"]
+    assert fates(tmp_path)["closed"][0] == "unreadable"
 
 
 def test_a_subject_in_the_root_does_not_own_other_folders(touch):

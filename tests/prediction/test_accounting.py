@@ -6,8 +6,10 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from brainseg.config.errors import DataError
 from brainseg.prediction.dry_run import dry_run
 from brainseg.prediction.reproduce import reproduce
 from brainseg.prediction.run import run
@@ -102,6 +104,19 @@ def test_a_dry_run_prints_the_table_and_writes_nothing(options, mixed, tmp_path,
 def test_a_dry_run_of_good_files_ends_with_0(options, patients, capsys):
     assert dry_run(options(patients)) == 0
     assert "2 subjects; 24 files: 8 used, 16 left out" in capsys.readouterr().out
+
+
+def test_a_dry_run_of_no_scan_says_of_every_file_why(options, write_dicom, tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "x_adc.nii").write_text("map")
+    with pytest.raises(DataError, match=r"no scan found; .*: x_adc.nii \(is diffusion, by the words in its"):
+        dry_run(options(tmp_path / "in", *QUICK))
+    assert "x_adc.nii │ left out" in capsys.readouterr().out
+    array = np.random.default_rng(0).integers(1, 900, (6, 7, 12)).astype(np.int16)
+    write_dicom(tmp_path / "ct", array, np.eye(4), Modality="CT")
+    with pytest.raises(DataError, match="is CT, not MR"):
+        dry_run(options(tmp_path / "ct", *QUICK))
+    assert "and 11 more" in capsys.readouterr().out
 
 
 def test_a_dry_run_loads_neither_torch_nor_a_model():
