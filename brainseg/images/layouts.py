@@ -276,7 +276,7 @@ def _beside(
                 )
         if not why and one.path.suffix == ".json" and one.path.with_suffix("").name in scans:
             why = "is a sidecar; the name of its scan says enough"
-        fates.append(FileFate((one.path,), fate, why or "is no scan"))
+        fates.append(FileFate((one.path,), fate, why or "is neither NIfTI nor DICOM"))
     return fates
 
 
