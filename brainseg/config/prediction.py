@@ -86,6 +86,7 @@ class PredictConfig:
     device: str = MISSING  # auto, cpu, cuda, cuda:1 or mps
     output: str = MISSING  # the folder of the results
     derivatives: Optional[str] = MISSING  # a folder that also gets the results as BIDS derivatives
+    dry_run: bool = MISSING  # print what would become of every file, and predict nothing
     overwrite: bool = MISSING  # replace results that are already in output
 
     def __post_init__(self) -> None:

@@ -198,12 +198,17 @@ def _agent_in(words: list[str]) -> tuple[bool, bool]:
             native = True
             agent = agent or before == "with"  # "with and without contrast"
         elif said == "agent":
-            agent = agent or before != "not"
+            agent = agent or before not in ("not", "native")  # "pre contrast"
         elif word == "c" and k and _WEIGHTED.match(words[k - 1]):
             agent = True
         elif said == "native":
             native = True
     return agent, native
+
+
+def says_weighting(word: str) -> bool:
+    """Whether a word alone, in lower case, speaks of a weighting or of a technique that has one."""
+    return bool(_WEIGHTED.match(word)) or "flair" in word or word == "t2f" or word in _T1_TECHNIQUES
 
 
 def _said_of_agent(word: str) -> str:

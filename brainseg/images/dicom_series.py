@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,49 @@ class Study:
         return Series(tuple(path for series in self.series.values() for path in series.files)).folder
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Files that are not used, and why.
+
+    Attributes:
+        files: One, or those of a series.
+        reason: E.g. "series 9 'ADC' is diffusion", or what is wrong with the file.
+        kind: Whether they were left out by a rule, are copies of others, or could not be read.
+        study: The id of their study, where it is known.
+    """
+
+    files: tuple[Path, ...]
+    reason: str
+    kind: Literal["left out", "copy", "unreadable"] = "left out"
+    study: str = ""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A study of which nobody knows which series to take.
+
+    Attributes:
+        id: As `Study.id`.
+        folder: That holds its files.
+        files: Of all its series.
+        message: What is wrong, and the mend.
+    """
+
+    id: str
+    folder: Path
+    files: tuple[Path, ...]
+    message: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What DICOM files hold: every file is in a study, in a fault, or left out."""
+
+    studies: list[Study] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+
 @dataclass(frozen=True, eq=False)
 class _Candidate:
     """A series that may be one of the four sequences.
@@ -103,8 +146,8 @@ class _Candidate:
         return f"{self.series.label} {self.useless or self.named.remark}"
 
 
-def find_studies(paths: Iterable[Path], sequence: str | None = None) -> list[Study]:
-    """The studies that have at least one of the four sequences; what is left out is logged with its reason.
+def find_studies(paths: Iterable[Path], sequence: str | None = None) -> Found:
+    """The studies that have at least one of the four sequences, and all other files with the reason.
 
     Args:
         paths: DICOM files in any order, of any patients; a DICOMDIR and reports among them do no harm.
@@ -112,50 +155,72 @@ def find_studies(paths: Iterable[Path], sequence: str | None = None) -> list[Stu
             say it.
 
     Raises:
-        ImageError: A header is damaged; or two series claim one sequence and neither is plainly better.
         DataError: No series can be used; each is named with the reason.
     """
-    groups = _grouped(paths)
+    groups, without_place = _grouped(paths)
+    found = Found(left_out=without_place)
     ids = _ids({key: next(iter(files.values()))[0][1] for key, files in groups.items()})
-    studies, left_out = [], []
     for key, files in groups.items():
         candidates = [_candidate(slices) for slices in files.values()]
         candidates.sort(key=lambda one: (one.series.number or 0, one.series.description))
-        chosen, warnings = _of_study(candidates, sequence)
-        unnamed = [one for one in candidates if one.useless or one.named.sequence is None]
-        reasons = [one.why_left_out for one in unnamed if one not in chosen.values()]
-        for reason in reasons:
-            log.info("%s: left out: %s", ids[key], reason)
-        if chosen:
-            named = {name: chosen[name].series for name in SEQUENCES if name in chosen}
-            studies.append(Study(ids[key], named, tuple(warnings)))
-        else:
-            left_out += reasons
-            log.warning("%s has no series that can be used: %s", ids[key], _first_six(reasons))
-    if groups and not studies:
+        _add_study(found, ids[key], candidates, sequence)
+    if found.left_out and not found.studies and not found.faults:
+        reasons = [one.reason for one in found.left_out]
         raise DataError(
-            f"none of {len(left_out)} DICOM series can be used: {_first_six(left_out)}; give MR series of a "
+            f"none of {len(reasons)} DICOM series can be used: {_first_six(reasons)}; give MR series of a "
             f"head, or, for a folder with one series, sequence= as one of {', '.join(SEQUENCES)}"
         )
-    return studies
+    return found
 
 
-def _grouped(paths: Iterable[Path]) -> dict[_Visit, dict[str, _Slices]]:
-    """Files by visit and by series."""
+def _add_study(found: Found, name: str, candidates: list[_Candidate], sequence: str | None) -> None:
+    """Put a visit into the studies or the faults, and what is not used of it into `left_out`."""
+    try:
+        chosen, warnings = _of_study(candidates, sequence)
+    except ImageError as error:
+        files = tuple(path for one in candidates for path in one.series.files)
+        found.faults.append(Fault(name, Series(files).folder, files, str(error)))
+        return
+    taken = list(chosen.values())
+    for one in candidates:
+        if one in taken:
+            continue
+        is_unnamed = one.useless or one.named.sequence is None
+        why = one.why_left_out if is_unnamed else f"{one.series.label} was left aside for a better one"
+        if is_unnamed:
+            log.info("%s: left out: %s", name, why)
+        found.left_out.append(LeftOut(one.series.files, why, study=name))
+    if chosen:
+        series = {one: chosen[one].series for one in SEQUENCES if one in chosen}
+        found.studies.append(Study(name, series, tuple(warnings)))
+    else:
+        reasons = [one.why_left_out for one in candidates]
+        log.warning("%s has no series that can be used: %s", name, _first_six(reasons))
+
+
+def _grouped(paths: Iterable[Path]) -> tuple[dict[_Visit, dict[str, _Slices]], list[LeftOut]]:
+    """Files by visit and by series, and those that say neither."""
     groups: dict[_Visit, dict[str, _Slices]] = {}
+    left_out = []
     for path in paths:
-        header = read_header(path, _TAGS)
+        try:
+            header = read_header(path, _TAGS)
+        except ImageError as error:
+            left_out.append(LeftOut((path,), str(error), "unreadable"))
+            continue
         if "Rows" not in header and header.get("MediaStorageSOPClassUID", _MR) != _MR:
-            log.info("%s: left out: holds no image", path)  # a DICOMDIR, a report, a presentation state
+            left_out.append(LeftOut((path,), "holds no image"))  # a DICOMDIR, a report, a presentation state
             continue
         if missing := [name for name in ("SeriesInstanceUID", "Rows") if name not in header]:
-            raise ImageError(f"{path}: its DICOM header has no {missing[0]}; fetch it again or move it away")
+            why = f"{path}: its DICOM header has no {missing[0]}; fetch it again or move it away"
+            left_out.append(LeftOut((path,), why, "unreadable"))
+            continue
         study = str(header.get("StudyInstanceUID", ""))
         # Without an id nobody knows whether two studies are of one patient, so they are not.
         patient = str(header.get("PatientID", "")) or f"\0{study}"
         series = groups.setdefault((patient, study), {})
         series.setdefault(str(header["SeriesInstanceUID"]), []).append((path, header))
-    return groups
+    return groups, left_out
 
 
 def _candidate(slices: _Slices) -> _Candidate:

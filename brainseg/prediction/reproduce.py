@@ -19,7 +19,7 @@ from brainseg.results.sums import SUMS
 
 NOT_COMPARED = {SUMS, PAGE}  # a page has its date and the seconds that it took
 DICOM = ".dcm"  # says when it was made; the masks and the montage in it are compared as the files beside it
-VOLATILE = ("seconds", "peak_memory_mb")  # keys of result.json that differ from run to run
+VOLATILE = ("seconds", "peak_memory_mb", "files")  # keys of result.json that say nothing of what was found
 
 
 def reproduce(folder: Path) -> list[str]:
@@ -47,7 +47,7 @@ def _options(result: Result, folder: Path) -> PredictConfig:
 
 
 def _subject(result: Result, folder: Path, options: PredictConfig) -> Subject:
-    for subject in subjects_at(options)[1]:
+    for subject in subjects_at(options)[1].subjects:
         if subject.id == result.subject:
             return subject
     raise DataError(f"{options.input}: does not hold {result.subject} any more, from which {folder} was made")

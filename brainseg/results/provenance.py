@@ -21,7 +21,7 @@ from brainseg.system.device import cpu_name
 from brainseg.system.versions import PREDICTION, versions_of
 
 # Settings that change nothing in a result.
-NOT_OF_THE_RESULT = ("input", "output", "derivatives", "overwrite", "forecast")
+NOT_OF_THE_RESULT = ("input", "output", "derivatives", "overwrite", "forecast", "dry_run")
 
 
 def input_of(source: Source) -> InputFile:

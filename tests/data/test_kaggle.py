@@ -59,7 +59,7 @@ def test_an_empty_class_folder_and_a_missing_one_are_named(cohort, module):
     folder = cohort("kaggle") / "Training"
     for path in (folder / "glioma").iterdir():
         path.unlink()
-    with pytest.raises(DataError, match=r"Training/glioma holds no image \(\.bmp, \.jpeg"):
+    with pytest.raises(DataError, match=r"Training/glioma holds no image \(\.bmp, \.gif"):
         module(folder.parent, *SMALL).prepare_data()
     (folder / "glioma").rmdir()
     with pytest.raises(DataError, match=r"has no folder for class glioma \(glioma or glioma_tumor\)"):

@@ -25,7 +25,8 @@ OTHERS = {"heads": {"val_share": 0.1}, "phantom": {"test_share": 0.2}}
 
 @pytest.mark.parametrize("data", MODELS)
 def test_every_data_set_has_the_shared_settings_and_says_where_it_has_other_values(composed, tmp_path, data):
-    cfg = composed(f"model={MODELS[data]}", f"data={data}", "seed=3")
+    own = ["segmenter.preprocess.modalities=[flair]"] if data == "lgg" else []
+    cfg = composed(f"model={MODELS[data]}", f"data={data}", "seed=3", *own)
     shared = {
         "cache": f"{tmp_path}/data/cache", "seed": 3, "workers": "auto", "val_share": 0.2, "test_share": 0.0,
         "folds": None, "fold": 0, "skip_bad": False,
