@@ -26,8 +26,10 @@ from brainseg.config import (
 )
 from brainseg.config.arguments import quoted
 from brainseg.config.choices import TASKS
+from brainseg.config.defaults import default_choose
 from brainseg.config.errors import DataError, ImageError
 from brainseg.images.layouts import find_subjects
+from brainseg.images.preference import Choice
 from brainseg.images.source import Source
 from brainseg.images.subject import Subject
 from brainseg.prediction.job import Job, job_of
@@ -96,7 +98,8 @@ def _subject(
     scans: Path_ | Mapping[str, Path_ | InMemory], temporary: Path, options: Mapping[str, Any], *, keeps: bool
 ) -> Subject:
     if is_path(scans):
-        subjects = find_subjects(Path(os.fspath(scans)), options.get("sequence"))  # type: ignore[arg-type]
+        choice = replace(Choice.of(default_choose()), **dict(options.get("choose", {})))
+        subjects = find_subjects(Path(os.fspath(scans)), options.get("sequence"), choice)  # type: ignore[arg-type]
         if len(subjects) > 1:
             names = ", ".join(one.id for one in subjects[:3])
             raise DataError(

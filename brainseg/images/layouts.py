@@ -49,9 +49,11 @@ from brainseg.config import SEQUENCES
 from brainseg.config.errors import DataError, GeometryError, ImageError, UnreadableError
 from brainseg.files.plain import read_json
 from brainseg.images import bids, nifti
-from brainseg.images.dicom_header import is_dicom
+from brainseg.images.dicom_file import is_dicom
+from brainseg.images.dicom_header import read_headers
 from brainseg.images.dicom_series import find_studies
 from brainseg.images.file_names import ALIASES, NamedFile, read_name
+from brainseg.images.preference import Choice
 from brainseg.images.source import Source, read
 from brainseg.images.subject import Subject, identity_of, subject_of, tumor_type_of
 from brainseg.images.volume import Volume
@@ -59,13 +61,16 @@ from brainseg.images.volume import Volume
 log = logging.getLogger("brainseg")
 
 
-def find_subjects(path: str | Path, sequence: str | None = None) -> list[Subject]:
+def find_subjects(
+    path: str | Path, sequence: str | None = None, choice: Choice | None = None
+) -> list[Subject]:
     """The subjects at a path, in natural order: a file, a subject's folder, or a data set's.
 
     Args:
         path: Searched to any depth, if a folder. A single file is a subject with that sequence only.
         sequence: The sequence of files, or of DICOM series, whose names do not say it. A single file or
             series is taken as this in any case.
+        choice: How to choose between scans that claim one sequence.
 
     Raises:
         DataError: Nothing there, or no file that names a sequence.
@@ -77,10 +82,10 @@ def find_subjects(path: str | Path, sequence: str | None = None) -> list[Subject
         raise ImageError(f"sequence={sequence} is not known; take one of {', '.join(SEQUENCES)}")
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; check the path")
-    subjects = list(_within(path, sequence) if path.is_dir() else _from_file(path, sequence))
+    subjects = list(_within(path, sequence) if path.is_dir() else _from_file(path, sequence, choice))
     if subjects and path.is_dir():
         _warn_of_dicom(path)
-    subjects = subjects or list(_from_dicom(path, sequence))
+    subjects = subjects or list(_from_dicom(path, sequence, choice) if path.is_dir() else ())
     if not subjects:
         raise DataError(
             f"{path}: no scan found; looked for .nii or .nii.gz files whose names end with a sequence "
@@ -116,9 +121,15 @@ def load_subject(subject: Subject, sequences: Sequence[str]) -> Volume:
     return Volume(np.concatenate([volume.data for volume in volumes]), volumes[0].grid)
 
 
-def _from_dicom(folder: Path, sequence: str | None) -> Iterator[Subject]:
-    files = (path for path in _files(folder) if is_dicom(path))
-    for study in find_studies(files, sequence):
+def _from_dicom(path: Path, sequence: str | None, choice: Choice | None) -> Iterator[Subject]:
+    """The studies below a folder, or of one file of many slices."""
+    files = [path] if path.is_file() else [file for file in _files(path) if is_dicom(file)]
+    found = find_studies(files, sequence, choice)
+    if found.faults and not found.studies:
+        raise ImageError(found.faults[0].message)
+    for fault in found.faults:
+        log.error("%s is left out: %s", fault.id, fault.message)
+    for study in found.studies:
         images = {name: Source(series.folder, series=series) for name, series in study.series.items()}
         yield Subject(study.id, study.folder, "dicom", images, warnings=study.warnings)
 
@@ -141,8 +152,11 @@ def _files(folder: Path) -> Iterator[Path]:
     return (parent / name for parent, names in _walked(folder) for name in names)
 
 
-def _from_file(path: Path, sequence: str | None) -> Iterator[Subject]:
+def _from_file(path: Path, sequence: str | None, choice: Choice | None) -> Iterator[Subject]:
     if not nifti.is_nifti(path):
+        if is_dicom(path) and len(read_headers(path, ())) > 1:
+            yield from _from_dicom(path, sequence, choice)
+            return
         if is_dicom(path):
             raise ImageError(f"{path}: is one DICOM file; give the folder that holds its whole series")
         raise ImageError(

@@ -30,13 +30,18 @@ class Source:
         return str(self.path if self.series is None else self.series)
 
 
-def read(source: Source) -> Volume:
+def read(source: Source, *, upright: bool = False) -> Volume:
     """One scan, float32 (1, X, Y, Z), slope and intercept applied.
 
+    Args:
+        source: The file or the series.
+        upright: Whether a series from a tilted gantry is resampled upright.
+
     Raises:
+        TiltError: It is from a tilted gantry, and `upright` is not set.
         ImageError: A file is missing, damaged, or not one volume.
         GeometryError: The slices of a series do not make a regular grid.
     """
     if source.series is not None:
-        return dicom.read(source.series)
+        return dicom.read(source.series, upright=upright)
     return nifti.read(source.path, source.channel)

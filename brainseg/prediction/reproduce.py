@@ -9,6 +9,7 @@ from brainseg.config import PredictConfig, as_section
 from brainseg.config.errors import DataError
 from brainseg.files.atomic import sha256
 from brainseg.images.layouts import Subject, find_subjects
+from brainseg.images.preference import Choice
 from brainseg.prediction.job import job_of
 from brainseg.prediction.run import predict_or_name
 from brainseg.reporting.subject_page import PAGE
@@ -45,7 +46,7 @@ def _options(result: Result, folder: Path) -> PredictConfig:
 
 
 def _subject(result: Result, folder: Path, options: PredictConfig) -> Subject:
-    for subject in find_subjects(Path(options.input), options.sequence):
+    for subject in find_subjects(Path(options.input), options.sequence, Choice.of(options.choose)):
         if subject.id == result.subject:
             return subject
     raise DataError(f"{options.input}: does not hold {result.subject} any more, from which {folder} was made")

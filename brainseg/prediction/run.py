@@ -11,6 +11,7 @@ from brainseg.bids.dataset import refuse_unfit, write_derivatives
 from brainseg.config import PredictConfig, UserError
 from brainseg.config.errors import DataError
 from brainseg.images.layouts import Subject, find_subjects
+from brainseg.images.preference import Choice
 from brainseg.prediction import outputs
 from brainseg.prediction.batch import write_batch
 from brainseg.prediction.forecast import forecast
@@ -47,7 +48,8 @@ def run(options: PredictConfig) -> int:
     Raises:
         UserError: Nothing could start: no scan, no model, a checkpoint of another task, results in the way.
     """
-    subjects, output = find_subjects(Path(options.input), options.sequence), Path(options.output)
+    choice, output = Choice.of(options.choose), Path(options.output)
+    subjects = find_subjects(Path(options.input), options.sequence, choice)
     recover(output, known_files)
     _refuse_places(subjects, options)
     job = job_of(options)
