@@ -40,6 +40,7 @@ from brainseg.results import provenance
 from brainseg.results.places import refuse_unfit_ids, refuse_unfit_output
 from brainseg.results.replacing import known_files, recover
 from brainseg.results.result import Result
+from brainseg.system.pseudonyms import KEEP
 
 NOT_HERE = ("input", "derivatives", "forecast", "overwrite")  # of many subjects, which predict.py is for
 
@@ -84,6 +85,8 @@ def predict(
     Raises:
         UserError: A scan, a model or an option cannot be used; the line says which, and what to do.
     """
+    if options.get("names", KEEP) != KEEP:
+        raise ConfigError(f"names={options['names']}: predict.py alone hides names; leave it out here")
     with tempfile.TemporaryDirectory() as temporary:
         subject = _subject(scans, Path(temporary), options, keeps=output is not None)
         folder = Path(temporary, "output") if output is None else Path(output)

@@ -26,6 +26,7 @@ from brainseg.images.dicom_header import read_headers
 from brainseg.images.dicom_ids import Visit
 from brainseg.images.dicom_naming import HEADER, image_type, named
 from brainseg.images.dicom_pixels import quietly
+from brainseg.system.pseudonyms import current
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
 TAGS = (
@@ -34,6 +35,10 @@ TAGS = (
     *("SeriesNumber", "Modality", "Rows", "Columns", "SamplesPerPixel", "NumberOfFrames", "SOPInstanceUID"),
     *("ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "FrameOfReferenceUID"),
     *("TemporalPositionIdentifier", "AcquisitionNumber", "TriggerTime"),
+)
+_OF_A_PERSON = (
+    *("PatientID", "PatientName", "PatientBirthDate", "OtherPatientIDs", "AccessionNumber", "StudyID"),
+    *("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate"),
 )
 _OF_ONE_SERIES = (
     *("SeriesNumber", "SeriesDescription", "FrameOfReferenceUID", "Rows", "Columns", "PixelSpacing"),
@@ -113,15 +118,22 @@ def _readable(paths: Iterable[Path]) -> tuple[list[_File], list[LeftOut]]:
     files, left_out = [], []
     for path in paths:
         try:
-            headers = read_headers(path, TAGS)
+            headers = read_headers(path, [*TAGS, *_OF_A_PERSON] if current() else TAGS)
         except ImageError as error:
             left_out.append(LeftOut((path,), str(error).removeprefix(f"{path}: "), "unreadable"))
             continue
+        _learn(headers[0])
         if reason := _why_no_slice(headers[0]):
             left_out.append(LeftOut((path,), reason))
         else:
             files.append((path, headers))
     return files, left_out
+
+
+def _learn(header: dict[str, Any]) -> None:
+    """What must be hidden where names are."""
+    if (names := current()) is not None:
+        names.learn(*(header[tag] for tag in _OF_A_PERSON if tag in header))
 
 
 def _why_no_slice(header: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ from brainseg.images.dicom_header import frames_of
 from brainseg.images.dicom_ids import ids_of
 from brainseg.images.dicom_naming import Named, named
 from brainseg.images.preference import Choice
+from brainseg.system.pseudonyms import name_of
 
 LEAST_SLICES = 10  # of a head: at 10 mm a brain has more, and localisers have fewer
 
@@ -134,7 +135,7 @@ def _add_study(found: Found, name: str, groups: list[Group], sequence: str | Non
     unused = [one for one in candidates if one not in taken]
     reasons = [one.why_left_out for one in unused if one.useless or one.named.sequence is None]
     for reason in reasons:
-        log.info("%s: left out: %s", name, reason)
+        log.info("%s: left out: %s", name_of(name), reason)
     for one in unused:
         why = one.why_left_out if one.useless or one.named.sequence is None else _aside(one, warnings)
         found.left_out.append(LeftOut(one.series.files, why, study=name))
@@ -142,7 +143,7 @@ def _add_study(found: Found, name: str, groups: list[Group], sequence: str | Non
         series = {one: chosen[one].series for one in SEQUENCES if one in chosen}
         found.studies.append(Study(name, series, tuple(warnings)))
     else:
-        log.warning("%s has no series that can be used: %s", name, _first_six(reasons))
+        log.warning("%s has no series that can be used: %s", name_of(name), _first_six(reasons))
 
 
 def _aside(one: Candidate, warnings: list[str]) -> str:

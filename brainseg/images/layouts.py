@@ -57,6 +57,7 @@ from brainseg.images.preference import Choice
 from brainseg.images.source import Source, read
 from brainseg.images.subject import Subject, identity_of, subject_of, tumor_type_of
 from brainseg.images.volume import Volume
+from brainseg.system.pseudonyms import name_of
 
 log = logging.getLogger("brainseg")
 
@@ -128,7 +129,7 @@ def _from_dicom(path: Path, sequence: str | None, choice: Choice | None) -> Iter
     if found.faults and not found.studies:
         raise ImageError(found.faults[0].message)
     for fault in found.faults:
-        log.error("%s is left out: %s", fault.id, fault.message)
+        log.error("%s is left out: %s", name_of(fault.id), fault.message)
     for study in found.studies:
         images = {name: Source(series.folder, series=series) for name, series in study.series.items()}
         yield Subject(study.id, study.folder, "dicom", images, warnings=study.warnings)

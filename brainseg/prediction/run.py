@@ -15,6 +15,7 @@ from brainseg.images.preference import Choice
 from brainseg.prediction import outputs
 from brainseg.prediction.batch import write_batch
 from brainseg.prediction.forecast import forecast
+from brainseg.prediction.hiding import hiding, input_of, renamed
 from brainseg.prediction.job import Job, job_of
 from brainseg.prediction.record import inputs_of
 from brainseg.prediction.subject import predict_subject
@@ -48,8 +49,13 @@ def run(options: PredictConfig) -> int:
     Raises:
         UserError: Nothing could start: no scan, no model, a checkpoint of another task, results in the way.
     """
+    with hiding(options):
+        return _run(options)
+
+
+def _run(options: PredictConfig) -> int:
     choice, output = Choice.of(options.choose), Path(options.output)
-    subjects = find_subjects(Path(options.input), options.sequence, choice)
+    subjects = renamed(find_subjects(input_of(options), options.sequence, choice), options)
     recover(output, known_files)
     _refuse_places(subjects, options)
     job = job_of(options)

@@ -1,6 +1,6 @@
 """The result of one subject: all that result.json holds."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from brainseg.results.parts import (
     TypeResult,
 )
 from brainseg.runs.model_record import ModelRecords
+from brainseg.system.pseudonyms import current, hide
 
 SCHEMA = 1  # the version of result.json. A file without this number is older, and has the same keys
 _OF_EVERY_FAILURE = ("subject", "status", "verdict", "error", "models", "settings", "code", "traceback")
@@ -94,6 +95,19 @@ class Result:
         """Why it did not pass: the sentences of its gates, or else its error."""
         wrong = [gate.sentence for gate in self.gates if not gate.has_passed]
         return wrong or ([self.error] if self.error is not None else [])
+
+    def hidden(self) -> "Result":
+        """The same with its texts as they may be written, where names are hidden."""
+        if current() is None:
+            return self
+        return replace(
+            self,
+            error=None if self.error is None else hide(self.error),
+            left_out={stage: hide(why) for stage, why in self.left_out.items()},
+            warnings=[hide(warning) for warning in self.warnings],
+            gates=[replace(gate, sentence=hide(gate.sentence)) for gate in self.gates],
+            traceback=None if self.traceback is None else hide(self.traceback),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, in the order of the file; a model of one member stands without a list around it."""
