@@ -88,9 +88,7 @@ class PredictConfig:
     skullstripper: Optional[str] = MISSING  # a checkpoint, or otsu: the threshold of Otsu; null: no stripping
     classifier: Optional[str] = MISSING  # a checkpoint; null: no tumour type
     segmenter: Any = MISSING  # a checkpoint, run, sweep or list of these (their mean); null: no outline
-    names: str = (
-        MISSING  # keep; hash; or a CSV of id and name: what subjects are called in all that is written
-    )
+    names: str = MISSING  # keep, hash, or a CSV of id and name: what subjects are called in all outputs
     pipeline: PipelineConfig = MISSING
     window: WindowConfig = MISSING
     vote: VoteConfig = MISSING
