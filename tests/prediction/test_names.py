@@ -14,7 +14,7 @@ from brainseg.images.layouts import find_subjects
 from brainseg.prediction.reproduce import _options
 from brainseg.prediction.run import run
 from brainseg.results.read import all_results
-from brainseg.results.verify import changed_files
+from brainseg.results.verify import changes
 from brainseg.system.pseudonyms import Names, hashed, hide, named
 
 SECRETS = ("Secret", "Albers", "MRN-4711", "19700101", "20240131", "1970-01-01", "Meyer", "Zoella")
@@ -70,15 +70,21 @@ def test_nothing_that_is_written_says_who_it_is(table, folder, options, tmp_path
     names = tmp_path / "table.csv"
     names.write_text("id,name\nMRN-4711,case-1\n")
     output = tmp_path / "out"
-    chosen = options(
-        folder, f"names={names if table else 'hash'}", "page=true", "montage=true", output=output
-    )
+    bids = tmp_path / "bids"
+    how = [f"names={names if table else 'hash'}", "page=true", "montage=true", f"derivatives={bids}"]
+    chosen = options(folder, *how, output=output)
     run(chosen)
     (result,) = all_results(output)
     assert result.subject == ("case-1" if table else hashed("MRN-4711"))
     assert result.settings.values["input"] == "input"
     said = capfd.readouterr()
-    texts = [*everything(output), caplog.text.encode(), said.out.encode(), said.err.encode()]
+    texts = [
+        *everything(output),
+        *everything(bids),
+        caplog.text.encode(),
+        said.out.encode(),
+        said.err.encode(),
+    ]
     own = [str(names).encode()]
     assert leaks(text.replace(own[0], b"") for text in texts) == []
     assert run(chosen) in (0, 3, 4)  # the same command finds what is done
@@ -116,6 +122,14 @@ def test_a_table_that_says_nothing_clear_is_refused(text, folder, options, tmp_p
     (tmp_path / "table.csv").write_text(text)
     with pytest.raises(ConfigError, match=r"names=.*table.csv: "):
         run(options(folder, f"names={tmp_path / 'table.csv'}", output=tmp_path / "out"))
+
+
+def test_an_error_that_ends_the_command_says_no_name(options, tmp_path):
+    (tmp_path / "Meyer").mkdir()
+    (tmp_path / "Meyer" / "Zoella_x.nii.gz").touch()
+    with pytest.raises(DataError, match="input: no scan found") as caught:
+        run(options(tmp_path / "Meyer", "names=hash", output=tmp_path / "out"))
+    assert not leaks([str(caught.value).encode()])
 
 
 def test_paths_become_places_and_ordinary_words_stay(tmp_path):
@@ -160,6 +174,6 @@ def test_what_is_hidden_is_neither_missed_nor_made_again(folder, options, tmp_pa
     run(options(folder, "names=hash", output=output))
     (result,) = all_results(output)
     place = output / result.subject
-    assert changed_files(place) == []
+    assert changes(place) == []
     with pytest.raises(DataError, match="names are hidden in it, so its scans cannot be found"):
         _options(result, place)
