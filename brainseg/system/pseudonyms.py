@@ -7,7 +7,7 @@ takes out of a text what would tell who it is:
 | -------------------------------------------- | --------------------------------------------------- |
 | the input's path, and any path below it      | `input`, `input/2/17.dcm`: the places of the names  |
 |                                              | among their siblings in order                       |
-| the name of a file below the input           | the same, without folders                           |
+| the name of a file or folder below the input | the same, without folders                           |
 | names, ids and dates of headers              | `hidden`                                            |
 | a DICOM UID                                  | `UID`                                               |
 
@@ -27,6 +27,11 @@ KEEP, HASH = "keep", "hash"
 _WORD = re.compile(r"[^\W_]+")
 _UID = re.compile(r"(?<![\w.])\d+(?:\.\d+){5,}(?![\w.])")
 _TOKEN = re.compile(r"[^\s'\"(),;:/\\]+")
+# Names of folders that tell nothing, and that messages use as words.
+_ORDINARY = {
+    *("t1", "t1ce", "t2", "flair", "anat", "brain", "mask", "head", "series", "scan", "scans"),
+    "dicom",
+}
 _LEAST = 3  # letters of a name that is hidden; shorter ones are parts of ordinary words
 
 
@@ -104,7 +109,7 @@ class Names:
                 alias = f"{k}{suffix_of(name) if name in files else ''}"
                 aliases[path] = f"{aliases[parent]}/{alias}"
                 self._places[path[len(str(root)) :]] = aliases[path]
-                if name in files and (suffix_of(name) or any(sign.isdigit() for sign in name)):
+                if name.casefold() not in _ORDINARY:
                     self._files[name] = alias
 
 

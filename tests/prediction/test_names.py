@@ -127,6 +127,7 @@ def test_a_table_that_says_nothing_clear_is_refused(text, folder, options, tmp_p
 def test_an_error_that_ends_the_command_says_no_name(options, tmp_path):
     (tmp_path / "Meyer").mkdir()
     (tmp_path / "Meyer" / "Zoella_x.nii.gz").touch()
+    (tmp_path / "Meyer" / "albers").mkdir()
     with pytest.raises(DataError, match="input: no scan found") as caught:
         run(options(tmp_path / "Meyer", "names=hash", output=tmp_path / "out"))
     assert not leaks([str(caught.value).encode()])
