@@ -46,7 +46,12 @@ def evaluate(
         raise ConfigError(f"protocol={protocol!r} is unknown; choose one of {', '.join((BRAIN, *PROTOCOLS))}")
     with tempfile.TemporaryDirectory() as temporary:
         truth_file, guess_file = Path(temporary, "truth.nii"), Path(temporary, "guess.nii")
-        options = {"--labels=": "labels=", "--labels": "labels=", "data.labels": "labels="}
+        options = {
+            **{"--labels-truth=": "labels=", "--labels-truth": "labels="},
+            **{"--labels-guess=": "guess_labels=", "--labels-guess": "guess_labels="},
+            **{"--labels=": "labels=", "--labels": "labels=", "data.labels": "labels="},
+            "--regions whole_tumor": "regions=['whole_tumor']",
+        }
         with called({str(truth_file): "the truth", str(guess_file): "the guess", **options}):
             true, guessed = _file(truth, truth_file, spacing_mm), _file(guess, guess_file, spacing_mm)
             case: ScoredCase

@@ -13,11 +13,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from brainseg.commands.leftovers import remove_if_unused
+from brainseg.commands.leftovers import remove_if_unused, remove_record
 from brainseg.commands.one_line import MENDABLE, exit_if_mendable
 from brainseg.config import PredictConfig, check, check_predict, conf_dir, register_schemas
 from brainseg.config.arguments import quoted_paths
 from brainseg.runs.config import LAST
+from brainseg.system.pseudonyms import KEEP
 from brainseg.system.signals import asked_to_stop, heed
 from brainseg.system.terminal import say
 
@@ -35,6 +36,8 @@ def _train(cfg: DictConfig) -> float:
 def _predict(cfg: DictConfig) -> None:
     with _ending_in_one_line():
         options = check_predict(cfg)
+        if options.names != KEEP:
+            remove_record()
         if options.dry_run:
             _end_dry_run(options)
         from brainseg.prediction.run import run

@@ -77,7 +77,9 @@ _OTHER_WORDS = _by_word(
         "a part of MP2RAGE": "mp2rage inv1 inv2",
         "none of the four sequences": "ciss fiesta stir",
         "of the spine": "spine cspine cervical lumbar thoracic",
-        "a screen capture": "screenshot capture report",
+        "a screen capture": "screenshot screensave capture captures secondary report",
+        "a drawing of another program": "roi rois overlay overlays contour contours annotation annotations "
+        "keyimage keyimages segmentation",
     }
 )
 _OTHER_TYPES = _by_word(
@@ -91,6 +93,8 @@ _OTHER_TYPES = _by_word(
         "a difference of images": "SUBTRACTION SUB",
         "perfusion": "PERFUSION CBF CBV RCBV MTT TTP ASL",
         "a map": "T1_MAP T2_MAP",
+        "a phase image or field map": "FIELD_MAP B0_MAP",
+        "a mosaic of many slices": "MOSAIC",
         "a screen capture": "CSA_REPORT SCREEN_SAVE SCREEN_CAPTURE",
     }
 )
@@ -137,8 +141,8 @@ def named(header: Header) -> Named:
 def _other(header: Header, text: str) -> str | None:
     """What else than one of the four sequences it is."""
     for kind in image_type(header)[2:]:
-        if kind in _OTHER_TYPES:
-            return f"{_OTHER_TYPES[kind]} (ImageType {kind})"
+        if what := _OTHER_TYPES.get(kind.replace("_", " ")):
+            return f"{what} (ImageType {kind})"
     if (b := _number(header, "DiffusionBValue", 0)) > 0:
         return f"diffusion (b = {b:g})"
     if str(header.get("AngioFlag", "")).upper() == "Y":

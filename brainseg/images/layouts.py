@@ -26,7 +26,7 @@ its anat/, or a file.
 | --------------------------- | ---------------------------------------------------------------------------- |
 | `ce-...` of a T1w           | t1ce                                                                         |
 | several `run-...`           | the highest, mostly a repeat of one that failed; `warnings` says so          |
-| several `acq-`, `rec-`, ... | refused: which one is wanted, a person must say                              |
+| several `acq-`, `rec-`, ... | `choose.words` decides; else refused: a person must say which is wanted      |
 | `part-phase`, `-real`, ...  | left out: no magnitude                                                       |
 | `space-...`                 | left out where the same is there without: a copy on another grid             |
 | `desc-...`                  | as without: fMRIPrep's `desc-preproc_T1w`, our own `desc-brain_T1w`          |
@@ -46,12 +46,14 @@ import numpy as np
 from brainseg.config import SEQUENCES
 from brainseg.config.errors import DataError, GeometryError, ImageError
 from brainseg.images import nifti, nifti_pair
-from brainseg.images.dicom_header import is_dicom
+from brainseg.images.dicom_file import is_dicom
+from brainseg.images.dicom_header import read_headers
 from brainseg.images.dicom_subjects import dicom_subjects
 from brainseg.images.fates import Fate, FileFate
 from brainseg.images.file_names import ALIASES, BY_WORDS, NamedFile, read_name
 from brainseg.images.ids import with_patients
 from brainseg.images.msd import is_msd, subjects_of_task
+from brainseg.images.preference import Choice
 from brainseg.images.scan_files import fates_of
 from brainseg.images.source import read
 from brainseg.images.subject import Subject, identity_of, subject_of
@@ -84,13 +86,14 @@ class Survey:
     fates: list[FileFate]
 
 
-def survey(path: str | Path, sequence: str | None = None) -> Survey:
+def survey(path: str | Path, sequence: str | None = None, choice: Choice | None = None) -> Survey:
     """The subjects at a path, and what became of every file there. A subject with a fault stops no other.
 
     Args:
         path: Searched to any depth, if a folder. A single file is a subject with that sequence only.
         sequence: The sequence of files, or of DICOM series, whose names do not say it. A single file or
             series is taken as this in any case.
+        choice: How to choose between scans that claim one sequence.
 
     Raises:
         DataError: Nothing there, or no file that names a sequence, a NoScanError.
@@ -102,14 +105,14 @@ def survey(path: str | Path, sequence: str | None = None) -> Survey:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; check the path")
     if not path.is_dir():
-        found = with_patients(list(_from_file(path, sequence)), path.parent)
+        found = with_patients(list(_from_file(path, sequence, choice)), path.parent)
         return _attributed(found, [], path.parent)
     files = list(walked(path))
-    subjects, loose = _from_names(path, files, sequence)
+    subjects, loose = _from_names(path, files, sequence, choice)
     if subjects:
         loose += _beside(path, files, [*(f for s in subjects for f in s.fates), *loose])
     else:
-        subjects, of_dicom = _dicom_subjects(path, files, loose, sequence)
+        subjects, of_dicom = _dicom_subjects(path, files, loose, sequence, choice)
         loose += of_dicom
         loose += _beside(path, files, [*(f for s in subjects for f in s.fates), *loose], read_dicom=False)
     if not subjects:
@@ -123,14 +126,16 @@ def survey(path: str | Path, sequence: str | None = None) -> Survey:
     return _attributed(ordered, loose, path)
 
 
-def find_subjects(path: str | Path, sequence: str | None = None) -> list[Subject]:
-    """The subjects at a path, in natural order, all without fault.
+def find_subjects(
+    path: str | Path, sequence: str | None = None, choice: Choice | None = None
+) -> list[Subject]:
+    """The subjects at a path, in natural order, all without fault: as `survey` finds them.
 
     Raises:
         DataError: As `survey`.
         ImageError: As `survey`; or a subject has a fault.
     """
-    found = survey(path, sequence).subjects
+    found = survey(path, sequence, choice).subjects
     for subject in found:
         subject.refuse_fault()
     return found
@@ -163,7 +168,9 @@ def load_subject(subject: Subject, sequences: Sequence[str]) -> Volume:
     return Volume(np.concatenate([volume.data for volume in volumes]), volumes[0].grid, remarks)
 
 
-def _from_names(root: Path, files: list[Found], sequence: str | None) -> tuple[list[Subject], list[FileFate]]:
+def _from_names(
+    root: Path, files: list[Found], sequence: str | None, choice: Choice | None
+) -> tuple[list[Subject], list[FileFate]]:
     """Subjects of NIfTI files, and the fates of NIfTI files that are nobody's."""
     if root.name in ("imagesTr", "imagesTs") and is_msd(root.parent):
         return [s for s in subjects_of_task(root.parent) if s.folder == root], []
@@ -181,7 +188,7 @@ def _from_names(root: Path, files: list[Found], sequence: str | None) -> tuple[l
     for together in groups.values():
         for several in _by_visit(together):
             if any(one.role in ("image", "doubtful") for one in several):
-                subjects.append(subject_of(several))
+                subjects.append(subject_of(several, choice))
             else:
                 loose += [
                     each for one in several for each in fates_of(one.path, Fate.left_out, _why_alone(one))
@@ -227,7 +234,7 @@ def _by_visit(files: list[NamedFile]) -> Iterator[list[NamedFile]]:
 
 
 def _dicom_subjects(
-    root: Path, files: list[Found], loose: list[FileFate], sequence: str | None
+    root: Path, files: list[Found], loose: list[FileFate], sequence: str | None, choice: Choice | None
 ) -> tuple[list[Subject], list[FileFate]]:
     """Subjects of DICOM series, and the fates of DICOM files that are nobody's.
 
@@ -243,7 +250,7 @@ def _dicom_subjects(
         except ImageError as error:
             closed.append(FileFate((one.path,), Fate.unreadable, str(error)))
     try:
-        subjects, others = dicom_subjects(paths, sequence)
+        subjects, others = dicom_subjects(paths, sequence, choice)
         return subjects, [*others, *closed]
     except DataError as error:
         of_none = [FileFate((path,), Fate.left_out, "is of no series that can be used") for path in paths]
@@ -323,8 +330,11 @@ def _owner(path: Path, beside: dict[Path, list[Subject]], root: Path) -> str | N
     return None
 
 
-def _from_file(path: Path, sequence: str | None) -> Iterator[Subject]:
+def _from_file(path: Path, sequence: str | None, choice: Choice | None) -> Iterator[Subject]:
     if not nifti.is_nifti(path):
+        if is_dicom(path) and len(read_headers(path, ())) > 1:
+            yield from dicom_subjects([path], sequence, choice)[0]
+            return
         if is_dicom(path):
             raise ImageError(f"{path}: is one DICOM file; give the folder that holds its whole series")
         if (header := nifti_pair.parts_of(path)[0]) != path and header.is_file():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from brainseg.config.errors import DataError, ImageError
 from brainseg.images import nifti
-from brainseg.images.dicom_header import is_dicom
+from brainseg.images.dicom_file import is_dicom
 from brainseg.images.fates import Fate, FileFate
 from brainseg.images.jpeg import SUFFIXES, opened
 from brainseg.images.layouts import Survey

@@ -31,15 +31,20 @@ class Source:
         return str(self.path if self.series is None else self.series)
 
 
-def read(source: Source) -> Volume:
+def read(source: Source, *, upright: bool = False) -> Volume:
     """One scan, float32 (1, X, Y, Z), slope and intercept applied.
 
+    Args:
+        source: The file or the series.
+        upright: Whether a series from a tilted gantry is resampled upright.
+
     Raises:
+        TiltError: It is from a tilted gantry, and `upright` is not set.
         ImageError: A file is missing, damaged, not one volume, or a mask.
         GeometryError: The slices of a series do not make a regular grid.
     """
     if source.series is not None:
-        volume = dicom.read(source.series)
+        volume = dicom.read(source.series, upright=upright)
     else:
         volume = nifti.read(source.path, source.channel)
     _refuse_mask(volume, source)

@@ -12,6 +12,7 @@ from brainseg.config.errors import ImageError
 from brainseg.images import nifti
 from brainseg.images.fates import Fate, FileFate
 from brainseg.images.file_names import BY_LAST_WORD, BY_WORDS, NamedFile
+from brainseg.images.preference import Choice, deciding, words_of
 from brainseg.images.scan_files import are_copies, fates_of
 from brainseg.images.sidecar import contradiction
 from brainseg.images.source import Source
@@ -78,25 +79,25 @@ class _Choice:
         return [one for one in self.files if one.role == role]
 
 
-def subject_of(files: list[NamedFile]) -> Subject:
+def subject_of(files: list[NamedFile], rule: Choice | None = None) -> Subject:
     """The subject that these files are of; its fault says where they do not fit together."""
     first = next((f for f in files if f.role == "image"), files[0])
     choice = _Choice(files)
     try:
-        _choose(choice)
+        _choose(choice, rule or Choice())
     except ImageError as error:
         return _faulty(first, files, str(error))
     return _chosen(first, choice)
 
 
-def _choose(choice: _Choice) -> None:
+def _choose(choice: _Choice, rule: Choice) -> None:
     for one in choice.of("doubtful"):
         raise ImageError(one.why)
     for one in choice.of("other"):
         choice.without([one], one.why)
     _keep_own_grids(choice)
     _keep_last_run(choice)
-    _keep_one_each(choice)
+    _keep_one_each(choice, rule)
 
 
 def _chosen(first: NamedFile, choice: _Choice) -> Subject:
@@ -178,7 +179,7 @@ def _keep_last_run(choice: _Choice) -> None:
     choice.without(of_others, "is of a run that is left out")
 
 
-def _keep_one_each(choice: _Choice) -> None:
+def _keep_one_each(choice: _Choice, rule: Choice) -> None:
     """One file for each role and sequence: no copies, and the one whose name says most.
 
     Raises:
@@ -197,10 +198,24 @@ def _keep_one_each(choice: _Choice) -> None:
                 if file.rank in (BY_LAST_WORD, BY_WORDS) and file.role == "image":
                     aside = f"{file.path.name} may be one too and was left out"
                     choice.remarks.append(f"{_what(file)} is {first.path.name}; {aside}")
+            elif why := _decided(first, file, rule):
+                choice.without([file], f"{first.path.name} goes first as the {_what(file)}: {why}")
+                choice.remarks.append(f"{_what(file)} is {first.path.name}, not {file.path.name}: {why}")
+            elif why := _decided(file, first, rule):
+                choice.without([first], f"{file.path.name} goes first as the {_what(file)}: {why}")
+                choice.remarks.append(f"{_what(file)} is {file.path.name}, not {first.path.name}: {why}")
+                first, kept[0] = file, file
             else:
                 kept.append(file)
         if len(kept) > 1:
             _refuse_both(kept[0], kept[1])
+
+
+def _decided(one: NamedFile, other: NamedFile, rule: Choice) -> str:
+    """What makes one of two BIDS scans go before the other, such as rec-norm; nothing if no rule does."""
+    if one.role != "image" or not one.entities:
+        return ""
+    return deciding(words_of([one.path.name]), words_of([other.path.name]), rule.words)
 
 
 def _refuse_both(one: NamedFile, other: NamedFile) -> None:

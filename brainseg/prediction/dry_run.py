@@ -12,7 +12,10 @@ from brainseg.images.fates import Fate, FileFate, gathered, in_one_line
 from brainseg.images.layouts import NoScanError, Survey, survey
 from brainseg.images.nifti import check_header, is_nifti
 from brainseg.images.pictures import survey_pictures
+from brainseg.images.preference import Choice
 from brainseg.images.subject import Subject
+from brainseg.prediction.hiding import hiding, input_of, renamed
+from brainseg.system.pseudonyms import current
 from brainseg.system.terminal import cell, say, show
 
 FAILED = 4  # as of a prediction in which a subject fails
@@ -27,13 +30,14 @@ def dry_run(options: PredictConfig) -> int:
     Raises:
         UserError: There is no scan.
     """
-    root = Path(options.input)
-    try:
-        found = survey_pictures(root) or survey(root, options.sequence)
-    except NoScanError as error:
-        show(table_of_files(error.fates, root))
-        raise
-    return say_files(found, root)
+    with hiding(options):
+        root = input_of(options)
+        try:
+            found = survey_pictures(root) or survey(root, options.sequence, Choice.of(options.choose))
+        except NoScanError as error:
+            show(table_of_files(error.fates, root))
+            raise
+        return say_files(renamed(found, options), root)
 
 
 def say_files(found: Survey, root: Path) -> int:
@@ -52,7 +56,9 @@ def table_of_files(fates: Iterable[FileFate], root: Path) -> Table:
     """A row for each file, and for each group of files that are left out for one reason."""
     table = Table("subject", "sequence", "file", "what became of it", "why")
     for one, more in gathered(fates):
-        name = one.path.relative_to(root).as_posix() if one.path.is_relative_to(root) else str(one.path)
+        name = str(one.path)
+        if current() is None and one.path.is_relative_to(root):
+            name = one.path.relative_to(root).as_posix()
         if len(one.paths) > 1:
             name += f"/ ({len(one.paths)} files)"
         if more:

@@ -16,6 +16,7 @@ from brainseg.reporting.subject_page import PAGE
 from brainseg.results.read import RESULT, read_result
 from brainseg.results.result import Result
 from brainseg.results.sums import SUMS
+from brainseg.system.pseudonyms import KEEP
 
 NOT_COMPARED = {SUMS, PAGE}  # a page has its date and the seconds that it took
 DICOM = ".dcm"  # says when it was made; the masks and the montage in it are compared as the files beside it
@@ -39,6 +40,10 @@ def reproduce(folder: Path) -> list[str]:
 def _options(result: Result, folder: Path) -> PredictConfig:
     if result.settings is None:
         raise DataError(f"{folder / RESULT}: does not say its settings; predict the subject again")
+    if result.settings.values.get("names", KEEP) != KEEP:
+        raise DataError(
+            f"{folder / RESULT}: names are hidden in it, so its scans cannot be found; predict them again"
+        )
     try:
         return as_section(PredictConfig, result.settings.values)
     except Exception as error:  # whatever stands there instead of settings

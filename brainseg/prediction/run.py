@@ -12,9 +12,11 @@ from brainseg.config import PredictConfig, UserError
 from brainseg.config.errors import DataError
 from brainseg.images.fates import in_one_line
 from brainseg.images.layouts import Subject, Survey, survey
+from brainseg.images.preference import Choice
 from brainseg.prediction import outputs
 from brainseg.prediction.batch import write_batch
 from brainseg.prediction.forecast import forecast
+from brainseg.prediction.hiding import hiding, input_of, renamed
 from brainseg.prediction.job import Job, job_of
 from brainseg.prediction.record import inputs_of
 from brainseg.prediction.slices import is_of_pictures, pictures_of, predict_slices
@@ -56,7 +58,13 @@ def run(options: PredictConfig) -> int:
     Raises:
         UserError: Nothing could start: no scan, no model, a checkpoint of another task, results in the way.
     """
+    with hiding(options):
+        return _run(options)
+
+
+def _run(options: PredictConfig) -> int:
     options, found = subjects_at(options)
+    found = renamed(found, options)
     output, subjects = Path(options.output), found.subjects
     log.info("%s: %s; %s names each", options.input, in_one_line(found.fates), output / FILES)
     recover(output, known_files)
@@ -87,7 +95,9 @@ def subjects_at(options: PredictConfig) -> tuple[PredictConfig, Survey]:
     Raises:
         UserError: There is none, or pictures are asked for what only scans have.
     """
-    return pictures_of(options) or (options, survey(Path(options.input), options.sequence))
+    if (pictures := pictures_of(options)) is not None:
+        return pictures
+    return options, survey(input_of(options), options.sequence, Choice.of(options.choose))
 
 
 def _refuse_places(subjects: list[Subject], options: PredictConfig) -> None:

@@ -46,6 +46,7 @@ from brainseg.results.parts import (
 )
 from brainseg.results.result import Result
 from brainseg.results.table import without_formula
+from brainseg.system.pseudonyms import KEEP
 from brainseg.tasks import Classifier
 
 TABLE = "slices.csv"
@@ -107,6 +108,11 @@ def pictures_of(options: PredictConfig) -> tuple[PredictConfig, Survey] | None:
     if options.derivatives is not None:
         raise ConfigError(
             f"derivatives={options.derivatives}: pictures of slices have no place in BIDS; leave it out"
+        )
+    if options.names != KEEP:
+        raise ConfigError(
+            f"names={options.names}: names of pictures of slices cannot be hidden; leave it out, or give the "
+            "files names that tell nothing"
         )
     unused = [name for name in ("skullstripper", "segmenter") if getattr(options, name)]
     if unused:

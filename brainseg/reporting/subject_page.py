@@ -42,7 +42,7 @@ def write_subject_page(
         volumes: From `volumes_of`; None where no scan could be read.
         pictures: "montage" and "vote", where they were drawn.
     """
-    script = _script()
+    result, script = result.hidden(), _script()
     # The page allows the script with this hash alone, so that no name of a file can bring another one in.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     write_page(

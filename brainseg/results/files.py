@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +13,16 @@ from brainseg.results.parts import FileUse
 from brainseg.results.places import FILES
 from brainseg.results.result import Result
 from brainseg.results.table import without_formula
+from brainseg.system.pseudonyms import current, hide
 
+_Key = tuple[str, str | None, int, str | None]
 COLUMNS = ("subject", "file", "fate", "role", "why")
 
 
 def files_of(fates: Iterable[FileFate]) -> list[FileUse]:
     """The files of a subject as result.json has them; the slices of a series are one entry."""
     return [
-        FileUse(os.path.abspath(one.path), one.fate, one.role or None, one.why, len(one.paths))
+        FileUse(hide(os.path.abspath(one.path)), one.fate, one.role or None, hide(one.why), len(one.paths))
         for one in fates
     ]
 
@@ -34,6 +37,11 @@ def marked_unreadable(fates: Iterable[FileFate], error: str) -> list[FileFate]:
     ]
 
 
+def _key(subject: str, use: FileUse) -> _Key:
+    """What tells a file, or the series of one folder, from others; where names are hidden, paths recur."""
+    return use.file, use.role, use.count, None if current() is None else subject
+
+
 def write_files(output: Path, fates: Iterable[FileFate], results: Iterable[Result]) -> None:
     """Write `output/files.csv`: a row for each file of this run, and for each that earlier results name.
 
@@ -42,15 +50,22 @@ def write_files(output: Path, fates: Iterable[FileFate], results: Iterable[Resul
         fates: Of all files below the input.
         results: All in the output; what one says of a file goes before what `fates` say of it.
     """
-    named = {one.file: (result.subject, one) for result in results for one in result.files}
+    named: dict[_Key, list[tuple[str, FileUse]]] = defaultdict(list)
+    for result in results:
+        for one in result.files:
+            named[_key(result.subject, one)].append((result.subject, one))
     rows = []
     for fate in fates:
-        subject, use = named.pop(os.path.abspath(fate.path), (fate.subject, None))
-        role, said, why = (
-            (fate.role, fate.fate, fate.why) if use is None else (use.role or "", use.fate, use.why)
-        )
-        rows += [(subject, os.path.abspath(path), str(said), role, why) for path in fate.paths]
-    rows += [(subject, one.file, str(one.fate), one.role or "", one.why) for subject, one in named.values()]
+        (use,) = files_of([fate])
+        subject = fate.subject
+        if known := named.get(_key(subject, use)):
+            subject, use = known.pop(0)
+        rows += [
+            (subject, hide(os.path.abspath(path)), str(use.fate), use.role or "", use.why)
+            for path in fate.paths
+        ]
+    left = (one for several in named.values() for one in several)
+    rows += [(subject, use.file, str(use.fate), use.role or "", use.why) for subject, use in left]
     with writing(output / FILES) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)

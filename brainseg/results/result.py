@@ -1,6 +1,6 @@
 """The result of one subject: all that result.json holds."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from brainseg.results.parts import (
     TypeResult,
 )
 from brainseg.runs.model_record import ModelRecords
+from brainseg.system.pseudonyms import current, hide
 
 SCHEMA = 2  # the version of result.json. Files of 1, and those without a number, lack some of its keys
 _SINCE = {"files": 2}  # the schema from which on a key is there
@@ -120,6 +121,19 @@ class Result:
         if self.slices is not None:
             return self.slices.in_words
         return None if self.tumor_type is None else self.tumor_type.with_means
+
+    def hidden(self) -> "Result":
+        """The same with its texts as they may be written, where names are hidden."""
+        if current() is None:
+            return self
+        return replace(
+            self,
+            error=None if self.error is None else hide(self.error),
+            left_out={stage: hide(why) for stage, why in self.left_out.items()},
+            warnings=[hide(warning) for warning in self.warnings],
+            gates=[replace(gate, sentence=hide(gate.sentence)) for gate in self.gates],
+            traceback=None if self.traceback is None else hide(self.traceback),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, in the order of the file; a model of one member stands without a list around it."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from brainseg.config.errors import ImageError
-from brainseg.images.dicom_header import is_dicom
+from brainseg.images.dicom_file import is_dicom
 from brainseg.images.fates import Fate
 from brainseg.images.layouts import find_subjects, survey
 from brainseg.images.source import Source, read
