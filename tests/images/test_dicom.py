@@ -597,7 +597,8 @@ def test_one_slice_alone_is_refused_and_one_with_a_damaged_header_is_left_out(
         find_subjects(files[0])
     files[0].write_bytes(files[0].read_bytes()[:400])
     (unreadable,) = (one for one in survey(tmp_path).fates if one.fate is Fate.unreadable)
-    assert re.search(rf"{files[0].name}: its DICOM header has no \w+; fetch it again", unreadable.why)
+    assert unreadable.paths == (files[0],)
+    assert re.match(r"its DICOM header has no \w+; fetch it again", unreadable.why)
     assert list(found(tmp_path)) == ["P1"]
     assert f"{files[0].name}: left out: its DICOM header has no" in caplog.text
 
