@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from brainseg.commands.audit import audit
 from brainseg.config.errors import ConfigError, DataError, ImageError
 from brainseg.images.labels import EDEMA
 from brainseg.images.lgg import assumed_spacing, read_patient, survey_patients
@@ -134,3 +135,10 @@ def test_the_real_set_is_read(real_data):
     image, tumor = read_patient(survey_patients(folder).subjects[0].folder, ["flair"])
     assert image.data.shape[1:3] == (256, 256)
     assert tumor.any()
+
+
+def test_the_audit_accounts_for_every_file(root, capsys):
+    (root / "data.csv").write_text("x")
+    audit(["data=lgg", f"data.root={root}"])
+    patients, files = len(list(root.glob("*/"))), len([one for one in root.rglob("*") if one.is_file()])
+    assert f"{patients} subjects; {files} files: {files - 1} used, 1 left out" in capsys.readouterr().out
