@@ -70,7 +70,14 @@ def result_json() -> Callable[..., dict[str, Any]]:
         grid = {"reference": "t1", "shape": [4, 4, 4], "spacing_mm": [1.0, 1.0, 1.0], "orientation": "RAS"}
         maps = "volumes_ml diameters_mm left_out grids inputs models seconds peak_memory_mb versions"
         return {
-            **{"schema": 1, "subject": subject, "status": "done", "verdict": "pass", "tumor_type": None},
+            **{
+                "schema": 2,
+                "files": [],
+                "subject": subject,
+                "status": "done",
+                "verdict": "pass",
+                "tumor_type": None,
+            },
             **{"label_convention": None, "segmentation": None, "stages": [], "warnings": [], "gates": []},
             **{"synthetic": False, "grid": grid, **{name: {} for name in maps.split()}},
             "settings": {"values": {}, "sha256": ""},

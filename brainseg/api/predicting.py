@@ -28,8 +28,10 @@ from brainseg.config import (
 )
 from brainseg.config.arguments import quoted
 from brainseg.config.choices import TASKS
+from brainseg.config.defaults import default_choose
 from brainseg.config.errors import DataError, ImageError
 from brainseg.images.layouts import find_subjects
+from brainseg.images.preference import Choice
 from brainseg.images.source import Source
 from brainseg.images.subject import Subject
 from brainseg.prediction.job import Job, job_of
@@ -40,6 +42,7 @@ from brainseg.results import provenance
 from brainseg.results.places import refuse_unfit_ids, refuse_unfit_output
 from brainseg.results.replacing import known_files, recover
 from brainseg.results.result import Result
+from brainseg.system.pseudonyms import KEEP
 
 NOT_HERE = ("input", "derivatives", "forecast", "overwrite")  # of many subjects, which predict.py is for
 
@@ -92,6 +95,8 @@ def predict(
     Raises:
         UserError: A scan, a model or an option cannot be used; the line says which, and what to do.
     """
+    if options.get("names", KEEP) != KEEP:
+        raise ConfigError(f"names={options['names']}: predict.py alone hides names; leave it out here")
     with tempfile.TemporaryDirectory() as temporary, called(_names_in(temporary)):
         subject = _subject(scans, Path(temporary), options, keeps=output is not None)
         folder = Path(temporary, "output") if output is None else Path(output)
@@ -115,7 +120,8 @@ def _subject(
     keeps: bool,
 ) -> Subject:
     if is_path(scans):
-        subjects = find_subjects(Path(os.fspath(scans)), options.get("sequence"))  # type: ignore[arg-type]
+        choice = replace(Choice.of(default_choose()), **dict(options.get("choose", {})))
+        subjects = find_subjects(Path(os.fspath(scans)), options.get("sequence"), choice)  # type: ignore[arg-type]
         if len(subjects) > 1:
             names = ", ".join(one.id for one in subjects[:3])
             raise DataError(

@@ -28,7 +28,7 @@ from brainseg.config.errors import DataError, UnreadableError
 from brainseg.files.atomic import sha256
 from brainseg.files.plain import read_json
 from brainseg.images import bids
-from brainseg.images.layouts import natural
+from brainseg.images.walk import natural
 from brainseg.results.parts import Status
 from brainseg.results.provenance import code
 from brainseg.results.read import read_result, result_folders, subject_folders

@@ -12,7 +12,7 @@ from brainseg.config.errors import DataError
 from brainseg.files.atomic import writing
 from brainseg.files.plain import read_json
 from brainseg.images import bids
-from brainseg.images.layouts import natural
+from brainseg.images.walk import natural
 from brainseg.reporting.canvas import spoken
 from brainseg.results.read import read_result_file
 from brainseg.results.table import columns_of

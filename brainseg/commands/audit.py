@@ -1,4 +1,4 @@
-"""`brainseg audit`: are the slices of the classifier fit to be used?"""
+"""`brainseg audit`: are the slices, or the scans, of a data set fit to be used?"""
 
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from brainseg.system.terminal import say
 
 if TYPE_CHECKING:
     from brainseg.data import KaggleSlices
+    from brainseg.data.volumes import VolumeData
 
 
 def audit(
@@ -21,22 +22,42 @@ def audit(
         Path | None, typer.Option(help="Where audit.html and audit.json go, else outputs/audit/<time>.")
     ] = None,
 ) -> None:
-    """Look at the classifier's slices: unreadable files, copies, copies in two classes or in both parts."""
+    """Look at a data set: unreadable files, copies, copies in two classes or in both parts.
+
+    For data=brats, nfbs and lgg it says what becomes of every file: used, copy, left out, unreadable.
+    """
+    from brainseg.data import KaggleSlices
+    from brainseg.data.volumes import VolumeData
+
+    data = _data(overrides or [])
+    if isinstance(data, VolumeData):
+        _say_files(data)
+    elif isinstance(data, KaggleSlices):
+        _audit_slices(data, output)
+
+
+def _say_files(data: "VolumeData") -> None:
+    """A table of all files below the root, as `python predict.py dry_run=true` prints it."""
+    from brainseg.prediction.dry_run import say_files
+
+    say_files(data.survey(), data.root)
+
+
+def _audit_slices(slices: "KaggleSlices", output: Path | None) -> None:
     from brainseg.data.audit import audit_slices
     from brainseg.reporting.audit import summary, write_audit
 
-    slices = _slices(overrides or [])
     found = audit_slices(slices.root, list(slices.recipe.classes), slices.cache)
     folder = output or Path("outputs") / "audit" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     page = write_audit(found, folder)
     say(*summary(found), f"page: {page}", f"all pairs: {page.with_name('audit.json')}")
 
 
-def _slices(overrides: list[str]) -> "KaggleSlices":
-    """The slices that `train` would use with these overrides; phantoms are written if they are not there.
+def _data(overrides: list[str]) -> "KaggleSlices | VolumeData":
+    """The data that `train` would use with these overrides; phantoms are written if they are not there.
 
     Raises:
-        ConfigError: An override is wrong, or the model learns from something else than slices.
+        ConfigError: An override is wrong, or the model learns from something else than files.
     """
     from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
@@ -44,8 +65,10 @@ def _slices(overrides: list[str]) -> "KaggleSlices":
 
     from brainseg.config import ConfigError, check, conf_dir, explain, register_schemas
     from brainseg.data import KaggleSlices, PhantomData, composed_data
+    from brainseg.data.volumes import VolumeData
 
     register_schemas()
+    overrides = [*_model_for(overrides), *overrides]
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
             cfg = compose("train", overrides)
@@ -53,12 +76,24 @@ def _slices(overrides: list[str]) -> "KaggleSlices":
         data = composed_data(cfg)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from None
-    slices = data.inner if isinstance(data, PhantomData) else data
-    if not isinstance(slices, KaggleSlices):
+    files = data.inner if isinstance(data, PhantomData) else data
+    if not isinstance(files, KaggleSlices | VolumeData):
         raise ConfigError(
-            f"model={cfg.task} learns from {type(slices).__name__}, but only slices can be audited so far: "
-            "model=classifier with data=kaggle or data=phantom"
+            f"model={cfg.task} learns from {type(files).__name__}, which has no files; give data=kaggle, "
+            "data=brats, data=nfbs, data=lgg or data=phantom"
         )
     if isinstance(data, PhantomData):
         data.write()
-    return slices
+    return files
+
+
+def _model_for(overrides: list[str]) -> list[str]:
+    """The model that learns from a data set, where none is named."""
+    models = {
+        "data=brats": ["model=segmenter"],
+        "data=nfbs": ["model=skullstripper"],
+        "data=lgg": ["model=segmenter", "segmenter.preprocess.modalities=[flair]"],
+    }
+    if any(one.startswith("model=") for one in overrides):
+        return []
+    return [value for one in overrides for value in models.get(one, [])]

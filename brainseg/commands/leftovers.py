@@ -8,6 +8,16 @@ from hydra.core.hydra_config import HydraConfig
 CONFIGS = ("config.yaml", "hydra.yaml", "overrides.yaml")  # what Hydra writes
 
 
+def remove_record() -> None:
+    """Remove what Hydra noted of the present run, in which the path of the input stands as it was given."""
+    hydra_cfg = HydraConfig.get()
+    folder = Path(hydra_cfg.runtime.output_dir) / (hydra_cfg.output_subdir or "")
+    for path in (folder / name for name in CONFIGS):
+        path.unlink(missing_ok=True)
+    with suppress(OSError):  # it holds something else
+        folder.rmdir()
+
+
 def remove_if_unused() -> None:
     """Remove the folder of the present run, if it holds nothing but what Hydra put there.
 

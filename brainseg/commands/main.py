@@ -6,18 +6,19 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from brainseg.commands.leftovers import remove_if_unused
+from brainseg.commands.leftovers import remove_if_unused, remove_record
 from brainseg.commands.one_line import MENDABLE, exit_if_mendable
-from brainseg.config import check, check_predict, conf_dir, register_schemas
+from brainseg.config import PredictConfig, check, check_predict, conf_dir, register_schemas
 from brainseg.config.arguments import quoted_paths
 from brainseg.runs.config import LAST
+from brainseg.system.pseudonyms import KEEP
 from brainseg.system.signals import asked_to_stop, heed
 from brainseg.system.terminal import say
 
@@ -35,10 +36,22 @@ def _train(cfg: DictConfig) -> float:
 def _predict(cfg: DictConfig) -> None:
     with _ending_in_one_line():
         options = check_predict(cfg)
+        if options.names != KEEP:
+            remove_record()
+        if options.dry_run:
+            _end_dry_run(options)
         from brainseg.prediction.run import run
 
         if code := run(options):
             sys.exit(code)
+
+
+def _end_dry_run(options: PredictConfig) -> NoReturn:
+    from brainseg.prediction.dry_run import dry_run  # without torch: it answers in a second
+
+    code = dry_run(options)
+    remove_if_unused()
+    sys.exit(code)
 
 
 @contextmanager

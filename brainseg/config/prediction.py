@@ -65,14 +65,30 @@ class PipelineConfig:
 
 
 @dataclass
+class ChooseConfig:
+    """How to choose between scans of one subject that claim one sequence."""
+
+    words: list[str] = MISSING  # the first that one scan has and the other has not decides; -WORD: against it
+    series: list[int] = MISSING  # numbers of DICOM series that are taken before any other
+
+    def __post_init__(self) -> None:
+        if odd := [word for word in self.words if not word.removeprefix("-").isalnum()]:
+            raise ConfigError(
+                f"choose.words={odd[0]} is no word; take letters and digits, with - before a word to avoid"
+            )
+
+
+@dataclass
 class PredictConfig:
     """The whole of conf/predict.yaml."""
 
     input: str = MISSING  # a scan, a subject's folder or one of subjects, NIfTI or DICOM; or pictures
     sequence: Optional[str] = MISSING  # t1, t1ce, t2 or flair, where a single file or series does not say it
+    choose: ChooseConfig = MISSING
     skullstripper: Optional[str] = MISSING  # a checkpoint, or otsu: the threshold of Otsu; null: no stripping
     classifier: Optional[str] = MISSING  # a checkpoint; null: no tumour type
     segmenter: Any = MISSING  # a checkpoint, run, sweep or list of these (their mean); null: no outline
+    names: str = MISSING  # keep, hash, or a CSV of id and name: what subjects are called in all outputs
     pipeline: PipelineConfig = MISSING
     window: WindowConfig = MISSING
     vote: VoteConfig = MISSING
@@ -86,8 +102,14 @@ class PredictConfig:
     device: str = MISSING  # auto, cpu, cuda, cuda:1 or mps
     output: str = MISSING  # the folder of the results
     derivatives: Optional[str] = MISSING  # a folder that also gets the results as BIDS derivatives
+    dry_run: bool = MISSING  # print what would become of every file, and predict nothing
     overwrite: bool = MISSING  # replace results that are already in output
 
     def __post_init__(self) -> None:
         if self.sequence is not None:
             known("sequence", [self.sequence], SEQUENCES)
+        if self.dicom and self.names != "keep":
+            raise ConfigError(
+                f"dicom=true writes the patient's name into each file, but names is {self.names}; "
+                "set dicom=false, or names=keep"
+            )

@@ -9,8 +9,8 @@ from brainseg.config.training import SPACING_MM, VolumeRecipe
 from brainseg.data.settings import DataSettings
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.images.labels import BACKGROUND, EDEMA
-from brainseg.images.lgg import CHANNELS, COVERED_MM, IN_PLANE_MM, find_patients, read_patient
-from brainseg.images.subject import Subject
+from brainseg.images.layouts import Survey
+from brainseg.images.lgg import CHANNELS, COVERED_MM, IN_PLANE_MM, read_patient, survey_patients
 from brainseg.images.volume import Spacing, Volume
 
 WHERE_FROM = (
@@ -50,10 +50,10 @@ class LGGVolumes(VolumeData):
                 "[flair], which every patient has"
             )
 
-    def _subjects(self) -> list[Subject]:
+    def survey(self) -> Survey:
         if not self.root.exists():
             raise DataError(f"{self.root}: no such folder; {self.where_from}")
-        return find_patients(self.root)
+        return survey_patients(self.root)
 
     def cases(self) -> list[Case]:
         labels = f"spacing {self.spacing_mm}"  # another spacing is another case in the cache

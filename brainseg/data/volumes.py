@@ -27,7 +27,8 @@ from brainseg.data.settings import DataSettings
 from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
 from brainseg.data.splits import Split, split_subjects
 from brainseg.data.unfinished import sweep_cache
-from brainseg.images.layouts import Subject, find_subjects
+from brainseg.images.fates import in_one_line
+from brainseg.images.layouts import Subject, Survey, survey
 from brainseg.images.nifti import read_labels
 from brainseg.images.volume import Volume
 from brainseg.preprocess.landmarks import PERCENTILES, head_percentiles, learn_landmarks
@@ -81,8 +82,13 @@ class VolumeData(pl.LightningDataModule):
         """All cases below the root, whole or not."""
 
     def found_subjects(self) -> list[Subject]:
-        """The subjects below the root; a warning says what was chosen among the files of one."""
-        subjects = self._subjects()
+        """The subjects below the root; a warning says what was chosen among the files of one.
+
+        One line of the log says what became of all files; `brainseg audit` names each.
+        """
+        found = self.survey()
+        log.info("%s: %s; brainseg audit names each", self.root, in_one_line(found.fates))
+        subjects = found.subjects
         for subject in subjects:
             for remark in subject.warnings:
                 log.warning("%s: %s", subject.id, remark)
@@ -98,12 +104,17 @@ class VolumeData(pl.LightningDataModule):
         Raises:
             DataError: They are too few, or there is no such folder.
         """
-        self.split_of(subject.id for subject in self._subjects())
+        self.split_of(subject.id for subject in self.survey().subjects)
 
-    def _subjects(self) -> list[Subject]:
+    def survey(self) -> Survey:
+        """The subjects below the root, and what became of every file there.
+
+        Raises:
+            DataError: There is no such folder, or no scan in it.
+        """
         if not self.root.exists():
             raise DataError(f"{self.root}: no such folder; {self.where_from}")
-        return find_subjects(self.root)
+        return survey(self.root)
 
     def prepare_data(self) -> None:
         sweep_cache(self.cache.folder)
@@ -161,6 +172,7 @@ class VolumeData(pl.LightningDataModule):
 
         def attempt(case: Case) -> None:
             try:
+                case.subject.refuse_fault()
                 key = self.cache.key(case.files, reader=[type(self).__name__, case.labels], **settings)
                 arrays[case.id] = self.cache.get(key, lambda: make(case))
             except (ImageError, OSError) as error:

@@ -16,53 +16,61 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.config.errors import ImageError
+from brainseg.images.dicom_file import load, unreadable
+from brainseg.images.dicom_frames import FRAME, frame_values, has_frames
+from brainseg.images.dicom_frames import SEQUENCES as FRAME_TAGS
 from brainseg.images.dicom_pixels import quietly
 
 _NUMBERS = {"DS", "IS", "FD", "FL", "US", "SS", "UL", "SL"}  # DICOM's types of them
-_MOST_BYTES = 2**30  # that a packed file may unpack to
-_DEFLATES_AT_MOST = 1032  # times, by the format: 258 bytes for each 2 bits
-
-
-def is_dicom(path: Path) -> bool:
-    """Whether a file has the mark of DICOM after its preamble, whatever its name.
-
-    Raises:
-        ImageError: The file may not be read.
-    """
-    if not path.is_file():  # a pipe would be waited for
-        return False
-    try:
-        with open(path, "rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError as error:
-        raise _unreadable(path, error) from error
 
 
 def read_header(path: Path, keywords: Sequence[str]) -> dict[str, Any]:
-    """Values by keyword, pixels left alone: str, int, float, or a list of these.
+    """Values by keyword, pixels left alone: str, int, float, or a list of these; of the first frame.
 
     What is absent, empty, or text where a number belongs is not among them.
 
     Raises:
         ImageError: The file may not be read, or the header is damaged.
     """
-    import pydicom
+    return read_headers(path, keywords)[0]
 
+
+def read_headers(path: Path, keywords: Sequence[str]) -> list[dict[str, Any]]:
+    """The same for each frame of an enhanced file, with its number as `FRAME`; one of any other file.
+
+    Raises:
+        ImageError: The file may not be read, or the header is damaged.
+    """
     with quietly():
         try:
-            _refuse_bomb(path)
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(keywords))
+            tags = [*keywords, *FRAME_TAGS, "SOPClassUID"]
+            dataset = load(path, stop_before_pixels=True, specific_tags=tags)
         except ImageError:
             raise
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
         except Exception as error:  # pydicom meets broken bytes with many types
             raise ImageError(f"{path}: the DICOM header is damaged ({error}); fetch it again") from error
-        meta = dataset.file_meta
-        values = {
-            name: _plain(meta if name.startswith("MediaStorage") else dataset, name) for name in keywords
-        }
-    return {keyword: value for keyword, value in values.items() if value not in (None, "", [])}
+        values = {name: _of_file(dataset, name) for name in keywords}
+        values = {keyword: value for keyword, value in values.items() if value not in (None, "", [])}
+        if not has_frames(dataset):
+            return [values]
+        try:
+            frames = list(frame_values(dataset, values, path, _plain))
+        except ImageError:
+            raise
+        except Exception as error:
+            raise ImageError(f"{path}: the DICOM header is damaged ({error}); fetch it again") from error
+    wanted = {*keywords, FRAME}
+    return [{name: value for name, value in frame.items() if name in wanted} for frame in frames]
+
+
+def _of_file(dataset: Any, name: str) -> Any:
+    """A value of the header, or of what stands before it; a class is told by either."""
+    if not name.startswith("MediaStorage"):
+        return _plain(dataset, name)
+    value = _plain(dataset.file_meta, name)
+    return _plain(dataset, name.removeprefix("MediaStorage")) if value in (None, "") else value
 
 
 def frames_of(header: Mapping[str, Any]) -> float:
@@ -104,26 +112,6 @@ def _plain(dataset: Any, keyword: str) -> Any:
     if any(isinstance(v, float) and not math.isfinite(v) for v in value):
         return None
     return value[0] if len(value) == 1 else value
-
-
-def _refuse_bomb(path: Path) -> None:
-    """Refuse a file that is packed as a whole and unpacks to more than any slice has."""
-    from pydicom.filereader import read_file_meta_info
-    from pydicom.uid import DeflatedExplicitVRLittleEndian
-
-    if read_file_meta_info(path).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-        return
-    # From the first byte on, as what stands before the packed part is short; pydicom unpacks that part whole.
-    if path.stat().st_size * _DEFLATES_AT_MOST > _MOST_BYTES:
-        raise ImageError(
-            f"{path}: is packed ({DeflatedExplicitVRLittleEndian.name}) and may unpack to more than "
-            f"{_MOST_BYTES / 1e6:.0f} MB; unpack it, e.g. with dcmconv +te, or fetch it again"
-        )
-
-
-def _unreadable(path: Path, error: OSError) -> ImageError:
-    reason = (error.strerror or str(error)).lower()
-    return ImageError(f"{path}: cannot be read ({reason}); make it readable or move it away")
 
 
 def listed(numbers: NDArray[np.float64]) -> str:

@@ -77,7 +77,9 @@ _OTHER_WORDS = _by_word(
         "a part of MP2RAGE": "mp2rage inv1 inv2",
         "none of the four sequences": "ciss fiesta stir",
         "of the spine": "spine cspine cervical lumbar thoracic",
-        "a screen capture": "screenshot capture report",
+        "a screen capture": "screenshot screensave capture captures secondary report",
+        "a drawing of another program": "roi rois overlay overlays contour contours annotation annotations "
+        "keyimage keyimages segmentation",
     }
 )
 _OTHER_TYPES = _by_word(
@@ -91,6 +93,8 @@ _OTHER_TYPES = _by_word(
         "a difference of images": "SUBTRACTION SUB",
         "perfusion": "PERFUSION CBF CBV RCBV MTT TTP ASL",
         "a map": "T1_MAP T2_MAP",
+        "a phase image or field map": "FIELD_MAP B0_MAP",
+        "a mosaic of many slices": "MOSAIC",
         "a screen capture": "CSA_REPORT SCREEN_SAVE SCREEN_CAPTURE",
     }
 )
@@ -137,8 +141,8 @@ def named(header: Header) -> Named:
 def _other(header: Header, text: str) -> str | None:
     """What else than one of the four sequences it is."""
     for kind in image_type(header)[2:]:
-        if kind in _OTHER_TYPES:
-            return f"{_OTHER_TYPES[kind]} (ImageType {kind})"
+        if what := _OTHER_TYPES.get(kind.replace("_", " ")):
+            return f"{what} (ImageType {kind})"
     if (b := _number(header, "DiffusionBValue", 0)) > 0:
         return f"diffusion (b = {b:g})"
     if str(header.get("AngioFlag", "")).upper() == "Y":
@@ -198,12 +202,17 @@ def _agent_in(words: list[str]) -> tuple[bool, bool]:
             native = True
             agent = agent or before == "with"  # "with and without contrast"
         elif said == "agent":
-            agent = agent or before != "not"
+            agent = agent or before not in ("not", "native")  # "pre contrast"
         elif word == "c" and k and _WEIGHTED.match(words[k - 1]):
             agent = True
         elif said == "native":
             native = True
     return agent, native
+
+
+def says_weighting(word: str) -> bool:
+    """Whether a word alone, in lower case, speaks of a weighting or of a technique that has one."""
+    return bool(_WEIGHTED.match(word)) or "flair" in word or word == "t2f" or word in _T1_TECHNIQUES
 
 
 def _said_of_agent(word: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from brainseg.config.errors import ImageError
+from brainseg.images.dicom_file import load, size_of
 
 _UNDEFINED = 0xFFFFFFFF  # the length of pixels that are compressed, in pieces
 _SIZE_IN_JPEG_2000 = b"\xff\x4f\xff\x51"  # start of codestream, and SIZ
@@ -27,7 +28,7 @@ _JPEG = b"\xff\xd8"
 _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15 but tables; SOF55 of JPEG-LS
 
 
-def refuse_wrong_pixels(path: Path, n_rows: int, n_columns: int) -> None:
+def refuse_wrong_pixels(path: Path, n_rows: int, n_columns: int, n_frames: int = 1) -> None:
     """Refuse pixels that are fewer than the header says, more by a row or more, or a picture of another size.
 
     Raises:
@@ -35,22 +36,22 @@ def refuse_wrong_pixels(path: Path, n_rows: int, n_columns: int) -> None:
     """
     try:
         with quietly():
-            _refuse_wrong(path, n_rows, n_columns)
+            _refuse_wrong(path, n_rows, n_columns, n_frames)
     except ImageError:
         raise
     except Exception as error:  # pydicom meets broken bytes with many types
         raise ImageError(f"{path}: the DICOM header is damaged ({error}); fetch it again") from error
 
 
-def _refuse_wrong(path: Path, n_rows: int, n_columns: int) -> None:
-    dataset, size = _dataset(path), path.stat().st_size
+def _refuse_wrong(path: Path, n_rows: int, n_columns: int, n_frames: int) -> None:
+    dataset, size = _dataset(path), size_of(path)
     _refuse_unclear(dataset, path)
     element = dataset.get_item("PixelData", keep_deferred=True)
     if element.length == _UNDEFINED:
-        _refuse_other_size(_frames(dataset), path, n_rows, n_columns)
+        _refuse_other_size(pictures_of(dataset, n_frames), path, n_rows, n_columns)
     else:
         there = min(element.length, _bytes_there(element, size))
-        _refuse_other_length(max(there, 0), path, n_rows, n_columns, dataset.BitsAllocated)
+        _refuse_other_length(max(there, 0), path, n_rows * n_frames, n_columns, dataset.BitsAllocated)
     if tag := _cut_short(dataset.file_meta, size) or _cut_short(dataset, size):
         raise ImageError(
             f"{path}: its element {tag} is of no type that DICOM has, or claims more bytes than the file "
@@ -121,23 +122,22 @@ def _cut_short_in(items: Any, size: int) -> str:
 
 def _dataset(path: Path) -> Any:
     """All elements, with what is needed decoded; large ones left in the file unless it is packed."""
-    import pydicom
-    from pydicom.filereader import read_file_meta_info
     from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-    packed = read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
-    dataset = pydicom.dcmread(path, defer_size=None if packed else _LARGE)
+    start = load(path, stop_before_pixels=True, specific_tags=[])
+    packed = start.file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
+    dataset = load(path) if packed else load(path, defer_size=_LARGE)
     for name in _ABOUT_PIXELS[:-1]:
         dataset.get(name)  # decoded on first use
     return dataset
 
 
-def _frames(dataset: Any) -> list[bytes]:
+def pictures_of(dataset: Any, n_frames: int = 1) -> list[bytes]:
     """The compressed pictures; none where the pieces cannot be told apart, which the decoder then says."""
     from pydicom.encaps import generate_frames
 
     try:
-        return list(generate_frames(dataset.PixelData, number_of_frames=1))
+        return list(generate_frames(dataset.PixelData, number_of_frames=n_frames))
     except Exception:  # the decoder names the fault
         return []
 

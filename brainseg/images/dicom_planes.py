@@ -3,22 +3,24 @@
 DICOM's world is left-posterior-superior, ours right-anterior-superior.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.config.errors import GeometryError, ImageError
-from brainseg.images.dicom_header import frames_of, listed, numbers_of, read_header
+from brainseg.images.dicom_frames import FRAME
+from brainseg.images.dicom_header import frames_of, listed, numbers_of, read_headers
 from brainseg.images.size_limits import by, refuse_no_head, refuse_too_many
 from brainseg.images.volume import Grid
 
 _GEOMETRY = (
     *("Rows", "Columns", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient"),
     *("SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames"),
-    *("SOPInstanceUID", "EchoTime"),
+    *("SOPInstanceUID", "EchoTime", "RescaleSlope", "RescaleIntercept"),
 )
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 # Headers give positions and cosines as decimal text, often rounded to some digits.
@@ -26,6 +28,18 @@ _COSINE_TOLERANCE = 1e-3
 _STEP_TOLERANCE = 0.05  # of the distance between slices
 _OFF_GRID_MM = 0.25  # between a slice and its place on the regular grid, along the normal or sideways
 _SAME_PLACE_MM = 0.01
+
+
+class TiltError(GeometryError):
+    """The slices are shifted sideways, one more than the other.
+
+    Attributes:
+        degrees: The tilt of the gantry.
+    """
+
+    def __init__(self, message: str, degrees: float) -> None:
+        super().__init__(message)
+        self.degrees = degrees
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,9 @@ class ImagePlane:
         along_column: (3,), direction in which the row index grows.
         spacing_mm: Between rows and between columns, in this order.
         position_mm: (3,), the centre of the first pixel.
+        frame: Its number in a file of several frames, from 0.
+        n_frames: Of the file.
+        slope: What stored values are multiplied by, before `intercept` is added.
     """
 
     path: Path
@@ -48,6 +65,10 @@ class ImagePlane:
     position_mm: NDArray[np.float64]
     uid: str
     echo_ms: float | None
+    frame: int | None = None
+    n_frames: int = 1
+    slope: float = 1.0
+    intercept: float = 0.0
 
     @property
     def normal(self) -> NDArray[np.float64]:
@@ -55,25 +76,45 @@ class ImagePlane:
         return np.asarray(across / np.linalg.norm(across), dtype=np.float64)
 
 
-def arranged(files: Sequence[Path], series: object) -> list[ImagePlane]:
+def arranged(
+    files: Sequence[Path], series: object, frames: Collection[tuple[Path, int]] = (), *, upright: bool = False
+) -> list[ImagePlane]:
     """The planes of a series in order along their normal.
 
     Args:
-        files: One for each slice, in any order; two at least.
+        files: One for each slice, or with several frames each, in any order.
         series: What messages begin with.
+        frames: Those that belong to the series, of enhanced files; none: all.
+        upright: Slices that a tilted gantry shifted sideways are taken too.
 
     Raises:
-        ImageError: A file is missing, is no greyscale slice, or does not say where it lies; or the volume
-            would be larger than any scan of a head.
+        ImageError: A file is missing, is no greyscale slice, or does not say where it lies; or there is one
+            slice alone, or the volume would be larger than any scan of a head.
+        TiltError: The slices are shifted sideways, and `upright` is not set.
         GeometryError: The slices do not make a regular grid.
     """
-    planes = [_plane_of(path) for path in files]
+    planes = [plane for path in files for plane in _planes_of(path, frames)]
+    if len(planes) < 2:
+        raise ImageError(f"{series}: has only {len(planes)} slice; give the folder of a whole series")
     normal = planes[0].normal
     planes.sort(key=lambda plane: float(plane.position_mm @ normal))
     _refuse_mixed(planes, series)
     _refuse_irregular(planes, series)
+    if not upright:
+        _refuse_tilted(planes, series)
     _refuse_large(planes, series)
     return planes
+
+
+def is_tilted(planes: list[ImagePlane]) -> bool:
+    return float(np.linalg.norm(sideways_mm(planes), axis=1).max()) > _OFF_GRID_MM
+
+
+def sideways_mm(planes: list[ImagePlane]) -> NDArray[np.float64]:
+    """(slices, 3): how far each lies off the normal through the first one."""
+    normal = planes[0].normal
+    places = np.array([plane.position_mm for plane in planes]) - planes[0].position_mm
+    return np.asarray(places - np.outer(places @ normal, normal), dtype=np.float64)
 
 
 def affine_of(planes: list[ImagePlane]) -> NDArray[np.float64]:
@@ -90,10 +131,15 @@ def affine_of(planes: list[ImagePlane]) -> NDArray[np.float64]:
     return affine
 
 
-def _plane_of(path: Path) -> ImagePlane:
+def _planes_of(path: Path, frames: Collection[tuple[Path, int]]) -> list[ImagePlane]:
     if not path.is_file():
         raise ImageError(f"{path}: no such file; it was there when the folder was searched")
-    header = read_header(path, _GEOMETRY)
+    headers = read_headers(path, _GEOMETRY)
+    wanted = [one for one in headers if not frames or FRAME not in one or (path, one[FRAME]) in frames]
+    return [_plane_of(path, header, len(headers)) for header in wanted]
+
+
+def _plane_of(path: Path, header: dict[str, Any], n_frames: int) -> ImagePlane:
     orientation = numbers_of(header, "ImageOrientationPatient", 6, path)
     position = numbers_of(header, "ImagePositionPatient", 3, path)
     between_rows, between_columns = numbers_of(header, "PixelSpacing", 2, path)
@@ -103,8 +149,11 @@ def _plane_of(path: Path) -> ImagePlane:
         raise ImageError(
             f"{path}: pixels are {kind}, where greyscale (MONOCHROME2) is needed; export it anew"
         )
-    if (frames := frames_of(header)) > 1:
-        raise ImageError(f"{path}: holds {frames:g} frames; convert multi-frame DICOM with dcm2niix first")
+    if FRAME not in header and (frames := frames_of(header)) > 1:
+        raise ImageError(
+            f"{path}: holds {frames:g} frames and does not say where each lies; export it as enhanced MR or "
+            "as files of one slice"
+        )
     along_row, along_column = orientation[:3], orientation[3:]
     lengths = np.array(
         [np.linalg.norm(along_row), np.linalg.norm(along_column), 1 + along_row @ along_column]
@@ -125,7 +174,16 @@ def _plane_of(path: Path) -> ImagePlane:
         position_mm=position,
         uid=str(header.get("SOPInstanceUID", "")),
         echo_ms=float(echo) if isinstance(echo, int | float) else None,
+        frame=header.get(FRAME),
+        n_frames=n_frames,
+        slope=_number(header, "RescaleSlope", 1.0),
+        intercept=_number(header, "RescaleIntercept", 0.0),
     )
+
+
+def _number(header: dict[str, Any], keyword: str, absent: float) -> float:
+    value = header.get(keyword)
+    return float(value) if isinstance(value, int | float) else absent
 
 
 def _refuse_mixed(planes: list[ImagePlane], series: object) -> None:
@@ -175,15 +233,20 @@ def _refuse_irregular(planes: list[ImagePlane], series: object) -> None:
     drift = np.abs(np.r_[0, gaps.cumsum()] - np.linspace(0, gaps.sum(), len(planes)))
     if off_step.max() > _STEP_TOLERANCE * step or drift.max() > _OFF_GRID_MM:
         raise _uneven(planes, gaps, step, int(off_step.argmax()), series)
-    sideways = (places - places[0]) - np.outer((places - places[0]) @ normal, normal)
-    shift, length = np.linalg.norm(sideways, axis=1), float(gaps.sum())
-    if shift.max() > _OFF_GRID_MM:
-        degrees = np.degrees(np.arctan2(shift.max(), length))
-        raise GeometryError(
-            f"{series} is sheared: its slices are shifted sideways by up to {shift.max():.3g} mm over "
-            f"{length:.4g} mm (gantry tilt of {degrees:.1f} degrees); resample it upright, as dcm2niix does, "
-            "and give the NIfTI file"
-        )
+
+
+def _refuse_tilted(planes: list[ImagePlane], series: object) -> None:
+    if not is_tilted(planes):
+        return
+    shift = float(np.linalg.norm(sideways_mm(planes), axis=1).max())
+    length = float((planes[-1].position_mm - planes[0].position_mm) @ planes[0].normal)
+    degrees = float(np.degrees(np.arctan2(shift, length)))
+    raise TiltError(
+        f"{series} is sheared: its slices are shifted sideways by up to {shift:.3g} mm over {length:.4g} mm "
+        f"(gantry tilt of {degrees:.1f} degrees); set pipeline.align=resample to have it resampled upright, "
+        "or give the NIfTI file that dcm2niix makes of it",
+        degrees,
+    )
 
 
 def _doubled(planes: list[ImagePlane], k: int, n: int, series: object) -> GeometryError:

@@ -8,6 +8,8 @@ compared with those of a head before the voxels are read.
 # (nibabel and SimpleITK are partly untyped)
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,32 @@ def read(path: Path, channel: int | None) -> Read:
         ImageError: The file is missing, damaged, no volume, or has several and no channel was given.
         GeometryError: The voxels are not of a size that a scan of a head has.
     """
+    import SimpleITK as sitk
+
+    with _opened(path) as reader:
+        sizes = _refuse_unfit(reader, path, channel)
+        image = reader.Execute()
+    array = sitk.GetArrayFromImage(image)  # (Z, Y, X), with a fourth axis first, and values of a voxel last
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        array = array[..., channel or 0]
+    array = array.reshape(sizes[::-1]).transpose(2, 1, 0)
+    grid, remarks = _grid(image, path, sizes, array.dtype)
+    return np.ascontiguousarray(array, dtype=np.float32), grid, remarks
+
+
+def check_header(path: Path) -> None:
+    """Read the header alone.
+
+    Raises:
+        ImageError: It makes no sense.
+    """
+    with _opened(path) as reader:
+        _refuse_unfit(reader, path, 0)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """ITK's reader of a file, which has read the header; what it raises names the file."""
     if not path.is_file():
         raise ImageError(f"{path}: no such file; check the path")
     import SimpleITK as sitk
@@ -68,8 +96,7 @@ def read(path: Path, channel: int | None) -> Read:
         reader = sitk.ImageFileReader()
         reader.SetFileName(str(path))
         reader.ReadImageInformation()
-        sizes = _refuse_unfit(reader, path, channel)
-        image = reader.Execute()
+        yield reader
     except RuntimeError as error:
         said = str(error).strip().splitlines()[-1].strip()
         raise ImageError(
@@ -78,12 +105,6 @@ def read(path: Path, channel: int | None) -> Read:
         ) from error
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(loud)
-    array = sitk.GetArrayFromImage(image)  # (Z, Y, X), with a fourth axis first, and values of a voxel last
-    if image.GetNumberOfComponentsPerPixel() > 1:
-        array = array[..., channel or 0]
-    array = array.reshape(sizes[::-1]).transpose(2, 1, 0)
-    grid, remarks = _grid(image, path, sizes, array.dtype)
-    return np.ascontiguousarray(array, dtype=np.float32), grid, remarks
 
 
 def _refuse_unfit(reader: Any, path: Path, channel: int | None) -> tuple[int, int, int]:

@@ -1,9 +1,8 @@
 """Finding a subject's files by their names, in the layouts that data sets come in.
 
-Which sequence a file holds is read from the last word of its name, or the last two, never from the order of
-files. `file_names.ALIASES` is the table; words are parted by `_`, `-`, `.` or a space, and case does not
-matter. "mprage" and the like are not in the table: they say nothing about contrast agent, and nobody would
-notice a wrong guess.
+Every file below the start is accounted for: `survey` gives the subjects, and the fate of each file. Which
+sequence a file holds is read from its name, from dcm2niix's sidecar and from its folder, never from the order
+of files: `file_names` has the steps.
 
 | layout     | files of a subject                                                                     |
 | ---------- | -------------------------------------------------------------------------------------- |
@@ -12,12 +11,13 @@ notice a wrong guess.
 | nfbs       | `X_T1w.nii.gz`, `X_T1w_brainmask`; the stripped `X_T1w_brain` is left out                |
 | msd        | `imagesTr/X.nii.gz` with channels named in `dataset.json`, truth `labelsTr/X.nii.gz`     |
 | bids       | `sub-X/[ses-Y/]anat/*_T1w.nii.gz`, `*_T2w`, `*_FLAIR`, truth `*_dseg`                    |
-| loose      | any other files named by sequence, `_seg`, `_brainmask`                                  |
+| loose      | any other files named by sequence, `_seg`, `_brainmask`; public sets: `public_sets`      |
 | dicom      | DICOM files of any name, sorted and named by their headers: `dicom_series`               |
 
-Files with any other last word are left out, among them all that prediction writes
-(`X_brain_mask.nii.gz`, ...); so are hidden files and macOS's `._X`. A folder is searched for DICOM where it
-holds no NIfTI scan; where it holds both, NIfTI is read and a warning names the DICOM.
+All that prediction writes (`X_brain_mask.nii.gz`, ...) is left out, and so are hidden files and macOS's
+`._X`. A folder is searched for DICOM where it holds no NIfTI scan; where it holds both, NIfTI is read and a
+warning names the DICOM. A folder named by a sequence (p1/T1/scan.nii.gz, or T1/p1.nii.gz) names the files in
+it that do not name one themselves.
 
 In BIDS each session is a subject of its own. The start may be a data set, a subject's folder, a session's,
 its anat/, or a file.
@@ -26,7 +26,7 @@ its anat/, or a file.
 | --------------------------- | ---------------------------------------------------------------------------- |
 | `ce-...` of a T1w           | t1ce                                                                         |
 | several `run-...`           | the highest, mostly a repeat of one that failed; `warnings` says so          |
-| several `acq-`, `rec-`, ... | refused: which one is wanted, a person must say                              |
+| several `acq-`, `rec-`, ... | `choose.words` decides; else refused: a person must say which is wanted      |
 | `part-phase`, `-real`, ...  | left out: no magnitude                                                       |
 | `space-...`                 | left out where the same is there without: a copy on another grid             |
 | `desc-...`                  | as without: fMRIPrep's `desc-preproc_T1w`, our own `desc-brain_T1w`          |
@@ -35,59 +35,110 @@ its anat/, or a file.
 """
 
 import logging
-import os
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from brainseg.config import SEQUENCES
-from brainseg.config.errors import DataError, GeometryError, ImageError, UnreadableError
-from brainseg.files.plain import read_json
-from brainseg.images import bids, nifti
-from brainseg.images.dicom_header import is_dicom
-from brainseg.images.dicom_series import find_studies
-from brainseg.images.file_names import ALIASES, NamedFile, read_name
-from brainseg.images.source import Source, read
-from brainseg.images.subject import Subject, identity_of, subject_of, tumor_type_of
+from brainseg.config.errors import DataError, GeometryError, ImageError
+from brainseg.images import nifti, nifti_pair
+from brainseg.images.dicom_file import is_dicom
+from brainseg.images.dicom_header import read_headers
+from brainseg.images.dicom_subjects import dicom_subjects
+from brainseg.images.fates import Fate, FileFate
+from brainseg.images.file_names import ALIASES, BY_WORDS, NamedFile, read_name
+from brainseg.images.ids import with_patients
+from brainseg.images.msd import is_msd, subjects_of_task
+from brainseg.images.preference import Choice
+from brainseg.images.scan_files import fates_of
+from brainseg.images.source import read
+from brainseg.images.subject import Subject, identity_of, subject_of
 from brainseg.images.volume import Volume
+from brainseg.images.walk import Found, natural, walked
 
 log = logging.getLogger("brainseg")
 
+_NO_SCANS = (".json", ".csv", ".tsv", ".txt", ".md", ".png", ".jpg", ".jpeg", ".html", ".pdf", ".xlsx")
 
-def find_subjects(path: str | Path, sequence: str | None = None) -> list[Subject]:
-    """The subjects at a path, in natural order: a file, a subject's folder, or a data set's.
+
+class NoScanError(DataError):
+    """There is no scan at all; `fates` says of every file why not."""
+
+    def __init__(self, message: str, fates: list[FileFate]) -> None:
+        super().__init__(message)
+        self.fates = fates
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What lies below a start: its subjects, and what became of every file.
+
+    Attributes:
+        subjects: In natural order; one with a fault is among them.
+        fates: Of all files, those of the subjects first.
+    """
+
+    subjects: list[Subject]
+    fates: list[FileFate]
+
+
+def survey(path: str | Path, sequence: str | None = None, choice: Choice | None = None) -> Survey:
+    """The subjects at a path, and what became of every file there. A subject with a fault stops no other.
 
     Args:
         path: Searched to any depth, if a folder. A single file is a subject with that sequence only.
         sequence: The sequence of files, or of DICOM series, whose names do not say it. A single file or
             series is taken as this in any case.
+        choice: How to choose between scans that claim one sequence.
 
     Raises:
-        DataError: Nothing there, or no file that names a sequence.
-        ImageError: Two files claim the same sequence of a subject; or a single file names none; or a DICOM
-            header is damaged.
+        DataError: Nothing there, or no file that names a sequence, a NoScanError.
+        ImageError: A single file names no sequence.
     """
     path = Path(path)
     if sequence is not None and sequence not in SEQUENCES:
         raise ImageError(f"sequence={sequence} is not known; take one of {', '.join(SEQUENCES)}")
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; check the path")
-    subjects = list(_within(path, sequence) if path.is_dir() else _from_file(path, sequence))
-    if subjects and path.is_dir():
-        _warn_of_dicom(path)
-    subjects = subjects or list(_from_dicom(path, sequence))
+    if not path.is_dir():
+        found = with_patients(list(_from_file(path, sequence, choice)), path.parent)
+        return _attributed(found, [], path.parent)
+    files = list(walked(path))
+    subjects, loose = _from_names(path, files, sequence, choice)
+    if subjects:
+        loose += _beside(path, files, [*(f for s in subjects for f in s.fates), *loose])
+    else:
+        subjects, of_dicom = _dicom_subjects(path, files, loose, sequence, choice)
+        loose += of_dicom
+        loose += _beside(path, files, [*(f for s in subjects for f in s.fates), *loose], read_dicom=False)
     if not subjects:
-        raise DataError(
-            f"{path}: no scan found; looked for .nii or .nii.gz files whose names end with a sequence "
+        raise NoScanError(
+            f"{path}: no scan found; looked for .nii or .nii.gz files whose names have a word for a sequence "
             "(_t1, _t1ce, _t2, _flair, or as in BraTS, NFBS, MSD or BIDS), and for DICOM files of any name; "
-            f"the folder holds {_content(path)}"
+            f"the folder holds {_content(path)}{_reasons(loose)}",
+            loose,
         )
-    return sorted(_with_unique_ids(subjects, path), key=lambda subject: natural(subject.id))
+    ordered = sorted(with_patients(subjects, path), key=lambda subject: natural(subject.id))
+    return _attributed(ordered, loose, path)
+
+
+def find_subjects(
+    path: str | Path, sequence: str | None = None, choice: Choice | None = None
+) -> list[Subject]:
+    """The subjects at a path, in natural order, all without fault: as `survey` finds them.
+
+    Raises:
+        DataError: As `survey`.
+        ImageError: As `survey`; or a subject has a fault.
+    """
+    found = survey(path, sequence, choice).subjects
+    for subject in found:
+        subject.refuse_fault()
+    return found
 
 
 def load_subject(subject: Subject, sequences: Sequence[str]) -> Volume:
@@ -117,154 +168,210 @@ def load_subject(subject: Subject, sequences: Sequence[str]) -> Volume:
     return Volume(np.concatenate([volume.data for volume in volumes]), volumes[0].grid, remarks)
 
 
-def _from_dicom(folder: Path, sequence: str | None) -> Iterator[Subject]:
-    files = (path for path in _files(folder) if is_dicom(path))
-    for study in find_studies(files, sequence):
-        images = {name: Source(series.folder, series=series) for name, series in study.series.items()}
-        yield Subject(study.id, study.folder, "dicom", images, warnings=study.warnings)
+def _from_names(
+    root: Path, files: list[Found], sequence: str | None, choice: Choice | None
+) -> tuple[list[Subject], list[FileFate]]:
+    """Subjects of NIfTI files, and the fates of NIfTI files that are nobody's."""
+    if root.name in ("imagesTr", "imagesTs") and is_msd(root.parent):
+        return [s for s in subjects_of_task(root.parent) if s.folder == root], []
+    tasks = sorted({one.msd for one in files if one.msd is not None and not one.why})
+    subjects = [subject for task in tasks for subject in subjects_of_task(task)]
+    scans = [one for one in files if not one.why and one.msd is None and nifti.is_nifti(one.path)]
+    in_folder = Counter(one.path.parent for one in scans)
+    groups: dict[tuple[object, str], list[NamedFile]] = defaultdict(list)
+    for one in scans:
+        named, place = _of_folder(read_name(one.path, sequence), alone=in_folder[one.path.parent] == 1)
+        # Names of one subject in BIDS differ in entities such as ce-.
+        whose = identity_of(named) if named.entities else named.subject
+        groups[place, whose].append(named)
+    loose = []
+    for together in groups.values():
+        for several in _by_visit(together):
+            if any(one.role in ("image", "doubtful") for one in several):
+                subjects.append(subject_of(several, choice))
+            else:
+                loose += [
+                    each for one in several for each in fates_of(one.path, Fate.left_out, _why_alone(one))
+                ]
+    return subjects, loose
 
 
-def _warn_of_dicom(folder: Path) -> None:
-    """Warn that DICOM files in the folder are not read."""
-    for path in _files(folder):
-        with suppress(ImageError):  # a file that may not be read is none of ours here
-            if not nifti.is_nifti(path) and is_dicom(path):
+def _why_alone(file: NamedFile) -> str:
+    return file.why if file.role == "other" else f"no scan goes with this {file.used_as}"
+
+
+def _of_folder(file: NamedFile, *, alone: bool) -> tuple[NamedFile, object]:
+    """A file with what its folder says of it, and the place that its subject's other files share."""
+    parent = file.path.parent
+    if file.of is not None:
+        return file, file.of.name if file.of.spread else parent
+    words = re.findall(r"[^_\-. ]+", parent.resolve().name.lower())
+    joined = ("".join(words[-n:]) for n in (1, 2))
+    sequence = next((ALIASES[word] for word in joined if word in ALIASES), None)
+    if sequence is None or file.entities:
+        return file, parent
+    above = parent.resolve().parent
+    if file.role == "image" and not file.subject and file.sequence == sequence:
+        return replace(file, subject=above.name), above
+    if file.role == "other" and file.says_nothing:
+        subject = above.name if alone else nifti.stem(file.path)
+        why = f"its folder, {parent.name}"
+        named = replace(file, role="image", sequence=sequence, subject=subject, why=why, rank=BY_WORDS)
+        return named, above
+    return file, parent
+
+
+def _by_visit(files: list[NamedFile]) -> Iterator[list[NamedFile]]:
+    """The files of one patient by the dates in their names, where there are several."""
+    dates = sorted({file.visit for file in files if file.role == "image" and file.visit})
+    if len(dates) < 2:
+        yield files
+        return
+    for date in dates:
+        yield [replace(f, subject=f"{identity_of(f)}_{date}") for f in files if f.visit == date]
+    if rest := [file for file in files if file.visit not in dates]:
+        yield rest
+
+
+def _dicom_subjects(
+    root: Path, files: list[Found], loose: list[FileFate], sequence: str | None, choice: Choice | None
+) -> tuple[list[Subject], list[FileFate]]:
+    """Subjects of DICOM series, and the fates of DICOM files that are nobody's.
+
+    Raises:
+        NoScanError: There are such files, and no series can be used.
+    """
+    paths: list[Path] = []
+    closed: list[FileFate] = []
+    for one in files:
+        try:
+            if not one.why and is_dicom(one.path):
+                paths.append(one.path)
+        except ImageError as error:
+            closed.append(FileFate((one.path,), Fate.unreadable, str(error)))
+    try:
+        subjects, others = dicom_subjects(paths, sequence, choice)
+        return subjects, [*others, *closed]
+    except DataError as error:
+        of_none = [FileFate((path,), Fate.left_out, "is of no series that can be used") for path in paths]
+        fates = [*loose, *closed, *of_none]
+        raise NoScanError(str(error), [*fates, *_beside(root, files, fates, read_dicom=False)]) from error
+
+
+def _beside(
+    root: Path, files: list[Found], known: list[FileFate], *, read_dicom: bool = True
+) -> list[FileFate]:
+    """The fates of all files that are not known yet; a warning names the first DICOM file among them."""
+    seen = {path for one in known for path in one.paths}
+    scans = {nifti.stem(path) for path in seen if nifti.is_nifti(path)}
+    fates, warned = [], False
+    for one in files:
+        if one.path in seen:
+            continue
+        why, fate = one.why, Fate.left_out if one.is_readable else Fate.unreadable
+        if not why and one.msd is not None:
+            why = f"is none of the scans of {one.msd / 'dataset.json'}"
+        if not why and read_dicom and not one.path.name.lower().endswith(_NO_SCANS):
+            try:
+                if is_dicom(one.path):
+                    why = "is DICOM beside NIfTI scans; give the folder of the DICOM files alone"
+            except ImageError as error:
+                why, fate = str(error), Fate.unreadable
+            if why and fate is Fate.left_out and not warned:
+                warned = True
                 log.warning(
                     "%s holds NIfTI scans, which are read, and DICOM files, which are not read (the first is "
                     "%s); give the folder of the DICOM files alone to read them",
-                    folder,
-                    path,
+                    root,
+                    one.path,
                 )
-                return
+        if not why and one.path.suffix == ".json" and one.path.with_suffix("").name in scans:
+            why = "is a sidecar; the name of its scan says enough"
+        if not why and one.path.name.lower().endswith(nifti_pair.VOXELS):
+            why = f"has no header {nifti_pair.parts_of(one.path)[0].name} beside it"
+        fates.append(FileFate((one.path,), fate, why or "is neither NIfTI nor DICOM"))
+    return fates
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    return (parent / name for parent, names in _walked(folder) for name in names)
+def _attributed(subjects: list[Subject], loose: list[FileFate], root: Path) -> Survey:
+    """The survey, with each file that lies beside the scans of one subject alone given to that subject."""
+    beside: dict[Path, list[Subject]] = defaultdict(list)
+    for subject in subjects:
+        for folder in {one.path.parent for one in subject.fates} or {subject.folder}:
+            beside[folder].append(subject)
+    extra: dict[str, list[FileFate]] = defaultdict(list)
+    nobodys = []
+    for fate in loose:
+        owner = _owner(fate.path, beside, root)
+        if owner is None:
+            nobodys.append(fate)
+        else:
+            extra[owner].append(fate)
+    whole = [
+        replace(s, fates=tuple(replace(one, subject=s.id) for one in (*s.fates, *extra[s.id])))
+        for s in subjects
+    ]
+    return Survey(whole, [*(one for subject in whole for one in subject.fates), *nobodys])
 
 
-def _from_file(path: Path, sequence: str | None) -> Iterator[Subject]:
+def _owner(path: Path, beside: dict[Path, list[Subject]], root: Path) -> str | None:
+    """Whose a file is: of the one subject in its folder, or of that whose id begins its name."""
+    for folder in path.parents:
+        if folder == root != path.parent and len(beside) > 1:
+            return None  # a subject that lies in the root itself owns no folder there
+        several = beside.get(folder, [])
+        if len(several) == 1:
+            return several[0].id
+        if several:
+            begun = [one.id for one in several if path.name.startswith(one.id)]
+            return max(begun, key=len) if begun and folder == path.parent else None
+        if folder == root:
+            break
+    return None
+
+
+def _from_file(path: Path, sequence: str | None, choice: Choice | None) -> Iterator[Subject]:
     if not nifti.is_nifti(path):
+        if is_dicom(path) and len(read_headers(path, ())) > 1:
+            yield from dicom_subjects([path], sequence, choice)[0]
+            return
         if is_dicom(path):
             raise ImageError(f"{path}: is one DICOM file; give the folder that holds its whole series")
+        if (header := nifti_pair.parts_of(path)[0]) != path and header.is_file():
+            raise ImageError(f"{path}: holds the voxels of {header.name}; give that file")
         raise ImageError(
             f"{path}: the name does not end with .nii or .nii.gz, so this is no scan in NIfTI format"
         )
     task = path.parent.parent
-    if sequence is None and _is_msd(task):
-        yield from (subject for subject in _msd(task) if subject.id == nifti.stem(path))
+    if sequence is None and is_msd(task):
+        yield from (subject for subject in subjects_of_task(task) if subject.id == nifti.stem(path))
         return
     file = read_name(path, sequence)
     if sequence is not None:
-        file = replace(file, role="image", sequence=sequence, subject=file.subject or nifti.stem(path))
+        subject = file.subject or nifti.stem(path)
+        file = replace(file, role="image", sequence=sequence, subject=subject, why=f"sequence={sequence}")
+    elif file.role == "other":
+        file, _ = _of_folder(file, alone=True)
     if file.role == "other" and file.sequence is not None:
         raise ImageError(
             f"{path}: is part-{file.entities['part']} and no magnitude; give the file of part-mag, or set "
             "sequence= to have this one taken"
         )
+    if file.role == "doubtful":
+        raise ImageError(file.why)
     if file.role != "image":
         raise ImageError(
-            f"{path}: the name does not say which sequence this is; set sequence= to one of "
+            f"{path}: the name does not say which sequence this is ({file.why}); set sequence= to one of "
             f"{', '.join(SEQUENCES)}, or rename it, e.g. to {nifti.stem(path)}_t1.nii.gz"
         )
     yield subject_of([file])
 
 
-def _within(folder: Path, sequence: str | None) -> Iterator[Subject]:
-    if folder.name in ("imagesTr", "imagesTs") and _is_msd(folder.parent):
-        yield from (s for s in _msd(folder.parent) if s.folder == folder)
-        return
-    groups: dict[tuple[Path, str], list[NamedFile]] = defaultdict(list)
-    for parent, names in _walked(folder):
-        if _is_msd(parent):
-            yield from _msd(parent)
-            continue
-        for name in filter(_is_scan_name, names):
-            file = read_name(parent / name, sequence)
-            # Names of one subject in BIDS differ in entities such as ce-.
-            groups[parent, identity_of(file) if file.entities else file.subject].append(file)
-    yield from (subject_of(files) for files in groups.values() if any(f.role == "image" for f in files))
-
-
-def _walked(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Each folder with its files but hidden ones; links are followed, each target once."""
-    seen: set[str] = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in seen or _is_msd(Path(parent)):
-            folders.clear()
-        folders[:] = sorted(f for f in folders if _may_hold_subjects(Path(parent), f, folders))
-        if real not in seen:
-            yield Path(parent), sorted((n for n in names if not n.startswith(".")), key=natural)
-        seen.add(real)
-
-
-def _may_hold_subjects(parent: Path, name: str, siblings: list[str]) -> bool:
-    if name.startswith((".", "__")) or name == "derivatives":
-        return False
-    if name in bids.NOT_SUBJECTS and bids.is_root(parent, siblings):
-        return False
-    return not bids.is_derivative(parent / name)
-
-
-def _is_scan_name(name: str) -> bool:
-    return nifti.is_nifti(Path(name))
-
-
-def _is_msd(folder: Path) -> bool:
-    return (folder / "dataset.json").is_file() and (
-        (folder / "imagesTr").is_dir() or (folder / "imagesTs").is_dir()
-    )
-
-
-def _msd(folder: Path) -> Iterator[Subject]:
-    channels = _msd_channels(folder / "dataset.json")
-    for images, labels in (("imagesTr", "labelsTr"), ("imagesTs", "labelsTs")):
-        for path in sorted((folder / images).glob("[!.]*.nii*")):
-            truth = folder / labels / path.name
-            yield Subject(
-                id=nifti.stem(path),
-                folder=folder / images,
-                layout="msd",
-                images={name: Source(path, channels[name]) for name in SEQUENCES if name in channels},
-                truth=truth if truth.exists() else None,
-                tumor_type=tumor_type_of(nifti.stem(path)),
-            )
-
-
-def _msd_channels(description: Path) -> dict[str, int]:
-    """Sequence to channel, by the names in `dataset.json`: {"modality": {"0": "FLAIR", "1": "T1w", ...}}."""
-    try:
-        modality = read_json(description)["modality"]
-        named = {int(channel): str(name) for channel, name in modality.items()}
-    except UnreadableError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f'{description}: has no "modality" list that names the channels ({error!r})'
-        ) from error
-    sequences = {c: ALIASES.get(re.sub(r"[_\-. ]", "", name).lower()) for c, name in named.items()}
-    if None in sequences.values() or len(set(sequences.values())) < len(sequences):
-        raise DataError(
-            f"{description}: names the channels {', '.join(named.values())}; "
-            f"each must be another one of {', '.join(SEQUENCES)}"
-        )
-    return {str(sequence): channel for channel, sequence in sequences.items()}
-
-
-def _with_unique_ids(subjects: list[Subject], root: Path) -> Iterable[Subject]:
-    """The same subjects; those that share a name get their folders' before it."""
-    ids = [subject.id for subject in subjects]
-    for subject in subjects:
-        if ids.count(subject.id) == 1:
-            yield subject
-        else:
-            parts = [part for part in subject.folder.relative_to(root).parts if part != subject.id]
-            yield replace(subject, id="_".join([*parts, subject.id]))
-
-
-def natural(text: str) -> list[tuple[int, str]]:
-    """Sorts 2 before 10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]
+def _reasons(loose: list[FileFate]) -> str:
+    """Why the first NIfTI files are no scans; nothing where there are none."""
+    said = [f"{one.path.name} ({one.why})" for one in loose if nifti.is_nifti(one.path)]
+    more = f"; and {len(said) - 3} more" if len(said) > 3 else ""
+    return f": {'; '.join(said[:3])}{more}" if said else ""
 
 
 def _content(path: Path) -> str:

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from brainseg.config.errors import DataError, ImageError
+from brainseg.images.fates import Fate, FileFate
 from brainseg.images.jpeg import opened
+from brainseg.images.layouts import Survey
 from brainseg.images.source import Source
 from brainseg.images.subject import Subject
 from brainseg.images.volume import Grid, Spacing, Volume
+from brainseg.images.walk import Found, walked
 
 LAYOUT = "lgg"
 CHANNELS = {"t1": 0, "flair": 1, "t1ce": 2}  # of the colours
@@ -25,8 +28,10 @@ IN_PLANE_MM, COVERED_MM = 0.94, 150.0
 _NAME = re.compile(r"(?P<patient>.+)_(?P<number>\d+)(?P<mask>_mask)?\.tiff?", re.IGNORECASE)
 
 
-def find_patients(root: Path) -> list[Subject]:
+def survey_patients(root: Path) -> Survey:
     """The patients below a folder, each with its folder in the place of every image and of the truth.
+
+    Every file is accounted for.
 
     Raises:
         DataError: There is none.
@@ -34,10 +39,31 @@ def find_patients(root: Path) -> list[Subject]:
     folders = sorted({path.parent for path in root.rglob("*_mask.tif*") if _NAME.fullmatch(path.name)})
     if not folders:
         raise DataError(f"{root}: holds no PATIENT/PATIENT_1.tif with PATIENT_1_mask.tif; check the folder")
-    return [
-        Subject(folder.name, folder, LAYOUT, {name: Source(folder) for name in CHANNELS}, truth=folder)
+    fates = [_fate(one, set(folders)) for one in walked(root)]
+    subjects = [
+        Subject(
+            folder.name,
+            folder,
+            LAYOUT,
+            {name: Source(folder) for name in CHANNELS},
+            truth=folder,
+            fates=tuple(one for one in fates if one.subject and one.path.parent == folder),
+        )
         for folder in folders
     ]
+    return Survey(subjects, fates)
+
+
+def _fate(file: Found, folders: set[Path]) -> FileFate:
+    path, name = file.path, _NAME.fullmatch(file.path.name)
+    subject = path.parent.name if path.parent in folders else ""
+    if not file.is_readable:
+        return FileFate((path,), Fate.unreadable, file.why)
+    if name is None or not subject or path.name.startswith("."):
+        why = file.why or "is no slice or mask of a patient by its name"
+        return FileFate((path,), Fate.left_out, why, subject=subject)
+    role = "truth" if name["mask"] else "slice"
+    return FileFate((path,), Fate.used, f"slice {name['number']} by its name", role, subject)
 
 
 def files_of(folder: Path) -> tuple[list[Path], list[Path]]:

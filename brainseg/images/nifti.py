@@ -63,6 +63,19 @@ def files_of(path: Path) -> tuple[Path, ...]:
     return tuple(dict.fromkeys((path, *nifti_pair.parts_of(path))))
 
 
+def check_header(path: Path) -> None:
+    """Read the header alone.
+
+    Raises:
+        ImageError: It makes no sense.
+    """
+    if itk_file.is_itk(path):
+        itk_file.check_header(path)
+    else:
+        with opened(path):
+            pass
+
+
 def read(path: str | Path, channel: int | None = None) -> Volume:
     """One scan, float32 (1, X, Y, Z), slope and intercept applied.
 

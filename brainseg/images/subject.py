@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,11 @@ from typing import Any
 from brainseg.config import SEQUENCES
 from brainseg.config.errors import ImageError
 from brainseg.images import nifti
-from brainseg.images.file_names import NamedFile
+from brainseg.images.fates import Fate, FileFate
+from brainseg.images.file_names import BY_LAST_WORD, BY_WORDS, NamedFile
+from brainseg.images.preference import Choice, deciding, words_of
+from brainseg.images.scan_files import are_copies, fates_of
+from brainseg.images.sidecar import contradiction
 from brainseg.images.source import Source
 
 _TUMOR_TYPES = {"brats-men": "meningioma", "brats-met": None, "brats": "glioma"}
@@ -29,6 +34,9 @@ class Subject:
         tumor_type: What the data set is about, where its name says so: BraTS-MEN, or glioma for the rest.
         brain_masks: Masks named by sequence (`X_T2w_brainmask`), each on that sequence's grid.
         warnings: What had to be chosen or supposed to find the images, a sentence each.
+        fault: Why the subject cannot be used, such as two files of one sequence; it has no images then.
+        fates: What became of each of its files.
+        from_folder: Whether the id is its folder's name.
     """
 
     id: str
@@ -40,67 +48,185 @@ class Subject:
     tumor_type: str | None = None
     brain_masks: dict[str, Path] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    fault: str | None = None
+    fates: tuple[FileFate, ...] = ()
+    from_folder: bool = False
+
+    def refuse_fault(self) -> None:
+        """Refuse a subject that cannot be used.
+
+        Raises:
+            ImageError: It says why.
+        """
+        if self.fault is not None:
+            raise ImageError(self.fault)
 
 
-def subject_of(files: list[NamedFile]) -> Subject:
-    files, remarks = _of_the_last_run(_on_their_own_grid(files))
-    images = {f.sequence: f.path for f in _single([f for f in files if f.role == "image"])}
-    truths = _single([f for f in files if f.role == "truth"])
-    masks = {f.sequence: f.path for f in _single([f for f in files if f.role == "mask"])}
-    ordered = {name: Source(images[name]) for name in SEQUENCES if name in images}
-    by_sequence = {name: masks[name] for name in SEQUENCES if name in masks}
+class _Choice:
+    """The files of a subject as they are chosen among, with what becomes of each that is left."""
+
+    def __init__(self, files: list[NamedFile]) -> None:
+        self.files = files
+        self.fates: list[FileFate] = []
+        self.remarks: list[str] = []
+
+    def without(self, files: Iterable[NamedFile], why: str, fate: Fate = Fate.left_out) -> None:
+        gone = list(files)
+        self.fates += [each for one in gone for each in fates_of(one.path, fate, why)]
+        self.files = [one for one in self.files if not any(one is other for other in gone)]
+
+    def of(self, role: str) -> list[NamedFile]:
+        return [one for one in self.files if one.role == role]
+
+
+def subject_of(files: list[NamedFile], rule: Choice | None = None) -> Subject:
+    """The subject that these files are of; its fault says where they do not fit together."""
     first = next((f for f in files if f.role == "image"), files[0])
-    identity = identity_of(first)
+    choice = _Choice(files)
+    try:
+        _choose(choice, rule or Choice())
+    except ImageError as error:
+        return _faulty(first, files, str(error))
+    return _chosen(first, choice)
+
+
+def _choose(choice: _Choice, rule: Choice) -> None:
+    for one in choice.of("doubtful"):
+        raise ImageError(one.why)
+    for one in choice.of("other"):
+        choice.without([one], one.why)
+    _keep_own_grids(choice)
+    _keep_last_run(choice)
+    _keep_one_each(choice, rule)
+
+
+def _chosen(first: NamedFile, choice: _Choice) -> Subject:
+    images = {f.sequence: f for f in choice.of("image")}
+    masks = {f.sequence: f.path for f in choice.of("mask")}
+    ordered = {name: images[name] for name in SEQUENCES if name in images}
+    by_sequence = {name: masks[name] for name in SEQUENCES if name in masks}
+    truth = next((f.path for f in choice.of("truth")), None)
+    used = [one for f in choice.files for one in fates_of(f.path, Fate.used, f.why, f.used_as)]
+    used += [
+        FileFate((f.sidecar,), Fate.used, f"names {f.path.name}", f.used_as)
+        for f in choice.files
+        if f.sidecar is not None
+    ]
+    identity, of = identity_of(first), next((f.of for f in ordered.values() if f.of is not None), None)
     return Subject(
         id=identity,
         folder=first.path.parent,
-        layout=_layout(files),
-        images=ordered,
-        truth=truths[0].path if truths else None,
+        layout=_layout([*choice.files]) if of is None else of.layout,
+        images={name: Source(one.path) for name, one in ordered.items()},
+        truth=truth,
         brain_mask=masks.get(None) or by_sequence.get(next(iter(ordered))),
-        tumor_type=tumor_type_of(identity),
+        tumor_type=tumor_type_of(identity) if of is None else of.tumor_type,
         brain_masks=by_sequence,
-        warnings=tuple(remarks),
+        warnings=(*choice.remarks, *filter(None, map(_remark, ordered.values()))),
+        fates=(*used, *choice.fates),
+        from_folder=_is_from_folder(first),
     )
 
 
-def _on_their_own_grid(files: list[NamedFile]) -> list[NamedFile]:
-    """Without BIDS's copies on other grids (space-...) of what is there on its own."""
-    own = {(file.role, file.sequence) for file in files if "space" not in file.entities}
-    return [f for f in files if "space" not in f.entities or (f.role, f.sequence) not in own]
+def _remark(file: NamedFile) -> str:
+    """What a person should know of how a scan was recognised."""
+    if file.remark or file.sidecar is not None or file.sequence is None:
+        return file.remark
+    return contradiction(file.path, file.sequence)
 
 
-def _of_the_last_run(files: list[NamedFile]) -> tuple[list[NamedFile], list[str]]:
+def _faulty(first: NamedFile, files: list[NamedFile], fault: str) -> Subject:
+    why = {id(one): one.why if one.role == "other" else f"its subject has a fault: {fault}" for one in files}
+    fates = tuple(each for one in files for each in fates_of(one.path, Fate.left_out, why[id(one)]))
+    return Subject(
+        identity_of(first),
+        first.path.parent,
+        "loose",
+        {},
+        fault=fault,
+        fates=fates,
+        from_folder=_is_from_folder(first),
+    )
+
+
+def _keep_own_grids(choice: _Choice) -> None:
+    """Drop BIDS's copies on other grids (space-...) of what is there on its own."""
+    own = {(file.role, file.sequence) for file in choice.files if "space" not in file.entities}
+    moved = [f for f in choice.files if "space" in f.entities and (f.role, f.sequence) in own]
+    choice.without(moved, "lies on another grid (space-), and its own is there")
+
+
+def _keep_last_run(choice: _Choice) -> None:
     """The highest run of scans whose BIDS names differ in nothing else; truths and masks of the runs kept."""
     runs: dict[tuple[Any, ...], list[NamedFile]] = defaultdict(list)
-    for file in files:
+    for file in choice.files:
         others = tuple(pair for pair in file.entities.items() if pair[0] != "run" or not file.run)
         runs[file.role, file.sequence, others].append(file)
-    kept, remarks = [], []
     for (role, sequence, _), same in runs.items():
         last = max(file.run for file in same)
-        earlier = [file.path.name for file in same if file.run < last]
-        kept += [file for file in same if file.run == last]
+        earlier = [file for file in same if file.run < last]
+        choice.without(earlier, f"run {last} is the last one")
         if role == "image" and earlier:
-            remarks.append(
-                f"{sequence} is run {last}, the last one; left out: {', '.join(earlier)} "
+            names = ", ".join(file.path.name for file in earlier)
+            choice.remarks.append(
+                f"{sequence} is run {last}, the last one; left out: {names} "
                 "(give input= such a file to predict it)"
             )
-    scanned = {file.run for file in kept if file.role == "image"}
-    return [f for f in kept if f.role == "image" or "run" not in f.entities or f.run in scanned], remarks
+    scanned = {file.run for file in choice.of("image")}
+    of_others = [
+        f for f in choice.files if f.role != "image" and "run" in f.entities and f.run not in scanned
+    ]
+    choice.without(of_others, "is of a run that is left out")
 
 
-def _single(files: list[NamedFile]) -> list[NamedFile]:
-    claimed: dict[str | None, NamedFile] = {}
-    for file in files:
-        other = claimed.setdefault(file.sequence, file)
-        if other is not file:
-            what = " ".join(word for word in (file.sequence, file.role) if word and word != "image")
-            raise ImageError(
-                f"{other.path} and {file.path.name} both claim to be the {what} of one subject; "
-                + _advice(file)
-            )
-    return files
+def _keep_one_each(choice: _Choice, rule: Choice) -> None:
+    """One file for each role and sequence: no copies, and the one whose name says most.
+
+    Raises:
+        ImageError: Two that differ say the same.
+    """
+    claims: dict[tuple[str, str | None], list[NamedFile]] = defaultdict(list)
+    for file in sorted(choice.files, key=lambda file: file.rank):
+        claims[file.role, file.sequence].append(file)
+    for several in claims.values():
+        first, kept = several[0], several[:1]
+        for file in several[1:]:
+            if are_copies(first.path, file.path):
+                choice.without([file], f"copy of {first.path.name}", Fate.copy)
+            elif file.rank > first.rank:
+                choice.without([file], f"{first.path.name} goes first as the {_what(file)}")
+                if file.rank in (BY_LAST_WORD, BY_WORDS) and file.role == "image":
+                    aside = f"{file.path.name} may be one too and was left out"
+                    choice.remarks.append(f"{_what(file)} is {first.path.name}; {aside}")
+            elif why := _decided(first, file, rule):
+                choice.without([file], f"{first.path.name} goes first as the {_what(file)}: {why}")
+                choice.remarks.append(f"{_what(file)} is {first.path.name}, not {file.path.name}: {why}")
+            elif why := _decided(file, first, rule):
+                choice.without([first], f"{file.path.name} goes first as the {_what(file)}: {why}")
+                choice.remarks.append(f"{_what(file)} is {file.path.name}, not {first.path.name}: {why}")
+                first, kept[0] = file, file
+            else:
+                kept.append(file)
+        if len(kept) > 1:
+            _refuse_both(kept[0], kept[1])
+
+
+def _decided(one: NamedFile, other: NamedFile, rule: Choice) -> str:
+    """What makes one of two BIDS scans go before the other, such as rec-norm; nothing if no rule does."""
+    if one.role != "image" or not one.entities:
+        return ""
+    return deciding(words_of([one.path.name]), words_of([other.path.name]), rule.words)
+
+
+def _refuse_both(one: NamedFile, other: NamedFile) -> None:
+    raise ImageError(
+        f"{one.path} and {other.path.name} both claim to be the {_what(other)} of one subject; "
+        + _advice(other)
+    )
+
+
+def _what(file: NamedFile) -> str:
+    return " ".join(word for word in (file.sequence, file.role) if word and word != "image")
 
 
 def _advice(file: NamedFile) -> str:
@@ -113,6 +239,10 @@ def identity_of(file: NamedFile) -> str:
     if file.entities:
         return "_".join(re.findall(r"(?:sub|ses)-[^_]+", nifti.stem(file.path)))
     return file.subject or file.path.parent.resolve().name
+
+
+def _is_from_folder(file: NamedFile) -> bool:
+    return not file.entities and not file.subject
 
 
 def _layout(files: list[NamedFile]) -> str:

@@ -27,5 +27,5 @@ def folder_for(output: Path, name: str) -> Iterator[Path]:
 
 def write_result(folder: Path, result: Result) -> None:
     """result.json, and the sums of all that the folder then holds."""
-    (folder / RESULT).write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
+    (folder / RESULT).write_text(json.dumps(result.hidden().to_json(), indent=2) + "\n", encoding="utf-8")
     write_sums(folder)

@@ -10,6 +10,7 @@ from brainseg.prediction.scans import Scans, placement_in_words, warnings_of
 from brainseg.prediction.state import State
 from brainseg.preprocess.registration import Registration
 from brainseg.results import provenance
+from brainseg.results.files import files_of
 from brainseg.results.parts import (
     Information,
     InputFile,
@@ -39,6 +40,7 @@ def result_of(subject: Subject, state: State, job: Job, meter: Meter) -> Result:
         grid=_reference_grid(scans),
         grids={name: _sequence_grid(name, scans) for name in scans.images},
         inputs=inputs_of(subject),
+        files=files_of(subject.fates),
         models=job.models,
         seconds=meter.seconds,
         peak_memory_mb=meter.peak_mb,

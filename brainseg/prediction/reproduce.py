@@ -16,10 +16,11 @@ from brainseg.reporting.subject_page import PAGE
 from brainseg.results.read import RESULT, read_result
 from brainseg.results.result import Result
 from brainseg.results.sums import SUMS
+from brainseg.system.pseudonyms import KEEP
 
 NOT_COMPARED = {SUMS, PAGE}  # a page has its date and the seconds that it took
 DICOM = ".dcm"  # says when it was made; the masks and the montage in it are compared as the files beside it
-VOLATILE = ("seconds", "peak_memory_mb")  # keys of result.json that differ from run to run
+VOLATILE = ("seconds", "peak_memory_mb", "files")  # keys of result.json that say nothing of what was found
 
 
 def reproduce(folder: Path) -> list[str]:
@@ -39,6 +40,10 @@ def reproduce(folder: Path) -> list[str]:
 def _options(result: Result, folder: Path) -> PredictConfig:
     if result.settings is None:
         raise DataError(f"{folder / RESULT}: does not say its settings; predict the subject again")
+    if result.settings.values.get("names", KEEP) != KEEP:
+        raise DataError(
+            f"{folder / RESULT}: names are hidden in it, so its scans cannot be found; predict them again"
+        )
     try:
         return as_section(PredictConfig, result.settings.values)
     except Exception as error:  # whatever stands there instead of settings
@@ -47,7 +52,7 @@ def _options(result: Result, folder: Path) -> PredictConfig:
 
 
 def _subject(result: Result, folder: Path, options: PredictConfig) -> Subject:
-    for subject in subjects_at(options)[1]:
+    for subject in subjects_at(options)[1].subjects:
         if subject.id == result.subject:
             return subject
     raise DataError(f"{options.input}: does not hold {result.subject} any more, from which {folder} was made")

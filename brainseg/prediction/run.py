@@ -10,18 +10,28 @@ from rich.table import Table
 from brainseg.bids.dataset import refuse_unfit, write_derivatives
 from brainseg.config import PredictConfig, UserError
 from brainseg.config.errors import DataError
-from brainseg.images.layouts import Subject, find_subjects
+from brainseg.images.fates import in_one_line
+from brainseg.images.layouts import Subject, Survey, survey
+from brainseg.images.preference import Choice
 from brainseg.prediction import outputs
 from brainseg.prediction.batch import write_batch
 from brainseg.prediction.forecast import forecast
+from brainseg.prediction.hiding import hiding, input_of, renamed
 from brainseg.prediction.job import Job, job_of
 from brainseg.prediction.record import inputs_of
 from brainseg.prediction.slices import is_of_pictures, pictures_of, predict_slices
 from brainseg.prediction.subject import predict_subject
 from brainseg.reporting.subject_page import PAGE, write_subject_page
 from brainseg.results import provenance
+from brainseg.results.files import files_of, marked_unreadable
 from brainseg.results.parts import Judgement, Status
-from brainseg.results.places import INDEX, refuse_unfit_derivatives, refuse_unfit_ids, refuse_unfit_output
+from brainseg.results.places import (
+    FILES,
+    INDEX,
+    refuse_unfit_derivatives,
+    refuse_unfit_ids,
+    refuse_unfit_output,
+)
 from brainseg.results.read import RESULT, read_result
 from brainseg.results.replacing import known_files, recover
 from brainseg.results.result import Result
@@ -48,8 +58,15 @@ def run(options: PredictConfig) -> int:
     Raises:
         UserError: Nothing could start: no scan, no model, a checkpoint of another task, results in the way.
     """
-    options, subjects = subjects_at(options)
-    output = Path(options.output)
+    with hiding(options):
+        return _run(options)
+
+
+def _run(options: PredictConfig) -> int:
+    options, found = subjects_at(options)
+    found = renamed(found, options)
+    output, subjects = Path(options.output), found.subjects
+    log.info("%s: %s; %s names each", options.input, in_one_line(found.fates), output / FILES)
     recover(output, known_files)
     _refuse_places(subjects, options)
     job = job_of(options)
@@ -60,7 +77,7 @@ def run(options: PredictConfig) -> int:
     results = dict(done)
     for subject in track(left, "predicting", transient=True, disable=len(left) < 2):
         results[subject.id] = predict_or_name(subject, job, output)
-    write_batch(output, page=options.page)
+    write_batch(output, found.fates, page=options.page)
     _print_summary([results[subject.id] for subject in subjects], len(done), output)
     if options.derivatives is not None:
         say(*write_derivatives(output, Path(options.derivatives)).lines())
@@ -72,15 +89,15 @@ def run(options: PredictConfig) -> int:
     return SOME_TO_REVIEW if Judgement.review in verdicts else 0
 
 
-def subjects_at(options: PredictConfig) -> tuple[PredictConfig, list[Subject]]:
-    """The subjects at the input, and the options that hold for them; pictures of slices are one subject.
+def subjects_at(options: PredictConfig) -> tuple[PredictConfig, Survey]:
+    """What is at the input, and the options that hold for it; pictures of slices are one subject.
 
     Raises:
         UserError: There is none, or pictures are asked for what only scans have.
     """
     if (pictures := pictures_of(options)) is not None:
-        return pictures[0], [pictures[1]]
-    return options, find_subjects(Path(options.input), options.sequence)
+        return pictures
+    return options, survey(input_of(options), options.sequence, Choice.of(options.choose))
 
 
 def _refuse_places(subjects: list[Subject], options: PredictConfig) -> None:
@@ -137,6 +154,7 @@ def _is_of(result: Result, subject: Subject, job: Job) -> bool:
 def predict_or_name(subject: Subject, job: Job, output: Path) -> Result:
     """A subject's result, written; what went wrong instead where it failed."""
     try:
+        subject.refuse_fault()
         with outputs.folder_for(output, subject.id) as folder:
             predicted = predict_slices if is_of_pictures(subject) else predict_subject
             result = predicted(subject, job, folder)
@@ -153,6 +171,7 @@ def predict_or_name(subject: Subject, job: Job, output: Path) -> Result:
             models=job.models,
             settings=job.settings,
             code=provenance.code(),
+            files=files_of(marked_unreadable(subject.fates, message)),
             traceback=None if known else traceback.format_exc(),
         )
         if not known:
@@ -174,6 +193,7 @@ def _write_failure(subject: Subject, result: Result, output: Path, *, page: bool
 
 def _forecast(subjects: list[Subject], job: Job) -> None:
     """Say what the first subject will take; one that cannot be used says so when its turn comes."""
+    subjects = [subject for subject in subjects if subject.fault is None] or subjects
     try:
         one = forecast(subjects[0], job)
     except Exception as error:  # a forecast that fails never takes a prediction down

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from brainseg.config.choices import Align
 from brainseg.config.errors import GeometryError
+from brainseg.images.dicom_planes import TiltError
 from brainseg.images.layouts import Subject
 from brainseg.images.phantom_mark import is_synthetic
-from brainseg.images.source import read
+from brainseg.images.source import Source, read
 from brainseg.images.volume import Grid, Volume, resample_to
 from brainseg.inference import fill_holes, largest_component
 from brainseg.preprocess.registration import Registration, register_rigidly
@@ -91,10 +92,15 @@ def read_scans(subject: Subject, first: str | None, align: Align) -> Scans:
         ImageError: A file cannot be used.
         GeometryError: Grids differ and `align` is refuse, or they lie apart in the world.
     """
-    images = {name: read(source) for name, source in subject.images.items()}
+    images: dict[str, Volume] = {}
+    warnings = list(subject.warnings)
+    for name, source in subject.images.items():
+        images[name], remark = _read_upright(name, source, align)
+        warnings += remark
     reference = first if first in images else next(iter(images))
-    remarks = [f"{name}: {one.sentence}" for name, volume in images.items() for one in volume.remarks]
-    scans = Scans(images, reference, (*subject.warnings, *remarks))
+    for name, volume in images.items():
+        warnings += [f"{name}: {one.sentence}" for one in volume.remarks]
+    scans = Scans(images, reference, tuple(warnings))
     for name, volume in images.items():
         difference = scans.difference(name)
         if difference is None:
@@ -104,6 +110,20 @@ def read_scans(subject: Subject, first: str | None, align: Align) -> Scans:
             raise GeometryError(f"{where}; register it, or set pipeline.align=resample")
         _refuse_apart(volume.grid, scans.grid, where)
     return scans
+
+
+def _read_upright(name: str, source: Source, align: Align) -> tuple[Volume, list[str]]:
+    """A scan, resampled upright with a warning where it came from a tilted gantry and may be resampled."""
+    try:
+        return read(source), []
+    except TiltError as error:
+        if align is Align.refuse:
+            raise
+        remark = (
+            f"{name} is from a gantry tilted by {error.degrees:.1f} degrees and was resampled upright; its "
+            "masks lie on the upright grid"
+        )
+        return read(source, upright=True), [remark]
 
 
 def registered(scans: Scans) -> Scans:

@@ -20,8 +20,10 @@ from brainseg.data.slice_files import class_of, subjects_of
 from brainseg.files.atomic import writing
 from brainseg.gates.assessment import Assessment, Level, assess, worst
 from brainseg.gates.origin import figures_of, judge_origin
+from brainseg.images.fates import Fate, FileFate
 from brainseg.images.jpeg import read_picture, read_slice
-from brainseg.images.pictures import LAYOUT, picture_subject
+from brainseg.images.layouts import Survey
+from brainseg.images.pictures import LAYOUT, survey_pictures
 from brainseg.images.subject import Subject
 from brainseg.metrics import classification_scores, confusion_matrix
 from brainseg.prediction.classify import ClassifyStage, heat_of
@@ -32,6 +34,7 @@ from brainseg.preprocess.slices import prepare_slice
 from brainseg.reporting.slices_page import ShownSlice, write_slices_page
 from brainseg.reporting.subject_page import PAGE
 from brainseg.results import provenance
+from brainseg.results.files import files_of
 from brainseg.results.parts import (
     InputFile,
     Interval,
@@ -43,6 +46,7 @@ from brainseg.results.parts import (
 )
 from brainseg.results.result import Result
 from brainseg.results.table import without_formula
+from brainseg.system.pseudonyms import KEEP
 from brainseg.tasks import Classifier
 
 TABLE = "slices.csv"
@@ -87,14 +91,14 @@ class Answer:
         return 0.0 if self.probabilities is None else float(self.probabilities.max())
 
 
-def pictures_of(options: PredictConfig) -> tuple[PredictConfig, Subject] | None:
+def pictures_of(options: PredictConfig) -> tuple[PredictConfig, Survey] | None:
     """The pictures at the input and the options that hold for them; None where the input is of scans.
 
     Raises:
         ConfigError: They are asked for what only scans have.
     """
-    subject = picture_subject(Path(options.input))
-    if subject is None:
+    found = survey_pictures(Path(options.input))
+    if found is None:
         return None
     if not options.classifier:
         raise ConfigError(
@@ -105,10 +109,15 @@ def pictures_of(options: PredictConfig) -> tuple[PredictConfig, Subject] | None:
         raise ConfigError(
             f"derivatives={options.derivatives}: pictures of slices have no place in BIDS; leave it out"
         )
+    if options.names != KEEP:
+        raise ConfigError(
+            f"names={options.names}: names of pictures of slices cannot be hidden; leave it out, or give the "
+            "files names that tell nothing"
+        )
     unused = [name for name in ("skullstripper", "segmenter") if getattr(options, name)]
     if unused:
         log.warning("%s: pictures of slices need no %s", options.input, " and no ".join(unused))
-    return replace(options, skullstripper=None, segmenter=None, forecast=False), subject
+    return replace(options, skullstripper=None, segmenter=None, forecast=False), found
 
 
 def is_of_pictures(subject: Subject) -> bool:
@@ -157,6 +166,7 @@ def predict_slices(subject: Subject, job: Job, folder: Path) -> Result:
         warnings=[*job.remarks, *subject.warnings, *_remarks(answers, model), *figures_of(job.models)],
         gates=[gate_result(one) for one in gates],
         inputs=inputs,
+        files=files_of(_fates(subject, failed)),
         models=job.models,
         settings=job.settings,
         code=provenance.code(),
@@ -170,6 +180,14 @@ def predict_slices(subject: Subject, job: Job, folder: Path) -> Result:
             rows = [(one.name, one.truth, _type_of(one, classes), one.certainty) for one in answers]
             write_slices_page(folder / PAGE, result, surest, least, rows)
     return replace(result, seconds=meter.seconds, peak_memory_mb=meter.peak_mb)
+
+
+def _fates(subject: Subject, failed: Mapping[str, str]) -> Iterator[FileFate]:
+    """What became of each file, where those that could not be used are known."""
+    why = {subject.images[name].path: error for name, error in failed.items()}
+    for one in subject.fates:
+        error = why.get(one.path)
+        yield one if error is None else replace(one, fate=Fate.unreadable, why=error)
 
 
 def _classifier(job: Job) -> Classifier:

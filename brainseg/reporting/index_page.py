@@ -10,7 +10,7 @@ from brainseg.reporting.page import write_page
 from brainseg.reporting.sections import NOTHING
 from brainseg.reporting.subject_page import PAGE
 from brainseg.results.parts import Judgement
-from brainseg.results.places import INDEX
+from brainseg.results.places import FILES, INDEX
 from brainseg.results.result import Result
 
 WORST_FIRST = (
@@ -26,7 +26,9 @@ def write_index_page(folder: Path, results: Sequence[Result]) -> None:
     """Write index.html into the folder of these results, which links to the page of each."""
     ordered = sorted(results, key=lambda result: WORST_FIRST.index(result.verdict))
     counts = Counter(result.verdict for result in ordered)
-    write_page(folder / INDEX, "index", results=[_row(result, folder) for result in ordered], counts=counts)
+    rows = [_row(result, folder) for result in ordered]
+    has_files = (folder / FILES).is_file()
+    write_page(folder / INDEX, "index", results=rows, counts=counts, has_files=has_files)
 
 
 def _row(result: Result, folder: Path) -> dict[str, Any]:

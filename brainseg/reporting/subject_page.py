@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from markupsafe import Markup
 
 from brainseg.files.typed import to_plain
 from brainseg.gates.model_words import model_in_words
+from brainseg.images.fates import Fate, counted
 from brainseg.images.labels import CLASSES, REGIONS
 from brainseg.images.planes import PLANES
 from brainseg.reporting.canvas import CLASS_COLORS, spoken
@@ -40,7 +42,7 @@ def write_subject_page(
         volumes: From `volumes_of`; None where no scan could be read.
         pictures: "montage" and "vote", where they were drawn.
     """
-    script = _script()
+    result, script = result.hidden(), _script()
     # The page allows the script with this hash alone, so that no name of a file can bring another one in.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     write_page(
@@ -56,6 +58,8 @@ def write_subject_page(
         learnt=list(_learnt(result)),
         origin=_origin(result),
         planes=list(reversed(PLANES.items())),
+        files_line=_files_line(result),
+        files_to_see=any(one.fate is Fate.unreadable for one in result.files),
         volumes=volumes and {**volumes, **_names_and_colors()},
         pictures={name: inline_file(picture) for name, picture in pictures.items()},
         niivue=volumes and niivue(),
@@ -113,6 +117,14 @@ def _learnt(result: Result) -> Iterable[tuple[str, str]]:
         sentences = dict.fromkeys(model_in_words(member) for member in members)
         several = f"{len(members)} models, of which each " if len(members) > 1 else ""
         yield name, several + "; ".join(sentences)
+
+
+def _files_line(result: Result) -> str:
+    """How many files of the subject came to which end."""
+    counts: Counter[Fate] = Counter()
+    for one in result.files:
+        counts[one.fate] += one.count
+    return counted(counts)
 
 
 def _origin(result: Result) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from brainseg.files.typed import ABSENT
 from brainseg.gates import Assessment
+from brainseg.images.fates import Fate
 from brainseg.inference import Cleaning
 from brainseg.results.type_words import TypeWords
 
@@ -267,6 +268,25 @@ class InputFile:
     series: SeriesName | None = field(default=None, metadata=ABSENT)
     slices: dict[str, str] | None = field(default=None, metadata=ABSENT)
     beside: dict[str, str] | None = field(default=None, metadata=ABSENT)
+
+
+@dataclass(frozen=True)
+class FileUse:
+    """What became of a file of the subject, or of those of a DICOM series.
+
+    Attributes:
+        file: The absolute path of the file, or of the folder of a series.
+        fate: used, copy, left out or unreadable.
+        role: What it is used as: a sequence, "truth" or "brain mask"; None where it is not used.
+        why: How it was recognised, what it is a copy of, or the reason.
+        count: How many files it stands for.
+    """
+
+    file: str
+    fate: Fate
+    role: str | None
+    why: str
+    count: int
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from brainseg.images.layouts import Subject
 from brainseg.results.read import RESULT
 from brainseg.results.sums import SUMS
 
-VOLUMES, INDEX = "volumes.csv", "index.html"  # the table and the page of all subjects
-BESIDE = (VOLUMES, INDEX)
+VOLUMES, FILES, INDEX = "volumes.csv", "files.csv", "index.html"  # the tables and the page of all subjects
+BESIDE = (VOLUMES, FILES, INDEX)
 TAKEN = (*BESIDE, SUMS)  # names of files beside the folders of subjects
 
 

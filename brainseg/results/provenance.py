@@ -18,10 +18,11 @@ from brainseg.files.atomic import sha256
 from brainseg.images.source import Source
 from brainseg.results.parts import Code, InputFile, Machine, SeriesName, Settings
 from brainseg.system.device import cpu_name
+from brainseg.system.pseudonyms import current, hide
 from brainseg.system.versions import PREDICTION, versions_of
 
 # Settings that change nothing in a result.
-NOT_OF_THE_RESULT = ("input", "output", "derivatives", "overwrite", "forecast")
+NOT_OF_THE_RESULT = ("input", "output", "derivatives", "overwrite", "forecast", "dry_run")
 
 
 def input_of(source: Source) -> InputFile:
@@ -30,15 +31,17 @@ def input_of(source: Source) -> InputFile:
     For a DICOM series these are its folder, the hash of each slice, and one hash of all of them. The series'
     number and description are kept, and nothing else of its headers.
     """
-    where = os.path.abspath(source.path)
+    where = hide(os.path.abspath(source.path))
     if source.series is None:
-        others = {path.name: sha256(path) for path in source.files if path != source.path}
+        others = {hide(path.name): sha256(path) for path in source.files if path != source.path}
         return InputFile(where, source.channel, sha256(source.path), beside=others or None)
     folder = source.path.absolute()
     slices = {path.absolute().relative_to(folder).as_posix(): sha256(path) for path in sorted(source.files)}
     joined = "".join(f"{digest}  {name}\n" for name, digest in slices.items())
-    series = SeriesName(source.series.number, source.series.description)
+    series = SeriesName(source.series.number, hide(source.series.description))
     digest = hashlib.sha256(joined.encode()).hexdigest()
+    if current() is not None:
+        slices = {f"{k:04d}": one for k, one in enumerate(slices.values(), start=1)}
     return InputFile(where, source.channel, digest, series, slices)
 
 
@@ -48,7 +51,14 @@ def settings_of(options: PredictConfig) -> Settings:
     values |= {name: _from_the_root(values[name]) for name in PREDICTION_PATHS}
     counted = {name: value for name, value in values.items() if name not in NOT_OF_THE_RESULT}
     digest = hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
-    return Settings(values, digest)
+    return Settings({name: _hidden(value) for name, value in values.items()}, digest)
+
+
+def _hidden(value: Any) -> Any:
+    """A setting as it may be written; only paths and lists of them are texts of the user's."""
+    if isinstance(value, list):
+        return [_hidden(one) for one in value]
+    return hide(value) if isinstance(value, str) else value
 
 
 def _from_the_root(path: Any) -> Any:

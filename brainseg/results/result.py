@@ -1,6 +1,6 @@
 """The result of one subject: all that result.json holds."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from brainseg.files.typed import ABSENT, from_plain, to_plain
 from brainseg.inference.diameters import Diameters
 from brainseg.results.parts import (
     Code,
+    FileUse,
     GateResult,
     InputFile,
     Judgement,
@@ -23,9 +24,21 @@ from brainseg.results.parts import (
     TypeResult,
 )
 from brainseg.runs.model_record import ModelRecords
+from brainseg.system.pseudonyms import current, hide
 
 SCHEMA = 2  # the version of result.json. Files of 1, and those without a number, lack some of its keys
-_OF_EVERY_FAILURE = ("subject", "status", "verdict", "error", "models", "settings", "code", "traceback")
+_SINCE = {"files": 2}  # the schema from which on a key is there
+_OF_EVERY_FAILURE = (
+    "subject",
+    "status",
+    "verdict",
+    "error",
+    "models",
+    "settings",
+    "code",
+    "files",
+    "traceback",
+)
 _ALWAYS = ("subject", "status", "verdict")
 _SOMETIMES = ("error", "traceback", "dicom", "slices")
 
@@ -55,6 +68,7 @@ class Result:
         grid: The grid of the masks.
         grids: The own grid of each sequence.
         inputs: The file of each sequence, with its sha256.
+        files: What became of each file of the subject.
         dicom: The DICOM files, by what each holds, where they were asked for.
         models: The checkpoints of each model.
         seconds: The time that each step took.
@@ -84,6 +98,7 @@ class Result:
     grid: ReferenceGrid | None = None
     grids: dict[str, SequenceGrid] = field(default_factory=dict)
     inputs: dict[str, InputFile] = field(default_factory=dict)
+    files: list[FileUse] = field(default_factory=list)
     dicom: dict[str, str] | None = field(default=None, metadata=ABSENT)
     models: ModelRecords = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -107,6 +122,19 @@ class Result:
             return self.slices.in_words
         return None if self.tumor_type is None else self.tumor_type.with_means
 
+    def hidden(self) -> "Result":
+        """The same with its texts as they may be written, where names are hidden."""
+        if current() is None:
+            return self
+        return replace(
+            self,
+            error=None if self.error is None else hide(self.error),
+            left_out={stage: hide(why) for stage, why in self.left_out.items()},
+            warnings=[hide(warning) for warning in self.warnings],
+            gates=[replace(gate, sentence=hide(gate.sentence)) for gate in self.gates],
+            traceback=None if self.traceback is None else hide(self.traceback),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, in the order of the file; a model of one member stands without a list around it."""
         values = to_plain(self)
@@ -117,7 +145,7 @@ class Result:
 
     @classmethod
     def from_json(cls, values: dict[str, Any], file: Path) -> "Result":
-        """The result that plain values stand for, of this schema or of the one before.
+        """The result that plain values stand for, of this schema or of an earlier one.
 
         Args:
             values: What was read.
@@ -130,6 +158,8 @@ class Result:
         _refuse_newer(values.get("schema", 0), file)
         ended = "grid" in values or values.get("status") == Status.done
         every = [one.name for one in fields(cls) if one.name not in _SOMETIMES] if ended else _ALWAYS
+        schema = values.get("schema", 0)
+        every = [name for name in every if _SINCE.get(name, 0) <= schema]
         if missing := [name for name in every if name not in values]:
             raise UnreadableError(f"{file}: cannot be read, the key {missing[0]} is missing")
         models = values.get("models", {})

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from brainseg.files.atomic import writing
-from brainseg.images.layouts import natural
+from brainseg.images.walk import natural
 from brainseg.inference import HEALTHY
 from brainseg.results.parts import TypeResult
 from brainseg.results.places import VOLUMES

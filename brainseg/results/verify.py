@@ -10,6 +10,7 @@ from brainseg.results.read import RESULT, read_result
 from brainseg.results.result import Result
 from brainseg.results.sums import SUMS, read_sums, sums_if_readable
 from brainseg.runs.model_record import ModelFile
+from brainseg.system.pseudonyms import KEEP
 
 
 def changes(folder: Path) -> list[str]:
@@ -63,7 +64,8 @@ def _change(path: Path, digest: str) -> str | None:
 
 def _files_of(result: Result) -> Iterator[tuple[Path, str]]:
     """The inputs and the models of a result, and the sha256 of each."""
-    for scan in result.inputs.values():
+    hidden = result.settings is not None and result.settings.values.get("names", KEEP) != KEEP
+    for scan in () if hidden else result.inputs.values():  # nobody knows where hidden ones lie
         if scan.slices is None:
             yield Path(scan.file), scan.sha256
             yield from ((Path(scan.file).parent / name, one) for name, one in (scan.beside or {}).items())

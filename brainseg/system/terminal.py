@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from brainseg.config.errors import USAGE_ERROR
+from brainseg.system.pseudonyms import current, hide
 
 # Control characters, marks that turn the direction of reading or end a line, and halves of characters, which
 # is what Python makes of bytes that are no text.
@@ -21,8 +22,8 @@ _OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\
 
 
 def shown(text: object) -> str:
-    r"""One line, with all that a terminal would obey written out, e.g. as \x1b."""
-    return _OBEYED.sub(lambda found: found.group().encode("unicode_escape").decode(), str(text))
+    r"""One line, with all that a terminal would obey written out, e.g. as \x1b, and names as they may be."""
+    return _OBEYED.sub(lambda found: found.group().encode("unicode_escape").decode(), hide(str(text)))
 
 
 def say(*lines: object, error: bool = False) -> None:
@@ -57,8 +58,12 @@ class ShownInLog(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Format the message for all handlers, those of the terminal and those of files."""
         record.msg, record.args = shown(record.getMessage()), ()
+        if record.exc_info and current() is not None:
+            record.exc_text = hide(logging.Formatter().formatException(record.exc_info))
+            record.exc_info = None
         return True
 
 
 # A logger's filters, unlike its handlers, stay when Hydra configures logging.
-logging.getLogger("brainseg").addFilter(ShownInLog())
+for _name in ("brainseg", "pydicom", "nibabel", "py.warnings"):
+    logging.getLogger(_name).addFilter(ShownInLog())

@@ -5,9 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
+from brainseg.commands.audit import audit
 from brainseg.config.errors import ConfigError, DataError, ImageError
 from brainseg.images.labels import EDEMA
-from brainseg.images.lgg import assumed_spacing, find_patients, read_patient
+from brainseg.images.lgg import assumed_spacing, read_patient, survey_patients
 from brainseg.images.volume import to_ras
 
 SEGMENTER = [
@@ -116,7 +117,7 @@ def test_what_cannot_be_is_refused(root, module, tmp_path):
     with pytest.raises(DataError, match="no such folder; LGG is mateuszbuda"):
         module(tmp_path / "none", *SEGMENTER).check_split()
     with pytest.raises(DataError, match=r"holds no PATIENT/PATIENT_1\.tif"):
-        find_patients(tmp_path / "empty")
+        survey_patients(tmp_path / "empty")
     for override, said in (
         ("segmenter.preprocess.modalities=[t2]", "data=lgg has no t2"),
         ("data.spacing_mm=[1,1]", "takes three numbers"),
@@ -131,6 +132,13 @@ def test_the_real_set_is_read(real_data):
     folder = real_data / "lgg" / "kaggle_3m"
     if not folder.is_dir():
         pytest.skip("no lgg here")
-    image, tumor = read_patient(find_patients(folder)[0].folder, ["flair"])
+    image, tumor = read_patient(survey_patients(folder).subjects[0].folder, ["flair"])
     assert image.data.shape[1:3] == (256, 256)
     assert tumor.any()
+
+
+def test_the_audit_accounts_for_every_file(root, capsys):
+    (root / "data.csv").write_text("x")
+    audit(["data=lgg", f"data.root={root}"])
+    patients, files = len(list(root.glob("*/"))), len([one for one in root.rglob("*") if one.is_file()])
+    assert f"{patients} subjects; {files} files: {files - 1} used, 1 left out" in capsys.readouterr().out

@@ -225,7 +225,12 @@ def test_what_a_killed_run_left_is_swept_up_at_the_next(scans, predict_options, 
     left.mkdir()
     (left / RESULT).write_text("{}")
     assert run(predict_options(scans / "A")) == 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["A", SUMS, "volumes.csv"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "A",
+        SUMS,
+        "files.csv",
+        "volumes.csv",
+    ]
 
 
 STEPS = ("rename", "unlink", "rmdir")

@@ -56,7 +56,7 @@ def test_the_sums_are_those_of_coreutils(output):
         ["sha256sum", "-c", SUMS], cwd=output, capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0
-    assert len(checked.stdout.splitlines()) == 4  # volumes.csv, index.html, and the sums of two subjects
+    assert len(checked.stdout.splitlines()) == 5  # two tables, index.html, and the sums of two subjects
 
 
 def test_a_page_that_a_later_run_does_not_write_is_still_covered(coarse_heads, predict_options, output):

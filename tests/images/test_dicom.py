@@ -15,7 +15,8 @@ from brainseg.config.errors import DataError, GeometryError, ImageError
 from brainseg.images.dicom import Series, read
 from brainseg.images.dicom_header import read_header
 from brainseg.images.dicom_naming import named
-from brainseg.images.layouts import find_subjects, load_subject
+from brainseg.images.fates import Fate
+from brainseg.images.layouts import find_subjects, load_subject, survey
 from brainseg.images.nifti import read as read_nifti
 from brainseg.images.nifti import write
 from brainseg.images.volume import to_ras
@@ -236,7 +237,7 @@ def test_planes_of_other_directions_sizes_and_spacings(array, write_dicom, tmp_p
         ({"PixelSpacing": ["1", "2", "3"]}, r"PixelSpacing is \(1, 2, 3\), where 2 numbers are needed"),
         ({"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]}, "PixelSpacing 3 x 2 mm is no image plane"),
         ({"PhotometricInterpretation": "MONOCHROME1"}, "pixels are MONOCHROME1, where greyscale"),
-        ({"NumberOfFrames": 5}, "holds 5 frames; convert multi-frame DICOM with dcm2niix"),
+        ({"NumberOfFrames": 5}, "holds 5 frames and does not say where each lies; export it"),
     ],
 )
 def test_headers_that_place_nothing(values, match, array, write_dicom, tmp_path):
@@ -472,12 +473,9 @@ def test_no_two_patients_share_an_id_and_every_id_is_a_plain_name(patients, arra
     [
         (
             {"Modality": "CT"},
-            r"none of 1 DICOM series can be used: series 1 't1' is CT, not MR; give MR series",
+            r"none of 1 DICOM series and files can be used: series 1 't1' is CT, not MR; give MR series",
         ),
-        (
-            {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4.1"},
-            "is enhanced MR, many slices in one file; .*dcm2niix",
-        ),
+        ({"NumberOfFrames": 5}, "has many pictures in one file that does not say where each lies"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "is a screen capture"),
         ({"SeriesDescription": "ADC"}, "series 1 'ADC' is diffusion"),
         (
@@ -507,7 +505,8 @@ def test_two_series_of_one_sequence_are_both_named(array, write_dicom, tmp_path)
     write_dicom(tmp_path / "b", array, UPRIGHT, SeriesNumber=7, SeriesDescription="t1 tra rpt")
     with pytest.raises(
         ImageError,
-        match=r"series 3 't1 tra' and series 7 't1 tra rpt' of one study claim to be the t1; move all",
+        match=r"series 3 't1 tra' and series 7 't1 tra rpt' of one study claim to be the t1; "
+        r"take one with choose.series=\[3\] or \[7\]",
     ):
         find_subjects(tmp_path)
     assert found(tmp_path / "b", sequence="t1ce") == {"P1": {"t1ce": "t1 tra rpt"}}
@@ -589,13 +588,19 @@ def test_nifti_goes_first_and_the_dicom_beside_it_is_named(array, write_dicom, s
     assert list(found(tmp_path / "dicom")) == ["P1"]
 
 
-def test_a_damaged_header_and_one_slice_alone_are_refused_by_name(array, write_dicom, tmp_path):
+def test_one_slice_alone_is_refused_and_one_with_a_damaged_header_is_left_out(
+    array, write_dicom, tmp_path, caplog
+):
+    caplog.set_level(logging.INFO, "brainseg")
     files = write_dicom(tmp_path, array, UPRIGHT)
     with pytest.raises(ImageError, match=rf"{files[0].name}: is one DICOM file; give the folder that holds"):
         find_subjects(files[0])
     files[0].write_bytes(files[0].read_bytes()[:400])
-    with pytest.raises(ImageError, match=rf"{files[0].name}: its DICOM header has no \w+; fetch it again"):
-        find_subjects(tmp_path)
+    (unreadable,) = (one for one in survey(tmp_path).fates if one.fate is Fate.unreadable)
+    assert unreadable.paths == (files[0],)
+    assert re.match(r"its DICOM header has no \w+; fetch it again", unreadable.why)
+    assert list(found(tmp_path)) == ["P1"]
+    assert f"{files[0].name}: left out: its DICOM header has no" in caplog.text
 
 
 def test_text_where_a_number_belongs_counts_as_absent_and_is_printed_nowhere(

@@ -329,6 +329,7 @@ def test_a_full_disk_leaves_no_half_written_result(options, patients, tmp_path, 
     names = [path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*")]
     assert sorted(names) == [
         "SHA256SUMS",
+        "files.csv",
         "sub-001",
         "sub-001/SHA256SUMS",
         "sub-001/result.json",

@@ -11,7 +11,7 @@ from PIL import Image
 
 import brainseg
 from brainseg.config.errors import ConfigError, DataError
-from brainseg.images.pictures import picture_subject
+from brainseg.images.pictures import survey_pictures
 from brainseg.phantom import write_cohort
 from brainseg.prediction.reproduce import reproduce
 from brainseg.prediction.run import run
@@ -188,26 +188,26 @@ def test_hidden_files_masks_and_our_own_pictures_are_no_slices(tmp_path):
         grey(tmp_path / "in" / name)
     (tmp_path / "in" / "._x.jpg").write_bytes(b"")
     (tmp_path / "in" / "old" / "SHA256SUMS").write_text("")
-    found = picture_subject(tmp_path / "in")
+    (found,) = survey_pictures(tmp_path / "in").subjects
     assert list(found.images) == ["a=b, ü.JPG", "sub/x.webp"]
     assert found.warnings == ("left out as masks by their names: 1 files, such as x_mask.png",)
     with pytest.raises(DataError, match="holds masks alone"):
-        picture_subject(grey(tmp_path / "masks" / "p_mask.png").parent)
+        survey_pictures(grey(tmp_path / "masks" / "p_mask.png").parent)
 
 
 def test_scans_go_before_pictures(patients, write_dicom, tmp_path):
     place = Path(shutil.copytree(patients, tmp_path / "scans"))
     grey(place / "look.png")
-    assert picture_subject(place) is None
+    assert survey_pictures(place) is None
     write_dicom(tmp_path / "dicom", np.zeros((4, 4, 3), np.int16), np.eye(4))
     grey(tmp_path / "dicom" / "look.png")
-    assert picture_subject(tmp_path / "dicom") is None
-    assert picture_subject(next((tmp_path / "dicom").glob("IM*"))) is None
+    assert survey_pictures(tmp_path / "dicom") is None
+    assert survey_pictures(next((tmp_path / "dicom").glob("IM*"))) is None
 
 
 def test_a_picture_without_an_ending_is_known_by_its_content(tmp_path):
     grey(tmp_path / "a.png").rename(tmp_path / "a")
-    assert list(picture_subject(tmp_path / "a").images) == ["a"]
+    assert list(survey_pictures(tmp_path / "a").subjects[0].images) == ["a"]
     (tmp_path / "b").write_text("text")
-    assert picture_subject(tmp_path / "b") is None
-    assert picture_subject(tmp_path / "nowhere") is None
+    assert survey_pictures(tmp_path / "b") is None
+    assert survey_pictures(tmp_path / "nowhere") is None

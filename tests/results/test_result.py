@@ -36,6 +36,7 @@ KEYS = [
     "grid",
     "grids",
     "inputs",
+    "files",
     "models",
     "seconds",
     "peak_memory_mb",
@@ -156,6 +157,7 @@ def test_a_file_from_before_the_schema_number_is_read_and_written_as_it_was(read
     assert result.grids["t2"].registration.mutual_information.registered == 0.9
     written = result.to_json()
     assert written.pop("schema") == SCHEMA == 2
+    assert written.pop("files") == []  # since schema 2
     assert json.dumps(written) == json.dumps(BEFORE)  # every value, and the order of all keys
 
 
@@ -176,7 +178,8 @@ def test_every_model_is_a_list_of_members_and_one_member_is_written_without_the_
 def test_a_subject_that_could_not_be_read_has_the_keys_of_a_failure_alone(read):
     failed = Result("a", Status.failed, Judgement.fail, error="broken", traceback="Traceback")
     assert list(failed.to_json()) == [
-        *("schema", "subject", "status", "verdict", "error", "models", "settings", "code", "traceback"),
+        *("schema", "subject", "status", "verdict", "error", "models", "settings", "code"),
+        *("files", "traceback"),
     ]
     assert "traceback" not in Result("a", Status.failed, Judgement.fail, error="broken").to_json()
     assert read(failed.to_json()) == failed

@@ -1,0 +1,50 @@
+"""Subjects of DICOM files, each with what became of its files."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from brainseg.images.dicom_series import Fault, Study, find_studies
+from brainseg.images.fates import Fate, FileFate
+from brainseg.images.preference import Choice
+from brainseg.images.source import Source
+from brainseg.images.subject import Subject
+
+_FATES = {"left out": Fate.left_out, "copy": Fate.copy, "unreadable": Fate.unreadable}
+
+
+def dicom_subjects(
+    paths: Iterable[Path], sequence: str | None, choice: Choice | None = None
+) -> tuple[list[Subject], list[FileFate]]:
+    """The subjects, those with a fault among them, and the files that are nobody's.
+
+    Raises:
+        DataError: No series can be used.
+    """
+    found = find_studies(paths, sequence, choice)
+    taken = {path for study in found.studies for one in study.series.values() for path in one.files}
+    taken |= {path for fault in found.faults for path in fault.files}
+    aside: dict[str, list[FileFate]] = {}
+    for one in found.left_out:
+        # A file of many slices may be left out in one part and used in another.
+        if files := tuple(path for path in one.files if path not in taken):
+            fate = FileFate(files, _FATES[one.kind], one.reason)
+            aside.setdefault(one.study, []).append(fate)
+            taken.update(files)
+    subjects = [_of_study(study, aside.pop(study.id, [])) for study in found.studies]
+    subjects += [_of_fault(fault, aside.pop(fault.id, [])) for fault in found.faults]
+    return subjects, [fate for fates in aside.values() for fate in fates]
+
+
+def _of_study(study: Study, aside: list[FileFate]) -> Subject:
+    images = {name: Source(series.folder, series=series) for name, series in study.series.items()}
+    used = [
+        FileFate(series.files, Fate.used, f"{series.label} by its headers", name)
+        for name, series in study.series.items()
+    ]
+    return Subject(study.id, study.folder, "dicom", images, warnings=study.warnings, fates=(*used, *aside))
+
+
+def _of_fault(fault: Fault, aside: list[FileFate]) -> Subject:
+    why = f"its study has a fault: {fault.message}"
+    left_out = FileFate(fault.files, Fate.left_out, why)
+    return Subject(fault.id, fault.folder, "dicom", {}, fault=fault.message, fates=(left_out, *aside))
