@@ -1,6 +1,7 @@
+import logging
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,16 @@ from brainseg.phantom import write_cohort
 
 ROOT = Path(__file__).resolve().parent.parent
 CONF = ROOT / "conf"
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """Logging as a test found it: Hydra in this process writes to an output that the test's end closes."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = [one for one in root.handlers if one in before]
+    root.setLevel(level)
 
 
 @pytest.fixture
