@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from brainseg.images.labels import REGIONS
+from brainseg.images.labels import TUMOR_REGIONS
 from brainseg.inference import Cleaning
 from brainseg.tasks.validation import best_rule, fit_segmenter, pooled_rules
 
@@ -27,7 +27,7 @@ def answering(model, monkeypatch, logits_of) -> None:
 
 
 def masks_of(classes: torch.Tensor) -> torch.Tensor:
-    return torch.stack([torch.isin(classes, torch.tensor(members)) for members in REGIONS.values()])
+    return torch.stack([torch.isin(classes, torch.tensor(members)) for members in TUMOR_REGIONS.values()])
 
 
 def scan_of(truth: torch.Tensor) -> torch.Tensor:
@@ -47,7 +47,7 @@ def test_a_network_that_is_twice_as_sure_as_it_should_be_gets_a_temperature_of_t
 
     answering(model, monkeypatch, overconfident)
     fitted = fit_segmenter(model, [(scan_of(truth), truth)] * 2)
-    for region in REGIONS:
+    for region in TUMOR_REGIONS:
         assert fitted["temperatures"][region] == pytest.approx(2, abs=0.15)
         before, after = fitted["calibration_error"][region]
         assert before == pytest.approx(0.9 - 0.75, abs=0.02)
