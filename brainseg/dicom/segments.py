@@ -2,8 +2,8 @@
 
 The codes are SNOMED CT's, from DICOM's context groups 7150 (categories) and 7151 (types), but for two. Those
 groups have the code C113842 of the NCI Thesaurus for enhancing tissue. They have none for the cavity that
-surgery leaves (their "body cavity" is a normal one), so it is SNOMED CT's operative site, of group 6201, and the
-segment's label says the rest. Source: DICOM PS3.16.
+surgery leaves (their "body cavity" is a normal one), so it is SNOMED CT's operative site, of group 6201, and
+the segment's label says the rest. Source: DICOM PS3.16.
 """
 
 from dataclasses import dataclass
