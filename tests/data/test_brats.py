@@ -220,7 +220,7 @@ def test_cavities_that_a_segmenter_does_not_learn_are_background_and_said_once(o
     assert data.facts["label_convention"] == "brats-2024-post"
     are = "background: segmenter.cavity=false"
     assert data.facts["resection_cavities"] == {"subjects": 2, "of": 4, "are": are}
-    said = [one.getMessage() for one in caplog.records if "cavity" in one.getMessage()]
+    said = [one.getMessage() for one in caplog.records if "resection cavity" in one.getMessage()]
     assert len(said) == 1
     assert "2 of 4 subjects have a resection cavity" in said[0]
     assert "segmenter.cavity=true" in said[0]
@@ -234,7 +234,7 @@ def test_cavities_that_a_segmenter_learns_are_its_fifth_class(operated, ready, c
         np.testing.assert_array_equal(image, plain[name][0])
         np.testing.assert_array_equal(np.where(truth == 4, 0, truth), plain[name][1])
     assert data.facts["resection_cavities"]["are"] == "learnt as a class of its own"
-    assert not [one for one in caplog.records if "cavity" in one.getMessage()]
+    assert not [one for one in caplog.records if "resection cavity" in one.getMessage()]
 
 
 def test_a_segmenter_of_cavities_is_refused_data_without_any(cohort, operated, ready, monkeypatch):
@@ -251,6 +251,6 @@ def test_cavities_that_only_validation_subjects_have_are_warned_of(operated, rea
         rewritten(seg, lambda labels: np.where(labels == 4, 0, labels).astype(np.uint8))
     data = ready(operated, *SEGMENTER)
     seg = next(operated.rglob(f"{data.split.val[0]}-seg.nii.gz"))
-    rewritten(seg, lambda labels: np.where(labels == 1, 4, labels).astype(np.uint8))
+    rewritten(seg, lambda labels: np.where(labels == 2, 4, labels).astype(np.uint8))
     ready(operated, *SEGMENTER, "segmenter.cavity=true", "data.labels=brats-2024-post")
     assert "none of the 3 training subjects has a resection cavity" in caplog.text
