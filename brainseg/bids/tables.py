@@ -24,6 +24,7 @@ ABBREVIATIONS = {
     "enhancing_tumor": "ET",
     "whole_tumor": "WT",
     "tumor_core": "TC",
+    "resection_cavity": "RC",
 }
 # The columns of participants.tsv and sessions.tsv, and what each is. Volumes are in ml.
 COLUMNS = {
