@@ -1,6 +1,6 @@
 """NFBS: T1-weighted heads with brain masks, a folder for each subject."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from brainseg.config import ANY
@@ -41,8 +41,8 @@ class NFBSVolumes(VolumeData):
             )
         self.split_name = split
 
-    def split_of(self, ids: Iterable[str]) -> Split:
-        return original_split(list(ids)) if self.split_name == "original" else super().split_of(ids)
+    def _drawn(self, ids: Sequence[str]) -> Split:
+        return original_split(ids) if self.split_name == "original" else super()._drawn(ids)
 
     def cases(self) -> list[Case]:
         return [Case(subject, self._files(subject)) for subject in self.found_subjects()]
