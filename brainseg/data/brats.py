@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from brainseg.config.errors import ConfigError, ImageError
+from brainseg.config.prediction import ChooseConfig
 from brainseg.config.training import VolumeRecipe
 from brainseg.data.settings import DataSettings
 from brainseg.data.volumes import Case, VolumeData, truth_of
@@ -25,13 +26,20 @@ class BraTSVolumes(VolumeData):
 
     Args:
         labels: The label convention's name, or "auto": told from the layout and the values of all label maps.
-        root, recipe, settings: As for VolumeData.
+        root, recipe, settings, choose: As for VolumeData.
     """
 
     where_from = WHERE_FROM
 
-    def __init__(self, root: str, recipe: VolumeRecipe, settings: DataSettings, labels: str) -> None:
-        super().__init__(root, recipe, settings)
+    def __init__(
+        self,
+        root: str,
+        recipe: VolumeRecipe,
+        settings: DataSettings,
+        labels: str,
+        choose: ChooseConfig | None = None,
+    ) -> None:
+        super().__init__(root, recipe, settings, choose)
         if labels != "auto" and labels not in CONVENTIONS:
             raise ConfigError(f"data.labels must be auto or one of {sorted(CONVENTIONS)}, got {labels}")
         self.labels = labels

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from brainseg.augment import VolumeAugment
 from brainseg.config.choices import Intensity
 from brainseg.config.errors import DataError, GeometryError, ImageError
+from brainseg.config.prediction import ChooseConfig
 from brainseg.config.training import VolumeRecipe
 from brainseg.data.cache import ArrayCache, Arrays
 from brainseg.data.groups import patients_of, read_groups
@@ -31,6 +32,7 @@ from brainseg.data.unfinished import sweep_cache
 from brainseg.images.fates import in_one_line
 from brainseg.images.layouts import Subject, Survey, survey
 from brainseg.images.nifti import read_labels
+from brainseg.images.preference import Choice
 from brainseg.images.volume import Volume
 from brainseg.preprocess.landmarks import PERCENTILES, head_percentiles, learn_landmarks
 from brainseg.preprocess.volumes import prepare_labels, prepare_volume
@@ -67,14 +69,18 @@ class VolumeData(pl.LightningDataModule):
         root: The data set's folder.
         recipe: The task's section of the config.
         settings: Those that all data sets take.
+        choose: How to choose between scans of one subject that claim one sequence; None: none goes first.
     """
 
     where_from: ClassVar[str]  # who has no such data reads where to get it
     beginning = START  # where the first training batches are from
     recorded: Split | None = None  # that of a run that goes on
 
-    def __init__(self, root: str, recipe: VolumeRecipe, settings: DataSettings) -> None:
+    def __init__(
+        self, root: str, recipe: VolumeRecipe, settings: DataSettings, choose: ChooseConfig | None = None
+    ) -> None:
         super().__init__()
+        self.choice = None if choose is None else Choice.of(choose)
         self.root, self.recipe, self.settings = Path(root), recipe, settings
         self.cache = ArrayCache(settings.cache)
         self.facts: dict[str, Any] = {}
@@ -120,7 +126,7 @@ class VolumeData(pl.LightningDataModule):
         """
         if not self.root.exists():
             raise DataError(f"{self.root}: no such folder; {self.where_from}")
-        return survey(self.root)
+        return survey(self.root, choice=self.choice)
 
     def prepare_data(self) -> None:
         sweep_cache(self.cache.folder)
