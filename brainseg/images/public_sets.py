@@ -8,8 +8,8 @@ word is not among them, is left out. What no row knows is read by the general ru
 Names as in the publications: Bakas 2017 and the BraTS pages of 2018 to 2025 (GLI, MET, MEN, PED, SSA, GoAT,
 MEN-RT); UCSF-PDGM (Calabrese 2022); UCSF-BMSR (Rudie 2024); UPENN-GBM (Bakas 2022); LUMIERE (Suter 2022);
 MU-Glioma-Post (Gerdes 2024); RHUH-GBM (Cepeda 2023); EGD (van der Voort 2021); Yale-Brain-Mets-Longitudinal
-(Chadha 2025); BraTS-Toolkit (Kofler 2020). MSD Task01 has channels in one file, which `layouts` reads by its
-dataset.json.
+(Chadha 2025); BraTS-Toolkit (Kofler 2020); UCSD-PTGBM as its files at
+TCIA are called. MSD Task01 has channels in one file, which `layouts` reads by its dataset.json.
 """
 
 import re
