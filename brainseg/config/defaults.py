@@ -16,9 +16,9 @@ def default_window() -> WindowConfig:
 
 
 def default_choose() -> ChooseConfig:
-    """How conf/predict.yaml chooses between scans that claim one sequence."""
-    return as_section(ChooseConfig, plain(_values().choose))
+    """How conf/choose.yaml chooses between scans that claim one sequence."""
+    return as_section(ChooseConfig, plain(_values("choose").choose))
 
 
-def _values() -> Any:
-    return OmegaConf.load(conf_dir() / "predict.yaml")
+def _values(name: str = "predict") -> Any:
+    return OmegaConf.load(conf_dir() / f"{name}.yaml")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from brainseg.config.errors import ConfigError, ImageError
+from brainseg.config.prediction import ChooseConfig
 from brainseg.config.training import SegmenterConfig
 from brainseg.data.settings import DataSettings
 from brainseg.data.volumes import Case, VolumeData, truth_of
@@ -37,13 +38,20 @@ class BraTSVolumes(VolumeData):
 
     Args:
         labels: The label convention's name, or "auto": told from the layout and the values of all label maps.
-        root, recipe, settings: As for VolumeData.
+        root, recipe, settings, choose: As for VolumeData.
     """
 
     where_from = WHERE_FROM
 
-    def __init__(self, root: str, recipe: SegmenterConfig, settings: DataSettings, labels: str) -> None:
-        super().__init__(root, recipe, settings)
+    def __init__(
+        self,
+        root: str,
+        recipe: SegmenterConfig,
+        settings: DataSettings,
+        labels: str,
+        choose: ChooseConfig | None = None,
+    ) -> None:
+        super().__init__(root, recipe, settings, choose)
         self.learns_cavity = recipe.cavity
         if labels != "auto" and labels not in CONVENTIONS:
             raise ConfigError(f"data.labels must be auto or one of {sorted(CONVENTIONS)}, got {labels}")

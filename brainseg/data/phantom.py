@@ -16,7 +16,7 @@ from brainseg.data.brats import BraTSVolumes
 from brainseg.data.kaggle import KaggleSlices
 from brainseg.data.nfbs import NFBSVolumes
 from brainseg.data.settings import DataSettings
-from brainseg.data.splits import split_subjects
+from brainseg.data.splits import Split, split_subjects
 from brainseg.data.storage import not_kept
 from brainseg.data.unfinished import sweep_cohorts
 from brainseg.phantom import VERSION, is_whole, keep_cohort, training_types
@@ -44,6 +44,7 @@ class PhantomData(pl.LightningDataModule):
     """
 
     beginning = START  # where the first training batches are from
+    recorded: Split | None = None  # that of a run that goes on
 
     def __init__(
         self,
@@ -100,6 +101,7 @@ class PhantomData(pl.LightningDataModule):
         """
         n = self.cohort["subjects"]
         if not isinstance(self.inner, KaggleSlices):
+            self.inner.recorded = self.recorded
             self.inner.split_of(map(str, range(n)))
             return
         types = self.cohort["types"] or TUMOR_TYPES

@@ -41,10 +41,22 @@ def _of_study(study: Study, aside: list[FileFate]) -> Subject:
         FileFate(series.files, Fate.used, f"{series.label} by its headers", name)
         for name, series in study.series.items()
     ]
-    return Subject(study.id, study.folder, "dicom", images, warnings=study.warnings, fates=(*used, *aside))
+    fates = (*used, *aside)
+    return Subject(
+        study.id,
+        study.folder,
+        "dicom",
+        images,
+        warnings=study.warnings,
+        fates=fates,
+        patient=study.patient,
+    )
 
 
 def _of_fault(fault: Fault, aside: list[FileFate]) -> Subject:
     why = f"its study has a fault: {fault.message}"
     left_out = FileFate(fault.files, Fate.left_out, why)
-    return Subject(fault.id, fault.folder, "dicom", {}, fault=fault.message, fates=(left_out, *aside))
+    fates = (left_out, *aside)
+    return Subject(
+        fault.id, fault.folder, "dicom", {}, fault=fault.message, fates=fates, patient=fault.patient
+    )

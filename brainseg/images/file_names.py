@@ -70,6 +70,7 @@ class NamedFile:
 
     Attributes:
         subject: The name before the word that names the sequence or the role.
+        patient: Whose all visits are, where the name says so.
         role: "image", "truth", "mask", "other", or "doubtful" where the name has two meanings.
         word: The word that names the sequence, as written, e.g. "t1n".
         joint: The character before it.
@@ -97,6 +98,7 @@ class NamedFile:
     of: PublicSet | None = None
     sidecar: Path | None = None
     says_nothing: bool = False
+    patient: str = ""
 
     @property
     def run(self) -> int:
@@ -154,7 +156,7 @@ def _is_of_the_brain(entities: dict[str, str]) -> bool:
 def _of_set(path: Path, known: KnownName) -> NamedFile:
     if known.of.made or not known.what:
         why = known.of.made or f"{known.word} of {known.of.name} is no scan that is used"
-        return NamedFile(path, known.subject, "other", why=why, of=known.of)
+        return NamedFile(path, known.subject, "other", why=why, of=known.of, patient=known.patient)
     role = {TRUTH: "truth", MASK: "mask"}.get(known.what, "image")
     return NamedFile(
         path,
@@ -165,6 +167,7 @@ def _of_set(path: Path, known: KnownName) -> NamedFile:
         why=f"{known.word} of {known.of.name}",
         rank=STANDS_BACK if known.stands_back else BY_SET,
         of=known.of,
+        patient=known.patient,
     )
 
 

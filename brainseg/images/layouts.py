@@ -228,7 +228,11 @@ def _by_visit(files: list[NamedFile]) -> Iterator[list[NamedFile]]:
         yield files
         return
     for date in dates:
-        yield [replace(f, subject=f"{identity_of(f)}_{date}") for f in files if f.visit == date]
+        yield [
+            replace(f, subject=f"{identity_of(f)}_{date}", patient=f.patient or identity_of(f))
+            for f in files
+            if f.visit == date
+        ]
     if rest := [file for file in files if file.visit not in dates]:
         yield rest
 

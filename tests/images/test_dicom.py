@@ -437,6 +437,7 @@ def test_visits_of_a_patient_are_told_apart_by_their_dates(array, write_dicom, t
     for visit, date in enumerate(["20230101", "20240202"]):
         write_dicom(tmp_path / str(visit), array, UPRIGHT, StudyInstanceUID=f"1.2.{visit}", StudyDate=date)
     assert list(found(tmp_path)) == ["P1_20230101", "P1_20240202"]
+    assert [one.patient for one in find_subjects(tmp_path)] == ["P1", "P1"]
     assert list(found(tmp_path / "1")) == ["P1"]
     write_dicom(tmp_path / "c", array, UPRIGHT, StudyInstanceUID="1.2.7", StudyDate="20240202")
     ids = list(found(tmp_path))
