@@ -37,7 +37,7 @@ its anat/, or a file.
 import logging
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,6 +55,7 @@ from brainseg.images.ids import with_patients
 from brainseg.images.msd import is_msd, subjects_of_task
 from brainseg.images.preference import Choice
 from brainseg.images.scan_files import fates_of
+from brainseg.images.sidecar import sidecar_path
 from brainseg.images.source import read
 from brainseg.images.subject import Subject, identity_of, subject_of
 from brainseg.images.volume import Volume
@@ -263,7 +264,7 @@ def _beside(
 ) -> list[FileFate]:
     """The fates of all files that are not known yet; a warning names the first DICOM file among them."""
     seen = {path for one in known for path in one.paths}
-    scans = {nifti.stem(path) for path in seen if nifti.is_nifti(path)}
+    scans = {sidecar_path(path): one for one in known for path in one.paths if nifti.is_nifti(path)}
     fates, warned = [], False
     for one in files:
         if one.path in seen:
@@ -285,8 +286,9 @@ def _beside(
                     root,
                     one.path,
                 )
-        if not why and one.path.suffix == ".json" and one.path.with_suffix("").name in scans:
-            why = "is a sidecar; the name of its scan says enough"
+        if not why and (scan := scans.get(one.path)) is not None:
+            is_used = scan.fate is Fate.used
+            why = "is a sidecar that its scan is named without" if is_used else f"goes with {scan.path.name}"
         if not why and one.path.name.lower().endswith(nifti_pair.VOXELS):
             why = f"has no header {nifti_pair.parts_of(one.path)[0].name} beside it"
         fates.append(FileFate((one.path,), fate, why or "is neither NIfTI nor DICOM"))
@@ -295,18 +297,23 @@ def _beside(
 
 def _attributed(subjects: list[Subject], loose: list[FileFate], root: Path) -> Survey:
     """The survey, with each file that lies beside the scans of one subject alone given to that subject."""
-    beside: dict[Path, list[Subject]] = defaultdict(list)
+    ids = {subject.id for subject in subjects}
+    beside: dict[Path, set[str]] = defaultdict(set)
     for subject in subjects:
-        for folder in {one.path.parent for one in subject.fates} or {subject.folder}:
-            beside[folder].append(subject)
+        for folder in _folders(subject.fates) or {subject.folder}:
+            beside[folder].add(subject.id)
+    for fate in loose:  # of a patient of whom nothing is used
+        if fate.subject:
+            for folder in _folders([fate]):
+                beside[folder].add(fate.subject)
     extra: dict[str, list[FileFate]] = defaultdict(list)
     nobodys = []
     for fate in loose:
-        owner = _owner(fate.path, beside, root)
-        if owner is None:
-            nobodys.append(fate)
-        else:
+        owner = fate.subject or _owner(fate.paths[0], beside, root)
+        if owner in ids:
             extra[owner].append(fate)
+        else:
+            nobodys.append(replace(fate, subject=owner))
     whole = [
         replace(s, fates=tuple(replace(one, subject=s.id) for one in (*s.fates, *extra[s.id])))
         for s in subjects
@@ -314,20 +321,24 @@ def _attributed(subjects: list[Subject], loose: list[FileFate], root: Path) -> S
     return Survey(whole, [*(one for subject in whole for one in subject.fates), *nobodys])
 
 
-def _owner(path: Path, beside: dict[Path, list[Subject]], root: Path) -> str | None:
-    """Whose a file is: of the one subject in its folder, or of that whose id begins its name."""
+def _folders(fates: Iterable[FileFate]) -> set[Path]:
+    return {path.parent for one in fates for path in one.paths}
+
+
+def _owner(path: Path, beside: dict[Path, set[str]], root: Path) -> str:
+    """Whose a file is: of the one subject in its folder, or of that whose id begins its name; or nobody's."""
     for folder in path.parents:
         if folder == root != path.parent and len(beside) > 1:
-            return None  # a subject that lies in the root itself owns no folder there
-        several = beside.get(folder, [])
+            return ""  # a subject that lies in the root itself owns no folder there
+        several = beside.get(folder, set())
         if len(several) == 1:
-            return several[0].id
+            return next(iter(several))
         if several:
-            begun = [one.id for one in several if path.name.startswith(one.id)]
-            return max(begun, key=len) if begun and folder == path.parent else None
+            begun = [one for one in several if path.name.startswith(one)]
+            return max(begun, key=len) if begun and folder == path.parent else ""
         if folder == root:
             break
-    return None
+    return ""
 
 
 def _from_file(path: Path, sequence: str | None, choice: Choice | None) -> Iterator[Subject]:
