@@ -78,7 +78,7 @@ def is_plain(name: str) -> bool:
 
 
 def folder_name(identity: str) -> str:
-    """The id itself; or one like it, where it cannot name a folder: too long, a name of ours, no plain text."""
+    """The id, or one like it where it cannot name a folder: too long, a name of ours, no plain text."""
     clean = _NO_TEXT.sub("_", identity).lstrip(".")
     clean = clean.encode()[:_LONGEST].decode(errors="ignore")
     if clean == identity and is_plain(identity):
