@@ -37,14 +37,14 @@ its anat/, or a file.
 import logging
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from brainseg.config import SEQUENCES
-from brainseg.config.errors import DataError, GeometryError, ImageError
+from brainseg.config.errors import DataError, GeometryError, ImageError, UserError
 from brainseg.images import nifti, nifti_pair
 from brainseg.images.dicom_file import is_dicom
 from brainseg.images.dicom_header import read_headers
@@ -53,6 +53,7 @@ from brainseg.images.fates import Fate, FileFate
 from brainseg.images.file_names import ALIASES, BY_WORDS, NamedFile, read_name
 from brainseg.images.ids import with_patients
 from brainseg.images.msd import is_msd, subjects_of_task
+from brainseg.images.owners import attributed
 from brainseg.images.preference import Choice
 from brainseg.images.scan_files import fates_of
 from brainseg.images.sidecar import sidecar_path
@@ -107,7 +108,7 @@ def survey(path: str | Path, sequence: str | None = None, choice: Choice | None 
         raise DataError(f"{path}: no such file or folder; check the path")
     if not path.is_dir():
         found = with_patients(list(_from_file(path, sequence, choice)), path.parent)
-        return _attributed(found, [], path.parent)
+        return Survey(*attributed(found, [], path.parent))
     files = list(walked(path))
     subjects, loose = _from_names(path, files, sequence, choice)
     if subjects:
@@ -124,7 +125,7 @@ def survey(path: str | Path, sequence: str | None = None, choice: Choice | None 
             loose,
         )
     ordered = sorted(with_patients(subjects, path), key=lambda subject: natural(subject.id))
-    return _attributed(ordered, loose, path)
+    return Survey(*attributed(ordered, loose, path))
 
 
 def find_subjects(
@@ -176,7 +177,7 @@ def _from_names(
     if root.name in ("imagesTr", "imagesTs") and is_msd(root.parent):
         return [s for s in subjects_of_task(root.parent) if s.folder == root], []
     tasks = sorted({one.msd for one in files if one.msd is not None and not one.why})
-    subjects = [subject for task in tasks for subject in subjects_of_task(task)]
+    subjects, loose = _of_tasks(tasks, files)
     scans = [one for one in files if not one.why and one.msd is None and nifti.is_nifti(one.path)]
     in_folder = Counter(one.path.parent for one in scans)
     groups: dict[tuple[object, str], list[NamedFile]] = defaultdict(list)
@@ -185,7 +186,6 @@ def _from_names(
         # Names of one subject in BIDS differ in entities such as ce-.
         whose = identity_of(named) if named.entities else named.subject
         groups[place, whose].append(named)
-    loose = []
     for together in groups.values():
         for several in _by_visit(together):
             if any(one.role in ("image", "doubtful") for one in several):
@@ -194,6 +194,28 @@ def _from_names(
                 loose += [
                     each for one in several for each in fates_of(one.path, Fate.left_out, _why_alone(one))
                 ]
+    return subjects, loose
+
+
+def _of_tasks(tasks: list[Path], files: list[Found]) -> tuple[list[Subject], list[FileFate]]:
+    """Subjects of tasks of the Decathlon, and the files of those whose channels are no sequences.
+
+    Raises:
+        UserError: There is nothing but one such task.
+    """
+    subjects, loose = [], []
+    for task in tasks:
+        try:
+            subjects += list(subjects_of_task(task))
+        except UserError as error:
+            if all(one.msd == task or one.why or not nifti.is_nifti(one.path) for one in files):
+                raise
+            log.warning("%s", error)
+            loose += [
+                FileFate((one.path,), Fate.left_out, f"is of a task that is left out: {error}")
+                for one in files
+                if one.msd == task and not one.why
+            ]
     return subjects, loose
 
 
@@ -271,7 +293,8 @@ def _beside(
             continue
         why, fate = one.why, Fate.left_out if one.is_readable else Fate.unreadable
         if not why and one.msd is not None:
-            why = f"is none of the scans of {one.msd / 'dataset.json'}"
+            described = one.msd / "dataset.json"
+            why = "names the channels" if one.path == described else f"is none of the scans of {described}"
         if not why and read_dicom and not one.path.name.lower().endswith(_NO_SCANS):
             try:
                 if is_dicom(one.path):
@@ -286,6 +309,8 @@ def _beside(
                     root,
                     one.path,
                 )
+        if not why and _is_empty_slice(one.path):
+            why, fate = "is empty (0 bytes); fetch it again", Fate.unreadable
         if not why and (scan := scans.get(one.path)) is not None:
             is_used = scan.fate is Fate.used
             why = "is a sidecar that its scan is named without" if is_used else f"goes with {scan.path.name}"
@@ -295,50 +320,10 @@ def _beside(
     return fates
 
 
-def _attributed(subjects: list[Subject], loose: list[FileFate], root: Path) -> Survey:
-    """The survey, with each file that lies beside the scans of one subject alone given to that subject."""
-    ids = {subject.id for subject in subjects}
-    beside: dict[Path, set[str]] = defaultdict(set)
-    for subject in subjects:
-        for folder in _folders(subject.fates) or {subject.folder}:
-            beside[folder].add(subject.id)
-    for fate in loose:  # of a patient of whom nothing is used
-        if fate.subject:
-            for folder in _folders([fate]):
-                beside[folder].add(fate.subject)
-    extra: dict[str, list[FileFate]] = defaultdict(list)
-    nobodys = []
-    for fate in loose:
-        owner = fate.subject or _owner(fate.paths[0], beside, root)
-        if owner in ids:
-            extra[owner].append(fate)
-        else:
-            nobodys.append(replace(fate, subject=owner))
-    whole = [
-        replace(s, fates=tuple(replace(one, subject=s.id) for one in (*s.fates, *extra[s.id])))
-        for s in subjects
-    ]
-    return Survey(whole, [*(one for subject in whole for one in subject.fates), *nobodys])
-
-
-def _folders(fates: Iterable[FileFate]) -> set[Path]:
-    return {path.parent for one in fates for path in one.paths}
-
-
-def _owner(path: Path, beside: dict[Path, set[str]], root: Path) -> str:
-    """Whose a file is: of the one subject in its folder, or of that whose id begins its name; or nobody's."""
-    for folder in path.parents:
-        if folder == root != path.parent and len(beside) > 1:
-            return ""  # a subject that lies in the root itself owns no folder there
-        several = beside.get(folder, set())
-        if len(several) == 1:
-            return next(iter(several))
-        if several:
-            begun = [one for one in several if path.name.startswith(one)]
-            return max(begun, key=len) if begun and folder == path.parent else ""
-        if folder == root:
-            break
-    return ""
+def _is_empty_slice(path: Path) -> bool:
+    """Whether an empty file is called as slices are: x.dcm, IM0001."""
+    is_one = path.name.lower().endswith((".dcm", ".ima", ".dcm.gz")) or re.fullmatch(r"\w*\d", path.name)
+    return bool(is_one) and path.is_file() and path.stat().st_size == 0
 
 
 def _from_file(path: Path, sequence: str | None, choice: Choice | None) -> Iterator[Subject]:
