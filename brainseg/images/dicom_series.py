@@ -23,6 +23,7 @@ from brainseg.images.dicom_groups import MR, Group, LeftOut, frames_in, grouped
 from brainseg.images.dicom_header import frames_of
 from brainseg.images.dicom_ids import ids_of, names_of
 from brainseg.images.dicom_naming import Named, named
+from brainseg.images.dicom_patients import are_several
 from brainseg.images.preference import Choice
 from brainseg.system.pseudonyms import name_of
 
@@ -132,6 +133,7 @@ def _add_study(
     candidates = [_candidate(group) for group in groups]
     candidates.sort(key=lambda one: (one.series.number or 0, str(one.header.get("SeriesDescription", ""))))
     try:
+        _refuse_several_patients(groups)
         chosen, warnings = of_study(candidates, sequence, choice)
     except ImageError as error:
         files = tuple(path for one in candidates for path in one.series.files)
@@ -150,6 +152,15 @@ def _add_study(
         found.studies.append(Study(name, patient, series, tuple(warnings)))
     else:
         log.warning("%s has no series that can be used: %s", name_of(name), _first_six(reasons))
+
+
+def _refuse_several_patients(groups: list[Group]) -> None:
+    if are_several(header for group in groups for _, header in group.slices):
+        files = tuple(path for group in groups for path, _ in group.slices)
+        raise ImageError(
+            f"{Series(files).folder}: holds patients of several names under one PatientID and one "
+            "StudyInstanceUID; give the folder of each patient alone, or export them again"
+        )
 
 
 def _aside(one: Candidate, warnings: list[str]) -> str:
@@ -191,7 +202,8 @@ def _useless(headers: list[dict[str, Any]]) -> str:
     if any("ImagePositionPatient" not in one or "ImageOrientationPatient" not in one for one in headers):
         return "does not say where its slices lie (ImagePositionPatient, ImageOrientationPatient)"
     if len(headers) < LEAST_SLICES:
-        return f"has only {len(headers)} slices; a head has at least {LEAST_SLICES}"
+        count = "1 slice" if len(headers) == 1 else f"{len(headers)} slices"
+        return f"has only {count}; a head has at least {LEAST_SLICES}"
     return ""
 
 
