@@ -207,7 +207,7 @@ class VolumeData(pl.LightningDataModule):
 
         def attempt(case: Case) -> None:
             try:
-                case.subject.refuse_fault()
+                case.subject.refuse_labels()
                 key = self.cache.key(case.files, reader=[type(self).__name__, case.labels], **settings)
                 arrays[case.id] = self.cache.get(key, lambda: make(case))
             except (ImageError, OSError) as error:

@@ -11,7 +11,7 @@ from brainseg.config.errors import ConfigError, DataError, LabelError, UserError
 from brainseg.files.plain import read_json
 from brainseg.images import nifti
 from brainseg.images.labels import CONVENTIONS, EDEMA, Convention, detect
-from brainseg.images.layouts import find_subjects
+from brainseg.images.layouts import survey
 from brainseg.results.read import RESULT
 
 AUTO = "auto"
@@ -138,7 +138,7 @@ def _layouts(where: Path) -> dict[Path, str]:
     if not where.is_dir():
         return {}
     try:
-        subjects = find_subjects(where)
+        subjects = survey(where).subjects
     except DataError:  # label maps alone
         return {}
     return {subject.truth: subject.layout for subject in subjects if subject.truth is not None}

@@ -28,6 +28,7 @@ from brainseg.images.preference import Choice
 from brainseg.system.pseudonyms import name_of
 
 LEAST_SLICES = 10  # of a head: at 10 mm a brain has more, and localisers have fewer
+LEAST_OF_NAMED = 4  # what says its sequence and has so many in one plane is rather cut short than a localiser
 
 _SPECTROSCOPY = f"{MR}.2"
 _CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -74,7 +75,7 @@ class Fault:
     Attributes:
         id, patient: As of `Study`.
         folder: That holds its files.
-        files: Of all its series.
+        files: Of all its series; none where each series has its own reason in `Found.left_out`.
         message: What is wrong, and the mend.
     """
 
@@ -94,7 +95,13 @@ class Found:
     faults: list[Fault] = field(default_factory=list)
 
 
-def find_studies(paths: Iterable[Path], sequence: str | None = None, choice: Choice | None = None) -> Found:
+def find_studies(
+    paths: Iterable[Path],
+    sequence: str | None = None,
+    choice: Choice | None = None,
+    *,
+    alone: bool = True,
+) -> Found:
     """The studies that have at least one of the four sequences, and all other files with the reason.
 
     Args:
@@ -102,9 +109,10 @@ def find_studies(paths: Iterable[Path], sequence: str | None = None, choice: Cho
         sequence: What the only series of a study is in any case, and else the only one whose headers do not
             say it.
         choice: How to choose between series that claim one sequence.
+        alone: Whether there is nothing else than these files, so that it is an error if none can be used.
 
     Raises:
-        DataError: No file can be used; each is named with the reason.
+        DataError: No file can be used, and none claims to be a scan of a head; each is named with the reason.
     """
     visits, left_out = grouped(paths)
     found = Found(left_out=left_out)
@@ -115,7 +123,7 @@ def find_studies(paths: Iterable[Path], sequence: str | None = None, choice: Cho
     patients = names_of({patient for patient, _ in visits})
     for visit, groups in visits.items():
         _add_study(found, ids[visit], patients[visit[0]], groups, sequence, choice or Choice())
-    if found.left_out and not found.studies and not found.faults:
+    if alone and found.left_out and not found.studies and not found.faults:
         reasons = [
             one.reason if one.study else f"{one.files[0].name}: {one.reason}" for one in found.left_out
         ]
@@ -150,6 +158,13 @@ def _add_study(
     if chosen:
         series = {one: chosen[one].series for one in SEQUENCES if one in chosen}
         found.studies.append(Study(name, patient, series, tuple(warnings)))
+    elif any(one.claims for one in candidates):
+        folder = Series(tuple(path for one in candidates for path in one.series.files)).folder
+        message = (
+            f"{folder}: no MR series can be used: {_first_six(reasons)}; export the series again, whole, "
+        )
+        message += "or set sequence= where one does not say what it is"
+        found.faults.append(Fault(name, patient, folder, (), message))
     else:
         log.warning("%s has no series that can be used: %s", name_of(name), _first_six(reasons))
 
@@ -181,9 +196,28 @@ def _candidate(group: Group) -> Candidate:
         frames_in(group),
     )
     if useless := _useless(headers):
-        return Candidate(series, header, Named(None), useless)
+        return Candidate(series, header, Named(None), useless, claims=_claims(headers))
     places, is_stack = _places(headers)
-    return Candidate(series, header, named(header), note=group.note, places=places, is_stack=is_stack)
+    said = named(header)
+    return Candidate(
+        series, header, said, note=group.note, places=places, is_stack=is_stack, claims=not said.is_other
+    )
+
+
+def _claims(headers: list[dict[str, Any]]) -> bool:
+    """Whether a series that cannot be used was meant as an ordinary MR scan: no capture, CT or localiser."""
+    first = headers[0]
+    kind = str(first.get("MediaStorageSOPClassUID", MR))
+    if str(first.get("Modality", "MR")) != "MR" or kind == _SPECTROSCOPY or kind.startswith(_CAPTURE):
+        return False
+    said = named(first)
+    if first.get("SamplesPerPixel", 1) != 1 or said.is_other:
+        return False
+    if max(len(headers), frames_of(first)) >= LEAST_SLICES:
+        return True
+    by_words = said.sequence is not None and "by its times" not in said.remark
+    planes = {str(one.get("ImageOrientationPatient")) for one in headers}
+    return by_words and len(planes) == 1 and len(headers) >= LEAST_OF_NAMED
 
 
 def _useless(headers: list[dict[str, Any]]) -> str:

@@ -13,14 +13,17 @@ _FATES = {"left out": Fate.left_out, "copy": Fate.copy, "unreadable": Fate.unrea
 
 
 def dicom_subjects(
-    paths: Iterable[Path], sequence: str | None, choice: Choice | None = None
+    paths: Iterable[Path], sequence: str | None, choice: Choice | None = None, *, alone: bool = True
 ) -> tuple[list[Subject], list[FileFate]]:
     """The subjects, those with a fault among them, and the files of studies of which nothing is used.
 
+    Args:
+        paths, sequence, choice, alone: As for `find_studies`.
+
     Raises:
-        DataError: No series can be used.
+        DataError: No series can be used, and there is nothing else.
     """
-    found = find_studies(paths, sequence, choice)
+    found = find_studies(paths, sequence, choice, alone=alone)
     taken = {path for study in found.studies for one in study.series.values() for path in one.files}
     taken |= {path for fault in found.faults for path in fault.files}
     aside: dict[str, list[FileFate]] = {}
@@ -55,8 +58,7 @@ def _of_study(study: Study, aside: list[FileFate]) -> Subject:
 
 def _of_fault(fault: Fault, aside: list[FileFate]) -> Subject:
     why = f"its study has a fault: {fault.message}"
-    left_out = FileFate(fault.files, Fate.left_out, why)
-    fates = (left_out, *aside)
+    fates = (*([FileFate(fault.files, Fate.left_out, why)] if fault.files else []), *aside)
     return Subject(
         fault.id, fault.folder, "dicom", {}, fault=fault.message, fates=fates, patient=fault.patient
     )

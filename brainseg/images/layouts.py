@@ -15,8 +15,8 @@ of files: `file_names` has the steps.
 | dicom      | DICOM files of any name, sorted and named by their headers: `dicom_series`               |
 
 All that prediction writes (`X_brain_mask.nii.gz`, ...) is left out, and so are hidden files and macOS's
-`._X`. A folder is searched for DICOM where it holds no NIfTI scan; where it holds both, NIfTI is read and a
-warning names the DICOM. A folder named by a sequence (p1/T1/scan.nii.gz, or T1/p1.nii.gz) names the files in
+`._X`. DICOM studies and NIfTI scans are subjects of their own, unless they are of one patient's folder: then
+NIfTI is read, and its label maps may go with a study: `mixed`. A folder named by a sequence (p1/T1/scan.nii.gz, or T1/p1.nii.gz) names the files in
 it that do not name one themselves.
 
 In BIDS each session is a subject of its own. The start may be a data set, a subject's folder, a session's,
@@ -37,7 +37,7 @@ its anat/, or a file.
 import logging
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,6 +52,7 @@ from brainseg.images.dicom_subjects import dicom_subjects
 from brainseg.images.fates import Fate, FileFate
 from brainseg.images.file_names import ALIASES, BY_WORDS, NamedFile, read_name
 from brainseg.images.ids import with_patients
+from brainseg.images.mixed import joined
 from brainseg.images.msd import is_msd, subjects_of_task
 from brainseg.images.owners import attributed
 from brainseg.images.preference import Choice
@@ -110,13 +111,11 @@ def survey(path: str | Path, sequence: str | None = None, choice: Choice | None 
         found = with_patients(list(_from_file(path, sequence, choice)), path.parent)
         return Survey(*attributed(found, [], path.parent))
     files = list(walked(path))
-    subjects, loose = _from_names(path, files, sequence, choice)
-    if subjects:
-        loose += _beside(path, files, [*(f for s in subjects for f in s.fates), *loose])
-    else:
-        subjects, of_dicom = _dicom_subjects(path, files, loose, sequence, choice)
-        loose += of_dicom
-        loose += _beside(path, files, [*(f for s in subjects for f in s.fates), *loose], read_dicom=False)
+    scans, labels, loose = _from_names(path, files, sequence, choice)
+    studies, of_dicom = _dicom_subjects(path, files, scans, [*loose, *_unneeded(labels)], sequence, choice)
+    subjects, nobodys = joined(scans, studies, labels, path)
+    loose += [*of_dicom, *_unneeded(nobodys)]
+    loose += _beside(files, [*(f for s in subjects for f in s.fates), *loose])
     if not subjects:
         raise NoScanError(
             f"{path}: no scan found; looked for .nii or .nii.gz files whose names have a word for a sequence "
@@ -172,10 +171,10 @@ def load_subject(subject: Subject, sequences: Sequence[str]) -> Volume:
 
 def _from_names(
     root: Path, files: list[Found], sequence: str | None, choice: Choice | None
-) -> tuple[list[Subject], list[FileFate]]:
-    """Subjects of NIfTI files, and the fates of NIfTI files that are nobody's."""
+) -> tuple[list[Subject], list[list[NamedFile]], list[FileFate]]:
+    """Subjects of NIfTI files, label maps and masks without a scan, and the fates of what is nobody's."""
     if root.name in ("imagesTr", "imagesTs") and is_msd(root.parent):
-        return [s for s in subjects_of_task(root.parent) if s.folder == root], []
+        return [s for s in subjects_of_task(root.parent) if s.folder == root], [], []
     tasks = sorted({one.msd for one in files if one.msd is not None and not one.why})
     subjects, loose = _of_tasks(tasks, files)
     scans = [one for one in files if not one.why and one.msd is None and nifti.is_nifti(one.path)]
@@ -186,15 +185,22 @@ def _from_names(
         # Names of one subject in BIDS differ in entities such as ce-.
         whose = identity_of(named) if named.entities else named.subject
         groups[place, whose].append(named)
+    labels: list[list[NamedFile]] = []
     for together in groups.values():
         for several in _by_visit(together):
-            if any(one.role in ("image", "doubtful") for one in several):
+            roles = {one.role for one in several}
+            if roles & {"image", "doubtful"}:
                 subjects.append(subject_of(several, choice))
+            elif roles & {"truth", "mask"}:
+                labels.append(several)
             else:
-                loose += [
-                    each for one in several for each in fates_of(one.path, Fate.left_out, _why_alone(one))
-                ]
-    return subjects, loose
+                loose += _unneeded([several])
+    return subjects, labels, loose
+
+
+def _unneeded(groups: Iterable[list[NamedFile]]) -> list[FileFate]:
+    files = (one for several in groups for one in several)
+    return [each for one in files for each in fates_of(one.path, Fate.left_out, _why_alone(one))]
 
 
 def _of_tasks(tasks: list[Path], files: list[Found]) -> tuple[list[Subject], list[FileFate]]:
@@ -261,37 +267,55 @@ def _by_visit(files: list[NamedFile]) -> Iterator[list[NamedFile]]:
 
 
 def _dicom_subjects(
-    root: Path, files: list[Found], loose: list[FileFate], sequence: str | None, choice: Choice | None
+    root: Path,
+    files: list[Found],
+    scans: list[Subject],
+    loose: list[FileFate],
+    sequence: str | None,
+    choice: Choice | None,
 ) -> tuple[list[Subject], list[FileFate]]:
     """Subjects of DICOM series, and the fates of DICOM files that are nobody's.
 
+    Args:
+        root: The folder that was searched.
+        files: All that lie in it.
+        scans: The subjects of NIfTI files.
+        loose: The fates of NIfTI files that are nobody's.
+        sequence, choice: As for `survey`.
+
     Raises:
-        NoScanError: There are such files, and no series can be used.
+        NoScanError: There are such files, no series can be used, and there are no other scans.
     """
     paths: list[Path] = []
     closed: list[FileFate] = []
+    used = {path for one in scans for fate in one.fates for path in fate.paths}
     for one in files:
+        if one.why or one.path in used or (scans and _is_surely_none(one)):
+            continue
         try:
-            if not one.why and is_dicom(one.path):
+            if is_dicom(one.path):
                 paths.append(one.path)
         except ImageError as error:
             closed.append(FileFate((one.path,), Fate.unreadable, str(error)))
     try:
-        subjects, others = dicom_subjects(paths, sequence, choice)
+        subjects, others = dicom_subjects(paths, sequence, choice, alone=not scans)
         return subjects, [*others, *closed]
     except DataError as error:
         of_none = [FileFate((path,), Fate.left_out, "is of no series that can be used") for path in paths]
         fates = [*loose, *closed, *of_none]
-        raise NoScanError(str(error), [*fates, *_beside(root, files, fates, read_dicom=False)]) from error
+        raise NoScanError(str(error), [*fates, *_beside(files, fates)]) from error
 
 
-def _beside(
-    root: Path, files: list[Found], known: list[FileFate], *, read_dicom: bool = True
-) -> list[FileFate]:
-    """The fates of all files that are not known yet; a warning names the first DICOM file among them."""
+def _is_surely_none(one: Found) -> bool:
+    """Whether a file is no DICOM by its name, or is of a task of the Decathlon."""
+    return one.msd is not None or nifti.is_nifti(one.path) or one.path.name.lower().endswith(_NO_SCANS)
+
+
+def _beside(files: list[Found], known: list[FileFate]) -> list[FileFate]:
+    """The fates of all files that are not known yet."""
     seen = {path for one in known for path in one.paths}
     scans = {sidecar_path(path): one for one in known for path in one.paths if nifti.is_nifti(path)}
-    fates, warned = [], False
+    fates = []
     for one in files:
         if one.path in seen:
             continue
@@ -299,20 +323,6 @@ def _beside(
         if not why and one.msd is not None:
             described = one.msd / "dataset.json"
             why = "names the channels" if one.path == described else f"is none of the scans of {described}"
-        if not why and read_dicom and not one.path.name.lower().endswith(_NO_SCANS):
-            try:
-                if is_dicom(one.path):
-                    why = "is DICOM beside NIfTI scans; give the folder of the DICOM files alone"
-            except ImageError as error:
-                why, fate = str(error), Fate.unreadable
-            if why and fate is Fate.left_out and not warned:
-                warned = True
-                log.warning(
-                    "%s holds NIfTI scans, which are read, and DICOM files, which are not read (the first is "
-                    "%s); give the folder of the DICOM files alone to read them",
-                    root,
-                    one.path,
-                )
         if not why and _is_empty_slice(one.path):
             why, fate = "is empty (0 bytes); fetch it again", Fate.unreadable
         if not why and (scan := scans.get(one.path)) is not None:

@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ class Subject:
         fault: Why the subject cannot be used, such as two files of one sequence; it has no images then.
         fates: What became of each of its files.
         from_folder: Whether the id is its folder's name.
+        label_fault: Why it cannot be learnt from or evaluated on: two files claim to be its label map or its
+            brain mask, of which none is taken. A prediction needs neither.
     """
 
     id: str
@@ -53,6 +55,17 @@ class Subject:
     fates: tuple[FileFate, ...] = ()
     from_folder: bool = False
     patient: str = ""
+    label_fault: str | None = None
+
+    def refuse_labels(self) -> None:
+        """Refuse a subject of which nobody knows which label map or mask to take, or that has a fault.
+
+        Raises:
+            ImageError: It says why.
+        """
+        self.refuse_fault()
+        if self.label_fault is not None:
+            raise ImageError(self.label_fault)
 
     def refuse_fault(self) -> None:
         """Refuse a subject that cannot be used.
@@ -71,6 +84,7 @@ class _Choice:
         self.files = files
         self.fates: list[FileFate] = []
         self.remarks: list[str] = []
+        self.label_fault: str | None = None
 
     def without(self, files: Iterable[NamedFile], why: str, fate: Fate = Fate.left_out) -> None:
         gone = list(files)
@@ -90,6 +104,27 @@ def subject_of(files: list[NamedFile], rule: Choice | None = None) -> Subject:
     except ImageError as error:
         return _faulty(first, files, str(error))
     return _chosen(first, choice)
+
+
+def with_labels(subject: Subject, files: list[NamedFile]) -> Subject:
+    """A subject of DICOM files with the label map and the masks that lie beside them as NIfTI files."""
+    choice = _Choice(files)
+    for one in [f for f in files if f.role not in ("truth", "mask")]:
+        choice.without([one], one.why)
+    _keep_one_each(choice, Choice())
+    masks = {f.sequence: f.path for f in choice.of("mask")}
+    by_sequence = {name: masks[name] for name in SEQUENCES if name in masks}
+    first = next(iter(subject.images), None)
+    used = [one for f in choice.files for one in fates_of(f.path, Fate.used, f.why, f.used_as)]
+    return replace(
+        subject,
+        truth=next((f.path for f in choice.of("truth")), None),
+        brain_mask=masks.get(None) or (by_sequence.get(first) if first else None),
+        brain_masks=by_sequence,
+        warnings=(*subject.warnings, *choice.remarks),
+        fates=(*subject.fates, *used, *choice.fates),
+        label_fault=choice.label_fault,
+    )
 
 
 def _choose(choice: _Choice, rule: Choice) -> None:
@@ -128,6 +163,7 @@ def _chosen(first: NamedFile, choice: _Choice) -> Subject:
         fates=(*used, *choice.fates),
         from_folder=_is_from_folder(first),
         patient=_patient_of(choice.files),
+        label_fault=choice.label_fault,
     )
 
 
@@ -212,7 +248,7 @@ def _keep_one_each(choice: _Choice, rule: Choice) -> None:
             else:
                 kept.append(file)
         if len(kept) > 1:
-            _refuse_both(kept[0], kept[1])
+            _refuse_both(choice, kept)
 
 
 def _decided(one: NamedFile, other: NamedFile, rule: Choice) -> str:
@@ -222,11 +258,20 @@ def _decided(one: NamedFile, other: NamedFile, rule: Choice) -> str:
     return deciding(words_of([one.path.name]), words_of([other.path.name]), rule.words)
 
 
-def _refuse_both(one: NamedFile, other: NamedFile) -> None:
-    raise ImageError(
-        f"{one.path} and {other.path.name} both claim to be the {_what(other)} of one subject; "
-        + _advice(other)
-    )
+def _refuse_both(choice: _Choice, several: list[NamedFile]) -> None:
+    """Refuse scans that claim one sequence; label maps, without which a scan can be predicted, are put aside.
+
+    Raises:
+        ImageError: They are scans.
+    """
+    one, other = several[:2]
+    said = f"{one.path} and {other.path.name} both claim to be the {_what(other)} of one subject; "
+    said += _advice(other)
+    if other.role == "image":
+        raise ImageError(said)
+    choice.label_fault = choice.label_fault or said
+    choice.without(several, f"several claim to be the {_what(other)} of one subject, so none is taken")
+    choice.remarks.append(f"no {_what(other)} was taken: {said}")
 
 
 def _what(file: NamedFile) -> str:
