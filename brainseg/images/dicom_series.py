@@ -161,9 +161,9 @@ def _add_study(
     elif any(one.claims for one in candidates):
         folder = Series(tuple(path for one in candidates for path in one.series.files)).folder
         message = (
-            f"{folder}: no MR series can be used: {_first_six(reasons)}; export the series again, whole, "
+            f"{folder}: no MR series can be used: {_first_six(reasons)}; export the series again, whole, or "
+            "set sequence= where one does not say what it is"
         )
-        message += "or set sequence= where one does not say what it is"
         found.faults.append(Fault(name, patient, folder, (), message))
     else:
         log.warning("%s has no series that can be used: %s", name_of(name), _first_six(reasons))

@@ -18,7 +18,10 @@ def dicom_subjects(
     """The subjects, those with a fault among them, and the files of studies of which nothing is used.
 
     Args:
-        paths, sequence, choice, alone: As for `find_studies`.
+        paths: As for `find_studies`, as are the others.
+        sequence: What the only series is.
+        choice: How to choose between series.
+        alone: Whether it is an error if none can be used.
 
     Raises:
         DataError: No series can be used, and there is nothing else.

@@ -61,6 +61,8 @@ _ONTO = re.compile(
 _DATE = re.compile(r"(?:19|20)\d\d[01]\d[0-3]\d(?:\d{6})?$")
 _WORD = re.compile(r"[^_\-. ]+")
 _DARK_FLUID = re.compile(r"(?<![^\W_])(?:tirm[\W_]+(?:[a-z]+[\W_]+)?)?dark[\W_]*fluid(?![^\W_])")  # Siemens
+# What a browser or a person adds to the name of a second copy: X (1).nii.gz, X - Copy.nii.gz.
+_AGAIN = re.compile(r"(?<=\S)(?: ?\(\d{1,2}\)| - (?:copy|kopie)(?: ?\(\d{1,2}\))?)$", re.IGNORECASE)
 # The order in which files of one role are taken.
 BY_SET, BY_LAST_WORD, STANDS_BACK, BY_WORDS, WORKED_ON = range(5)
 
@@ -82,6 +84,7 @@ class NamedFile:
         visit: The date in the name of a file of dcm2niix.
         of: The public set.
         sidecar: The .json beside it that was needed.
+        is_again: Whether it is called as a second copy of a file: `X (1).nii.gz`.
         says_nothing: Whether neither name nor sidecar says anything of what it holds.
     """
 
@@ -100,6 +103,7 @@ class NamedFile:
     sidecar: Path | None = None
     says_nothing: bool = False
     patient: str = ""
+    is_again: bool = False
 
     @property
     def run(self) -> int:
@@ -120,7 +124,13 @@ def read_name(path: Path, sequence: str | None = None) -> NamedFile:
         path: A NIfTI file.
         sequence: What the file holds where nothing says it.
     """
-    name = _ODD_NAMES.get(nifti.stem(path), nifti.stem(path))
+    stem = nifti.stem(path)
+    name = _AGAIN.sub("", _ODD_NAMES.get(stem, stem))
+    file = _read_name(path, name, sequence)
+    return replace(file, is_again=True) if _AGAIN.search(stem) else file
+
+
+def _read_name(path: Path, name: str, sequence: str | None) -> NamedFile:
     if bids.is_anatomical(path):
         return _of_bids(path, name, sequence)
     if known := known_name(path, name):

@@ -16,7 +16,7 @@ of files: `file_names` has the steps.
 
 All that prediction writes (`X_brain_mask.nii.gz`, ...) is left out, and so are hidden files and macOS's
 `._X`. DICOM studies and NIfTI scans are subjects of their own, unless they are of one patient's folder: then
-NIfTI is read, and its label maps may go with a study: `mixed`. A folder named by a sequence (p1/T1/scan.nii.gz, or T1/p1.nii.gz) names the files in
+NIfTI is read (`mixed`). A folder named by a sequence (p1/T1/scan.nii.gz, or T1/p1.nii.gz) names the files in
 it that do not name one themselves.
 
 In BIDS each session is a subject of its own. The start may be a data set, a subject's folder, a session's,
@@ -281,7 +281,8 @@ def _dicom_subjects(
         files: All that lie in it.
         scans: The subjects of NIfTI files.
         loose: The fates of NIfTI files that are nobody's.
-        sequence, choice: As for `survey`.
+        sequence: As for `survey`.
+        choice: As for `survey`.
 
     Raises:
         NoScanError: There are such files, no series can be used, and there are no other scans.

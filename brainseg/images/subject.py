@@ -226,7 +226,7 @@ def _keep_one_each(choice: _Choice, rule: Choice) -> None:
         ImageError: Two that differ say the same.
     """
     claims: dict[tuple[str, str | None], list[NamedFile]] = defaultdict(list)
-    for file in sorted(choice.files, key=lambda file: file.rank):
+    for file in sorted(choice.files, key=lambda file: (file.rank, file.is_again)):
         claims[file.role, file.sequence].append(file)
     for several in claims.values():
         first, kept = several[0], several[:1]
@@ -238,6 +238,12 @@ def _keep_one_each(choice: _Choice, rule: Choice) -> None:
                 if file.rank in (BY_LAST_WORD, BY_WORDS) and file.role == "image":
                     aside = f"{file.path.name} may be one too and was left out"
                     choice.remarks.append(f"{_what(file)} is {first.path.name}; {aside}")
+            elif file.is_again and not first.is_again:
+                choice.without([file], f"is called as a copy of {first.path.name}, but differs from it")
+                choice.remarks.append(
+                    f"{_what(file)} is {first.path.name}; {file.path.name} is called as its copy, but "
+                    "differs from it, and was left out"
+                )
             elif why := _decided(first, file, rule):
                 choice.without([file], f"{first.path.name} goes first as the {_what(file)}: {why}")
                 choice.remarks.append(f"{_what(file)} is {first.path.name}, not {file.path.name}: {why}")

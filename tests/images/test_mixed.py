@@ -152,3 +152,39 @@ def test_two_label_maps_cost_the_label_maps_and_not_the_scan(touch):
     assert "both claim to be the truth of one subject; move one of them away" in subject.label_fault
     left = {one.path.name: one.why for one in survey(root).fates if one.fate is Fate.left_out}
     assert set(left) == {"a_seg.nii.gz", "a_segmentation.nii.gz"}
+
+
+@pytest.mark.parametrize(
+    ("name", "sequence"),
+    [
+        ("BraTS-GLI-00001-000/BraTS-GLI-00001-000-t1n (1).nii.gz", "t1"),
+        ("BraTS-GLI-00001-000/BraTS-GLI-00001-000-t2f(2).nii.gz", "flair"),
+        ("a/a_t1 (1).nii.gz", "t1"),
+        ("a/a_t1ce - Copy.nii.gz", "t1ce"),
+        ("sub-1/anat/sub-1_T1w (1).nii.gz", "t1"),
+        ("p/t2(1).nii.gz", "t2"),
+    ],
+)
+def test_the_only_copy_of_a_scan_is_the_scan(name, sequence, touch):
+    (subject,) = survey(touch(name)).subjects
+    assert list(subject.images) == [sequence]
+    assert "(" not in subject.id
+
+
+def test_what_is_called_as_a_copy_stands_back_and_is_said(touch):
+    root = touch(
+        "a/a_t1.nii.gz", "a/a_t1 (1).nii.gz", "a/a_t2.nii.gz", "a/a_t2 (1).nii.gz", "a/a_seg (1).nii"
+    )
+    for name, text in (("a_t1", "one"), ("a_t1 (1)", "two"), ("a_t2", "same"), ("a_t2 (1)", "same")):
+        (root / "a" / f"{name}.nii.gz").write_text(text)
+    (subject,) = survey(root).subjects
+    assert subject.truth.name == "a_seg (1).nii"
+    assert {one: source.path.name for one, source in subject.images.items()} == {
+        "t1": "a_t1.nii.gz",
+        "t2": "a_t2.nii.gz",
+    }
+    said = {one.path.name: (str(one.fate), one.why) for one in subject.fates}
+    assert said["a_t1 (1).nii.gz"] == ("left out", "is called as a copy of a_t1.nii.gz, but differs from it")
+    assert said["a_t2 (1).nii.gz"] == ("copy", "copy of a_t2.nii.gz")
+    (warning,) = subject.warnings
+    assert warning.startswith("t1 is a_t1.nii.gz; a_t1 (1).nii.gz is called as its copy")
