@@ -1,5 +1,6 @@
 """Values of conf/ for code that no command line configures."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -18,6 +19,17 @@ def default_window() -> WindowConfig:
 def default_choose() -> ChooseConfig:
     """How conf/predict.yaml chooses between scans that claim one sequence."""
     return as_section(ChooseConfig, plain(_values().choose))
+
+
+def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of an earlier prediction, with the values of conf/ for keys that are newer than it."""
+    conf = _values()
+    for name in ("hydra", "defaults", "input", "output"):
+        del conf[name]
+    for group in ("pipeline", "gates"):
+        conf[group] = OmegaConf.load(conf_dir() / group / "default.yaml")
+    merged: dict[str, Any] = plain(OmegaConf.merge(conf, dict(values)))
+    return merged
 
 
 def _values() -> Any:

@@ -104,10 +104,17 @@ class PredictConfig:
     derivatives: Optional[str] = MISSING  # a folder that also gets the results as BIDS derivatives
     dry_run: bool = MISSING  # print what would become of every file, and predict nothing
     overwrite: bool = MISSING  # replace results that are already in output
+    shards: int = MISSING  # parts of the cohort; without shard each is a process of this machine
+    shard: Optional[int] = MISSING  # the one part, from 0 up, that this command predicts; null: all
 
     def __post_init__(self) -> None:
         if self.sequence is not None:
             known("sequence", [self.sequence], SEQUENCES)
+        at_least("shards", self.shards, 1)
+        if self.shard is not None and not 0 <= self.shard < self.shards:
+            raise ConfigError(
+                f"shard={self.shard} is none of 0 to {self.shards - 1}; set shards= to the number of shards"
+            )
         if self.dicom and self.names != "keep":
             raise ConfigError(
                 f"dicom=true writes the patient's name into each file, but names is {self.names}; "

@@ -85,6 +85,10 @@ class Survey:
     subjects: list[Subject]
     fates: list[FileFate]
 
+    def share(self, shard: int | None, shards: int) -> "Survey":
+        """Every n-th of the subjects in their order, from one on; the files are still those of all."""
+        return self if shard is None else Survey(self.subjects[shard::shards], self.fates)
+
 
 def survey(path: str | Path, sequence: str | None = None, choice: Choice | None = None) -> Survey:
     """The subjects at a path, and what became of every file there. A subject with a fault stops no other.

@@ -37,7 +37,14 @@ def dry_run(options: PredictConfig) -> int:
         except NoScanError as error:
             show(table_of_files(error.fates, root))
             raise
-        return say_files(renamed(found, options), root)
+        return say_files(_share_of(renamed(found, options), options), root)
+
+
+def _share_of(found: Survey, options: PredictConfig) -> Survey:
+    """What one shard would do; files of subjects of the others are not shown."""
+    own = found.share(options.shard, options.shards)
+    others = {subject.id for subject in found.subjects} - {subject.id for subject in own.subjects}
+    return replace(own, fates=[one for one in own.fates if one.subject not in others])
 
 
 def say_files(found: Survey, root: Path) -> int:

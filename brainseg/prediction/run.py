@@ -1,15 +1,18 @@
 """The linked prediction over one or many subjects. One that fails is named and does not stop the rest."""
 
 import logging
+import time
 import traceback
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from rich.progress import track
 from rich.table import Table
 
 from brainseg.bids.dataset import refuse_unfit, write_derivatives
 from brainseg.config import PredictConfig, UserError
 from brainseg.config.errors import DataError
+from brainseg.files.alone import alone_in
 from brainseg.images.fates import in_one_line
 from brainseg.images.layouts import Subject, Survey, survey
 from brainseg.images.preference import Choice
@@ -19,6 +22,7 @@ from brainseg.prediction.forecast import forecast
 from brainseg.prediction.hiding import hiding, input_of, renamed
 from brainseg.prediction.job import Job, job_of
 from brainseg.prediction.record import inputs_of
+from brainseg.prediction.shards import made_since, predict_shards
 from brainseg.prediction.slices import is_of_pictures, pictures_of, predict_slices
 from brainseg.prediction.subject import predict_subject
 from brainseg.reporting.subject_page import PAGE, write_subject_page
@@ -63,8 +67,8 @@ def run(options: PredictConfig) -> int:
 
 
 def _run(options: PredictConfig) -> int:
-    options, found = subjects_at(options)
-    found = renamed(found, options)
+    options, cohort = subjects_at(options)
+    found = renamed(cohort, options).share(options.shard, options.shards)
     output, subjects = Path(options.output), found.subjects
     log.info("%s: %s; %s names each", options.input, in_one_line(found.fates), output / FILES)
     recover(output, known_files)
@@ -75,18 +79,38 @@ def _run(options: PredictConfig) -> int:
     if options.forecast and left:
         _forecast(left, job)
     results = dict(done)
+    if options.shards > 1 and options.shard is None and len(left) > 1:
+        results |= _by_shards(left, job, output)
+        left = [subject for subject in left if subject.id not in results]
     for subject in track(left, "predicting", transient=True, disable=len(left) < 2):
         results[subject.id] = predict_or_name(subject, job, output)
-    write_batch(output, found.fates, page=options.page)
+    with alone_in(output):
+        write_batch(output, found.fates, page=options.page)
+        derivatives = _derivatives(options)
     _print_summary([results[subject.id] for subject in subjects], len(done), output)
-    if options.derivatives is not None:
-        say(*write_derivatives(output, Path(options.derivatives)).lines())
+    if derivatives:
+        say(*derivatives)
     if options.page:
         say(f"pages: {output / INDEX}")
     verdicts = {result.verdict for result in results.values()}
     if Judgement.fail in verdicts:
         return SOME_FAILED
     return SOME_TO_REVIEW if Judgement.review in verdicts else 0
+
+
+def _by_shards(left: list[Subject], job: Job, output: Path) -> dict[str, Result]:
+    """The results that processes of their own have made, those that failed too."""
+    begun = time.time()
+    hydra_cfg = HydraConfig.get()
+    predict_shards(job.options, hydra_cfg.overrides.task, left, hydra_cfg.runtime.output_dir)
+    made = [subject for subject in left if made_since(job.options.output, subject, begun)]
+    return {subject.id: read_result(output / subject.id) for subject in made}
+
+
+def _derivatives(options: PredictConfig) -> list[str]:
+    if options.derivatives is None:
+        return []
+    return write_derivatives(Path(options.output), Path(options.derivatives)).lines()
 
 
 def subjects_at(options: PredictConfig) -> tuple[PredictConfig, Survey]:
