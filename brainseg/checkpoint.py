@@ -26,6 +26,7 @@ _NETWORK = (
     "channels",
     "optional_skip",
     "output",
+    "cavity",
     "norm",
     "deep_supervision",
     "subsets",
@@ -41,6 +42,7 @@ _ADDED: dict[str, dict[str, Any]] = {
     "segmenter": {
         "ema": None,
         "output": "classes",
+        "cavity": False,
         "norm": "own",
         "deep_supervision": False,
         "subsets": [],
@@ -73,7 +75,8 @@ def load_model(
     if task is not None and about["task"] != task:
         raise CheckpointError(f"{path} is a checkpoint of a {about['task']}, where a {task} is needed")
     run, fitted = about["run"], about.get("fitted", {})
-    if fault := record_fault(run) or fitted_fault(about["task"], fitted):
+    cavity = stored["hyper_parameters"]["config"].get("cavity") is True
+    if fault := record_fault(run) or fitted_fault(about["task"], fitted, cavity=cavity):
         raise CheckpointError(f"{path} cannot be used: it is a checkpoint which {fault}")
     module = _rebuilt(path, stored)
     flush_subnormals(module.net.state_dict().values())

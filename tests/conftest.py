@@ -27,6 +27,12 @@ def logs_as_before() -> Iterator[None]:
     root.setLevel(level)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: begun last, one of them would keep one worker busy and the others idle."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture
 def composed(tmp_path):
     """Compose the training config as `python train.py <overrides>` would, writing into tmp_path."""

@@ -17,20 +17,20 @@ def default_window() -> WindowConfig:
 
 
 def default_choose() -> ChooseConfig:
-    """How conf/predict.yaml chooses between scans that claim one sequence."""
-    return as_section(ChooseConfig, plain(_values().choose))
+    """How conf/choose.yaml chooses between scans that claim one sequence."""
+    return as_section(ChooseConfig, plain(_values("choose").choose))
 
 
 def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of an earlier prediction, with the values of conf/ for keys that are newer than it."""
-    conf = _values()
+    conf = OmegaConf.merge(_values("choose"), _values())
     for name in ("hydra", "defaults", "input", "output"):
         del conf[name]
     for group in ("pipeline", "gates"):
-        conf[group] = OmegaConf.load(conf_dir() / group / "default.yaml")
+        conf[group] = _values(f"{group}/default")
     merged: dict[str, Any] = plain(OmegaConf.merge(conf, dict(values)))
     return merged
 
 
-def _values() -> Any:
-    return OmegaConf.load(conf_dir() / "predict.yaml")
+def _values(name: str = "predict") -> Any:
+    return OmegaConf.load(conf_dir() / f"{name}.yaml")

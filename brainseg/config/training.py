@@ -254,6 +254,7 @@ class SegmenterConfig(VolumeRecipe):
     """A 3D network that outlines a tumour's parts, from all its sequences or from a subset of them."""
 
     output: SegmenterOutput = MISSING  # what the network tells of each voxel
+    cavity: bool = MISSING  # resection cavities are a class and a region of their own; false: background
     margin_mm: float = MISSING  # how far the scans that the network sees reach beyond the brain mask
     loss: SegmentationLoss = MISSING  # an entry of menu.loss
     norm: Norm = MISSING  # normalisation layers of unet, segresnet and dynunet
@@ -283,6 +284,15 @@ class SegmenterConfig(VolumeRecipe):
                 f"subset_share is {self.subset_share} and subsets is {self.subsets}: set both, "
                 "for instance to 0.5 and any, or neither"
             )
+
+    @property
+    def class_count(self) -> int:
+        """How many classes a voxel may have: background, three of the tumour, and the cavity."""
+        return 5 if self.cavity else 4
+
+    @property
+    def cavity_in_words(self) -> str:
+        return " and resection cavity last (segmenter.cavity=true)" if self.cavity else ""
 
     @property
     def _has_regions(self) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from brainseg.config.errors import ConfigError, DataError
-from brainseg.config.training import SPACING_MM, VolumeRecipe
+from brainseg.config.training import SPACING_MM, SegmenterConfig
 from brainseg.data.settings import DataSettings
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.images.labels import BACKGROUND, EDEMA
@@ -33,11 +33,16 @@ class LGGVolumes(VolumeData):
     def __init__(
         self,
         root: str,
-        recipe: VolumeRecipe,
+        recipe: SegmenterConfig,
         settings: DataSettings,
         spacing_mm: list[float] | None = None,
     ) -> None:
         super().__init__(root, recipe, settings)
+        if recipe.cavity:
+            raise ConfigError(
+                "segmenter.cavity=true, but data=lgg has masks of the whole tumour alone; set "
+                "segmenter.cavity=false"
+            )
         self.spacing_mm = _checked(spacing_mm)
         self.facts["spacing_mm"] = (
             list(self.spacing_mm)

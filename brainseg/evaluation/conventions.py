@@ -82,6 +82,16 @@ def convention_beside(guess: Path) -> Convention | None:
         ) from error
 
 
+def extended(convention: Convention, values: Iterable[float]) -> Convention:
+    """The convention, or the one that adds the resection cavity to it where the values have one.
+
+    4 beside 3 can be nothing else; 4 alone is the enhancing tumour of older labels as well.
+    """
+    other, found = CONVENTIONS["brats-2024-post"], set(values)
+    adds = convention.classes.items() < other.classes.items()
+    return other if adds and {3, 4} <= found <= set(other.classes) else convention
+
+
 def any_label(values: Iterable[float]) -> Convention:
     """The convention in which each of these values but 0 is tumour."""
     return Convention(ANY_LABEL, {0: 0, **{int(v): EDEMA for v in sorted(values) if v}})

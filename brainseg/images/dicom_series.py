@@ -21,8 +21,9 @@ from brainseg.images.dicom_choice import Candidate, of_study
 from brainseg.images.dicom_frames import FRAME
 from brainseg.images.dicom_groups import MR, Group, LeftOut, frames_in, grouped
 from brainseg.images.dicom_header import frames_of
-from brainseg.images.dicom_ids import ids_of
+from brainseg.images.dicom_ids import ids_of, names_of
 from brainseg.images.dicom_naming import Named, named
+from brainseg.images.dicom_patients import are_several
 from brainseg.images.preference import Choice
 from brainseg.system.pseudonyms import name_of
 
@@ -51,11 +52,13 @@ class Study:
     Attributes:
         id: Safe as a folder's name, and no other study's: from the patient's id, with the date where the
             patient has several.
+        patient: The same for all visits of one patient.
         series: By sequence.
         warnings: What was chosen or supposed, a sentence each.
     """
 
     id: str
+    patient: str
     series: dict[str, Series]
     warnings: tuple[str, ...]
 
@@ -69,13 +72,14 @@ class Fault:
     """A study of which nobody knows which series to take.
 
     Attributes:
-        id: As `Study.id`.
+        id, patient: As of `Study`.
         folder: That holds its files.
         files: Of all its series.
         message: What is wrong, and the mend.
     """
 
     id: str
+    patient: str
     folder: Path
     files: tuple[Path, ...]
     message: str
@@ -108,8 +112,9 @@ def find_studies(paths: Iterable[Path], sequence: str | None = None, choice: Cho
         level = logging.WARNING if one.kind == "unreadable" else logging.INFO
         log.log(level, "%s: left out: %s", one.files[0], one.reason)
     ids = ids_of({visit: groups[0].slices[0][1] for visit, groups in visits.items()})
+    patients = names_of({patient for patient, _ in visits})
     for visit, groups in visits.items():
-        _add_study(found, ids[visit], groups, sequence, choice or Choice())
+        _add_study(found, ids[visit], patients[visit[0]], groups, sequence, choice or Choice())
     if found.left_out and not found.studies and not found.faults:
         reasons = [
             one.reason if one.study else f"{one.files[0].name}: {one.reason}" for one in found.left_out
@@ -121,15 +126,18 @@ def find_studies(paths: Iterable[Path], sequence: str | None = None, choice: Cho
     return found
 
 
-def _add_study(found: Found, name: str, groups: list[Group], sequence: str | None, choice: Choice) -> None:
+def _add_study(
+    found: Found, name: str, patient: str, groups: list[Group], sequence: str | None, choice: Choice
+) -> None:
     """Put a visit into the studies or the faults, and what is not used of it into `left_out`."""
     candidates = [_candidate(group) for group in groups]
     candidates.sort(key=lambda one: (one.series.number or 0, str(one.header.get("SeriesDescription", ""))))
     try:
+        _refuse_several_patients(groups)
         chosen, warnings = of_study(candidates, sequence, choice)
     except ImageError as error:
         files = tuple(path for one in candidates for path in one.series.files)
-        found.faults.append(Fault(name, Series(files).folder, files, str(error)))
+        found.faults.append(Fault(name, patient, Series(files).folder, files, str(error)))
         return
     taken = list(chosen.values())
     unused = [one for one in candidates if one not in taken]
@@ -141,9 +149,18 @@ def _add_study(found: Found, name: str, groups: list[Group], sequence: str | Non
         found.left_out.append(LeftOut(one.series.files, why, study=name))
     if chosen:
         series = {one: chosen[one].series for one in SEQUENCES if one in chosen}
-        found.studies.append(Study(name, series, tuple(warnings)))
+        found.studies.append(Study(name, patient, series, tuple(warnings)))
     else:
         log.warning("%s has no series that can be used: %s", name_of(name), _first_six(reasons))
+
+
+def _refuse_several_patients(groups: list[Group]) -> None:
+    if are_several(header for group in groups for _, header in group.slices):
+        files = tuple(path for group in groups for path, _ in group.slices)
+        raise ImageError(
+            f"{Series(files).folder}: holds patients of several names under one PatientID and one "
+            "StudyInstanceUID; give the folder of each patient alone, or export them again"
+        )
 
 
 def _aside(one: Candidate, warnings: list[str]) -> str:
@@ -185,7 +202,8 @@ def _useless(headers: list[dict[str, Any]]) -> str:
     if any("ImagePositionPatient" not in one or "ImageOrientationPatient" not in one for one in headers):
         return "does not say where its slices lie (ImagePositionPatient, ImageOrientationPatient)"
     if len(headers) < LEAST_SLICES:
-        return f"has only {len(headers)} slices; a head has at least {LEAST_SLICES}"
+        count = "1 slice" if len(headers) == 1 else f"{len(headers)} slices"
+        return f"has only {count}; a head has at least {LEAST_SLICES}"
     return ""
 
 

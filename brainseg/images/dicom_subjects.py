@@ -15,7 +15,7 @@ _FATES = {"left out": Fate.left_out, "copy": Fate.copy, "unreadable": Fate.unrea
 def dicom_subjects(
     paths: Iterable[Path], sequence: str | None, choice: Choice | None = None
 ) -> tuple[list[Subject], list[FileFate]]:
-    """The subjects, those with a fault among them, and the files that are nobody's.
+    """The subjects, those with a fault among them, and the files of studies of which nothing is used.
 
     Raises:
         DataError: No series can be used.
@@ -27,7 +27,7 @@ def dicom_subjects(
     for one in found.left_out:
         # A file of many slices may be left out in one part and used in another.
         if files := tuple(path for path in one.files if path not in taken):
-            fate = FileFate(files, _FATES[one.kind], one.reason)
+            fate = FileFate(files, _FATES[one.kind], one.reason, subject=one.study)
             aside.setdefault(one.study, []).append(fate)
             taken.update(files)
     subjects = [_of_study(study, aside.pop(study.id, [])) for study in found.studies]
@@ -41,10 +41,22 @@ def _of_study(study: Study, aside: list[FileFate]) -> Subject:
         FileFate(series.files, Fate.used, f"{series.label} by its headers", name)
         for name, series in study.series.items()
     ]
-    return Subject(study.id, study.folder, "dicom", images, warnings=study.warnings, fates=(*used, *aside))
+    fates = (*used, *aside)
+    return Subject(
+        study.id,
+        study.folder,
+        "dicom",
+        images,
+        warnings=study.warnings,
+        fates=fates,
+        patient=study.patient,
+    )
 
 
 def _of_fault(fault: Fault, aside: list[FileFate]) -> Subject:
     why = f"its study has a fault: {fault.message}"
     left_out = FileFate(fault.files, Fate.left_out, why)
-    return Subject(fault.id, fault.folder, "dicom", {}, fault=fault.message, fates=(left_out, *aside))
+    fates = (left_out, *aside)
+    return Subject(
+        fault.id, fault.folder, "dicom", {}, fault=fault.message, fates=fates, patient=fault.patient
+    )

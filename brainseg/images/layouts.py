@@ -44,7 +44,7 @@ from pathlib import Path
 import numpy as np
 
 from brainseg.config import SEQUENCES
-from brainseg.config.errors import DataError, GeometryError, ImageError
+from brainseg.config.errors import DataError, GeometryError, ImageError, UserError
 from brainseg.images import nifti, nifti_pair
 from brainseg.images.dicom_file import is_dicom
 from brainseg.images.dicom_header import read_headers
@@ -53,8 +53,10 @@ from brainseg.images.fates import Fate, FileFate
 from brainseg.images.file_names import ALIASES, BY_WORDS, NamedFile, read_name
 from brainseg.images.ids import with_patients
 from brainseg.images.msd import is_msd, subjects_of_task
+from brainseg.images.owners import attributed
 from brainseg.images.preference import Choice
 from brainseg.images.scan_files import fates_of
+from brainseg.images.sidecar import sidecar_path
 from brainseg.images.source import read
 from brainseg.images.subject import Subject, identity_of, subject_of
 from brainseg.images.volume import Volume
@@ -110,7 +112,7 @@ def survey(path: str | Path, sequence: str | None = None, choice: Choice | None 
         raise DataError(f"{path}: no such file or folder; check the path")
     if not path.is_dir():
         found = with_patients(list(_from_file(path, sequence, choice)), path.parent)
-        return _attributed(found, [], path.parent)
+        return Survey(*attributed(found, [], path.parent))
     files = list(walked(path))
     subjects, loose = _from_names(path, files, sequence, choice)
     if subjects:
@@ -127,7 +129,7 @@ def survey(path: str | Path, sequence: str | None = None, choice: Choice | None 
             loose,
         )
     ordered = sorted(with_patients(subjects, path), key=lambda subject: natural(subject.id))
-    return _attributed(ordered, loose, path)
+    return Survey(*attributed(ordered, loose, path))
 
 
 def find_subjects(
@@ -179,7 +181,7 @@ def _from_names(
     if root.name in ("imagesTr", "imagesTs") and is_msd(root.parent):
         return [s for s in subjects_of_task(root.parent) if s.folder == root], []
     tasks = sorted({one.msd for one in files if one.msd is not None and not one.why})
-    subjects = [subject for task in tasks for subject in subjects_of_task(task)]
+    subjects, loose = _of_tasks(tasks, files)
     scans = [one for one in files if not one.why and one.msd is None and nifti.is_nifti(one.path)]
     in_folder = Counter(one.path.parent for one in scans)
     groups: dict[tuple[object, str], list[NamedFile]] = defaultdict(list)
@@ -188,7 +190,6 @@ def _from_names(
         # Names of one subject in BIDS differ in entities such as ce-.
         whose = identity_of(named) if named.entities else named.subject
         groups[place, whose].append(named)
-    loose = []
     for together in groups.values():
         for several in _by_visit(together):
             if any(one.role in ("image", "doubtful") for one in several):
@@ -197,6 +198,28 @@ def _from_names(
                 loose += [
                     each for one in several for each in fates_of(one.path, Fate.left_out, _why_alone(one))
                 ]
+    return subjects, loose
+
+
+def _of_tasks(tasks: list[Path], files: list[Found]) -> tuple[list[Subject], list[FileFate]]:
+    """Subjects of tasks of the Decathlon, and the files of those whose channels are no sequences.
+
+    Raises:
+        UserError: There is nothing but one such task.
+    """
+    subjects, loose = [], []
+    for task in tasks:
+        try:
+            subjects += list(subjects_of_task(task))
+        except UserError as error:
+            if all(one.msd == task or one.why or not nifti.is_nifti(one.path) for one in files):
+                raise
+            log.warning("%s", error)
+            loose += [
+                FileFate((one.path,), Fate.left_out, f"is of a task that is left out: {error}")
+                for one in files
+                if one.msd == task and not one.why
+            ]
     return subjects, loose
 
 
@@ -232,7 +255,11 @@ def _by_visit(files: list[NamedFile]) -> Iterator[list[NamedFile]]:
         yield files
         return
     for date in dates:
-        yield [replace(f, subject=f"{identity_of(f)}_{date}") for f in files if f.visit == date]
+        yield [
+            replace(f, subject=f"{identity_of(f)}_{date}", patient=f.patient or identity_of(f))
+            for f in files
+            if f.visit == date
+        ]
     if rest := [file for file in files if file.visit not in dates]:
         yield rest
 
@@ -267,14 +294,15 @@ def _beside(
 ) -> list[FileFate]:
     """The fates of all files that are not known yet; a warning names the first DICOM file among them."""
     seen = {path for one in known for path in one.paths}
-    scans = {nifti.stem(path) for path in seen if nifti.is_nifti(path)}
+    scans = {sidecar_path(path): one for one in known for path in one.paths if nifti.is_nifti(path)}
     fates, warned = [], False
     for one in files:
         if one.path in seen:
             continue
         why, fate = one.why, Fate.left_out if one.is_readable else Fate.unreadable
         if not why and one.msd is not None:
-            why = f"is none of the scans of {one.msd / 'dataset.json'}"
+            described = one.msd / "dataset.json"
+            why = "names the channels" if one.path == described else f"is none of the scans of {described}"
         if not why and read_dicom and not one.path.name.lower().endswith(_NO_SCANS):
             try:
                 if is_dicom(one.path):
@@ -289,49 +317,21 @@ def _beside(
                     root,
                     one.path,
                 )
-        if not why and one.path.suffix == ".json" and one.path.with_suffix("").name in scans:
-            why = "is a sidecar; the name of its scan says enough"
+        if not why and _is_empty_slice(one.path):
+            why, fate = "is empty (0 bytes); fetch it again", Fate.unreadable
+        if not why and (scan := scans.get(one.path)) is not None:
+            is_used = scan.fate is Fate.used
+            why = "is a sidecar that its scan is named without" if is_used else f"goes with {scan.path.name}"
         if not why and one.path.name.lower().endswith(nifti_pair.VOXELS):
             why = f"has no header {nifti_pair.parts_of(one.path)[0].name} beside it"
         fates.append(FileFate((one.path,), fate, why or "is neither NIfTI nor DICOM"))
     return fates
 
 
-def _attributed(subjects: list[Subject], loose: list[FileFate], root: Path) -> Survey:
-    """The survey, with each file that lies beside the scans of one subject alone given to that subject."""
-    beside: dict[Path, list[Subject]] = defaultdict(list)
-    for subject in subjects:
-        for folder in {one.path.parent for one in subject.fates} or {subject.folder}:
-            beside[folder].append(subject)
-    extra: dict[str, list[FileFate]] = defaultdict(list)
-    nobodys = []
-    for fate in loose:
-        owner = _owner(fate.path, beside, root)
-        if owner is None:
-            nobodys.append(fate)
-        else:
-            extra[owner].append(fate)
-    whole = [
-        replace(s, fates=tuple(replace(one, subject=s.id) for one in (*s.fates, *extra[s.id])))
-        for s in subjects
-    ]
-    return Survey(whole, [*(one for subject in whole for one in subject.fates), *nobodys])
-
-
-def _owner(path: Path, beside: dict[Path, list[Subject]], root: Path) -> str | None:
-    """Whose a file is: of the one subject in its folder, or of that whose id begins its name."""
-    for folder in path.parents:
-        if folder == root != path.parent and len(beside) > 1:
-            return None  # a subject that lies in the root itself owns no folder there
-        several = beside.get(folder, [])
-        if len(several) == 1:
-            return several[0].id
-        if several:
-            begun = [one.id for one in several if path.name.startswith(one.id)]
-            return max(begun, key=len) if begun and folder == path.parent else None
-        if folder == root:
-            break
-    return None
+def _is_empty_slice(path: Path) -> bool:
+    """Whether an empty file is called as slices are: x.dcm, IM0001."""
+    is_one = path.name.lower().endswith((".dcm", ".ima", ".dcm.gz")) or re.fullmatch(r"\w*\d", path.name)
+    return bool(is_one) and path.is_file() and path.stat().st_size == 0
 
 
 def _from_file(path: Path, sequence: str | None, choice: Choice | None) -> Iterator[Subject]:

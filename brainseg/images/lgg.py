@@ -15,6 +15,7 @@ from brainseg.config.errors import DataError, ImageError
 from brainseg.images.fates import Fate, FileFate
 from brainseg.images.jpeg import opened
 from brainseg.images.layouts import Survey
+from brainseg.images.patients import with_patient
 from brainseg.images.source import Source
 from brainseg.images.subject import Subject
 from brainseg.images.volume import Grid, Spacing, Volume
@@ -51,7 +52,7 @@ def survey_patients(root: Path) -> Survey:
         )
         for folder in folders
     ]
-    return Survey(subjects, fates)
+    return Survey([with_patient(one, one.id, root) for one in subjects], fates)
 
 
 def _fate(file: Found, folders: set[Path]) -> FileFate:

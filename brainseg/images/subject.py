@@ -26,6 +26,7 @@ class Subject:
 
     Attributes:
         id: Unique among the subjects found together.
+        patient: Whose visit it is; the same for all visits of one patient.
         layout: One of the table above; `labels.detect` takes it.
         images: By sequence, in the order of `SEQUENCES`.
         truth: The tumour label map.
@@ -51,6 +52,7 @@ class Subject:
     fault: str | None = None
     fates: tuple[FileFate, ...] = ()
     from_folder: bool = False
+    patient: str = ""
 
     def refuse_fault(self) -> None:
         """Refuse a subject that cannot be used.
@@ -125,6 +127,7 @@ def _chosen(first: NamedFile, choice: _Choice) -> Subject:
         warnings=(*choice.remarks, *filter(None, map(_remark, ordered.values()))),
         fates=(*used, *choice.fates),
         from_folder=_is_from_folder(first),
+        patient=_patient_of(choice.files),
     )
 
 
@@ -146,6 +149,7 @@ def _faulty(first: NamedFile, files: list[NamedFile], fault: str) -> Subject:
         fault=fault,
         fates=fates,
         from_folder=_is_from_folder(first),
+        patient=_patient_of(files),
     )
 
 
@@ -239,6 +243,12 @@ def identity_of(file: NamedFile) -> str:
     if file.entities:
         return "_".join(re.findall(r"(?:sub|ses)-[^_]+", nifti.stem(file.path)))
     return file.subject or file.path.parent.resolve().name
+
+
+def _patient_of(files: list[NamedFile]) -> str:
+    """Whose visit it is, where a name says so; nothing where the folders say it: `patients`."""
+    said = (f"sub-{one.entities['sub']}" if "sub" in one.entities else one.patient for one in files)
+    return next(filter(None, said), "")
 
 
 def _is_from_folder(file: NamedFile) -> bool:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from brainseg.images.labels import REGIONS
+from brainseg.images.labels import TUMOR_REGIONS
 
 
 class RegionDice(Metric):
@@ -23,7 +23,7 @@ class RegionDice(Metric):
     total: Tensor
     cases: Tensor
 
-    def __init__(self, regions: Mapping[str, tuple[int, ...]] = REGIONS, **options: Any) -> None:
+    def __init__(self, regions: Mapping[str, tuple[int, ...]] = TUMOR_REGIONS, **options: Any) -> None:
         """Start without a case.
 
         Args:

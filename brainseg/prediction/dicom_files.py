@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from brainseg.dicom.capture import write_capture
 from brainseg.dicom.segmentation import write_segmentations
 from brainseg.dicom.source import headers_of
-from brainseg.images.labels import REGIONS
 from brainseg.images.layouts import Subject
 from brainseg.prediction.segment import Segmentation
 from brainseg.prediction.state import State
@@ -62,5 +61,5 @@ def _masks(state: State) -> dict[str, NDArray[np.bool_]]:
     tumor = state.outcome(Segmentation)
     masks = {} if state.brain is None else {"brain": state.brain}
     if tumor is not None:
-        masks |= {region: np.isin(tumor.classes, members) for region, members in REGIONS.items()}
+        masks |= tumor.masks
     return masks

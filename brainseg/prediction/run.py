@@ -14,6 +14,7 @@ from brainseg.config import PredictConfig, UserError
 from brainseg.config.errors import DataError
 from brainseg.files.alone import alone_in
 from brainseg.images.fates import in_one_line
+from brainseg.images.labels import CAVITY
 from brainseg.images.layouts import Subject, Survey, survey
 from brainseg.images.preference import Choice
 from brainseg.prediction import outputs
@@ -233,7 +234,9 @@ def _forecast(subjects: list[Subject], job: Job) -> None:
 
 
 def _print_summary(results: list[Result], done: int, output: Path) -> None:
-    table = Table("subject", "verdict", "type", "brain ml", "tumour ml", "seconds")
+    cavity = any(CAVITY in result.volumes_ml for result in results)
+    columns = ["tumour ml", *(["cavity ml"] if cavity else []), "seconds"]
+    table = Table("subject", "verdict", "type", "brain ml", *columns)
     remarks: dict[str, list[str]] = {}  # and whom they concern
     for result in results:
         for remark in _remarks(result):
@@ -245,6 +248,7 @@ def _print_summary(results: list[Result], done: int, output: Path) -> None:
             cell(result.type_in_words or "-"),
             f"{volumes['brain']:.0f}" if "brain" in volumes else "-",
             f"{volumes['whole_tumor']:.1f}" if "whole_tumor" in volumes else "-",
+            *([f"{volumes[CAVITY]:.1f}" if CAVITY in volumes else "-"] if cavity else []),
             f"{sum(result.seconds.values()):.1f}",
         )
     console().print(table)

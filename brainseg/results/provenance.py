@@ -39,7 +39,7 @@ def input_of(source: Source) -> InputFile:
     slices = {path.absolute().relative_to(folder).as_posix(): sha256(path) for path in sorted(source.files)}
     joined = "".join(f"{digest}  {name}\n" for name, digest in slices.items())
     series = SeriesName(source.series.number, hide(source.series.description))
-    digest = hashlib.sha256(joined.encode()).hexdigest()
+    digest = hashlib.sha256(joined.encode(errors="surrogateescape")).hexdigest()
     if current() is not None:
         slices = {f"{k:04d}": one for k, one in enumerate(slices.values(), start=1)}
     return InputFile(where, source.channel, digest, series, slices)

@@ -50,6 +50,14 @@ class Resumed:
     run: Mapping[str, Any]
     position: Position
 
+    def recorded_split(self) -> Split | None:
+        """The run's own split, where its folder still has it: rules for splits may change, a run's never."""
+        try:
+            split = Split(**read_split(self.checkpoint.parent.parent / SPLIT))
+        except (OSError, DataError):
+            return None
+        return split if self.run.get("split") == split_hash(split) else None
+
     def refuse_other_subjects(self, split: Split) -> None:
         """Refuse a split that is not the run's: what was trained on could be validated on.
 

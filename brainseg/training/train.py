@@ -70,6 +70,8 @@ def _train(cfg: DictConfig) -> float:
     )
     started_from = _initialise(cfg, module) if resumed is None else resumed.run.get("started_from")
     data = data_of(plain(cfg.data), module.config)
+    if resumed is not None:
+        data.recorded = resumed.recorded_split()
     data.check_split()  # before any scan is prepared for it
     data.prepare_data()
     data.setup("fit")  # faults in the data show here, before a trainer or a logger exists

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from PIL import Image
 from pydicom.uid import SecondaryCaptureImageStorage, SegmentationStorage, generate_uid
 
-from brainseg.images.labels import REGIONS
+from brainseg.images.labels import TUMOR_REGIONS
 from brainseg.images.nifti import read, read_labels
 from brainseg.images.volume import Grid, Volume, resample_to, to_ras
 from brainseg.prediction.reproduce import reproduce
@@ -61,7 +61,7 @@ def expected(out):
     names = ["background", "necrotic_core", "edema", "enhancing_tumor"]
     classes = {int(value): names.index(name) for value, name in values.items()}
     masks = {"brain": brain.data[0] > 0}
-    for region, members in REGIONS.items():
+    for region, members in TUMOR_REGIONS.items():
         inside = [value for value, index in classes.items() if index in members]
         masks[region] = np.isin(labels.data[0], inside)
     return masks, brain.grid
