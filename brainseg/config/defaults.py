@@ -23,7 +23,7 @@ def default_choose() -> ChooseConfig:
 
 def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of an earlier prediction, with the values of conf/ for keys that are newer than it."""
-    conf = OmegaConf.merge(_values("choose"), _values())
+    conf: Any = OmegaConf.merge(_values("choose"), _values())
     for name in ("hydra", "defaults", "input", "output"):
         del conf[name]
     for group in ("pipeline", "gates"):

@@ -104,6 +104,7 @@ class PredictConfig:
     derivatives: Optional[str] = MISSING  # a folder that also gets the results as BIDS derivatives
     dry_run: bool = MISSING  # print what would become of every file, and predict nothing
     overwrite: bool = MISSING  # replace results that are already in output
+    only: Optional[list[str]] = MISSING  # subjects, as sub-01 with all its sessions, or sub-1*; null: all
     shards: int = MISSING  # parts of the cohort; without shard each is a process of this machine
     shard: Optional[int] = MISSING  # the one part, from 0 up, that this command predicts; null: all
 

@@ -37,7 +37,8 @@ def dry_run(options: PredictConfig) -> int:
         except NoScanError as error:
             show(table_of_files(error.fates, root))
             raise
-        return say_files(_share_of(renamed(found, options), options), root)
+        chosen = found.only(options.only, root)
+        return say_files(_share_of(renamed(chosen, options), options), root)
 
 
 def _share_of(found: Survey, options: PredictConfig) -> Survey:

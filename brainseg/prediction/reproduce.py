@@ -14,7 +14,8 @@ from brainseg.images.layouts import Subject
 from brainseg.prediction.job import job_of
 from brainseg.prediction.run import predict_or_name, subjects_at
 from brainseg.reporting.subject_page import PAGE
-from brainseg.results.read import RESULT, read_result
+from brainseg.results.names import RESULT
+from brainseg.results.read import read_result
 from brainseg.results.result import Result
 from brainseg.results.sums import SUMS
 from brainseg.system.pseudonyms import KEEP

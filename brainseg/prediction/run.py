@@ -29,15 +29,10 @@ from brainseg.prediction.subject import predict_subject
 from brainseg.reporting.subject_page import PAGE, write_subject_page
 from brainseg.results import provenance
 from brainseg.results.files import files_of, marked_unreadable
+from brainseg.results.names import FILES, INDEX, RESULT
 from brainseg.results.parts import Judgement, Status
-from brainseg.results.places import (
-    FILES,
-    INDEX,
-    refuse_unfit_derivatives,
-    refuse_unfit_ids,
-    refuse_unfit_output,
-)
-from brainseg.results.read import RESULT, read_result
+from brainseg.results.places import refuse_unfit_derivatives, refuse_unfit_ids, refuse_unfit_output
+from brainseg.results.read import read_result
 from brainseg.results.replacing import known_files, recover
 from brainseg.results.result import Result
 from brainseg.results.verify import changed_files
@@ -69,7 +64,8 @@ def run(options: PredictConfig) -> int:
 
 def _run(options: PredictConfig) -> int:
     options, cohort = subjects_at(options)
-    found = renamed(cohort, options).share(options.shard, options.shards)
+    chosen = renamed(cohort.only(options.only, options.input), options)
+    found = chosen.share(options.shard, options.shards)
     output, subjects = Path(options.output), found.subjects
     log.info("%s: %s; %s names each", options.input, in_one_line(found.fates), output / FILES)
     recover(output, known_files)

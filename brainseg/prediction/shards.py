@@ -17,7 +17,7 @@ from rich.progress import Progress
 from brainseg.config import PredictConfig
 from brainseg.config.arguments import quoted
 from brainseg.images.subject import Subject
-from brainseg.results.read import RESULT
+from brainseg.results.names import RESULT
 from brainseg.system.device import threads
 from brainseg.system.terminal import console, say
 

@@ -22,7 +22,17 @@ from brainseg.system.pseudonyms import current, hide
 from brainseg.system.versions import PREDICTION, versions_of
 
 # Settings that change nothing in a result.
-NOT_OF_THE_RESULT = ("input", "output", "derivatives", "overwrite", "forecast", "dry_run", "shards", "shard")
+NOT_OF_THE_RESULT = (
+    "input",
+    "output",
+    "derivatives",
+    "overwrite",
+    "forecast",
+    "dry_run",
+    "only",
+    "shards",
+    "shard",
+)
 
 
 def input_of(source: Source) -> InputFile:

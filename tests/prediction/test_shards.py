@@ -172,3 +172,24 @@ def test_one_process_at_a_time_holds_a_folder_and_nothing_of_it_stays(tmp_path):
         for a, b in zip(lines[::2], lines[1::2], strict=True)
     )
     assert not (tmp_path / NAME).exists()
+
+
+def test_only_some_subjects_are_predicted_and_one_that_is_not_there_is_refused(cohort, tmp_path):
+    given = (f"input={cohort}", f"output={tmp_path}/out")
+    code, said = predicted(*given, "only=[BraTS2021_00001,*3,*4]", cwd=tmp_path)
+    assert code == 0, said
+    assert [one.subject[-1] for one in all_results(tmp_path / "out")] == ["1", "3", "4"]
+    rows = list(csv.DictReader((tmp_path / "out" / "files.csv").open()))
+    assert {row["subject"][-1] for row in rows} == {"1", "3", "4"}
+    code, said = predicted(*given, "only=[p7]", cwd=tmp_path)
+    assert code == 2
+    assert "only=p7 fits none of its subjects, such as BraTS2021_00000, " in said
+
+
+def test_an_id_stands_for_its_sessions():
+    subjects = [
+        Subject(name, Path(), "bids", {}) for name in ("sub-1", "sub-10", "sub-1_ses-a", "sub-1_ses-b")
+    ]
+    found = Survey(subjects, [])
+    assert [one.id for one in found.only(["sub-1"], "x").subjects] == ["sub-1", "sub-1_ses-a", "sub-1_ses-b"]
+    assert [one.id for one in found.only(["sub-*_ses-b"], "x").subjects] == ["sub-1_ses-b"]
