@@ -9,6 +9,7 @@ from omegaconf.errors import InterpolationKeyError
 from brainseg.config.choices import TASKS
 from brainseg.config.errors import ConfigError
 from brainseg.config.explain import explain
+from brainseg.config.loggers import check_loggers
 from brainseg.config.prediction import PredictConfig
 
 Section = TypeVar("Section")
@@ -29,6 +30,7 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError(f"{cfg.task}.{error}") from None
     except InterpolationKeyError as error:  # for instance a backbone that preset=keras does not know
         raise ConfigError(explain(error)) from None
+    check_loggers(cfg)
 
 
 def check_predict(cfg: DictConfig) -> PredictConfig:
