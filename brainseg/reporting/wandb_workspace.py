@@ -1,4 +1,4 @@
-"""`brainseg dashboard --wandb`: a workspace of W&B, and our three pictures as a run that it shows."""
+"""The workspace of W&B that `brainseg dashboard` builds, with our three pictures as a run that it shows."""
 
 import json
 from collections.abc import Sequence
