@@ -191,3 +191,17 @@ def test_no_network_is_used_unless_a_logger_asks_for_it(composed, tiny, monkeypa
     for logger in ("csv", "wandb", "tensorboard", "mlflow", "[csv,wandb,tensorboard]"):
         route.refuse_unreachable(composed(*tiny("segmenter"), f"logger={logger}"))
     assert asked == []
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "sweep"), ("mine", "mine")])
+def test_jobs_of_a_sweep_are_one_group_unless_another_is_named(tmp_path, given, expected):
+    from brainseg.callbacks.loggers import Wandb
+    from brainseg.callbacks.loggers.identity import identity_in
+
+    logger = Wandb(project="p", save_dir=tmp_path, group=given)
+    logger.begin(identity_in(tmp_path, "wandb", resumed=False), "sweep")
+    assert logger._wandb_init["group"] == expected
+    first = identity_in(tmp_path, "wandb", resumed=True).run
+    assert first == logger._wandb_init["id"]
+    (tmp_path / "trackers.json").write_text("{")  # damaged: a new run is begun
+    assert identity_in(tmp_path, "wandb", resumed=True).run is None
