@@ -132,7 +132,7 @@ def _section(one: RunSet) -> Section:
     }
     pictures = [Picture(inline_figure(figure), captions[name]) for name, figure in one.figures().items()]
     task = [*one.runs, *one.waiting][0].settings.get("task", "")
-    waiting = f"{len(one.waiting)} runs have no epoch yet, and are left out." if one.waiting else ""
+    waiting = f"Left out are runs without an epoch yet: {len(one.waiting)}." if one.waiting else ""
     return Section(title=f"{task}: {one.metric}", warning=waiting, tables=[_table(one)], pictures=pictures)
 
 

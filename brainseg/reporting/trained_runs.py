@@ -1,5 +1,6 @@
 """Runs below some folders, with what differs between them and how each went."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,8 @@ from brainseg.config.choices import TASKS
 from brainseg.config.errors import UserError
 from brainseg.reporting.curves import Curves, best_epoch, read_curves
 from brainseg.runs.config import CONFIG, read_run_config, run_folders
+
+log = logging.getLogger("brainseg")
 
 # What may differ between runs without being what they are compared for.
 _APART = ("paths", "hydra", "name", "group", "tags", "resume", "overwrite", "logger", "callbacks", "test")
@@ -44,10 +47,10 @@ class TrainedRun:
 
 
 def trained_runs(folders: Sequence[Path]) -> list[TrainedRun]:
-    """All runs at or below some folders, in order, each once.
+    """All runs at or below some folders, in order, each once; a warning names one that cannot be read.
 
     Raises:
-        UserError: There is none, or a config cannot be read.
+        UserError: There is none.
     """
     found = dict.fromkeys(run for folder in folders for run in run_folders(folder))
     runs = [run for folder in found if (run := _read(folder)) is not None]
@@ -64,7 +67,11 @@ def varied_keys(runs: Sequence[TrainedRun]) -> list[str]:
 
 
 def _read(folder: Path) -> TrainedRun | None:
-    config = read_run_config(folder / CONFIG)
+    try:
+        config = read_run_config(folder / CONFIG)
+    except UserError as error:
+        log.warning("a run is left out: %s", error)
+        return None
     task = config.get("task")
     if task not in TASKS or not isinstance(config.get(task), dict):
         return None  # a prediction

@@ -89,7 +89,7 @@ def test_the_page_needs_nothing_beside_it(sweep, tmp_path):
     page = write_dashboard([sweep], tmp_path / "out")
     text = page.path.read_text()
     assert text.count("data:image/png;base64,") == 3
-    assert "1 runs have no epoch yet" in text
+    assert "Left out are runs without an epoch yet: 1." in text
     assert page.lines == (f"best of 5 runs: val/accuracy 0.9000 in epoch 1, {sweep / 'vgg16_0.001'}",)
 
 
@@ -97,6 +97,13 @@ def test_a_single_run_and_a_loss_make_a_page(tmp_path):
     write_run(tmp_path / "one", {}, [0.5, 0.2, 0.4], mode="min")
     page = write_dashboard([tmp_path], tmp_path / "out")
     assert "0.2000 in epoch 1" in page.lines[0]
+
+
+def test_a_damaged_run_is_named_and_left_out(sweep, tmp_path, caplog):
+    (sweep / "again" / ".hydra" / "config.yaml").write_text("a: [")
+    [one] = run_sets([sweep])
+    assert len(one.runs) == 4
+    assert f"a run is left out: {sweep / 'again'}" in caplog.text
 
 
 def test_a_folder_without_runs_is_said(tmp_path):
