@@ -1,6 +1,7 @@
 import logging
 import os
 import random
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from omegaconf import DictConfig
 
 from brainseg.config import PredictConfig, check_predict, conf_dir, register_schemas
 from brainseg.phantom import write_cohort
+
+from .shown import shown_run
 
 ROOT = Path(__file__).resolve().parent.parent
 CONF = ROOT / "conf"
@@ -249,3 +252,24 @@ def options(trained, tmp_path) -> Callable[..., PredictConfig]:
             return check_predict(compose("predict", [*fixed, *models, *overrides]))
 
     return _options
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """W&B without network and without words."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+
+
+@pytest.fixture
+def shown():
+    """What W&B would show of each of the runs in a folder, in the order in which they were begun."""
+
+    def _shown(folder):
+        files = sorted((folder / "wandb").glob("offline-run-*/*.wandb"))
+        end = time.monotonic() + 20
+        while time.monotonic() < end and any(shown_run(file).exit_code is None for file in files):
+            time.sleep(0.1)  # W&B's own process may still be writing
+        return [shown_run(file) for file in files]
+
+    return _shown

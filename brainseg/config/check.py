@@ -9,6 +9,7 @@ from omegaconf.errors import InterpolationKeyError
 from brainseg.config.choices import TASKS, SegmenterOutput
 from brainseg.config.errors import ConfigError
 from brainseg.config.explain import explain
+from brainseg.config.loggers import check_loggers
 from brainseg.config.prediction import PredictConfig
 from brainseg.config.training import SegmenterConfig
 
@@ -32,6 +33,7 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError(explain(error)) from None
     if isinstance(section, SegmenterConfig) and section.output is SegmenterOutput.classes:
         _check_class_loss(section, cfg.menu.loss[str(section.loss)])
+    check_loggers(cfg)
 
 
 def _check_class_loss(section: SegmenterConfig, entry: DictConfig) -> None:

@@ -14,7 +14,6 @@ from brainseg.inference import Windows, classes_of_regions, most_probable, regio
 from brainseg.losses import deeply_supervised
 from brainseg.tasks import volumes
 from brainseg.tasks.base import Batch, TaskModule
-from brainseg.tasks.preview import Preview
 from brainseg.tasks.validation import fit_segmenter
 
 # The axes of (C, X, Y, Z) that each mirror image is turned along.
@@ -153,9 +152,6 @@ class Segmenter(TaskModule):
 
     def score(self, batch: Batch, part: str) -> None:
         volumes.score_scans(self, batch, part)
-
-    def previews(self, batch: Batch) -> list[Preview]:
-        return volumes.previews(self, batch)
 
     def _random_sequences(self, n: int) -> torch.Tensor | None:
         """Which sequences each of n training patches may show, (n, C): all, or one of the subsets."""

@@ -6,7 +6,6 @@ from brainseg.config import SkullStripperConfig
 from brainseg.inference import Windows
 from brainseg.tasks import volumes
 from brainseg.tasks.base import Batch, TaskModule
-from brainseg.tasks.preview import Preview
 
 
 class SkullStripper(TaskModule):
@@ -33,6 +32,3 @@ class SkullStripper(TaskModule):
 
     def score(self, batch: Batch, part: str) -> None:
         volumes.score_scans(self, batch, part)
-
-    def previews(self, batch: Batch) -> list[Preview]:
-        return volumes.previews(self, batch)
