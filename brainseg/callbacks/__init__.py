@@ -2,6 +2,7 @@
 
 from brainseg.callbacks.average import weight_average
 from brainseg.callbacks.best import Best
+from brainseg.callbacks.cases import CaseScores
 from brainseg.callbacks.checkpoint_io import CheckpointFiles
 from brainseg.callbacks.curves import Curves
 from brainseg.callbacks.last import Last
@@ -10,9 +11,11 @@ from brainseg.callbacks.panels import Panels
 from brainseg.callbacks.progress import Progress
 from brainseg.callbacks.scores import SliceScores
 from brainseg.callbacks.several import SeveralProcesses
+from brainseg.callbacks.took import Took
 
 __all__ = [
     "Best",
+    "CaseScores",
     "CheckpointFiles",
     "Curves",
     "Last",
@@ -21,5 +24,6 @@ __all__ = [
     "Progress",
     "SeveralProcesses",
     "SliceScores",
+    "Took",
     "weight_average",
 ]

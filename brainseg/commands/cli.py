@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from brainseg.commands import audit, doctor, evaluate, phantom, results, study_pages
+from brainseg.commands import audit, compare, doctor, evaluate, phantom, results, study_pages
 from brainseg.config.errors import UserError
 from brainseg.system.terminal import say
 
@@ -113,6 +113,7 @@ app.command(**PASS_THROUGH)(predict)
 app.command()(demo)
 app.command()(audit.audit)
 app.command()(evaluate.evaluate)
+app.command()(compare.compare)
 for command in (results.verify, results.reproduce, results.bids, results.view):
     app.command()(command)
 app.add_typer(study_pages.study, name="study")
