@@ -29,11 +29,12 @@ RULES = (
     "differ has a column.",
     "The score is that of the validation part in the epoch of the best checkpoint, which these cases have "
     "chosen. It is a little too good for every setting, and most for the best one.",
-    f"Intervals have 95 %, from {RESAMPLES} resamples of the subjects, each with all of its cases. With "
-    "several seeds the runs are drawn too. The chance of the training of a single run is not in it.",
-    "The difference to the best is paired: case by case, where both settings have the same validation "
-    "cases. Such an interval is narrower than the two scores' own. One without 0 in it is a difference that "
-    "the cases show; it says nothing of other seeds where a setting has one run.",
+    f"Intervals have 95 %, from {RESAMPLES} resamples of the subjects, each with all of its cases. Where a "
+    "setting has several runs, these are drawn too, but two or three of them still give an interval that is "
+    "too narrow. The chance of the training of a single run is not in it at all.",
+    "The difference to the best is paired, where both settings have the same validation cases: the same "
+    "subjects are drawn for both, which leaves out what makes a case easy or hard for any model. An interval "
+    "without 0 in it is a difference beyond the chance of the cases.",
     "Runs that are not done count in no score. Pruned runs were ended early by a search.",
 )
 
@@ -107,7 +108,7 @@ def _said(comparison: Comparison) -> list[str]:
     alike = [one for one in comparison.settings[1:] if _is_alike(one)]
     line = f"best by {comparison.metric}: {_bounded(best.score)}, {best.name}"
     if any(one.to_best for one in comparison.settings):
-        line += f"; {len(alike)} others cannot be told from it"
+        line += f"; {len(alike) or 'no'} other{'s' * (len(alike) != 1)} cannot be told from it"
     return [*said, line]
 
 

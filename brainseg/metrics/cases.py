@@ -29,7 +29,7 @@ class Interval:
 def mean_interval(runs: Sequence[Cases], subjects: Mapping[str, str]) -> Interval | None:
     """The mean of one or more runs of one setting: the mean of the runs' own means.
 
-    With several runs the runs are drawn too, with the subjects: the interval holds the chance of both.
+    With several runs the runs are drawn too, beside the subjects: the interval holds the chance of both.
 
     Args:
         runs: For each run the score of each case. The runs may have other cases.
@@ -38,40 +38,38 @@ def mean_interval(runs: Sequence[Cases], subjects: Mapping[str, str]) -> Interva
     Returns:
         None where no case has the score.
     """
-    tables = [table for table in (_Table(run, subjects) for run in runs) if table.sums.size]
+    tables = _tables(runs, subjects)
     if not tables:
         return None
-    points = [table.mean() for table in tables]
-    names = list(dict.fromkeys(name for table in tables for name in table.names))
-    value, n = float(np.mean(points)), len({case for run in runs for case in run})
+    value, n = _mean(tables), len({case for run in runs for case in run})
+    names = _names(tables)
     if len(names) < 2:
         return Interval(value, None, None, n)
     rng = np.random.default_rng(0)
-    weights = _weights(rng, len(names))
-    place = {name: i for i, name in enumerate(names)}
-    means = np.stack([table.means(weights[:, [place[name] for name in table.names]]) for table in tables])
-    if len(tables) > 1:
-        drawn = rng.integers(0, len(tables), (len(tables), RESAMPLES))
-        means = np.take_along_axis(means, drawn, axis=0)
-    low, high = np.nanpercentile(np.nanmean(means, axis=0), (2.5, 97.5))
-    return Interval(value, float(low), float(high), n)
+    return _interval(value, _drawn(rng, tables, names, _weights(rng, len(names))), n)
 
 
 def paired_difference(
     runs: Sequence[Cases], others: Sequence[Cases], subjects: Mapping[str, str]
 ) -> Interval | None:
-    """The mean over cases of the score of `runs` minus that of `others`, where both have the same cases.
-
-    Several runs of a setting count with their mean in each case.
+    """The score of `runs` minus that of `others`, on the same drawn subjects; runs are drawn as above.
 
     Returns:
         None where the cases are not the same in all runs.
     """
     cases = runs[0].keys() if runs else set()
-    if not cases or any(run.keys() != cases for run in (*runs, *others)) or not others:
+    if not cases or not others or any(run.keys() != cases for run in (*runs, *others)):
         return None
-    differences = {case: _mean(runs, case) - _mean(others, case) for case in cases}
-    return mean_interval([differences], subjects)
+    ours, theirs = _tables(runs, subjects), _tables(others, subjects)
+    if not ours or not theirs:
+        return None
+    value, names = _mean(ours) - _mean(theirs), _names([*ours, *theirs])
+    if len(names) < 2:
+        return Interval(value, None, None, len(cases))
+    rng = np.random.default_rng(0)
+    weights = _weights(rng, len(names))
+    drawn = _drawn(rng, ours, names, weights) - _drawn(rng, theirs, names, weights)
+    return _interval(value, drawn, len(cases))
 
 
 def score_intervals(
@@ -112,10 +110,35 @@ class _Table:
         return np.asarray(np.divide(weights @ self.sums, n, out=np.full(len(n), np.nan), where=n > 0))
 
 
+def _tables(runs: Sequence[Cases], subjects: Mapping[str, str]) -> list[_Table]:
+    """Those of the runs that have the score."""
+    return [table for table in (_Table(run, subjects) for run in runs) if table.names]
+
+
+def _mean(tables: Sequence[_Table]) -> float:
+    return float(np.mean([table.mean() for table in tables]))
+
+
+def _names(tables: Sequence[_Table]) -> list[str]:
+    """All subjects, each once."""
+    return list(dict.fromkeys(name for table in tables for name in table.names))
+
+
 def _weights(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
     """How often each of n subjects is drawn in each resample, (RESAMPLES, n)."""
     return rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
 
 
-def _mean(runs: Sequence[Cases], case: str) -> float:
-    return float(np.mean([run[case] for run in runs]))
+def _drawn(
+    rng: np.random.Generator, tables: Sequence[_Table], names: Sequence[str], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The mean of each resample, (RESAMPLES,), of subjects by their weights and of runs."""
+    place = {name: i for i, name in enumerate(names)}
+    means = np.stack([table.means(weights[:, [place[name] for name in table.names]]) for table in tables])
+    runs = rng.integers(0, len(tables), (len(tables), RESAMPLES))
+    return np.asarray(np.nanmean(np.take_along_axis(means, runs, axis=0), axis=0))
+
+
+def _interval(value: float, drawn: NDArray[np.float64], cases: int) -> Interval:
+    low, high = np.nanpercentile(drawn, (2.5, 97.5))
+    return Interval(value, float(low), float(high), cases)

@@ -284,7 +284,7 @@ def test_a_cell_is_the_mean_of_its_seeds(folder):
     assert seeds_differ.mean == pytest.approx(0.85)
     assert seeds_differ.how == "t, n = 2"
     seeds_agree = found["vgg16", KL, "adam"].accuracy
-    assert (seeds_agree.low, seeds_agree.high) == wilson(16, 20)
+    assert (seeds_agree.low, seeds_agree.high) == wilson(8, 10)
     one_seed = found["vgg16", HINGE, "adam"]
     assert (one_seed.accuracy.low, one_seed.accuracy.high) == wilson(4, 10)
     assert (one_seed.missing, one_seed.n_collapsed) == ("1 failed", 1)
