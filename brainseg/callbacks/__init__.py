@@ -5,6 +5,7 @@ from brainseg.callbacks.best import Best
 from brainseg.callbacks.cases import CaseScores
 from brainseg.callbacks.checkpoint_io import CheckpointFiles
 from brainseg.callbacks.curves import Curves
+from brainseg.callbacks.early import early_stopping
 from brainseg.callbacks.last import Last
 from brainseg.callbacks.metrics_csv import MetricsCSV
 from brainseg.callbacks.panels import Panels
@@ -25,5 +26,6 @@ __all__ = [
     "SeveralProcesses",
     "SliceScores",
     "Took",
+    "early_stopping",
     "weight_average",
 ]

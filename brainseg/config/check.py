@@ -10,6 +10,7 @@ from brainseg.config.choices import TASKS
 from brainseg.config.errors import ConfigError
 from brainseg.config.explain import explain
 from brainseg.config.prediction import PredictConfig
+from brainseg.config.training import TrainerConfig
 
 Section = TypeVar("Section")
 
@@ -29,6 +30,10 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError(f"{cfg.task}.{error}") from None
     except InterpolationKeyError as error:  # for instance a backbone that preset=keras does not know
         raise ConfigError(explain(error)) from None
+    try:
+        TrainerConfig(early_stopping=cfg.trainer.early_stopping)  # its folder is known to a running job only
+    except ConfigError as error:
+        raise ConfigError(f"trainer.{error}") from None
 
 
 def check_predict(cfg: DictConfig) -> PredictConfig:
