@@ -114,6 +114,7 @@ app.command()(demo)
 app.command()(audit.audit)
 app.command()(evaluate.evaluate)
 app.command()(compare.compare)
+app.command()(compare.score)
 for command in (results.verify, results.reproduce, results.bids, results.view):
     app.command()(command)
 app.add_typer(study_pages.study, name="study")
