@@ -17,6 +17,7 @@ from brainseg.commands.leftovers import remove_if_unused, remove_record
 from brainseg.commands.one_line import MENDABLE, exit_if_mendable
 from brainseg.config import ConfigError, PredictConfig, check, check_predict, conf_dir, register_schemas
 from brainseg.config.arguments import quoted_paths
+from brainseg.config.beside import without_foreign_data
 from brainseg.runs.config import LAST
 from brainseg.system.pseudonyms import KEEP
 from brainseg.system.signals import asked_to_stop, heed
@@ -110,6 +111,13 @@ def _train_or_go_on() -> None:
         from brainseg.training.resume import resumed_arguments
 
         sys.argv[1:] = resumed_arguments(sys.argv[1:])
+    else:
+        sys.argv[1:], said = without_foreign_data(sys.argv[1:])
+        say(*said)
+    if any(one.lstrip("+").startswith("start_from=") for one in sys.argv[1:]):
+        from brainseg.training.beginning import arguments_with_start
+
+        sys.argv[1:] = arguments_with_start(sys.argv[1:])
     _train()
 
 

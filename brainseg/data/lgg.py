@@ -28,6 +28,7 @@ class LGGVolumes(VolumeData):
         root, recipe, settings: As for VolumeData.
     """
 
+    regions = ("whole_tumor",)
     where_from = WHERE_FROM
 
     def __init__(

@@ -141,6 +141,13 @@ class TaskModule(pl.LightningModule):
         if self.on_case is not None:
             self.on_case(lambda: make(index))
 
+    def case_scores(self) -> list[dict[str, float | str]]:
+        """What each case of the part validated or tested last scored, in the order of the part.
+
+        The mean of a number over the cases is the part's score of that name.
+        """
+        return []
+
     def log_loss(self, part: str, logits: torch.Tensor, target: torch.Tensor) -> None:
         """Log the mean loss of some samples; the epoch's mean counts each sample once."""
         if self.loss is not None:

@@ -85,6 +85,14 @@ class Classifier(TaskModule):
         logits, truth = (torch.cat(values).numpy() for values in zip(*self.scored, strict=True))
         return logits, truth
 
+    def case_scores(self) -> list[dict[str, float | str]]:
+        logits, truth = self.scored_part()
+        names = self.config.classes
+        return [
+            {"truth": names[true], "guess": names[guess], "accuracy": float(true == guess)}
+            for true, guess in zip(truth.tolist(), logits.argmax(axis=1).tolist(), strict=True)
+        ]
+
     @torch.no_grad()
     def probabilities(self, slices_BSS: torch.Tensor) -> NDArray[np.float64]:
         """Calibrated class probabilities (B, K) of slices prepared by `prepare_slice`, uint8 (B, S, S)."""

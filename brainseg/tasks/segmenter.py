@@ -150,8 +150,15 @@ class Segmenter(TaskModule):
         moved = ([part.to(self.device) for part in batch] for batch in batches)
         return fit_segmenter(self, (case for batch in moved for case in zip(*batch, strict=True)))
 
+    def start_scoring(self, part: str) -> None:
+        super().start_scoring(part)
+        self.scored: list[dict[str, float | str]] = []
+
     def score(self, batch: Batch, part: str) -> None:
-        volumes.score_scans(self, batch, part)
+        self.scored += volumes.score_scans(self, batch, part)
+
+    def case_scores(self) -> list[dict[str, float | str]]:
+        return self.scored
 
     def _random_sequences(self, n: int) -> torch.Tensor | None:
         """Which sequences each of n training patches may show, (n, C): all, or one of the subsets."""

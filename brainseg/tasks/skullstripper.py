@@ -30,5 +30,12 @@ class SkullStripper(TaskModule):
         """1 in the brain, (X, Y, Z)."""
         return (logits_KXYZ[0] > 0).long()
 
+    def start_scoring(self, part: str) -> None:
+        super().start_scoring(part)
+        self.scored: list[dict[str, float | str]] = []
+
     def score(self, batch: Batch, part: str) -> None:
-        volumes.score_scans(self, batch, part)
+        self.scored += volumes.score_scans(self, batch, part)
+
+    def case_scores(self) -> list[dict[str, float | str]]:
+        return self.scored

@@ -1,6 +1,6 @@
 """What the two models of volumes share: building the network, predicting a whole scan, showing a slice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -64,14 +64,28 @@ class RegionDices(RegionDice):
         return scores | {"dice/mean": torch.stack(list(scores.values())).mean()}
 
 
-def score_scans(module: Any, batch: Batch, part: str) -> None:
-    """Predict the whole scans of a batch, log their loss and count their Dice in `module.scores[part]`."""
+def score_scans(module: Any, batch: Batch, part: str) -> list[dict[str, float | str]]:
+    """Predict the whole scans of a batch, log their loss and count their Dice in `module.scores[part]`.
+
+    Returns:
+        The Dices of each scan: {"dice/brain": 0.97}, and "dice/mean" over the regions.
+    """
+    cases = []
     for image, truth in zip(*batch, strict=True):
         logits = module.logits(image)
         module.log_loss(part, logits[None], truth[None])
         guess = module.classes_of(logits)
-        module.scores[part].update(truth[None], guess[None])
+        scores = module.scores[part]
+        scores.update(truth[None], guess[None])
         module.show_case(partial(_scored_scan, module, image, truth, guess))
+        cases.append(named_dices(scores.latest[0], scores.regions))
+    return cases
+
+
+def named_dices(dices_R: torch.Tensor, regions: Iterable[str]) -> dict[str, float | str]:
+    """The Dices of a scan by name, with their mean."""
+    found = {f"dice/{region}": dice for region, dice in zip(regions, dices_R.tolist(), strict=True)}
+    return {**found, "dice/mean": float(np.mean(list(found.values())))}
 
 
 def _scored_scan(

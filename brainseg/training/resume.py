@@ -30,9 +30,10 @@ from brainseg.runs.position import Position, position_in
 _FREE = {
     *("name", "start_from", "data.root", "data.groups", "data.workers", "data.cache", "data.skip_bad"),
     *(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy", "precision")),
-    *(f"trainer.{name}" for name in ("max_epochs", "max_time", "checkpoint_minutes", "log_every_n_steps")),
+    *(f"trainer.{name}" for name in ("max_epochs", "max_time", "early_stopping", "checkpoint_minutes")),
     *(f"trainer.{name}" for name in ("default_root_dir", "deterministic", "enable_model_summary")),
-    *(f"trainer.{name}" for name in ("limit_test_batches", "num_sanity_val_steps", "_target_")),
+    *(f"trainer.{name}" for name in ("log_every_n_steps", "limit_test_batches", "num_sanity_val_steps")),
+    "trainer._target_",
 }
 
 

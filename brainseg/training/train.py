@@ -160,7 +160,8 @@ def _score(trainer: pl.Trainer, module: TaskModule, data: Any, checkpoint: str) 
 
 def _trainer_settings(cfg: DictConfig) -> dict[str, Any]:
     settings: dict[str, Any] = plain(cfg.trainer)
-    del settings["checkpoint_minutes"]  # of a callback
+    for name in ("checkpoint_minutes", "early_stopping"):
+        del settings[name]  # of callbacks
     if settings["precision"] == "auto":
         kind = {"gpu": "cuda"}.get(settings["accelerator"], settings["accelerator"])
         settings["precision"] = precision_for(best_device(kind))
