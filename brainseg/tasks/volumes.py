@@ -1,6 +1,6 @@
 """What the two models of volumes share: building the network, predicting a whole scan, showing a slice."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -77,8 +77,8 @@ def score_scans(module: Any, batch: Batch, part: str) -> list[dict[str, float | 
         guess = module.classes_of(logits)
         scores = module.scores[part]
         scores.update(truth[None], guess[None])
-        module.show_case(partial(_scored_scan, module, image, truth, guess))
         cases.append(named_dices(scores.latest[0], scores.regions))
+        module.show_case(partial(_scored_scan, image, truth, guess, cases[-1]))
     return cases
 
 
@@ -89,13 +89,14 @@ def named_dices(dices_R: torch.Tensor, regions: Iterable[str]) -> dict[str, floa
 
 
 def _scored_scan(
-    module: Any, image_CXYZ: torch.Tensor, truth_XYZ: torch.Tensor, guess_XYZ: torch.Tensor, index: int
+    image_CXYZ: torch.Tensor,
+    truth_XYZ: torch.Tensor,
+    guess_XYZ: torch.Tensor,
+    dices: Mapping[str, float | str],
+    index: int,
 ) -> ScoredCase:
-    scores = module.make_scores().to(truth_XYZ.device)
-    scores.update(truth_XYZ[None], guess_XYZ[None])
-    values = {name: float(value) for name, value in scores.compute().items()}
-    score = values["dice/mean"]
-    return ScoredCase(index, "", score, values, lambda: preview_of(image_CXYZ, truth_XYZ, guess_XYZ, score))
+    score = float(dices["dice/mean"])
+    return ScoredCase(index, "", score, dices, lambda: preview_of(image_CXYZ, truth_XYZ, guess_XYZ, score))
 
 
 def preview_of(
