@@ -1,4 +1,4 @@
-"""One training at a time in a run's folder."""
+"""One training at a time in a run's folder, one sweep at a time in a sweep's."""
 
 import fcntl
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 from brainseg.config.errors import ConfigError
 
 NAME = ".training"  # in a run's folder, with the process that trains there
+SWEEPING = ".sweeping"  # the same of a sweep
 
 
 @contextmanager
@@ -18,17 +19,33 @@ def only_training_in(run: Path) -> Iterator[None]:
     Raises:
         ConfigError: Another process trains there.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    with (run / NAME).open("a+") as file:
+    mend = "wait for it, or give this run a folder of its own by hydra.run.dir="
+    with _only_one(run / NAME, "trains", mend):
+        yield
+
+
+@contextmanager
+def only_sweep_in(folder: Path) -> Iterator[None]:
+    """Hold a sweep's folder in the same way.
+
+    Raises:
+        ConfigError: Another process runs a sweep there.
+    """
+    mend = "wait for it, or give this sweep a folder of its own by hydra.sweep.dir="
+    with _only_one(folder / SWEEPING, "runs a sweep", mend):
+        yield
+
+
+@contextmanager
+def _only_one(path: Path, does: str, mend: str) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # which loader workers do not inherit
         except (BlockingIOError, PermissionError):
             file.seek(0)
             holder = file.read().strip() or "another process"
-            raise ConfigError(
-                f"{run}: {holder} trains there already; wait for it, or give this run a folder of its own by "
-                "hydra.run.dir="
-            ) from None
+            raise ConfigError(f"{path.parent}: {holder} {does} there already; {mend}") from None
         except OSError:
             pass  # a file system without locks
         file.truncate(0)
@@ -38,4 +55,4 @@ def only_training_in(run: Path) -> Iterator[None]:
             yield
         finally:
             with suppress(OSError):
-                (run / NAME).unlink()
+                path.unlink()
