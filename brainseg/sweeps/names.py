@@ -11,7 +11,7 @@ _UNSAFE = re.compile(r"[^\w.,+=-]", re.ASCII)  # in the name of a folder, or in 
 def short_keys(keys: Iterable[str]) -> dict[str, str]:
     """The last part of each key, longer where two would be equal: lr for menu.optimizer.adamw.lr."""
     keys = sorted(set(keys))
-    return {key: next(one for one in _tails(key) if _is_only(one, keys)) for key in keys}
+    return {key: next((one for one in _tails(key) if _is_only(one, keys)), key) for key in keys}
 
 
 def job_name(pairs: Mapping[str, str]) -> str:

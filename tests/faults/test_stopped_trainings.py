@@ -98,8 +98,10 @@ def test_a_signal_ends_the_whole_sweep(tmp_path, segmenter, number):
     )
     assert "Traceback" not in training.said()
     assert sorted(path.name for path in (tmp_path / "sweep").iterdir()) == [
-        ".sweep.lock", "multirun.yaml", "seed=1", "sweep.json"
-    ]  # fmt: skip
+        "multirun.yaml",
+        "seed=1",
+        "sweep.json",
+    ]
 
 
 @pytest.mark.parametrize(
