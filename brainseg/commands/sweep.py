@@ -32,16 +32,17 @@ def sweep(
 
 
 def _watched(folder: Path) -> "Ledger":
-    """The ledger once no job runs any more; until then it is shown, in a terminal in one place."""
+    """The ledger once the sweep has ended; until then it is shown, in a terminal in one place."""
     from rich.live import Live
 
+    from brainseg.runs.lock import is_swept
     from brainseg.sweeps.job import State
     from brainseg.sweeps.ledger import read_ledger
     from brainseg.sweeps.table import table
 
     ledger = read_ledger(folder)
     with Live(table(ledger), console=console(), auto_refresh=False, transient=True) as live:
-        while ledger.count(State.running):
+        while ledger.count(State.running) or is_swept(folder):
             time.sleep(EVERY_S)
             ledger = read_ledger(folder)
             live.update(table(ledger), refresh=True)

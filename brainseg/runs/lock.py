@@ -2,14 +2,18 @@
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 from brainseg.config.errors import ConfigError
 
 NAME = ".training"  # in a run's folder, with the process that trains there
 SWEEPING = ".sweeping"  # the same of a sweep
+_HOLDER = re.compile(r"process (\d{1,9}) on (.+)")
 
 
 @contextmanager
@@ -34,6 +38,14 @@ def only_sweep_in(folder: Path) -> Iterator[None]:
     mend = "wait for it, or give this sweep a folder of its own by hydra.sweep.dir="
     with _only_one(folder / SWEEPING, "runs a sweep", mend):
         yield
+
+
+def is_swept(folder: Path) -> bool:
+    """Whether a sweep is being run in a folder, as far as is known here: of another machine it is believed."""
+    with suppress(OSError):
+        named = _HOLDER.fullmatch((folder / SWEEPING).read_text(errors="replace"))
+        return named is not None and (named[2] != os.uname().nodename or psutil.pid_exists(int(named[1])))
+    return False
 
 
 @contextmanager

@@ -77,6 +77,7 @@ class Sweeps:
             file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.dup2(file, 1)
             os.dup2(file, 2)
+            sys.stdout, sys.stderr = (open(n, "w", buffering=1, closefd=False) for n in (1, 2))  # noqa: SIM115
             os.chdir(self.root)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             sys.argv = command

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from brainseg.config.errors import ConfigError, UserError
 from brainseg.files.atomic import host
+from brainseg.runs.lock import SWEEPING, is_swept, only_sweep_in
 from brainseg.sweeps import job as job_file
 from brainseg.sweeps.identity import Identity
 from brainseg.sweeps.job import Job, Metric, Process, State, read_job
@@ -123,6 +124,19 @@ def test_the_command_needs_no_torch(tmp_path):
         "sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
+
+
+def test_a_sweep_is_run_while_its_process_lives(tmp_path):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    assert not is_swept(tmp_path)
+    with only_sweep_in(tmp_path):
+        assert is_swept(tmp_path)
+    assert not is_swept(tmp_path)
+    (tmp_path / SWEEPING).write_text(f"process {gone.pid} on {os.uname().nodename}")
+    assert not is_swept(tmp_path)
+    (tmp_path / SWEEPING).write_text(f"process {gone.pid} on another")
+    assert is_swept(tmp_path)
 
 
 def test_a_folder_without_a_ledger_is_answered_in_one_line(tmp_path):
