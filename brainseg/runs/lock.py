@@ -41,7 +41,7 @@ def only_sweep_in(folder: Path) -> Iterator[None]:
 
 
 def is_swept(folder: Path) -> bool:
-    """Whether a sweep is being run in a folder, as far as is known here: of another machine it is believed."""
+    """Whether a sweep is being run in a folder, as far as can be known from this machine."""
     with suppress(OSError):
         named = _HOLDER.fullmatch((folder / SWEEPING).read_text(errors="replace"))
         return named is not None and (named[2] != os.uname().nodename or psutil.pid_exists(int(named[1])))
