@@ -61,7 +61,7 @@ class Sweeps:
                     for name, value in job.items()
                     if name not in ("seconds", "attempts", "updated")
                 },
-                (self.root / folder / job["folder"] / "metrics.csv").read_text(),
+                _read(self.root / folder / job["folder"] / "metrics.csv"),
             )
             for job in ledger["jobs"]
         }
@@ -96,3 +96,7 @@ class Sweeps:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
+
+
+def _read(path: Path) -> str:
+    return path.read_text() if path.is_file() else ""
