@@ -84,11 +84,9 @@ def _ending_in_one_line() -> Iterator[None]:
 
 
 def _end_stopped(error: BaseException, *, single: bool) -> None:
-    _say_how_to_go_on()
     if single:
+        _say_how_to_go_on()
         remove_if_unused()
-    else:
-        _say_where_the_sweep_ends()
     if isinstance(error, Exception):  # what a library made of the signal; Hydra would begin the next job
         heed()
 
@@ -98,12 +96,6 @@ def _say_how_to_go_on() -> None:
     if (run / LAST).is_file():
         resume = shlex.quote(f"resume={os.path.relpath(run)}")
         say(f"go on with python train.py {resume}", error=True)
-
-
-def _say_where_the_sweep_ends() -> None:
-    hydra_cfg = HydraConfig.get()
-    place = f"job {hydra_cfg.job.num} of {hydra_cfg.sweep.dir}"
-    say(f"the sweep ends with {place}; the jobs after it were not started", error=True)
 
 
 def _train_or_go_on() -> None:

@@ -140,6 +140,11 @@ class MonitorMode(Choice):
     max = "max"  # higher is better, as for Dice
 
 
+class Retry(Choice):
+    none = "none"  # no job that has ended is begun again
+    failed = "failed"  # jobs that have failed are begun again, from their last checkpoint if there is one
+
+
 class Blend(Choice):
     constant = "constant"  # every voxel of a window counts the same
     gaussian = "gaussian"  # voxels near the middle of a window count more

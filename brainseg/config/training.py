@@ -30,6 +30,7 @@ from brainseg.config.choices import (
     Norm,
     Normalise,
     Optimizer,
+    Retry,
     Scheduler,
     SegmentationLoss,
     SegmenterOutput,
@@ -356,6 +357,13 @@ class TrainerConfig:
 
 
 @dataclass
+class SweepConfig:
+    """What a sweep (`-m`) does when the same command is given again."""
+
+    retry: Retry = MISSING  # which jobs that have ended are begun again
+
+
+@dataclass
 class TrainConfig:
     """The whole of conf/train.yaml. Only the section of the task that is trained is filled in."""
 
@@ -372,6 +380,7 @@ class TrainConfig:
     overwrite: bool = MISSING  # a new run replaces the checkpoints of an earlier one in its folder
     start_from: Optional[str] = MISSING  # checkpoint of the same task and network with the first weights
     test: bool = MISSING  # score the best checkpoint on the test part after training
+    sweep: SweepConfig = MISSING
     paths: Paths = MISSING
 
     data: Any = MISSING  # a datamodule: its constructor is its schema

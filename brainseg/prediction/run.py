@@ -12,7 +12,7 @@ from rich.table import Table
 from brainseg.bids.dataset import refuse_unfit, write_derivatives
 from brainseg.config import PredictConfig, UserError
 from brainseg.config.errors import DataError
-from brainseg.files.alone import alone_in
+from brainseg.files.waiting import one_at_a_time
 from brainseg.images.fates import in_one_line
 from brainseg.images.labels import CAVITY
 from brainseg.images.layouts import Subject, Survey, survey
@@ -29,7 +29,7 @@ from brainseg.prediction.subject import predict_subject
 from brainseg.reporting.subject_page import PAGE, write_subject_page
 from brainseg.results import provenance
 from brainseg.results.files import files_of, marked_unreadable
-from brainseg.results.names import FILES, INDEX, RESULT
+from brainseg.results.names import FILES, INDEX, LOCK, RESULT
 from brainseg.results.parts import Judgement, Status
 from brainseg.results.places import refuse_unfit_derivatives, refuse_unfit_ids, refuse_unfit_output
 from brainseg.results.read import read_result
@@ -81,7 +81,7 @@ def _run(options: PredictConfig) -> int:
         left = [subject for subject in left if subject.id not in results]
     for subject in track(left, "predicting", transient=True, disable=len(left) < 2):
         results[subject.id] = predict_or_name(subject, job, output)
-    with alone_in(output):
+    with one_at_a_time(output / LOCK):
         write_batch(output, found.fates, page=options.page)
         derivatives = _derivatives(options)
     _print_summary([results[subject.id] for subject in subjects], len(done), output)

@@ -25,6 +25,8 @@ from brainseg.data import data_of
 from brainseg.files.atomic import sweep_files, writing
 from brainseg.runs.config import LAST, SPLIT
 from brainseg.runs.lock import only_training_in
+from brainseg.sweeps.job import note_epoch, recorded
+from brainseg.sweeps.ledger import is_job, refresh
 from brainseg.system.device import best_device, precision_for
 from brainseg.system.terminal import say
 from brainseg.system.versions import TRAINING, git_commit, versions_of
@@ -47,8 +49,14 @@ def train(cfg: DictConfig) -> float:
         return _train(cfg)
     run = Path(cfg.paths.run)
     with only_training_in(run):
-        _refuse_to_replace(cfg, run)
-        return _train(cfg)
+        if is_job(run):
+            return recorded(run, cfg, lambda: _train_new_or_on(cfg, run), refresh)
+        return _train_new_or_on(cfg, run)
+
+
+def _train_new_or_on(cfg: DictConfig, run: Path) -> float:
+    _refuse_to_replace(cfg, run)
+    return _train(cfg)
 
 
 def _refuse_to_replace(cfg: DictConfig, run: Path) -> None:
@@ -114,7 +122,7 @@ def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> f
         accepted = LambdaCallback(on_train_start=lambda *_: keep_command_line(cfg))
         trainer = instantiate(
             settings,
-            callbacks=[*callbacks.values(), accepted],
+            callbacks=[*callbacks.values(), accepted, *_noted(cfg, callbacks.get("best"))],
             logger=loggers,
             plugins=[CheckpointFiles()],
         )
@@ -127,6 +135,19 @@ def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> f
             _score(trainer, module, data, chosen_best)
         keep_models(loggers, module, data, {Path(path).stem: Path(path) for path in paths if path})
     return float("nan") if best is None or best.best_model_score is None else float(best.best_model_score)
+
+
+def _noted(cfg: DictConfig, best: Any) -> list[pl.Callback]:
+    """For the job of a sweep, what notes each epoch that is done, with the best value so far."""
+    if cfg.paths.run is None or not is_job(Path(cfg.paths.run)):
+        return []
+
+    @rank_zero_only
+    def note(trainer: pl.Trainer, *_: Any) -> None:
+        score = None if best is None else best.best_model_score
+        note_epoch(Path(cfg.paths.run), trainer.current_epoch + 1, None if score is None else float(score))
+
+    return [LambdaCallback(on_train_epoch_end=note)]
 
 
 @rank_zero_only

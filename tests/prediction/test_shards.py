@@ -1,7 +1,6 @@
 """A cohort shared out to several processes has the results and tables that one process makes."""
 
 import csv
-import multiprocessing
 import re
 import signal
 import subprocess
@@ -12,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from brainseg.config.defaults import with_defaults
-from brainseg.files.alone import NAME, alone_in
 from brainseg.images.layouts import Survey
 from brainseg.images.subject import Subject
 from brainseg.phantom import write_cohort
@@ -147,31 +145,6 @@ def test_settings_of_an_earlier_version_get_the_values_of_keys_that_are_newer():
     assert values["choose"]["words"]
     assert values["pipeline"]["stages"]
     assert "hydra" not in values
-
-
-def _hold(folder, name, seconds):
-    with alone_in(folder):
-        with (folder / "log").open("a") as file:
-            file.write(f"{name} in\n")
-        time.sleep(seconds)
-        with (folder / "log").open("a") as file:
-            file.write(f"{name} out\n")
-
-
-def test_one_process_at_a_time_holds_a_folder_and_nothing_of_it_stays(tmp_path):
-    context = multiprocessing.get_context("fork")
-    started = [context.Process(target=_hold, args=(tmp_path, k, 0.05)) for k in range(8)]
-    for process in started:
-        process.start()
-    for process in started:
-        process.join(30)
-    lines = (tmp_path / "log").read_text().splitlines()
-    assert len(lines) == 16
-    assert all(
-        (a.split()[0], a.split()[1], b) == (b.split()[0], "in", f"{a.split()[0]} out")
-        for a, b in zip(lines[::2], lines[1::2], strict=True)
-    )
-    assert not (tmp_path / NAME).exists()
 
 
 def test_only_some_subjects_are_predicted_and_one_that_is_not_there_is_refused(cohort, tmp_path):
