@@ -10,6 +10,8 @@ from brainseg.config.folder import conf_dir
 from brainseg.config.prediction import ChooseConfig, WindowConfig
 from brainseg.config.record import plain
 
+_OF_A_COMMAND = ("hydra", "defaults", "input", "output")  # keys of conf/predict.yaml
+
 
 def default_window() -> WindowConfig:
     """The sliding window of conf/predict.yaml."""
@@ -22,14 +24,24 @@ def default_choose() -> ChooseConfig:
 
 
 def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of an earlier prediction, with the values of conf/ for keys that are newer than it."""
+    """Settings of an earlier prediction, with the values of conf/ for keys that are newer than it.
+
+    Nothing in the settings is looked up: a ${...} in them stays the text that it is.
+    """
     conf: Any = OmegaConf.merge(_values("choose"), _values())
-    for name in ("hydra", "defaults", "input", "output"):
-        del conf[name]
-    for group in ("pipeline", "gates"):
-        conf[group] = _values(f"{group}/default")
-    merged: dict[str, Any] = plain(OmegaConf.merge(conf, dict(values)))
-    return merged
+    defaults = {str(name): plain(conf[name]) for name in conf if name not in _OF_A_COMMAND}
+    defaults |= {group: plain(_values(f"{group}/default")) for group in ("pipeline", "gates")}
+    return _filled(defaults, values)
+
+
+def _filled(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    both = {name: (defaults[name], values[name]) for name in defaults.keys() & values.keys()}
+    inner = {
+        name: _filled(default, value)
+        for name, (default, value) in both.items()
+        if isinstance(default, Mapping) and isinstance(value, Mapping)
+    }
+    return {**defaults, **values, **inner}
 
 
 def _values(name: str = "predict") -> Any:

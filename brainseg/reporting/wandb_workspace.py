@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 
 from brainseg.config.errors import UserError
+from brainseg.files.plain import read_json
 from brainseg.reporting.canvas import DPI
 from brainseg.reporting.dashboard import RunSet
 
@@ -126,10 +127,10 @@ def _sections(sets: Sequence[RunSet]) -> list[Any]:
 def _recall(workspace: Any, saved: Path, project: str) -> None:
     """Let a workspace replace the one that an earlier command saved for this project."""
     try:
-        known = json.loads(saved.read_text())
-    except (OSError, ValueError):
+        known = read_json(saved)
+    except (OSError, UserError):
         return
-    if isinstance(known, dict) and known.get("project") == project:
+    if known.get("project") == project:
         workspace._internal_name, workspace._internal_id = str(known["name"]), str(known["id"])
 
 
