@@ -90,6 +90,14 @@ class Found:
     faults: list[Fault] = field(default_factory=list)
 
 
+class NoSeriesError(DataError):
+    """No DICOM file can be used; `left_out` says of every one why not."""
+
+    def __init__(self, message: str, left_out: list[LeftOut]) -> None:
+        super().__init__(message)
+        self.left_out = left_out
+
+
 def find_studies(paths: Iterable[Path], sequence: str | None = None, choice: Choice | None = None) -> Found:
     """The studies that have at least one of the four sequences, and all other files with the reason.
 
@@ -100,7 +108,7 @@ def find_studies(paths: Iterable[Path], sequence: str | None = None, choice: Cho
         choice: How to choose between series that claim one sequence.
 
     Raises:
-        DataError: No file can be used; each is named with the reason.
+        NoSeriesError: No file can be used; the first are named with the reason.
     """
     visits, left_out = grouped(paths)
     found = Found(left_out=left_out)
@@ -114,9 +122,10 @@ def find_studies(paths: Iterable[Path], sequence: str | None = None, choice: Cho
         reasons = [
             one.reason if one.study else f"{one.files[0].name}: {one.reason}" for one in found.left_out
         ]
-        raise DataError(
+        raise NoSeriesError(
             f"none of {len(reasons)} DICOM series and files can be used: {_first_six(reasons)}; give MR "
-            f"series of a head, or, for a folder with one series, sequence= as one of {', '.join(SEQUENCES)}"
+            f"series of a head, or, for a folder with one series, sequence= as one of {', '.join(SEQUENCES)}",
+            found.left_out,
         )
     return found
 

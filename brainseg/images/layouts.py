@@ -48,7 +48,8 @@ from brainseg.config.errors import DataError, GeometryError, ImageError
 from brainseg.images import nifti, nifti_pair
 from brainseg.images.dicom_file import is_dicom
 from brainseg.images.dicom_header import read_headers
-from brainseg.images.dicom_subjects import dicom_subjects
+from brainseg.images.dicom_series import NoSeriesError
+from brainseg.images.dicom_subjects import dicom_subjects, fates_of_none
 from brainseg.images.fates import Fate, FileFate
 from brainseg.images.file_names import ALIASES, BY_WORDS, NamedFile, read_name
 from brainseg.images.ids import with_patients
@@ -252,9 +253,8 @@ def _dicom_subjects(
     try:
         subjects, others = dicom_subjects(paths, sequence, choice)
         return subjects, [*others, *closed]
-    except DataError as error:
-        of_none = [FileFate((path,), Fate.left_out, "is of no series that can be used") for path in paths]
-        fates = [*loose, *closed, *of_none]
+    except NoSeriesError as error:
+        fates = [*loose, *closed, *fates_of_none(error)]
         raise NoScanError(str(error), [*fates, *_beside(root, files, fates, read_dicom=False)]) from error
 
 

@@ -11,7 +11,7 @@ from brainseg.bids.dataset import refuse_unfit, write_derivatives
 from brainseg.config import PredictConfig, UserError
 from brainseg.config.errors import DataError
 from brainseg.images.fates import in_one_line
-from brainseg.images.layouts import Subject, Survey, survey
+from brainseg.images.layouts import NoScanError, Subject, Survey, survey
 from brainseg.images.preference import Choice
 from brainseg.prediction import outputs
 from brainseg.prediction.batch import write_batch
@@ -63,7 +63,11 @@ def run(options: PredictConfig) -> int:
 
 
 def _run(options: PredictConfig) -> int:
-    options, found = subjects_at(options)
+    try:
+        options, found = subjects_at(options)
+    except NoScanError as error:
+        _write_reasons(error, Path(options.output))
+        raise
     found = renamed(found, options)
     output, subjects = Path(options.output), found.subjects
     log.info("%s: %s; %s names each", options.input, in_one_line(found.fates), output / FILES)
@@ -87,6 +91,13 @@ def _run(options: PredictConfig) -> int:
     if Judgement.fail in verdicts:
         return SOME_FAILED
     return SOME_TO_REVIEW if Judgement.review in verdicts else 0
+
+
+def _write_reasons(error: NoScanError, output: Path) -> None:
+    """Why each file is no scan, where there is none at all."""
+    output.mkdir(parents=True, exist_ok=True)
+    write_batch(output, error.fates, page=False)
+    log.info("%s; %s says of each why", in_one_line(error.fates), output / FILES)
 
 
 def subjects_at(options: PredictConfig) -> tuple[PredictConfig, Survey]:
