@@ -12,6 +12,7 @@ from brainseg.config import PredictConfig, UserError
 from brainseg.config.errors import DataError
 from brainseg.images.fates import in_one_line
 from brainseg.images.layouts import NoScanError, Subject, Survey, survey
+from brainseg.images.lgg_patients import survey_lgg
 from brainseg.images.preference import Choice
 from brainseg.prediction import outputs
 from brainseg.prediction.batch import write_batch
@@ -106,9 +107,12 @@ def subjects_at(options: PredictConfig) -> tuple[PredictConfig, Survey]:
     Raises:
         UserError: There is none, or pictures are asked for what only scans have.
     """
+    root = input_of(options)
+    if (patients := survey_lgg(root)) is not None:
+        return options, patients
     if (pictures := pictures_of(options)) is not None:
         return pictures
-    return options, survey(input_of(options), options.sequence, Choice.of(options.choose))
+    return options, survey(root, options.sequence, Choice.of(options.choose))
 
 
 def _refuse_places(subjects: list[Subject], options: PredictConfig) -> None:

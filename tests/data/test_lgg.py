@@ -8,7 +8,8 @@ from PIL import Image
 from brainseg.commands.audit import audit
 from brainseg.config.errors import ConfigError, DataError, ImageError
 from brainseg.images.labels import EDEMA
-from brainseg.images.lgg import assumed_spacing, read_patient, survey_patients
+from brainseg.images.lgg import assumed_spacing, read_patient
+from brainseg.images.lgg_patients import survey_patients
 from brainseg.images.volume import to_ras
 
 SEGMENTER = [
