@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from brainseg.images.by_content import BY_CONTENT, Looker
 from brainseg.images.dicom_groups import LeftOut
 from brainseg.images.dicom_series import Fault, NoSeriesError, Study, find_studies
 from brainseg.images.fates import Fate, FileFate
@@ -14,14 +15,17 @@ _FATES = {"left out": Fate.left_out, "copy": Fate.copy, "unreadable": Fate.unrea
 
 
 def dicom_subjects(
-    paths: Iterable[Path], sequence: str | None, choice: Choice | None = None
+    paths: Iterable[Path],
+    sequence: str | None,
+    choice: Choice | None = None,
+    looker: Looker | None = None,
 ) -> tuple[list[Subject], list[FileFate]]:
     """The subjects, those with a fault among them, and the files that are nobody's.
 
     Raises:
         NoSeriesError: No series can be used.
     """
-    found = find_studies(paths, sequence, choice)
+    found = find_studies(paths, sequence, choice, looker)
     taken = {path for study in found.studies for one in study.series.values() for path in one.files}
     taken |= {path for fault in found.faults for path in fault.files}
     aside = _aside(found.left_out, taken)
@@ -51,10 +55,14 @@ def _aside(left_out: Iterable[LeftOut], taken: set[Path]) -> dict[str, list[File
 def _of_study(study: Study, aside: list[FileFate]) -> Subject:
     images = {name: Source(series.folder, series=series) for name, series in study.series.items()}
     used = [
-        FileFate(series.files, Fate.used, f"{series.label} by its headers", name)
+        FileFate(series.files, Fate.used, f"{series.label} by {_said_by(study, name)}", name)
         for name, series in study.series.items()
     ]
     return Subject(study.id, study.folder, "dicom", images, warnings=study.warnings, fates=(*used, *aside))
+
+
+def _said_by(study: Study, sequence: str) -> str:
+    return BY_CONTENT if sequence in study.by_content else "its headers"
 
 
 def _of_fault(fault: Fault, aside: list[FileFate]) -> Subject:

@@ -16,6 +16,7 @@ from brainseg.images.pictures import survey_pictures
 from brainseg.images.preference import Choice
 from brainseg.images.subject import Subject
 from brainseg.prediction.hiding import hiding, input_of, renamed
+from brainseg.prediction.looking import looker_of
 from brainseg.system.pseudonyms import current
 from brainseg.system.terminal import cell, say, show
 
@@ -35,7 +36,8 @@ def dry_run(options: PredictConfig) -> int:
         root = input_of(options)
         try:
             found = survey_lgg(root) or survey_pictures(root)
-            found = found or survey(root, options.sequence, Choice.of(options.choose))
+            choice = Choice.of(options.choose)
+            found = found or survey(root, options.sequence, choice, looker_of(options))
         except NoScanError as error:
             show(table_of_files(error.fates, root))
             raise

@@ -19,6 +19,7 @@ from brainseg.prediction.batch import write_batch
 from brainseg.prediction.forecast import forecast
 from brainseg.prediction.hiding import hiding, input_of, renamed
 from brainseg.prediction.job import Job, job_of
+from brainseg.prediction.looking import looker_of
 from brainseg.prediction.record import inputs_of
 from brainseg.prediction.slices import is_of_pictures, pictures_of, predict_slices
 from brainseg.prediction.subject import predict_subject
@@ -112,7 +113,7 @@ def subjects_at(options: PredictConfig) -> tuple[PredictConfig, Survey]:
         return options, patients
     if (pictures := pictures_of(options)) is not None:
         return pictures
-    return options, survey(root, options.sequence, Choice.of(options.choose))
+    return options, survey(root, options.sequence, Choice.of(options.choose), looker_of(options))
 
 
 def _refuse_places(subjects: list[Subject], options: PredictConfig) -> None:
