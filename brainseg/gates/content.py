@@ -69,6 +69,9 @@ class Contrast:
         return f"CSF/white {self.csf:.2f}, gray/white {self.gray:.2f}, white over gray {self.slope:+.2f}"
 
 
+NO_BRAIN = Contrast(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
 def contrast_of(volume: Volume, brain: NDArray[np.bool_] | None) -> Contrast:
     """The contrast of a scan.
 
@@ -77,6 +80,8 @@ def contrast_of(volume: Volume, brain: NDArray[np.bool_] | None) -> Contrast:
         brain: The mask (X, Y, Z) of a scan of a brain alone; None for a head.
     """
     small, spacing_mm, placed = _placed(volume, brain)
+    if placed is placing.NOWHERE:
+        return NO_BRAIN
     smooth = np.asarray(ndimage.gaussian_filter(small, [1.5 / step for step in spacing_mm]))
     values = {
         name: placed.sample(smooth, spacing_mm, template().points[name])
@@ -85,7 +90,7 @@ def contrast_of(volume: Volume, brain: NDArray[np.bool_] | None) -> Contrast:
     white = float(np.median(values[WHITE]))
     lies_wrong = brain is None and not placing.is_within_a_skull(placed, smooth, spacing_mm)
     if lies_wrong or white <= 0:
-        return Contrast(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        return NO_BRAIN
     dark, bright = np.percentile(values[VENTRICLES], [5, 95]) / white
     on_template = placed.sample(smooth, spacing_mm, template().grid).reshape(template().shape)
     return Contrast(
@@ -109,6 +114,8 @@ def brighter(one: Volume, other: Volume, brain: NDArray[np.bool_] | None) -> boo
         brain: The mask of `one` where it is of a brain alone.
     """
     small, spacing_mm, placed = _placed(one, brain)
+    if placed is placing.NOWHERE:
+        return None
     moved = Volume(resample_to(other, one.grid, nearest=False).data, one.grid)
     second, _ = scan.coarse(to_ras(moved).data[0].astype(np.float32), to_ras(moved).grid.spacing_mm)
     points = np.concatenate([template().points[name] for name in (placing.BRAIN, RIM)])

@@ -28,6 +28,7 @@ _USUAL = np.log([0.88, 0.94, 0.86])  # of an adult's brain beside the template, 
 _NOD = 0.1  # rad about R: heads lie with the chin lower than the template's
 _DOWN_MM = 86.0  # from the crown to the middle of the template's brain
 _FIRST_STEPS = np.diag([8, 8, 8, 0.06, 0.06, 0.06, 0.12, 0.06, 0.06])  # of the search, mm and rad
+_LEAST_MM = 50.0  # a side of what may hold a brain
 _CUT = 1.5  # of the median deep in the head: fat may be far brighter
 
 Float = NDArray[np.float64]
@@ -113,9 +114,14 @@ class Placement:
         return np.asarray(ndimage.map_coordinates(image, voxels.T, order=1), dtype=np.float64)
 
 
+NOWHERE = Placement(np.eye(3), np.zeros(3), 0.0)
+
+
 def place_in_head(image: Image, spacing_mm: Spacing) -> Placement:
     """The template in a whole head (X, Y, Z) in RAS, in voxels of about 2 mm."""
     head = fill_holes(largest_component(ndimage.binary_opening(tissue_of(image, sparsely=True))))
+    if not head.any() or min(np.multiply(image.shape, spacing_mm)) < _LEAST_MM:
+        return NOWHERE
     area = head.sum(axis=(0, 1))
     top = int(np.flatnonzero(area > 0.1 * area.max())[-1])
     upper = head[:, :, max(0, int(top - 100 / spacing_mm[2])) : top + 1]
@@ -142,6 +148,8 @@ def place_in_head(image: Image, spacing_mm: Spacing) -> Placement:
 def place_in_brain(image: Image, mask: Bool, spacing_mm: Spacing) -> Placement:
     """The template in a scan (X, Y, Z) in RAS of a brain alone, whose mask is known."""
     at = np.argwhere(mask) * np.asarray(spacing_mm)
+    if not len(at) or np.ptp(at, axis=0).min() < _LEAST_MM:
+        return NOWHERE
     brain = template().points[BRAIN]
     scale = np.log(at.std(axis=0) / brain.std(axis=0))
     start = np.array([*(at.mean(axis=0) - brain.mean(axis=0) * np.exp(scale)), *scale, 0, 0, 0])

@@ -77,6 +77,23 @@ def test_noise_looks_like_nothing():
     assert found.in_words
 
 
+@pytest.mark.parametrize("shape", [(20, 20, 1), (2, 2, 2), (30, 28, 26)])
+@pytest.mark.parametrize("kind", ["negative", "dots", "ramp", "half"])
+def test_no_image_stops_the_others(kind, shape):
+    ramp = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    image = {
+        "negative": -ramp - 1,
+        "dots": np.where(ramp % 7 == 0, ramp, 0),
+        "ramp": ramp,
+        "half": np.where(ramp > ramp.mean(), ramp, 0),
+    }[kind].astype(np.float32)
+    volume = Volume(image[None], Grid(shape, np.diag([4.0, 4, 4, 1])))
+    for brain in (None, image > image.mean()):
+        found = contrast_of(volume, brain)
+        assert np.isfinite([found.fit, found.csf, found.slope]).all()
+        assert brighter(volume, volume, brain) is None
+
+
 @pytest.mark.parametrize(
     ("other", "wanted"),
     [
