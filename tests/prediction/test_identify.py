@@ -61,7 +61,7 @@ def test_python_asks_in_the_same_way(head, tmp_path):
     folder = tmp_path / "p1"
     folder.mkdir()
     shutil.copy(path, folder / "scan.nii.gz")
-    with pytest.raises(brainseg.UserError if hasattr(brainseg, "UserError") else DataError):
+    with pytest.raises(DataError, match="does not say which sequence"):
         brainseg.predict(folder, {"skullstripper": "otsu"}, device="cpu", gates="none")
     found = brainseg.predict(
         folder, {"skullstripper": "otsu"}, device="cpu", gates="none", identify="content"
