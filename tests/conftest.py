@@ -273,3 +273,63 @@ def shown():
         return [shown_run(file) for file in files]
 
     return _shown
+
+
+def enhanced() -> Callable[..., Path]:
+    """Write slices of classic DICOM files as the frames of one enhanced file."""
+
+    def _enhanced(path: Path, slices: list[Path], *, frames: Any = None, compress: Any = None) -> Path:
+        """The slices of classic files as the frames of one enhanced file, in the order given.
+
+        Args:
+            path: The new file.
+            slices: Classic files of one series.
+            frames: More of each frame: a dictionary of keywords for each.
+            compress: A transfer syntax.
+        """
+        import pydicom
+        from pydicom.dataset import Dataset
+        from pydicom.sequence import Sequence
+
+        def item(**values: Any) -> Any:
+            dataset = Dataset()
+            for name, value in values.items():
+                setattr(dataset, name, value)
+            return Sequence([dataset])
+
+        sources = [pydicom.dcmread(file) for file in slices]
+        whole = pydicom.dcmread(slices[0])
+        for name in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "EchoTime"):
+            if name in whole:
+                delattr(whole, name)
+        whole.SOPClassUID = whole.file_meta.MediaStorageSOPClassUID = pydicom.uid.EnhancedMRImageStorage
+        whole.NumberOfFrames = len(sources)
+        whole.PixelData = b"".join(one.PixelData for one in sources)
+        shared = Dataset()
+        shared.PixelMeasuresSequence = item(PixelSpacing=sources[0].PixelSpacing)
+        whole.SharedFunctionalGroupsSequence = Sequence([shared])
+        groups = []
+        for k, one in enumerate(sources):
+            more = (frames or [{}] * len(sources))[k]
+            group = Dataset()
+            group.PlanePositionSequence = item(ImagePositionPatient=one.ImagePositionPatient)
+            group.PlaneOrientationSequence = item(ImageOrientationPatient=one.ImageOrientationPatient)
+            group.PixelValueTransformationSequence = item(
+                RescaleSlope=more.get("slope", 1), RescaleIntercept=more.get("intercept", 0)
+            )
+            if "echo" in more:
+                group.MREchoSequence = item(EffectiveEchoTime=float(more["echo"]))
+            if "component" in more:
+                group.MRImageFrameTypeSequence = item(
+                    FrameType=["ORIGINAL", "PRIMARY", "M", "NONE"], ComplexImageComponent=more["component"]
+                )
+            groups.append(group)
+        whole.PerFrameFunctionalGroupsSequence = Sequence(groups)
+        whole["PixelData"].VR = "OW"
+        if compress:
+            whole.compress(compress, encoding_plugin="pydicom")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole.save_as(path, enforce_file_format=True)
+        return path
+
+    return _enhanced

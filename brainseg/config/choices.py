@@ -167,6 +167,11 @@ class Align(Choice):
     refuse = "refuse"  # a subject whose sequences lie on different grids fails
 
 
+class Identify(Choice):
+    names = "names"  # what names, sidecars, headers and folders say
+    content = "content"  # the contrast inside the brain too, where these say nothing, or the opposite
+
+
 class Register(Choice):
     none = "none"  # the headers say where the sequences lie
     rigid = "rigid"  # each sequence is registered to the first one: patients move between scans

@@ -6,7 +6,7 @@ from typing import Any, Optional
 from omegaconf import MISSING
 
 from brainseg.config.bounds import at_least, known, share, within
-from brainseg.config.choices import SEQUENCES, Align, Blend, Flips, Register, Stage
+from brainseg.config.choices import SEQUENCES, Align, Blend, Flips, Identify, Register, Stage
 from brainseg.config.errors import ConfigError
 from brainseg.config.gates import GatesConfig
 
@@ -84,6 +84,7 @@ class PredictConfig:
 
     input: str = MISSING  # a scan, a subject's folder or one of subjects, NIfTI or DICOM; or pictures
     sequence: Optional[str] = MISSING  # t1, t1ce, t2 or flair, where a single file or series does not say it
+    identify: Identify = MISSING  # what says which sequence a scan is
     choose: ChooseConfig = MISSING
     skullstripper: Optional[str] = MISSING  # a checkpoint, or otsu: the threshold of Otsu; null: no stripping
     classifier: Optional[str] = MISSING  # a checkpoint; null: no tumour type

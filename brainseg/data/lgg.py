@@ -10,7 +10,8 @@ from brainseg.data.settings import DataSettings
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.images.labels import BACKGROUND, EDEMA
 from brainseg.images.layouts import Survey
-from brainseg.images.lgg import CHANNELS, COVERED_MM, IN_PLANE_MM, read_patient, survey_patients
+from brainseg.images.lgg import CHANNELS, COVERED_MM, IN_PLANE_MM, read_patient
+from brainseg.images.lgg_patients import survey_patients
 from brainseg.images.volume import Spacing, Volume
 
 WHERE_FROM = (

@@ -15,13 +15,15 @@ from brainseg.config.errors import DataError
 from brainseg.files.waiting import one_at_a_time
 from brainseg.images.fates import in_one_line
 from brainseg.images.labels import CAVITY
-from brainseg.images.layouts import Subject, Survey, survey
+from brainseg.images.layouts import NoScanError, Subject, Survey, survey
+from brainseg.images.lgg_patients import survey_lgg
 from brainseg.images.preference import Choice
 from brainseg.prediction import outputs
 from brainseg.prediction.batch import write_batch
 from brainseg.prediction.forecast import forecast
 from brainseg.prediction.hiding import hiding, input_of, renamed
 from brainseg.prediction.job import Job, job_of
+from brainseg.prediction.looking import looker_of
 from brainseg.prediction.record import inputs_of
 from brainseg.prediction.shards import made_since, predict_shards
 from brainseg.prediction.slices import is_of_pictures, pictures_of, predict_slices
@@ -63,7 +65,11 @@ def run(options: PredictConfig) -> int:
 
 
 def _run(options: PredictConfig) -> int:
-    options, cohort = subjects_at(options)
+    try:
+        options, cohort = subjects_at(options)
+    except NoScanError as error:
+        _write_reasons(error, Path(options.output))
+        raise
     chosen = renamed(cohort.only(options.only, options.input), options)
     found = chosen.share(options.shard, options.shards)
     output, subjects = Path(options.output), found.subjects
@@ -110,15 +116,25 @@ def _derivatives(options: PredictConfig) -> list[str]:
     return write_derivatives(Path(options.output), Path(options.derivatives)).lines()
 
 
+def _write_reasons(error: NoScanError, output: Path) -> None:
+    """Why each file is no scan, where there is none at all."""
+    output.mkdir(parents=True, exist_ok=True)
+    write_batch(output, error.fates, page=False)
+    log.info("%s; %s says of each why", in_one_line(error.fates), output / FILES)
+
+
 def subjects_at(options: PredictConfig) -> tuple[PredictConfig, Survey]:
     """What is at the input, and the options that hold for it; pictures of slices are one subject.
 
     Raises:
         UserError: There is none, or pictures are asked for what only scans have.
     """
+    root = input_of(options)
+    if (patients := survey_lgg(root)) is not None:
+        return options, patients
     if (pictures := pictures_of(options)) is not None:
         return pictures
-    return options, survey(input_of(options), options.sequence, Choice.of(options.choose))
+    return options, survey(root, options.sequence, Choice.of(options.choose), looker_of(options))
 
 
 def _refuse_places(subjects: list[Subject], options: PredictConfig) -> None:
