@@ -91,8 +91,7 @@ def _run(options: PredictConfig) -> int:
         write_batch(output, found.fates, page=options.page)
         derivatives = _derivatives(options)
     _print_summary([results[subject.id] for subject in subjects], len(done), output)
-    if derivatives:
-        say(*derivatives)
+    say(*derivatives)
     if options.page:
         say(f"pages: {output / INDEX}")
     verdicts = {result.verdict for result in results.values()}

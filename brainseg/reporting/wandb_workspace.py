@@ -40,7 +40,7 @@ def write_workspace(project: str, sets: Sequence[RunSet], saved: Path) -> str:
             'brainseg dashboard --wandb needs wandb-workspaces; pip install "brainseg[dashboard]"'
         ) from error
     try:
-        _show_pictures(entity, name, sets)
+        _show_pictures(entity, name, sets, saved.parent)
         workspace = workspaces.Workspace(entity=entity, project=name, name=VIEW, sections=_sections(sets))
         _recall(workspace, saved, project)
         workspace.save()
@@ -51,7 +51,7 @@ def write_workspace(project: str, sets: Sequence[RunSet], saved: Path) -> str:
     return str(workspace.url)
 
 
-def _show_pictures(entity: str, project: str, sets: Sequence[RunSet]) -> None:
+def _show_pictures(entity: str, project: str, sets: Sequence[RunSet], folder: Path) -> None:
     """A run of the type dashboard that holds the heat map, the boxes and the curves."""
     import wandb
 
@@ -60,7 +60,7 @@ def _show_pictures(entity: str, project: str, sets: Sequence[RunSet]) -> None:
         for one in sets
         for name, figure in one.figures().items()
     }
-    with wandb.init(entity=entity, project=project, name=VIEW, job_type=PICTURES) as run:
+    with wandb.init(entity=entity, project=project, name=VIEW, job_type=PICTURES, dir=folder) as run:
         run.log(pictures)
 
 
