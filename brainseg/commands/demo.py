@@ -26,8 +26,8 @@ from brainseg.phantom import write_cohort
 from brainseg.phantom.damage import damage
 from brainseg.prediction.run import SOME_FAILED, SOME_TO_REVIEW
 from brainseg.reporting.subject_page import PAGE
+from brainseg.results.names import INDEX
 from brainseg.results.parts import Status
-from brainseg.results.places import INDEX
 from brainseg.results.read import read_result, subject_folders
 from brainseg.results.replacing import known_files, remove_ours
 from brainseg.results.sums import SUMS, read_sums, write_sums_of

@@ -9,8 +9,9 @@ from omegaconf.errors import InterpolationKeyError
 from brainseg.config.choices import TASKS, SegmenterOutput
 from brainseg.config.errors import ConfigError
 from brainseg.config.explain import explain
+from brainseg.config.loggers import check_loggers
 from brainseg.config.prediction import PredictConfig
-from brainseg.config.training import SegmenterConfig
+from brainseg.config.training import SegmenterConfig, TrainerConfig
 
 Section = TypeVar("Section")
 
@@ -32,6 +33,11 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError(explain(error)) from None
     if isinstance(section, SegmenterConfig) and section.output is SegmenterOutput.classes:
         _check_class_loss(section, cfg.menu.loss[str(section.loss)])
+    check_loggers(cfg)
+    try:
+        TrainerConfig(early_stopping=cfg.trainer.early_stopping)  # its folder is known to a running job only
+    except ConfigError as error:
+        raise ConfigError(f"trainer.{error}") from None
 
 
 def _check_class_loss(section: SegmenterConfig, entry: DictConfig) -> None:

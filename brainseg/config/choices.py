@@ -140,6 +140,11 @@ class MonitorMode(Choice):
     max = "max"  # higher is better, as for Dice
 
 
+class Retry(Choice):
+    none = "none"  # no job that has ended is begun again
+    failed = "failed"  # jobs that have failed are begun again, from their last checkpoint if there is one
+
+
 class Blend(Choice):
     constant = "constant"  # every voxel of a window counts the same
     gaussian = "gaussian"  # voxels near the middle of a window count more
@@ -160,6 +165,11 @@ class Stage(Choice):
 class Align(Choice):
     resample = "resample"  # sequences on other grids are resampled to the grid of the first one
     refuse = "refuse"  # a subject whose sequences lie on different grids fails
+
+
+class Identify(Choice):
+    names = "names"  # what names, sidecars, headers and folders say
+    content = "content"  # the contrast inside the brain too, where these say nothing, or the opposite
 
 
 class Register(Choice):

@@ -23,7 +23,10 @@ from brainseg.config.prediction import PredictConfig
 from brainseg.config.store import register_schemas
 from brainseg.config.training import TrainConfig
 
-GROUPS = ("model", "data", "trainer", "preset", "experiment", "logger", "pipeline", "gates")
+GROUPS = (
+    *("model", "data", "trainer", "preset", "experiment", "logger", "pipeline", "gates"),
+    *("hydra/sweeper", "hydra/launcher"),
+)
 Values = dict[str, Any]
 
 

@@ -30,6 +30,7 @@ from brainseg.config.choices import (
     Norm,
     Normalise,
     Optimizer,
+    Retry,
     Scheduler,
     SegmentationLoss,
     SegmenterOutput,
@@ -331,6 +332,7 @@ class TrainerConfig:
     default_root_dir: Optional[str] = MISSING  # where Lightning writes what has no place of its own
     max_epochs: int = MISSING  # stops after so many epochs; the schedule stays that of TASK.epochs
     max_time: Optional[str] = MISSING  # DD:HH:MM:SS; a run that is resumed has as long again
+    early_stopping: Optional[int] = MISSING  # ends after so many epochs without a better metric; null: never
     checkpoint_minutes: Optional[float] = MISSING  # between two checkpoints; null: after each epoch only
     accelerator: str = MISSING  # auto, cpu, gpu or mps
     devices: Any = MISSING  # how many, a list of their numbers, or auto
@@ -348,6 +350,17 @@ class TrainerConfig:
     deterministic: Any = MISSING  # true: only operations that give the same result each time; false; or warn
     enable_model_summary: bool = MISSING  # print the layers and their sizes
     use_distributed_sampler: bool = MISSING  # leave it false: the data shares an epoch out itself
+
+    def __post_init__(self) -> None:
+        if isinstance(self.early_stopping, int):
+            at_least("early_stopping", self.early_stopping, 1)
+
+
+@dataclass
+class SweepConfig:
+    """What a sweep (`-m`) does when the same command is given again."""
+
+    retry: Retry = MISSING  # which jobs that have ended are begun again
 
 
 @dataclass
@@ -367,6 +380,7 @@ class TrainConfig:
     overwrite: bool = MISSING  # a new run replaces the checkpoints of an earlier one in its folder
     start_from: Optional[str] = MISSING  # checkpoint of the same task and network with the first weights
     test: bool = MISSING  # score the best checkpoint on the test part after training
+    sweep: SweepConfig = MISSING
     paths: Paths = MISSING
 
     data: Any = MISSING  # a datamodule: its constructor is its schema

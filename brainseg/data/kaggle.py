@@ -120,6 +120,21 @@ class KaggleSlices(pl.LightningDataModule):
         self.split = Split(**{part: kept.names for part, kept in self.parts.items()})
         self.facts |= {f"{part}_slices": len(kept.names) for part, kept in self.parts.items()}
 
+    def everything(self) -> list[Slices]:
+        """All usable slices, of Training and then of Testing; there is no split.
+
+        Copies of a slice, and slices of one group, count as one subject.
+        """
+        slices = self._slices()
+        if not self._by_slices:
+            return list(slices.values())
+        together, n = self._together(slices), len(slices["Training"].names)
+        of_each = {"Training": together[:n], "Testing": together[n:]}
+        return [
+            own._replace(subjects=joined_subjects(own.subjects, of_each[part]))
+            for part, own in slices.items()
+        ]
+
     def _drawn(self, slices: dict[str, Slices]) -> dict[str, Slices]:
         """The parts of a random or grouped split."""
         if self._by_slices:

@@ -8,9 +8,10 @@ from brainseg.config.errors import ConfigError, DataError
 from brainseg.config.training import SPACING_MM, SegmenterConfig
 from brainseg.data.settings import DataSettings
 from brainseg.data.volumes import Case, VolumeData
+from brainseg.images.found import Survey
 from brainseg.images.labels import BACKGROUND, EDEMA
-from brainseg.images.layouts import Survey
-from brainseg.images.lgg import CHANNELS, COVERED_MM, IN_PLANE_MM, read_patient, survey_patients
+from brainseg.images.lgg import CHANNELS, COVERED_MM, IN_PLANE_MM, read_patient
+from brainseg.images.lgg_patients import survey_patients
 from brainseg.images.volume import Spacing, Volume
 
 WHERE_FROM = (
@@ -28,6 +29,7 @@ class LGGVolumes(VolumeData):
         root, recipe, settings: As for VolumeData.
     """
 
+    regions = ("whole_tumor",)
     where_from = WHERE_FROM
 
     def __init__(

@@ -30,7 +30,8 @@ from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
 from brainseg.data.splits import Split, split_groups
 from brainseg.data.unfinished import sweep_cache
 from brainseg.images.fates import in_one_line
-from brainseg.images.layouts import Subject, Survey, survey
+from brainseg.images.found import Survey
+from brainseg.images.layouts import Subject, survey
 from brainseg.images.nifti import read_labels
 from brainseg.images.preference import Choice
 from brainseg.images.volume import Volume
@@ -72,6 +73,7 @@ class VolumeData(pl.LightningDataModule):
         choose: How to choose between scans of one subject that claim one sequence; None: none goes first.
     """
 
+    regions: ClassVar[tuple[str, ...] | None] = None  # those that its truths have; None: all
     where_from: ClassVar[str]  # who has no such data reads where to get it
     beginning = START  # where the first training batches are from
     recorded: Split | None = None  # that of a run that goes on
@@ -168,9 +170,21 @@ class VolumeData(pl.LightningDataModule):
             self.split = self.split_of(found)
             train = [found[name]["percentiles"] for name in self.split.train]
             self.facts["landmarks"] = [learn_landmarks(channel) for channel in zip(*train, strict=True)]
-        how = {"volume": self.recipe.preprocess, "landmarks": self.facts.get("landmarks")}
-        self.arrays = self._kept(cases, "preparing scans", self._make, **how)
+        self.arrays = self._prepared(cases)
         self.split = self.split_of(self.arrays)
+
+    def everything(self, landmarks: Any) -> dict[str, Arrays]:
+        """All usable cases, prepared for a trained model; there is no split.
+
+        Args:
+            landmarks: The model's, where it learnt some.
+        """
+        self.facts["landmarks"] = landmarks
+        return self._prepared(self.cases())
+
+    def _prepared(self, cases: list[Case]) -> dict[str, Arrays]:
+        how = {"volume": self.recipe.preprocess, "landmarks": self.facts.get("landmarks")}
+        return self._kept(cases, "preparing scans", self._make, **how)
 
     def split_of(self, ids: Iterable[str]) -> Split:
         """The parts, of the ids of all usable cases: those of the run that goes on, if they are its own.

@@ -12,7 +12,7 @@ from brainseg.files.plain import read_json
 from brainseg.images import nifti
 from brainseg.images.labels import CONVENTIONS, EDEMA, Convention, detect
 from brainseg.images.layouts import survey
-from brainseg.results.read import RESULT
+from brainseg.results.names import RESULT
 
 AUTO = "auto"
 WHOLE = "whole_tumor"

@@ -110,12 +110,14 @@ class Named:
         remark: Then the reason; else what was supposed, if anything.
         is_other: It is known to be something else.
         agent_unsaid: It is a t1 only in so far as nothing speaks of contrast agent.
+        by_content: The sequence was told by its contrast, as the headers do not say it.
     """
 
     sequence: str | None
     remark: str = ""
     is_other: bool = False
     agent_unsaid: bool = False
+    by_content: bool = False
 
 
 def named(header: Header) -> Named:

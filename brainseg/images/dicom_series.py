@@ -7,7 +7,7 @@ as much that is fit for use says it. `dicom_groups` sorts the files, `dicom_choi
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from brainseg.config import SEQUENCES
 from brainseg.config.errors import DataError, ImageError
+from brainseg.images.by_content import BY_CONTENT, Looker
 from brainseg.images.dicom import Series
 from brainseg.images.dicom_choice import Candidate, of_study
 from brainseg.images.dicom_frames import FRAME
@@ -25,6 +26,7 @@ from brainseg.images.dicom_ids import ids_of, names_of
 from brainseg.images.dicom_naming import Named, named
 from brainseg.images.dicom_patients import are_several
 from brainseg.images.preference import Choice
+from brainseg.images.source import Source
 from brainseg.system.pseudonyms import name_of
 
 LEAST_SLICES = 10  # of a head: at 10 mm a brain has more, and localisers have fewer
@@ -56,12 +58,14 @@ class Study:
         patient: The same for all visits of one patient.
         series: By sequence.
         warnings: What was chosen or supposed, a sentence each.
+        by_content: The sequences that were told by their contrast.
     """
 
     id: str
     patient: str
     series: dict[str, Series]
     warnings: tuple[str, ...]
+    by_content: frozenset[str] = frozenset()
 
     @property
     def folder(self) -> Path:
@@ -95,10 +99,19 @@ class Found:
     faults: list[Fault] = field(default_factory=list)
 
 
+class NoSeriesError(DataError):
+    """No DICOM file can be used; `left_out` says of every one why not."""
+
+    def __init__(self, message: str, left_out: list[LeftOut]) -> None:
+        super().__init__(message)
+        self.left_out = left_out
+
+
 def find_studies(
     paths: Iterable[Path],
     sequence: str | None = None,
     choice: Choice | None = None,
+    looker: Looker | None = None,
     *,
     alone: bool = True,
 ) -> Found:
@@ -109,10 +122,12 @@ def find_studies(
         sequence: What the only series of a study is in any case, and else the only one whose headers do not
             say it.
         choice: How to choose between series that claim one sequence.
+        looker: Who looks into series whose headers do not say it; None: nobody.
         alone: Whether there is nothing else than these files, so that it is an error if none can be used.
 
     Raises:
-        DataError: No file can be used, and none claims to be a scan of a head; each is named with the reason.
+        NoSeriesError: No file can be used, and none claims to be a scan of a head; the first are named with
+            the reason.
     """
     visits, left_out = grouped(paths)
     found = Found(left_out=left_out)
@@ -122,23 +137,46 @@ def find_studies(
     ids = ids_of({visit: groups[0].slices[0][1] for visit, groups in visits.items()})
     patients = names_of({patient for patient, _ in visits})
     for visit, groups in visits.items():
-        _add_study(found, ids[visit], patients[visit[0]], groups, sequence, choice or Choice())
+        name, patient = ids[visit], patients[visit[0]]
+        _add_study(found, name, patient, groups, sequence, choice or Choice(), looker)
     if alone and found.left_out and not found.studies and not found.faults:
         reasons = [
             one.reason if one.study else f"{one.files[0].name}: {one.reason}" for one in found.left_out
         ]
-        raise DataError(
+        raise NoSeriesError(
             f"none of {len(reasons)} DICOM series and files can be used: {_first_six(reasons)}; give MR "
-            f"series of a head, or, for a folder with one series, sequence= as one of {', '.join(SEQUENCES)}"
+            f"series of a head, or, for a folder with one series, sequence= as one of {', '.join(SEQUENCES)}",
+            found.left_out,
         )
     return found
 
 
+def _looked_into(one: Candidate, looker: Looker) -> Candidate:
+    """A series whose headers say nothing, named by its content if that is sure."""
+    if one.useless or one.named.sequence is not None or one.named.is_other:
+        return one
+    look = looker.look(Source(one.series.folder, series=one.series))
+    if look.sequence is None:
+        remark = f"{one.named.remark}, and by {BY_CONTENT} it is not sure: {look.measures}"
+        return replace(one, named=Named(None, remark))
+    remark = f"was named {look.sequence} by {BY_CONTENT} ({look.measures})"
+    unsaid = look.sequence == "t1"
+    return replace(one, named=Named(look.sequence, remark, agent_unsaid=unsaid, by_content=True))
+
+
 def _add_study(
-    found: Found, name: str, patient: str, groups: list[Group], sequence: str | None, choice: Choice
+    found: Found,
+    name: str,
+    patient: str,
+    groups: list[Group],
+    sequence: str | None,
+    choice: Choice,
+    looker: Looker | None,
 ) -> None:
     """Put a visit into the studies or the faults, and what is not used of it into `left_out`."""
     candidates = [_candidate(group) for group in groups]
+    if looker is not None and sequence is None:
+        candidates = [_looked_into(one, looker) for one in candidates]
     candidates.sort(key=lambda one: (one.series.number or 0, str(one.header.get("SeriesDescription", ""))))
     try:
         _refuse_several_patients(groups)
@@ -157,7 +195,8 @@ def _add_study(
         found.left_out.append(LeftOut(one.series.files, why, study=name))
     if chosen:
         series = {one: chosen[one].series for one in SEQUENCES if one in chosen}
-        found.studies.append(Study(name, patient, series, tuple(warnings)))
+        by_content = frozenset(one for one in chosen if chosen[one].named.by_content)
+        found.studies.append(Study(name, patient, series, tuple(warnings), by_content))
     elif any(one.claims for one in candidates):
         folder = Series(tuple(path for one in candidates for path in one.series.files)).folder
         message = (

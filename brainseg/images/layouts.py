@@ -38,7 +38,7 @@ import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,11 +46,14 @@ import numpy as np
 from brainseg.config import SEQUENCES
 from brainseg.config.errors import DataError, GeometryError, ImageError, UserError
 from brainseg.images import nifti, nifti_pair
+from brainseg.images.by_content import Looker, named_by_content, with_contradictions
 from brainseg.images.dicom_file import is_dicom
 from brainseg.images.dicom_header import read_headers
-from brainseg.images.dicom_subjects import dicom_subjects
+from brainseg.images.dicom_series import NoSeriesError
+from brainseg.images.dicom_subjects import dicom_subjects, fates_of_none
 from brainseg.images.fates import Fate, FileFate
 from brainseg.images.file_names import ALIASES, BY_WORDS, NamedFile, read_name
+from brainseg.images.found import NoScanError, Survey
 from brainseg.images.ids import with_patients
 from brainseg.images.mixed import joined
 from brainseg.images.msd import is_msd, subjects_of_task
@@ -68,28 +71,12 @@ log = logging.getLogger("brainseg")
 _NO_SCANS = (".json", ".csv", ".tsv", ".txt", ".md", ".png", ".jpg", ".jpeg", ".html", ".pdf", ".xlsx")
 
 
-class NoScanError(DataError):
-    """There is no scan at all; `fates` says of every file why not."""
-
-    def __init__(self, message: str, fates: list[FileFate]) -> None:
-        super().__init__(message)
-        self.fates = fates
-
-
-@dataclass(frozen=True)
-class Survey:
-    """What lies below a start: its subjects, and what became of every file.
-
-    Attributes:
-        subjects: In natural order; one with a fault is among them.
-        fates: Of all files, those of the subjects first.
-    """
-
-    subjects: list[Subject]
-    fates: list[FileFate]
-
-
-def survey(path: str | Path, sequence: str | None = None, choice: Choice | None = None) -> Survey:
+def survey(
+    path: str | Path,
+    sequence: str | None = None,
+    choice: Choice | None = None,
+    looker: Looker | None = None,
+) -> Survey:
     """The subjects at a path, and what became of every file there. A subject with a fault stops no other.
 
     Args:
@@ -97,6 +84,8 @@ def survey(path: str | Path, sequence: str | None = None, choice: Choice | None 
         sequence: The sequence of files, or of DICOM series, whose names do not say it. A single file or
             series is taken as this in any case.
         choice: How to choose between scans that claim one sequence.
+        looker: Who looks into scans of which nothing else says what they are, and whether the others are
+            what they were taken for; None: nobody.
 
     Raises:
         DataError: Nothing there, or no file that names a sequence, a NoScanError.
@@ -108,11 +97,12 @@ def survey(path: str | Path, sequence: str | None = None, choice: Choice | None 
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; check the path")
     if not path.is_dir():
-        found = with_patients(list(_from_file(path, sequence, choice)), path.parent)
-        return Survey(*attributed(found, [], path.parent))
+        found = with_patients(list(_from_file(path, sequence, choice, looker)), path.parent)
+        return Survey(*attributed(with_contradictions(found, looker), [], path.parent))
     files = list(walked(path))
-    scans, labels, loose = _from_names(path, files, sequence, choice)
-    studies, of_dicom = _dicom_subjects(path, files, scans, [*loose, *_unneeded(labels)], sequence, choice)
+    scans, labels, loose = _from_names(path, files, sequence, choice, looker)
+    unused = [*loose, *_unneeded(labels)]
+    studies, of_dicom = _dicom_subjects(path, files, scans, unused, sequence, choice, looker)
     subjects, nobodys = joined(scans, studies, labels, path)
     loose += [*of_dicom, *_unneeded(nobodys)]
     loose += _beside(files, [*(f for s in subjects for f in s.fates), *loose])
@@ -124,11 +114,14 @@ def survey(path: str | Path, sequence: str | None = None, choice: Choice | None 
             loose,
         )
     ordered = sorted(with_patients(subjects, path), key=lambda subject: natural(subject.id))
-    return Survey(*attributed(ordered, loose, path))
+    return Survey(*attributed(with_contradictions(ordered, looker), loose, path))
 
 
 def find_subjects(
-    path: str | Path, sequence: str | None = None, choice: Choice | None = None
+    path: str | Path,
+    sequence: str | None = None,
+    choice: Choice | None = None,
+    looker: Looker | None = None,
 ) -> list[Subject]:
     """The subjects at a path, in natural order, all without fault: as `survey` finds them.
 
@@ -136,7 +129,7 @@ def find_subjects(
         DataError: As `survey`.
         ImageError: As `survey`; or a subject has a fault.
     """
-    found = survey(path, sequence, choice).subjects
+    found = survey(path, sequence, choice, looker).subjects
     for subject in found:
         subject.refuse_fault()
     return found
@@ -170,7 +163,7 @@ def load_subject(subject: Subject, sequences: Sequence[str]) -> Volume:
 
 
 def _from_names(
-    root: Path, files: list[Found], sequence: str | None, choice: Choice | None
+    root: Path, files: list[Found], sequence: str | None, choice: Choice | None, looker: Looker | None
 ) -> tuple[list[Subject], list[list[NamedFile]], list[FileFate]]:
     """Subjects of NIfTI files, label maps and masks without a scan, and the fates of what is nobody's."""
     if root.name in ("imagesTr", "imagesTs") and is_msd(root.parent):
@@ -179,9 +172,11 @@ def _from_names(
     subjects, loose = _of_tasks(tasks, files)
     scans = [one for one in files if not one.why and one.msd is None and nifti.is_nifti(one.path)]
     in_folder = Counter(one.path.parent for one in scans)
+    placed = [
+        _of_folder(read_name(one.path, sequence), alone=in_folder[one.path.parent] == 1) for one in scans
+    ]
     groups: dict[tuple[object, str], list[NamedFile]] = defaultdict(list)
-    for one in scans:
-        named, place = _of_folder(read_name(one.path, sequence), alone=in_folder[one.path.parent] == 1)
+    for named, place in named_by_content(placed, looker):
         # Names of one subject in BIDS differ in entities such as ce-.
         whose = identity_of(named) if named.entities else named.subject
         groups[place, whose].append(named)
@@ -273,6 +268,7 @@ def _dicom_subjects(
     loose: list[FileFate],
     sequence: str | None,
     choice: Choice | None,
+    looker: Looker | None,
 ) -> tuple[list[Subject], list[FileFate]]:
     """Subjects of DICOM series, and the fates of DICOM files that are nobody's.
 
@@ -283,6 +279,7 @@ def _dicom_subjects(
         loose: The fates of NIfTI files that are nobody's.
         sequence: As for `survey`.
         choice: As for `survey`.
+        looker: As for `survey`.
 
     Raises:
         NoScanError: There are such files, no series can be used, and there are no other scans.
@@ -299,11 +296,10 @@ def _dicom_subjects(
         except ImageError as error:
             closed.append(FileFate((one.path,), Fate.unreadable, str(error)))
     try:
-        subjects, others = dicom_subjects(paths, sequence, choice, alone=not scans)
+        subjects, others = dicom_subjects(paths, sequence, choice, looker, alone=not scans)
         return subjects, [*others, *closed]
-    except DataError as error:
-        of_none = [FileFate((path,), Fate.left_out, "is of no series that can be used") for path in paths]
-        fates = [*loose, *closed, *of_none]
+    except NoSeriesError as error:
+        fates = [*loose, *closed, *fates_of_none(error)]
         raise NoScanError(str(error), [*fates, *_beside(files, fates)]) from error
 
 
@@ -341,10 +337,12 @@ def _is_empty_slice(path: Path) -> bool:
     return bool(is_one) and path.is_file() and path.stat().st_size == 0
 
 
-def _from_file(path: Path, sequence: str | None, choice: Choice | None) -> Iterator[Subject]:
+def _from_file(
+    path: Path, sequence: str | None, choice: Choice | None, looker: Looker | None
+) -> Iterator[Subject]:
     if not nifti.is_nifti(path):
         if is_dicom(path) and len(read_headers(path, ())) > 1:
-            yield from dicom_subjects([path], sequence, choice)[0]
+            yield from dicom_subjects([path], sequence, choice, looker)[0]
             return
         if is_dicom(path):
             raise ImageError(f"{path}: is one DICOM file; give the folder that holds its whole series")
@@ -362,7 +360,7 @@ def _from_file(path: Path, sequence: str | None, choice: Choice | None) -> Itera
         subject = file.subject or nifti.stem(path)
         file = replace(file, role="image", sequence=sequence, subject=subject, why=f"sequence={sequence}")
     elif file.role == "other":
-        file, _ = _of_folder(file, alone=True)
+        ((file, _),) = named_by_content([_of_folder(file, alone=True)], looker)
     if file.role == "other" and file.sequence is not None:
         raise ImageError(
             f"{path}: is part-{file.entities['part']} and no magnitude; give the file of part-mag, or set "

@@ -3,8 +3,8 @@
 Each is a subject of its own, unless a study and the NIfTI scans of one subject are of one patient's folder,
 as dcm2niix writes them: then the NIfTI scans are taken. They are of one folder where their folders are equal,
 or one lies in the other, or where the subject is called as the study. Folders that say what is in them
-(dicom, nifti, raw, T1) count for nothing, so that p1/dicom and p1/nifti are of p1, and so are dicom/p1 and nifti/p1.
-Where several claim to belong together nothing is guessed, and all are read.
+(dicom, nifti, raw, T1) count for nothing, so that p1/dicom and p1/nifti are of p1, and so are dicom/p1 and
+nifti/p1. Where several claim to belong together nothing is guessed, and all are read.
 """
 
 import logging

@@ -10,7 +10,7 @@ from pathlib import Path
 from brainseg.config import PredictConfig
 from brainseg.config.errors import ConfigError, DataError
 from brainseg.images.fates import FileFate
-from brainseg.images.layouts import Survey
+from brainseg.images.found import Survey
 from brainseg.results.places import folder_name
 from brainseg.system.pseudonyms import HASH, KEEP, Names, current, hide, named
 

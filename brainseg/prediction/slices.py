@@ -21,8 +21,8 @@ from brainseg.files.atomic import NO_TEXT, writing
 from brainseg.gates.assessment import Assessment, Level, assess, worst
 from brainseg.gates.origin import figures_of, judge_origin
 from brainseg.images.fates import Fate, FileFate
+from brainseg.images.found import Survey
 from brainseg.images.jpeg import read_picture, read_slice
-from brainseg.images.layouts import Survey
 from brainseg.images.pictures import LAYOUT, survey_pictures
 from brainseg.images.subject import Subject
 from brainseg.metrics import classification_scores, confusion_matrix

@@ -10,8 +10,8 @@ from brainseg.images.labels import CAVITY
 from brainseg.reporting.page import write_page
 from brainseg.reporting.sections import NOTHING
 from brainseg.reporting.subject_page import PAGE
+from brainseg.results.names import FILES, INDEX
 from brainseg.results.parts import Judgement
-from brainseg.results.places import FILES, INDEX
 from brainseg.results.result import Result
 
 WORST_FIRST = (

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from brainseg.files.atomic import NO_TEXT, writing
 from brainseg.images.fates import Fate, FileFate
+from brainseg.results.names import FILES
 from brainseg.results.parts import FileUse
-from brainseg.results.places import FILES
 from brainseg.results.result import Result
 from brainseg.results.table import without_formula
 from brainseg.system.pseudonyms import current, hide

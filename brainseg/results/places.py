@@ -8,10 +8,9 @@ from pathlib import Path
 
 from brainseg.config.errors import DataError
 from brainseg.images.layouts import Subject
-from brainseg.results.read import RESULT
+from brainseg.results.names import FILES, INDEX, RESULT, VOLUMES
 from brainseg.results.sums import SUMS
 
-VOLUMES, FILES, INDEX = "volumes.csv", "files.csv", "index.html"  # the tables and the page of all subjects
 BESIDE = (VOLUMES, FILES, INDEX)
 TAKEN = (*BESIDE, SUMS)  # names of files beside the folders of subjects
 _LONGEST = 160  # bytes of an id; a system allows 255 for a name, and files have words and numbers after it

@@ -8,8 +8,8 @@ from typing import Any
 from brainseg.files.atomic import NO_TEXT, writing
 from brainseg.images.walk import natural
 from brainseg.inference import HEALTHY
+from brainseg.results.names import VOLUMES
 from brainseg.results.parts import TypeResult
-from brainseg.results.places import VOLUMES
 from brainseg.results.result import Result
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # the first character of what a spreadsheet calculates

@@ -14,7 +14,6 @@ from brainseg.inference import Windows, classes_of_regions, most_probable, regio
 from brainseg.losses import deeply_supervised
 from brainseg.tasks import volumes
 from brainseg.tasks.base import Batch, TaskModule
-from brainseg.tasks.preview import Preview
 from brainseg.tasks.validation import fit_segmenter
 
 # The axes of (C, X, Y, Z) that each mirror image is turned along.
@@ -151,11 +150,15 @@ class Segmenter(TaskModule):
         moved = ([part.to(self.device) for part in batch] for batch in batches)
         return fit_segmenter(self, (case for batch in moved for case in zip(*batch, strict=True)))
 
-    def score(self, batch: Batch, part: str) -> None:
-        volumes.score_scans(self, batch, part)
+    def start_scoring(self, part: str) -> None:
+        super().start_scoring(part)
+        self.scored: list[dict[str, float | str]] = []
 
-    def previews(self, batch: Batch) -> list[Preview]:
-        return volumes.previews(self, batch)
+    def score(self, batch: Batch, part: str) -> None:
+        self.scored += volumes.score_scans(self, batch, part)
+
+    def case_scores(self) -> list[dict[str, float | str]]:
+        return self.scored
 
     def _random_sequences(self, n: int) -> torch.Tensor | None:
         """Which sequences each of n training patches may show, (n, C): all, or one of the subsets."""

@@ -16,7 +16,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from brainseg.checkpoint import read_checkpoint
-from brainseg.config import ConfigError, record
+from brainseg.config import FREE, ConfigError, record
 from brainseg.config.arguments import PATHS, quoted
 from brainseg.config.errors import CheckpointError, DataError
 from brainseg.data.splits import Split
@@ -25,15 +25,6 @@ from brainseg.files.plain import read_yaml
 from brainseg.runs.config import LAST, SPLIT, read_split
 from brainseg.runs.overrides import OVERRIDES, read_overrides, refuse_unsafe
 from brainseg.runs.position import Position, position_in
-
-# What may differ in a run that goes on: nothing learnt depends on it, or it is seen to elsewhere.
-_FREE = {
-    *("name", "start_from", "data.root", "data.groups", "data.workers", "data.cache", "data.skip_bad"),
-    *(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy", "precision")),
-    *(f"trainer.{name}" for name in ("max_epochs", "max_time", "checkpoint_minutes", "log_every_n_steps")),
-    *(f"trainer.{name}" for name in ("default_root_dir", "deterministic", "enable_model_summary")),
-    *(f"trainer.{name}" for name in ("limit_test_batches", "num_sanity_val_steps", "_target_")),
-}
 
 
 @dataclass(frozen=True)
@@ -228,7 +219,7 @@ def _differing(theirs: Mapping[str, Any], ours: Mapping[str, Any], within: str =
     """Each key, in both, whose value is another: (key, theirs, ours)."""
     for name in theirs:
         key = f"{within}{name}"
-        if name not in ours or key in _FREE:
+        if name not in ours or key in FREE:
             continue
         one, other = theirs[name], ours[name]
         if isinstance(one, Mapping) and isinstance(other, Mapping):

@@ -9,7 +9,8 @@ from brainseg.commands.audit import audit
 from brainseg.config.errors import ConfigError, DataError, ImageError
 from brainseg.data import composed_data
 from brainseg.images.labels import EDEMA
-from brainseg.images.lgg import assumed_spacing, read_patient, survey_patients
+from brainseg.images.lgg import assumed_spacing, read_patient
+from brainseg.images.lgg_patients import survey_patients
 from brainseg.images.volume import to_ras
 
 SEGMENTER = [

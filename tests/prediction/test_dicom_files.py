@@ -114,6 +114,24 @@ def test_every_segment_is_read_back_on_the_grid_of_the_scan_voxel_for_voxel(
             np.testing.assert_allclose(getattr(image, get)(), getattr(source, get)(), atol=1e-4)
 
 
+def test_an_enhanced_scan_gets_segments_that_name_its_frames(options, hospital, enhanced, tmp_path):
+    folder = hospital("sagittal")
+    slices = sorted((folder / "3").iterdir())
+    path = enhanced(tmp_path / "new" / "t1.dcm", slices)
+    run(options(path.parent, *QUICK, "segmenter=null"))
+    out = tmp_path / "out" / "0815"
+    mask = read_labels(out / "0815_brain_mask.nii.gz")
+    back = of_itk(out / "0815_brain_seg.dcm")
+    assert mask.data.any()
+    on_scan = resample_to(back, mask.grid, nearest=True)
+    np.testing.assert_array_equal(on_scan.data[0] > 0, mask.data[0] > 0)
+    source = pydicom.dcmread(path, stop_before_pixels=True)
+    for name in ("brain_seg", "montage"):
+        (item,) = pydicom.dcmread(out / f"0815_{name}.dcm").SourceImageSequence
+        assert item.ReferencedSOPInstanceUID == source.SOPInstanceUID
+        assert list(item.ReferencedFrameNumber) == list(range(1, len(slices) + 1))
+
+
 def test_a_segment_says_what_it_is_and_which_slices_it_was_made_from(options, hospital, tmp_path):
     folder = hospital()
     run(options(folder, *QUICK))
