@@ -19,11 +19,11 @@ def dashboard(
     ] = None,
 ) -> None:
     """Runs at a glance: a heat map of their grid, box plots, curves over each other; in W&B too if asked."""
-    from brainseg.reporting.dashboard import run_sets, write_dashboard
-    from brainseg.reporting.wandb_workspace import write_workspace
+    from brainseg.compare.dashboard import run_sets, write_dashboard
+    from brainseg.compare.wandb_workspace import write_workspace
 
-    place = output or folders[0]
-    page = write_dashboard(folders, place)
+    place, sets = output or folders[0], run_sets(folders)
+    page = write_dashboard(sets, place)
     say(*page.lines, f"page: {page.path}")
     if wandb is not None:
-        say(f"workspace: {write_workspace(wandb, run_sets(folders), place / 'workspace.json')}")
+        say(f"workspace: {write_workspace(wandb, sets, place / 'workspace.json')}")

@@ -1,29 +1,33 @@
 """What a run left behind, as far as it is compared: settings, state, scores of its cases, curves, cost."""
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from brainseg.config.choices import TASKS
 from brainseg.config.errors import UserError
-from brainseg.files.plain import read_json
 from brainseg.reporting.curves import Curves, best_epoch, read_curves
 from brainseg.runs.cases import CASES, SUMMARY, RunSummary, ScoredCase, read_cases, read_summary
 from brainseg.runs.config import CONFIG, read_run_config, require, run_folders
 from brainseg.runs.differences import Settings, read_settings
+from brainseg.sweeps.job import NAME as JOB
+from brainseg.sweeps.job import State as JobState
+from brainseg.sweeps.job import read_job, state_now
 
 Read = TypeVar("Read")
-LEDGER = "job.json"  # of a sweep, in the folder of each job
+
+
+class NoTrainingError(UserError):
+    """The config is that of another command, a prediction for instance."""
 
 
 class State(StrEnum):
     """How far a run has come."""
 
     done = "done"
-    pruned = "pruned"  # a search ended it early
     failed = "failed"
     stopped = "stopped"
     unfinished = "unfinished"  # it is running, was stopped or has failed
@@ -98,24 +102,27 @@ def read_run(folder: Path) -> Run:
     """The run in a folder. A file beside its config that cannot be read is left out and named in `faults`.
 
     Raises:
+        NoTrainingError: It is the folder of another command.
         UserError: Its config cannot be read.
     """
     config = read_run_config(folder / CONFIG)
     task = str(config.get("task"))
     if task not in TASKS:
-        raise UserError(f"{folder / CONFIG}: task is {task[:60]}, but must be one of {', '.join(TASKS)}")
+        named = ", ".join(TASKS)
+        raise NoTrainingError(f"{folder / CONFIG}: task is {task[:60]}, but must be one of {named}")
     require(config, folder / CONFIG, {f"{task}.monitor": str, f"{task}.monitor_mode": str})
     require(config, folder / CONFIG, {"trainer.max_epochs": int})
     monitor, epochs = config[task]["monitor"], int(config["trainer"]["max_epochs"])
     curves, curves_fault = _read(_trained_curves, folder / "metrics.csv")
     cases, cases_fault = _read(read_cases, folder / CASES)
     summary, summary_fault = _read(read_summary, folder / SUMMARY)
-    job, _ = _read(read_json, folder / LEDGER)
+    job, _ = _read(lambda path: read_job(path.parent), folder / JOB)
+    said = None if job is None else state_now(folder, job)
     validated = max((curves or {}).get(monitor, {}), default=-1) + 1
     return Run(
         folder=folder,
         task=task,
-        state=_state(job, summary, scored=(folder / "scores.json").is_file(), whole=validated >= epochs),
+        state=_state(said, summary, scored=(folder / "scores.json").is_file(), whole=validated >= epochs),
         settings=read_settings(folder / CONFIG),
         monitor=monitor,
         mode=config[task]["monitor_mode"],
@@ -136,10 +143,9 @@ def _runs_below(folder: Path) -> list[Path]:
     return found
 
 
-def _state(job: Any, summary: RunSummary | None, *, scored: bool, whole: bool) -> State:
+def _state(said: JobState | None, summary: RunSummary | None, *, scored: bool, whole: bool) -> State:
     """As the run's own files say; a sweep's ledger says more of one that did not come to its end."""
-    said = job.get("state") if isinstance(job, Mapping) else None
-    if said in (State.pruned, State.failed, State.stopped):
+    if said in (JobState.failed, JobState.stopped):
         return State(said)
     finished = whole or scored if summary is None else summary.finished
     return State.done if finished else State.unfinished

@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-_THAT_LEARN = ("last", "best", "average")  # the callbacks that decide what is kept of a training
+THAT_LEARN = ("last", "best", "average")  # the callbacks that decide what is kept of a training
 
 # What may differ in a run that goes on: nothing learnt depends on it, or it is seen to elsewhere.
 FREE = {
@@ -45,7 +45,7 @@ def record(cfg: DictConfig) -> dict[str, Any]:
         **{kind: chosen(cfg, kind) for kind in ("loss", "optimizer", "scheduler")},
         "data": plain(cfg.data),
         "trainer": plain(cfg.trainer),
-        "callbacks": {name: _without_places(plain(cfg.callbacks.get(name))) for name in _THAT_LEARN},
+        "callbacks": {name: _without_places(plain(cfg.callbacks.get(name))) for name in THAT_LEARN},
     }
 
 

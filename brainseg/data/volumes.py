@@ -97,13 +97,17 @@ class VolumeData(pl.LightningDataModule):
 
         One line of the log says what became of all files; `brainseg audit` names each.
         """
+        return self._found.subjects
+
+    @cached_property
+    def _found(self) -> Survey:
+        """The survey, made once for the checks before training and for the training."""
         found = self.survey()
         log.info("%s: %s; brainseg audit names each", self.root, in_one_line(found.fates))
-        subjects = found.subjects
-        for subject in subjects:
+        for subject in found.subjects:
             for remark in subject.warnings:
                 log.warning("%s: %s", subject.id, remark)
-        return subjects
+        return found
 
     @abstractmethod
     def read(self, case: Case) -> tuple[Volume, Volume]:
@@ -115,7 +119,7 @@ class VolumeData(pl.LightningDataModule):
         Raises:
             DataError: They are too few, or there is no such folder.
         """
-        subjects = self.survey().subjects
+        subjects = self._found.subjects
         self._find_patients(subjects)
         if self.recorded is None:
             self.split_of(subject.id for subject in subjects)

@@ -1,6 +1,6 @@
 """Which series of a study each sequence gets.
 
-Of two series that claim one sequence the better is taken with a warning, where one is plainly better: one
+Where two series claim one sequence and one is plainly better, that one is taken with a warning: one
 volume instead of slices that make none, original instead of derived, complete instead of a part of the same
 slices, or slices at most half as far apart over the same extent; or else by the words that the user prefers.
 Otherwise all are named and nothing is guessed.
@@ -58,7 +58,7 @@ class Candidate:
 
     @property
     def words(self) -> frozenset[str]:
-        """Of its type and its description, in capitals, "TE 90 ms" as TE90 too."""
+        """The words of its type and its description, in capitals, "TE 90 ms" as TE90 too."""
         te = re.findall(r"\bTE ([\d.]+) ms", self.series.description)
         return words_of([*image_type(self.header), self.series.description]) | {f"TE{ms}" for ms in te}
 

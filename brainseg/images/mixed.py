@@ -117,6 +117,6 @@ def _own(subject: Subject) -> str:
 
 
 def _says_what(name: str) -> bool:
-    """Whether a name says what is in a folder, and not whose it is: nifti, T1, 5_t1_mprage_sag."""
+    """Whether a name says what a folder holds (nifti, T1, 5_t1_mprage_sag), so that it names nobody."""
     words = re.findall(r"[^\W_]+", name.casefold())
     return name.casefold() in _KINDS or any(word in ALIASES for word in words)

@@ -20,7 +20,7 @@ MONTAGE = "montage"
 def write_dicom(
     folder: Path, subject: Subject, state: State, pictures: Mapping[str, Path]
 ) -> tuple[dict[str, str], State]:
-    """Write the masks and the montage; gives the names of the files by what they hold, and the state.
+    """Write the masks and the montage, and return the file names by content, with the state.
 
     What the headers do not allow to be written as DICOM is there as NIfTI all the same: a warning says why,
     and the subject does not fail.

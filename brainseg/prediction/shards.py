@@ -4,24 +4,17 @@ Which subjects are whose follows from their ids alone. Each process writes the t
 results that are there, one process at a time, so the last one to end leaves them whole.
 """
 
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-
-from rich.progress import Progress
 
 from brainseg.config import PredictConfig
 from brainseg.config.arguments import quoted
 from brainseg.images.subject import Subject
 from brainseg.results.names import RESULT
-from brainseg.system.device import threads
-from brainseg.system.terminal import console, say
+from brainseg.sweeps.parallel import Command, places, run_all
+from brainseg.system.terminal import say
 
-_POLL_S = 0.5
+_MODULE = "brainseg.commands.predict_process"
 
 
 def predict_shards(
@@ -36,26 +29,27 @@ def predict_shards(
         options: The cohort, and the output that all share.
         command_line: Of this command: key=value each.
         left: The subjects that have no result yet.
-        logs: The folder where each shard writes shard_K.log.
+        logs: The folder where each shard writes shard_K.log and, what it prints, shard_K.out.
     """
     n = min(options.shards, len(left))
-    cores = max(1, threads() // n)
-    say(f"{len(left)} subjects in {n} processes with {cores} core{'s' * (cores > 1)} each")
-    environment = dict(os.environ) | {name: str(cores) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     given = [one for one in command_line if one.split("=")[0] not in ("shards", "shard", "output")]
     shared = [f"shards={n}", f"output={quoted(options.output)}", "forecast=false"]
     of_hydra = [f"hydra.run.dir={quoted(logs)}", "hydra.output_subdir=null"]
-    command = [sys.executable, "-m", "brainseg", "predict", *given, *shared, *of_hydra]
-    begun = time.time()
-    with _ended_with_us() as processes, Progress(console=console(), transient=True) as progress:
-        for shard in range(n):
-            own = [f"shard={shard}", f"hydra.job.name=shard_{shard}"]
-            run = subprocess.Popen([*command, *own], env=environment, stdout=subprocess.DEVNULL)
-            processes.append(run)
-        task = progress.add_task("predicting", total=len(left))
-        while any(one.poll() is None for one in processes):
-            progress.update(task, completed=sum(made_since(options.output, one, begun) for one in left))
-            time.sleep(_POLL_S)
+    commands = [
+        Command(
+            _MODULE,
+            (*given, *shared, *of_hydra, f"shard={shard}", f"hydra.job.name=shard_{shard}"),
+            Path(logs) / f"shard_{shard}.out",
+        )
+        for shard in range(n)
+    ]
+    say(f"{len(left)} subjects in {n} processes")
+    run_all(
+        commands,
+        places(n, None),
+        begun=lambda _: None,
+        ended=lambda shard, code: say(f"shard {shard} ended with exit code {code}"),
+    )
 
 
 def made_since(output: str, subject: Subject, begun: float) -> bool:
@@ -64,15 +58,3 @@ def made_since(output: str, subject: Subject, begun: float) -> bool:
         return (Path(output) / subject.id / RESULT).stat().st_mtime >= begun
     except OSError:
         return False
-
-
-@contextmanager
-def _ended_with_us() -> Iterator[list[subprocess.Popen[bytes]]]:
-    processes: list[subprocess.Popen[bytes]] = []
-    try:
-        yield processes
-    finally:
-        for one in processes:
-            one.terminate()  # nothing where it has ended
-        for one in processes:
-            one.wait()

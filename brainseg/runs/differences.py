@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from brainseg.config.choices import TASKS
+from brainseg.config.record import THAT_LEARN
 from brainseg.files.plain import read_yaml
 from brainseg.runs.config import read_run_config
 
@@ -18,7 +19,6 @@ SEED = "seed"
 # Sections that decide nothing of what is learnt, but for the entries below.
 _APART = {"hydra", "paths", "menu", "logger", "callbacks", "name", "group", "tags", "resume", "overwrite"}
 _APART |= {"test", "trial", "sweep", *TASKS}
-_THAT_LEARN = ("last", "best", "average")
 _FREE = {"data.workers", "data.cache", "data.skip_bad", "callbacks.last.every_minutes"}
 _FREE |= {f"trainer.{name}" for name in ("_target_", "default_root_dir", "checkpoint_minutes")}
 _FREE |= {f"trainer.{name}" for name in ("log_every_n_steps", "enable_model_summary")}
@@ -74,7 +74,7 @@ def _chosen(config: Mapping[str, Any], task: str) -> Iterator[tuple[str, list[st
     recipe = section if isinstance(section, dict) else {}
     for kind in ("loss", "optimizer", "scheduler"):
         yield f"menu.{kind}", [str(recipe.get(kind))]
-    yield "callbacks", list(_THAT_LEARN)
+    yield "callbacks", list(THAT_LEARN)
 
 
 def _part(config: Mapping[str, Any], section: str, names: Sequence[str]) -> dict[str, Any]:

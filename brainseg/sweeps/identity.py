@@ -67,7 +67,7 @@ def overrides_of(overrides: Iterable[Override], pairs: Pairs) -> list[str]:
 
 
 def is_part(key: str, but: Sequence[str] = ()) -> bool:
-    """Whether a key says what a sweep is, and not how it is run; the keys of `but` do not either."""
+    """Whether a key says what a sweep is. Keys that say how it is run do not, nor do those of `but`."""
     bare = key.lstrip("+~")
     return bare not in (*_NO_PART, *_HARDWARE, *but) and not bare.startswith(_HOW)
 
@@ -91,5 +91,5 @@ def difference(theirs: Identity, ours: Identity) -> str:
 
 
 def _last_of_each(overrides: Iterable[Override]) -> dict[str, Override]:
-    """Of several overrides of a key the last one holds, in the place of the first, as in Hydra's sweeper."""
+    """The last of several overrides of a key holds, in the place of the first, as in Hydra's sweeper."""
     return {one.get_key_element(): one for one in overrides}

@@ -14,9 +14,12 @@ from brainseg.compare.page import write_comparison
 from brainseg.compare.runs import State, read_runs
 from brainseg.compare.settings import compared
 from brainseg.config.errors import UserError
+from brainseg.files.typed import to_plain
 from brainseg.metrics.cases import mean_interval, paired_difference
 from brainseg.runs.cases import ScoredCase, write_cases
 from brainseg.runs.differences import differing, pooled, read_settings
+from brainseg.sweeps.job import Job, Metric, Process
+from brainseg.sweeps.job import State as JobState
 
 CASES = [f"case_{i}" for i in range(12)]
 EASE = np.linspace(0.3, 0.9, len(CASES))  # cases differ much more than models
@@ -110,8 +113,13 @@ def test_a_run_that_did_not_end_is_listed_and_counts_in_no_score(sweep):
     assert runs["0.1_0"].state is State.unfinished
     last = compared(list(runs.values())).settings[-1]
     assert (last.score, last.used) == (None, [])
-    (sweep / "0.1_0" / "job.json").write_text(json.dumps({"state": "pruned"}))
-    assert {run.state for run in read_runs([sweep])[0]} == {State.done, State.pruned}
+    job = Job(
+        schema=1, state=JobState.failed, attempts=1, started=0.0, updated=0.0, seconds=0.0, epoch=0, epochs=3,
+        metric=Metric("val/accuracy", "max", None), error="out of memory", process=Process(1, 0.0, "node"),
+        sha256="", settings={},
+    )  # fmt: skip
+    (sweep / "0.1_0" / "job.json").write_text(json.dumps(to_plain(job)))
+    assert {run.state for run in read_runs([sweep])[0]} == {State.done, State.failed}
 
 
 def test_other_cases_have_no_paired_difference_and_that_is_said(tmp_path):

@@ -121,9 +121,9 @@ def test_a_sweep_ends_whatever_a_library_makes_of_the_signal(tmp_path, run_train
     places = ["hydra.sweep.dir=sweep", "hydra.sweep.subdir=${hydra:job.num}"]
     data = ["data=phantom", "classifier.backbone=test_resnet"]
     assert run_train(train, "-m", "seed=1,2", *data, *places) == 130
-    said = capsys.readouterr()
-    print(repr(said))
-    assert "go on with the same command" in said.out + said.err
+    said = capsys.readouterr().out.splitlines()
+    again = f"python train.py -m seed=1,2 {' '.join(data)} hydra.sweep.dir=sweep '{places[1]}'"
+    assert said[-2:] == ["sweep: 2 jobs: 2 waiting", f"go on with the same command: {again}"]
     assert not (tmp_path / "sweep" / "1").exists()
 
 

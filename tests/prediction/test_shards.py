@@ -62,7 +62,8 @@ def test_every_subject_is_of_one_shard(n):
 def test_two_processes_leave_the_tables_of_one(cohort, of_one, tmp_path):
     code, said = predicted(f"input={cohort}", f"output={tmp_path}/out", "shards=2", cwd=tmp_path)
     assert code == 0
-    assert "6 subjects in 2 processes with" in said
+    assert "6 subjects in 2 processes\n" in said
+    assert said.count("ended with exit code 0") == 2
     assert tables(tmp_path / "out") == tables(of_one)
     assert batch_changes(tmp_path / "out") == []
     assert {path.name for path in (tmp_path / "out").iterdir()} == {path.name for path in of_one.iterdir()}

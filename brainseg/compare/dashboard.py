@@ -1,17 +1,24 @@
 """`brainseg dashboard`: the pictures of a set of runs on a page of our own, which needs no account."""
 
+import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from brainseg.compare.runs import NoTrainingError, Run, read_run
+from brainseg.compare.settings import shown
+from brainseg.config.errors import UserError
 from brainseg.reporting.page import inline_figure
 from brainseg.reporting.run_pictures import heat_map_figure, level_boxes_figure, runs_curves_figure
 from brainseg.reporting.sections import NOTHING, Entry, Picture, Section, Table, WrittenPage, write_sections
-from brainseg.reporting.trained_runs import REPEATS, TrainedRun, trained_runs, varied_keys
+from brainseg.runs.config import run_folders
+from brainseg.runs.differences import SEED, differing
 
+log = logging.getLogger("brainseg")
+REPEATS = (SEED, f"data.{SEED}")  # runs that differ in them only are repetitions
 MOST_LEVELS = 24  # of a row, a column, a box: a key with more, such as a searched learning rate, is no grid
 MOST_CURVES = 28  # the best ones
 
@@ -26,8 +33,8 @@ class RunSet:
         keys: What differs between them, without seeds.
     """
 
-    runs: Sequence[TrainedRun]
-    waiting: Sequence[TrainedRun]
+    runs: Sequence[Run]
+    waiting: Sequence[Run]
     keys: Sequence[str]
 
     @property
@@ -36,7 +43,7 @@ class RunSet:
 
     @property
     def lower_is_better(self) -> bool:
-        return [*self.runs, *self.waiting][0].lower_is_better
+        return [*self.runs, *self.waiting][0].mode == "min"
 
     def figures(self) -> dict[str, Figure]:
         """By name: heat map, boxes, curves; those for which there are runs enough."""
@@ -58,8 +65,8 @@ class RunSet:
 
     def _levels(self, key: str) -> dict[str, list[float]]:
         groups: dict[str, list[float]] = defaultdict(list)
-        for run in sorted(self.runs, key=lambda run: _natural(run.settings.get(key, NOTHING))):
-            groups[run.settings.get(key, NOTHING)].append(_best(run))
+        for run in sorted(self.runs, key=lambda run: _natural(_value(run, key))):
+            groups[_value(run, key)].append(_best(run))
         return dict(groups)
 
     def _grid(
@@ -71,7 +78,7 @@ class RunSet:
         row = max(levels, key=lambda key: len(levels[key]))
         others = [key for key in levels if key != row]
         cells: dict[tuple[str, str], list[float]] = defaultdict(list)
-        values = {id(run): [run.settings.get(key, NOTHING) for key in (row, *others)] for run in self.runs}
+        values = {id(run): [_value(run, key) for key in (row, *others)] for run in self.runs}
         for run in sorted(self.runs, key=lambda run: [_natural(value) for value in values[id(run)]]):
             one, *rest = values[id(run)]
             cells[one, " / ".join(rest)].append(_best(run))
@@ -79,10 +86,10 @@ class RunSet:
             return None
         return row, " / ".join(others), dict(cells)
 
-    def _label(self, run: TrainedRun) -> str:
-        seeds = [key for key in REPEATS if len({one.settings.get(key) for one in self.runs}) > 1]
-        said = [f"{key.rpartition('.')[2]}={run.settings.get(key)}" for key in (*self.keys, *seeds)]
-        same = sum(all(one.settings.get(k) == run.settings.get(k) for k in self.keys) for one in self.runs)
+    def _label(self, run: Run) -> str:
+        seeds = _repeats(self.runs)
+        said = [f"{key.rpartition('.')[2]}={_value(run, key)}" for key in (*self.keys, *seeds)]
+        same = sum(all(_value(one, key) == _value(run, key) for key in self.keys) for one in self.runs)
         return ", ".join(said) if said and (same == 1 or seeds) else run.folder.name
 
 
@@ -92,25 +99,23 @@ def run_sets(folders: Sequence[Path]) -> list[RunSet]:
     Raises:
         UserError: There is none.
     """
-    by_kind: dict[tuple[str | None, str], list[TrainedRun]] = defaultdict(list)
-    for run in trained_runs(folders):
-        by_kind[run.settings.get("task"), run.monitor].append(run)
+    by_kind: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for run in _runs(folders):
+        by_kind[run.task, run.monitor].append(run)
+    if not by_kind:
+        named = ", ".join(map(str, folders))
+        raise UserError(f"{named}: no run of a training here; give folders of outputs, runs or sweeps")
     sets = []
     for runs in by_kind.values():
-        done = [run for run in runs if run.best is not None]
-        done.sort(key=lambda run: _best(run) if run.lower_is_better else -_best(run))
-        keys = [key for key in varied_keys(runs) if key not in REPEATS]
-        sets.append(RunSet(done, [run for run in runs if run.best is None], keys))
+        done = [run for run in runs if run.best_epoch is not None]
+        done.sort(key=_best, reverse=runs[0].mode != "min")
+        keys = [key for key in differing([run.settings for run in runs]) if key not in REPEATS]
+        sets.append(RunSet(done, [run for run in runs if run.best_epoch is None], keys))
     return sets
 
 
-def write_dashboard(folders: Sequence[Path], output: Path) -> WrittenPage:
-    """Write dashboard.html and dashboard.md into a folder.
-
-    Raises:
-        UserError: There is no run.
-    """
-    sets = run_sets(folders)
+def write_dashboard(sets: Sequence[RunSet], output: Path) -> WrittenPage:
+    """Write dashboard.html and dashboard.md into a folder."""
     page = write_sections(output, "dashboard", "Runs at a glance", [_section(one) for one in sets])
     lines = []
     for one in sets:
@@ -123,6 +128,17 @@ def write_dashboard(folders: Sequence[Path], output: Path) -> WrittenPage:
     return WrittenPage(tuple(lines), page)
 
 
+def _runs(folders: Sequence[Path]) -> Iterator[Run]:
+    """Each run once; a warning names one that cannot be read."""
+    for folder in dict.fromkeys(run for given in folders for run in run_folders(given)):
+        try:
+            yield read_run(folder)
+        except NoTrainingError:
+            continue
+        except UserError as error:
+            log.warning("a run is left out: %s", error)
+
+
 def _section(one: RunSet) -> Section:
     """The table of runs and the pictures of one set."""
     captions = {
@@ -131,17 +147,17 @@ def _section(one: RunSet) -> Section:
         "curves": f"The best {MOST_CURVES} runs; a star marks the best epoch.",
     }
     pictures = [Picture(inline_figure(figure), captions[name]) for name, figure in one.figures().items()]
-    task = [*one.runs, *one.waiting][0].settings.get("task", "")
+    task = [*one.runs, *one.waiting][0].task
     waiting = f"Left out are runs without an epoch yet: {len(one.waiting)}." if one.waiting else ""
     return Section(title=f"{task}: {one.metric}", warning=waiting, tables=[_table(one)], pictures=pictures)
 
 
 def _table(one: RunSet) -> Table:
-    keys = [*one.keys, *(key for key in REPEATS if len({run.settings.get(key) for run in one.runs}) > 1)]
+    keys = [*one.keys, *_repeats(one.runs)]
     rows = [
         (
             Entry(run.folder.name),
-            *(Entry(run.settings.get(key, NOTHING)) for key in keys),
+            *(Entry(_value(run, key)) for key in keys),
             Entry(f"{_best(run):.4f}", mark="best" if n == 0 else ""),
             Entry(str(run.best_epoch)),
         )
@@ -150,9 +166,18 @@ def _table(one: RunSet) -> Table:
     return Table("Runs, the best first", ("run", *keys, f"best {one.metric}", "in epoch"), tuple(rows))
 
 
-def _best(run: TrainedRun) -> float:
-    assert run.best is not None
-    return run.best
+def _best(run: Run) -> float:
+    assert run.best_epoch is not None
+    return run.curves[run.monitor][run.best_epoch]
+
+
+def _value(run: Run, key: str) -> str:
+    return shown(run.settings[key]) if key in run.settings else NOTHING
+
+
+def _repeats(runs: Sequence[Run]) -> list[str]:
+    """The seeds that differ."""
+    return [key for key in REPEATS if len({_value(run, key) for run in runs}) > 1]
 
 
 def _natural(value: str) -> tuple[int, float, str]:

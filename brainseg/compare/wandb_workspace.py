@@ -8,10 +8,10 @@ from typing import Any
 
 from PIL import Image
 
+from brainseg.compare.dashboard import RunSet
 from brainseg.config.errors import UserError
 from brainseg.files.plain import read_json
 from brainseg.reporting.canvas import DPI
-from brainseg.reporting.dashboard import RunSet
 
 PICTURES = "dashboard"  # what the names of the pictures begin with, and the type of their run
 VIEW = "brainseg"  # the workspace's name
@@ -32,8 +32,9 @@ def write_workspace(project: str, sets: Sequence[RunSet], saved: Path) -> str:
     if not entity or not name or "/" in name:
         raise UserError(f"--wandb takes ENTITY/PROJECT, a user or team and a project of it, got {project}")
     try:
-        import wandb
         from wandb_workspaces import workspaces
+
+        import wandb
     except ImportError as error:
         raise UserError(
             'brainseg dashboard --wandb needs wandb-workspaces; pip install "brainseg[dashboard]"'
@@ -90,7 +91,7 @@ def _sections(sets: Sequence[RunSet]) -> list[Any]:
             grid.append(
                 panels.ParallelCoordinatesPlot(
                     columns=[panels.ParallelCoordinatesPlotColumn(metric=column) for column in columns],
-                    title=f"best {one.metric} by what differs",
+                    title=f"best {one.metric} for each setting",
                 )
             )
         grid += [

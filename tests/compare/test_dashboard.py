@@ -6,9 +6,9 @@ import json
 import pytest
 import yaml
 
+from brainseg.compare.dashboard import run_sets, write_dashboard
+from brainseg.compare.wandb_workspace import write_workspace
 from brainseg.config.errors import UserError
-from brainseg.reporting.dashboard import run_sets, write_dashboard
-from brainseg.reporting.wandb_workspace import write_workspace
 
 
 def write_run(folder, values, curve, *, mode="max", **settings):
@@ -17,7 +17,8 @@ def write_run(folder, values, curve, *, mode="max", **settings):
         "task": "classifier",
         "name": folder.name,
         "seed": 0,
-        "classifier": {"monitor": "val/accuracy", "monitor_mode": mode, "epochs": 3},
+        "classifier": {"monitor": "val/accuracy", "monitor_mode": mode, "optimizer": "adamw"},
+        "trainer": {"max_epochs": 3},
         "paths": {"run": str(folder)},
     }
     for key, value in {**values, **settings}.items():
@@ -31,8 +32,8 @@ def write_run(folder, values, curve, *, mode="max", **settings):
     if curve:
         with (folder / "metrics.csv").open("w", newline="") as file:
             table = csv.writer(file)
-            table.writerow(["epoch", "step", "val/accuracy"])
-            table.writerows([epoch, epoch, value] for epoch, value in enumerate(curve))
+            table.writerow(["epoch", "step", "val/accuracy", "train/loss"])
+            table.writerows([epoch, epoch, value, 1.0] for epoch, value in enumerate(curve))
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def sweep(tmp_path):
 def test_runs_are_told_apart_by_what_differs_and_the_best_epoch_counts(sweep):
     [one] = run_sets([sweep])
     assert one.keys == ["classifier.backbone", "menu.optimizer.adamw.lr"]
-    assert [(run.folder.name, run.best, run.best_epoch) for run in one.runs][:2] == [
+    assert [(run.folder.name, run.value("accuracy"), run.best_epoch) for run in one.runs][:2] == [
         ("vgg16_0.001", 0.9, 1),  # not its last epoch, 0.7
         ("resnet50_0.001", 0.7, 1),
     ]
@@ -86,7 +87,7 @@ def test_curves_are_named_by_what_differs_and_by_the_seed_where_there_are_severa
 
 
 def test_the_page_needs_nothing_beside_it(sweep, tmp_path):
-    page = write_dashboard([sweep], tmp_path / "out")
+    page = write_dashboard(run_sets([sweep]), tmp_path / "out")
     text = page.path.read_text()
     assert text.count("data:image/png;base64,") == 3
     assert "Left out are runs without an epoch yet: 1." in text
@@ -95,7 +96,7 @@ def test_the_page_needs_nothing_beside_it(sweep, tmp_path):
 
 def test_a_single_run_and_a_loss_make_a_page(tmp_path):
     write_run(tmp_path / "one", {}, [0.5, 0.2, 0.4], mode="min")
-    page = write_dashboard([tmp_path], tmp_path / "out")
+    page = write_dashboard(run_sets([tmp_path]), tmp_path / "out")
     assert "0.2000 in epoch 1" in page.lines[0]
 
 
@@ -108,7 +109,7 @@ def test_a_damaged_run_is_named_and_left_out(sweep, tmp_path, caplog):
 
 def test_a_folder_without_runs_is_said(tmp_path):
     with pytest.raises(UserError, match="no run of a training here; give folders of outputs, runs or sweeps"):
-        write_dashboard([tmp_path], tmp_path)
+        run_sets([tmp_path])
 
 
 @pytest.fixture
@@ -164,7 +165,7 @@ def test_the_workspace_shows_the_pictures_the_grid_and_the_curves(
 def test_a_wrong_project_and_a_refusal_are_one_line(sweep, tmp_path, received, monkeypatch):
     with pytest.raises(UserError, match=r"^--wandb takes ENTITY/PROJECT.*, got brains$"):
         write_workspace("brains", run_sets([sweep]), tmp_path / "w.json")
-    from brainseg.reporting import wandb_workspace
+    from brainseg.compare import wandb_workspace
 
     monkeypatch.setattr(wandb_workspace, "_show_pictures", lambda *_: _refuse())
     with pytest.raises(UserError, match=r"^W&B did not take the workspace a/b: permission denied$"):
