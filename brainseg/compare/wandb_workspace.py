@@ -32,9 +32,8 @@ def write_workspace(project: str, sets: Sequence[RunSet], saved: Path) -> str:
     if not entity or not name or "/" in name:
         raise UserError(f"--wandb takes ENTITY/PROJECT, a user or team and a project of it, got {project}")
     try:
-        from wandb_workspaces import workspaces
-
         import wandb
+        from wandb_workspaces import workspaces
     except ImportError as error:
         raise UserError(
             'brainseg dashboard --wandb needs wandb-workspaces; pip install "brainseg[dashboard]"'
