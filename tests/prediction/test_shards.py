@@ -9,11 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
 
+from brainseg.config import check_predict, conf_dir, register_schemas
 from brainseg.config.defaults import with_defaults
+from brainseg.config.errors import DataError
 from brainseg.images.found import Survey
 from brainseg.images.subject import Subject
 from brainseg.phantom import write_cohort
+from brainseg.prediction.run import run
 from brainseg.results.read import all_results, subject_folders
 from brainseg.results.verify import batch_changes
 
@@ -33,6 +37,13 @@ def predicting(*overrides, cwd):
     return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
+def here(*overrides):
+    """The exit code of a prediction in this process, for what needs none of its own."""
+    register_schemas()
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
+        return run(check_predict(compose("predict", [*overrides, *FAST])))
+
+
 def predicted(*overrides, cwd):
     process = predicting(*overrides, cwd=cwd)
     said, _ = process.communicate(timeout=300)
@@ -46,7 +57,7 @@ def tables(output):
 @pytest.fixture(scope="module")
 def of_one(cohort, tmp_path_factory):
     place = tmp_path_factory.mktemp("one")
-    assert predicted(f"input={cohort}", f"output={place}/out", cwd=place)[0] == 0
+    assert here(f"input={cohort}", f"output={place}/out") == 0
     return place / "out"
 
 
@@ -81,17 +92,17 @@ def test_shards_as_jobs_of_a_sweep_write_into_one_output(cohort, of_one, tmp_pat
     assert tables(tmp_path / "out") == tables(of_one)
 
 
-def test_one_shard_leaves_the_others_results_and_rows(cohort, of_one, tmp_path):
+def test_one_shard_leaves_the_others_results_and_rows(cohort, of_one, tmp_path, capsys):
     out = f"output={tmp_path}/out"
-    assert predicted(f"input={cohort}", out, "shards=2", "shard=1", cwd=tmp_path)[0] == 0
+    assert here(f"input={cohort}", out, "shards=2", "shard=1") == 0
     assert [one.subject for one in all_results(tmp_path / "out")] == [
         one.subject for one in all_results(of_one)
     ][1::2]
-    code, said = predicted(f"input={cohort}", out, "shards=2", "shard=0", cwd=tmp_path)
-    assert code == 0, said
+    assert here(f"input={cohort}", out, "shards=2", "shard=0") == 0
     assert tables(tmp_path / "out") == tables(of_one)
-    code, said = predicted(f"input={cohort}", out, "shards=2", cwd=tmp_path)
-    assert (code, "6 of them were done before" in said) == (0, True)
+    capsys.readouterr()
+    assert here(f"input={cohort}", out, "shards=2") == 0
+    assert "6 of them were done before" in capsys.readouterr().out
 
 
 def test_what_a_killed_shard_has_left_is_predicted_by_the_command_again(cohort, of_one, tmp_path):
@@ -150,14 +161,12 @@ def test_settings_of_an_earlier_version_get_the_values_of_keys_that_are_newer():
 
 def test_only_some_subjects_are_predicted_and_one_that_is_not_there_is_refused(cohort, tmp_path):
     given = (f"input={cohort}", f"output={tmp_path}/out")
-    code, said = predicted(*given, "only=[BraTS2021_00001,*3,*4]", cwd=tmp_path)
-    assert code == 0, said
+    assert here(*given, "only=[BraTS2021_00001,*3,*4]") == 0
     assert [one.subject[-1] for one in all_results(tmp_path / "out")] == ["1", "3", "4"]
     rows = list(csv.DictReader((tmp_path / "out" / "files.csv").open()))
     assert {row["subject"][-1] for row in rows} == {"1", "3", "4"}
-    code, said = predicted(*given, "only=[p7]", cwd=tmp_path)
-    assert code == 2
-    assert "only=p7 fits none of its subjects, such as BraTS2021_00000, " in said
+    with pytest.raises(DataError, match=r"only=p7 fits none of its subjects, such as BraTS2021_00000, "):
+        here(*given, "only=[p7]")
 
 
 def test_an_id_stands_for_its_sessions():
