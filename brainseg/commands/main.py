@@ -15,18 +15,22 @@ from omegaconf import DictConfig
 
 from brainseg.commands.leftovers import remove_if_unused, remove_record
 from brainseg.commands.one_line import MENDABLE, exit_if_mendable
+from brainseg.commands.sweep_configs import asks_for_configs, show_configs
 from brainseg.config import PredictConfig, check, check_predict, conf_dir, register_schemas
 from brainseg.config.arguments import quoted_paths
+from brainseg.prediction.early import refuse_early as refuse_prediction_early
 from brainseg.runs.config import LAST
 from brainseg.system.pseudonyms import KEEP
 from brainseg.system.signals import asked_to_stop, heed
 from brainseg.system.terminal import say
+from brainseg.training.early import refuse_early as refuse_training_early
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
 def _train(cfg: DictConfig) -> float:
     with _ending_in_one_line():
         check(cfg)
+        refuse_training_early(cfg)
         from brainseg.training.train import train  # loads torch, so only once the config is known to be good
 
         return train(cfg)
@@ -40,6 +44,7 @@ def _predict(cfg: DictConfig) -> None:
             remove_record()
         if options.dry_run:
             _end_dry_run(options)
+        refuse_prediction_early(options)
         from brainseg.prediction.run import run
 
         if code := run(options):
@@ -98,7 +103,7 @@ def _say_where_the_sweep_ends() -> None:
 
 def _train_or_go_on() -> None:
     if any(one.lstrip("+").startswith("resume=") for one in sys.argv[1:]):
-        from brainseg.training.resume import resumed_arguments
+        from brainseg.training.command_line import resumed_arguments
 
         sys.argv[1:] = resumed_arguments(sys.argv[1:])
     _train()
@@ -109,20 +114,23 @@ def train_main() -> None:
 
     The exit codes of a run that is stopped, 130, 143 and 129, are in `brainseg.system.signals`.
     """
-    _one_line_errors(_train_or_go_on)
+    _one_line_errors("train", _train_or_go_on)
 
 
 def predict_main() -> None:
     """`python predict.py input=PATH [key=value ...]`: exit code 0 if all passed, 3 to review, 4 failed."""
-    _one_line_errors(_predict)
+    _one_line_errors("predict", _predict)
 
 
-def _one_line_errors(main: Callable[[], Any]) -> None:
+def _one_line_errors(program: str, main: Callable[[], Any]) -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing and exiting
     sys.argv[1:] = quoted_paths(sys.argv[1:])
     register_schemas()
     try:
-        main()
+        if asks_for_configs(sys.argv[1:]):
+            show_configs(program, sys.argv[1:])
+        else:
+            main()
     except MENDABLE as error:
         exit_if_mendable(error)
         raise

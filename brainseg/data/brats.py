@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from brainseg.config.data_sets import DATA_SETS
 from brainseg.config.errors import ConfigError, ImageError
 from brainseg.config.training import VolumeRecipe
 from brainseg.data.settings import DataSettings
@@ -13,11 +14,6 @@ from brainseg.images.labels import CONVENTIONS, Convention, detect, to_classes
 from brainseg.images.layouts import Subject, load_subject
 from brainseg.images.nifti import read_labels
 from brainseg.images.volume import Volume
-
-WHERE_FROM = (
-    "BraTS is at synapse.org (MSD Task01 at medicaldecathlon.com); set data.root to its folder, "
-    "or train on synthetic tumours with data=phantom"
-)
 
 
 class BraTSVolumes(VolumeData):
@@ -28,7 +24,7 @@ class BraTSVolumes(VolumeData):
         root, recipe, settings: As for VolumeData.
     """
 
-    where_from = WHERE_FROM
+    where_from = DATA_SETS["brats"].where_from
 
     def __init__(self, root: str, recipe: VolumeRecipe, settings: DataSettings, labels: str) -> None:
         super().__init__(root, recipe, settings)

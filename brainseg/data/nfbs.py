@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from brainseg.config import ANY
+from brainseg.config.data_sets import DATA_SETS
 from brainseg.config.errors import ConfigError, ImageError
 from brainseg.config.training import VolumeRecipe
 from brainseg.data.settings import DataSettings
@@ -12,11 +13,6 @@ from brainseg.data.volumes import Case, VolumeData, truth_of
 from brainseg.images.layouts import Subject
 from brainseg.images.source import read
 from brainseg.images.volume import Volume
-
-WHERE_FROM = (
-    "NFBS is at preprocessed-connectomes-project.org/NFB_skullstripped; set data.root to its folder, "
-    "or train on synthetic heads with data=phantom"
-)
 
 
 class NFBSVolumes(VolumeData):
@@ -27,7 +23,7 @@ class NFBSVolumes(VolumeData):
         root, recipe, settings: As for VolumeData.
     """
 
-    where_from = WHERE_FROM
+    where_from = DATA_SETS["nfbs"].where_from
 
     def __init__(
         self, root: str, recipe: VolumeRecipe, settings: DataSettings, split: str = "random"

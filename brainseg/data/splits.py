@@ -8,7 +8,10 @@ from itertools import accumulate
 
 import numpy as np
 
+from brainseg.config.counted import counted, with_verb
 from brainseg.config.errors import ConfigError, DataError
+
+IS = "is", "are"
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def split_subjects(
     train = [subject for subject in rest if subject not in chosen]
     if not train or not val:
         raise DataError(
-            f"{len(order)} subjects are too few for data.val_share={rule.val_share}, "
+            f"{with_verb(len(order), 'subject', IS)} too few for data.val_share={rule.val_share}, "
             f"data.test_share={rule.test_share}, data.folds={rule.folds}: training would get {len(train)} "
             f"and validation {len(val)}; add subjects or change data.*"
         )
@@ -98,7 +101,7 @@ def original_split(ids: Sequence[str]) -> Split:
     n_val = -(-len(ordered) // 5)
     train, val = ([ordered[i] for i in part] for part in (mixed[n_val:], mixed[:n_val]))
     if not train or not val:
-        raise DataError(f"{len(ordered)} subjects are too few for data.split=original; add some")
+        raise DataError(f"{with_verb(len(ordered), 'subject', IS)} too few for data.split=original; add some")
     return Split(sorted(train), sorted(val), [])
 
 
@@ -106,8 +109,9 @@ def _refuse_too_many_folds(rest: Sequence[str], test: Sequence[str], folds: int)
     """Refused at every fold, not only at the first empty one: the others would be trained for nothing."""
     if len(rest) < folds:
         beside = f" beside {len(test)} to test on" if test else ""
+        there = f"there {IS[len(rest) != 1]} {counted(len(rest), 'subject')}{beside}"
         raise DataError(
-            f"data.folds is {folds}, but there are {len(rest)} subjects{beside}: every fold needs one; "
+            f"data.folds is {folds}, but {there}: every fold needs one; "
             f"set data.folds to {len(rest)} or less, or add subjects"
         )
 

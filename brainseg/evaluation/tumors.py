@@ -27,6 +27,7 @@ from brainseg.images.labels import CLASSES, REGIONS, Convention, to_classes
 from brainseg.metrics import confusion_matrix, score_case
 from brainseg.metrics.lesions import LesionScores
 from brainseg.metrics.summary import Summary, summarised
+from brainseg.system.terminal import followed
 
 LESION_COLUMNS = ("name", "protocol", "region", "kind", "volume_mm3", "dice", "hd95_mm", "nsd", "counted")
 
@@ -84,7 +85,10 @@ def evaluate_tumors(
     pairs = list(pairs_of(truth, guess))
     paths = [path for _, path, _ in pairs]
     conventions = dict.fromkeys(paths, given) if given else true_conventions(truth, paths, asked)
-    cases = [_scored(*pair, protocol, conventions[pair[1]], guessed, asked) for pair in pairs]
+    cases = [
+        _scored(*pair, protocol, conventions[pair[1]], guessed, asked)
+        for pair in followed(pairs, "scoring labels")
+    ]
     known = [case for case in cases if case.scores]
     if not known:
         return TumorEvaluation(protocol, cases, {}, [])

@@ -45,6 +45,7 @@ import numpy as np
 
 from brainseg.config import SEQUENCES
 from brainseg.config.errors import DataError, GeometryError, ImageError
+from brainseg.files.there import refuse_nothing_at
 from brainseg.images import nifti, nifti_pair
 from brainseg.images.dicom_file import is_dicom
 from brainseg.images.dicom_header import read_headers
@@ -102,8 +103,7 @@ def survey(path: str | Path, sequence: str | None = None, choice: Choice | None 
     path = Path(path)
     if sequence is not None and sequence not in SEQUENCES:
         raise ImageError(f"sequence={sequence} is not known; take one of {', '.join(SEQUENCES)}")
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder; check the path")
+    refuse_nothing_at(path)
     if not path.is_dir():
         found = with_patients(list(_from_file(path, sequence, choice)), path.parent)
         return _attributed(found, [], path.parent)

@@ -4,7 +4,6 @@ import logging
 import traceback
 from pathlib import Path
 
-from rich.progress import track
 from rich.table import Table
 
 from brainseg.bids.dataset import refuse_unfit, write_derivatives
@@ -36,7 +35,7 @@ from brainseg.results.read import RESULT, read_result
 from brainseg.results.replacing import known_files, recover
 from brainseg.results.result import Result
 from brainseg.results.verify import changed_files
-from brainseg.system.terminal import cell, console, say
+from brainseg.system.terminal import cell, console, followed, say
 
 SOME_TO_REVIEW, SOME_FAILED = 3, 4  # exit codes
 COLOURS = {
@@ -75,7 +74,7 @@ def _run(options: PredictConfig) -> int:
     if options.forecast and left:
         _forecast(left, job)
     results = dict(done)
-    for subject in track(left, "predicting", transient=True, disable=len(left) < 2):
+    for subject in followed(left, "predicting") if len(left) > 1 else left:
         results[subject.id] = predict_or_name(subject, job, output)
     write_batch(output, found.fates, page=options.page)
     _print_summary([results[subject.id] for subject in subjects], len(done), output)
@@ -120,7 +119,7 @@ def _done_before(subjects: list[Subject], job: Job, output: Path) -> dict[str, R
         DataError: There are others, which would be lost.
     """
     done, in_the_way = {}, []
-    for subject in subjects:
+    for subject in followed(subjects, "looking at results that are there"):
         folder = output / subject.id
         if not (folder / RESULT).is_file():
             continue

@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from brainseg.config import ConfigError, UserError, check
 from brainseg.system.terminal import exit_with_error
+from brainseg.training.early import refuse_early
 
 Job = tuple[str, ...]  # its overrides
 
@@ -35,6 +36,7 @@ class CheckSweep(Callback):
         _refuse_bad(jobs, check)
         if config.hydra.launcher._target_.endswith(".BasicLauncher"):
             _refuse_bad(jobs, _refuse_several_processes)
+        _refuse_bad(jobs, refuse_early)
         from brainseg.training.preflight import (
             preflight,  # loads torch, so only once the values are known to be good
         )

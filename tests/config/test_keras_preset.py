@@ -71,6 +71,7 @@ def test_without_the_preset_they_are_timm_s(composed, backbone):
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(overrides, said, tmp_path):
+    (tmp_path / "kaggle").mkdir()
     command = [sys.executable, "train.py", *overrides, f"paths.data={tmp_path}", f"hydra.run.dir={tmp_path}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
