@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from brainseg.config.bounds import above, at_least, share, within
+from brainseg.config.errors import ConfigError
 from brainseg.config.record import chosen
 
 Bound = Callable[[str, float], None]
@@ -34,11 +35,12 @@ def check_menu(cfg: DictConfig) -> None:
     """
     for kind in ("loss", "optimizer", "scheduler"):
         for key, value in (chosen(cfg, kind) or {}).items():
-            for number in _numbers(value):
-                if key in BOUNDS:
-                    BOUNDS[key](f"menu.{kind}.{cfg[cfg.task][kind]}.{key}", number)
+            if key in BOUNDS and value is not None:
+                _check(f"menu.{kind}.{cfg[cfg.task][kind]}.{key}", value, BOUNDS[key])
 
 
-def _numbers(value: Any) -> list[float]:
-    inner = value if isinstance(value, list) else [value]
-    return [one for one in inner if isinstance(one, int | float) and not isinstance(one, bool)]
+def _check(key: str, value: Any, bound: Bound) -> None:
+    for number in value if isinstance(value, list) else [value]:
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise ConfigError(f"{key} must be a number, got {value}")
+        bound(key, number)

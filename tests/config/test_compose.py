@@ -255,7 +255,8 @@ def test_a_value_out_of_bounds_anywhere_in_a_sweep_stops_it_before_its_first_run
         ("seed=-1", "seed must be at least 0, got -1"),
         ("seed=4294967296", "seed must be at most 4294967295, got 4294967296"),
         ("menu.optimizer.adamw.lr=-0.1", "menu.optimizer.adamw.lr must be a number from 0 up, got -0.1"),
-        ("menu.optimizer.adamw.lr=.nan", "menu.optimizer.adamw.lr must be a number from 0 up, got nan"),
+        ("menu.optimizer.adamw.lr=nan", "menu.optimizer.adamw.lr must be a number from 0 up, got nan"),
+        ("menu.optimizer.adamw.lr=ten", "menu.optimizer.adamw.lr must be a number, got ten"),
         ("menu.optimizer.adamw.betas=[0.9,1]", "menu.optimizer.adamw.betas must be in [0, 1), got 1"),
         (
             "menu.scheduler.one_cycle.pct_start=2",
