@@ -20,6 +20,8 @@ def test_a_wheel_holds_the_whole_configuration_and_finds_it(tmp_path):
     files = {path.relative_to(ROOT / "conf") for path in (ROOT / "conf").rglob("*.yaml")}
     packed = tmp_path / "site" / "brainseg" / "conf"
     assert {path.relative_to(packed) for path in packed.rglob("*.yaml")} == files
+    assert (tmp_path / "site" / "hydra_plugins" / "brainseg_sweeps" / "grid.py").is_file()
+    assert not (tmp_path / "site" / "hydra_plugins" / "__init__.py").exists()  # others have plugins there too
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); sys.argv = ['train', '--cfg', 'job'];"
         "import brainseg.commands.main; from brainseg.config import conf_dir; print(conf_dir());"

@@ -25,7 +25,7 @@ def evaluate(
     labels_truth: Annotated[str, typer.Option(help="That of the true labels alone.")] = "",
     labels_guess: Annotated[str, typer.Option(help="That of the predicted labels alone.")] = "",
     regions: Annotated[
-        str, typer.Option(help="Regions to score, with commas between them: whole_tumor,tumor_core.")
+        str, typer.Option(help="Regions to score, with commas between them: whole_tumor,resection_cavity.")
     ] = "",
     output: Annotated[Path | None, typer.Option(help="Where scores.csv and scores.json go.")] = None,
 ) -> None:

@@ -13,6 +13,7 @@ from brainseg.system.terminal import say
 # What to do with a cohort that was just written: {root} is its folder.
 NEXT_COMMAND: dict[PhantomLayout, str] = {
     "brats": "python train.py model=segmenter data.root={root}",
+    "brats-post": "python train.py model=segmenter segmenter.cavity=true data.root={root}",
     "msd": "python train.py model=segmenter data.root={root}",
     "nfbs": "python train.py model=skullstripper data.root={root}",
     "kaggle": "python train.py model=classifier data.root={root}",
@@ -29,6 +30,12 @@ def phantom(
     contrast: Annotated[
         Contrast, typer.Option(help="Brightness of the tissues; random: every tissue any brightness.")
     ] = "realistic",
+    operated_share: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="For brats-post: share of the gliomas that are seen after surgery."
+        ),
+    ] = 0.0,
 ) -> None:
     """Write a cohort of synthetic heads with exact truth, to try everything without a download."""
     import shlex
@@ -46,6 +53,7 @@ def phantom(
             seed=seed,
             spacing_mm=spacing_mm,
             contrast=contrast,
+            operated_share=operated_share,
             progress=lambda written, total: bar.update(task, completed=written, total=total),
         )
     files = [file for file in folder.rglob("*") if file.is_file()]

@@ -5,13 +5,13 @@ import sys
 from collections.abc import Sequence
 
 from hydra import initialize_config_dir
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from brainseg.config import conf_dir
+from brainseg.sweeps.identity import jobs_of, overrides_of
 
 
 def asks_for_configs(arguments: Sequence[str]) -> bool:
@@ -30,17 +30,17 @@ def show_configs(program: str, arguments: Sequence[str]) -> None:
 
     Raises:
         HydraException: A key or a choice is unknown.
+        ConfigError: A key is swept over a range without steps, or there are too many jobs.
     """
     given, overrides = _parsed(arguments)
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
         loader = GlobalHydra.instance().config_loader()
         config = loader.load_configuration(program, overrides, run_mode=RunMode.MULTIRUN)
         swept = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-        jobs = BasicSweeper.split_arguments(
-            OverridesParser.create(config_loader=loader).parse_overrides([*swept, *overrides]), None
-        )
-        for number, job in enumerate(one for batch in jobs for one in batch):
-            cfg = loader.load_sweep_config(config, list(job))
+        asked = OverridesParser.create(config_loader=loader).parse_overrides([*swept, *overrides])
+        for number, pairs in enumerate(jobs_of(asked)):
+            job = overrides_of(asked, pairs)
+            cfg = loader.load_sweep_config(config, job)
             print(f"--- # job {number}: {' '.join(job)}")
             print(_shown(cfg, given.cfg, resolve=given.resolve), end="")
 

@@ -6,7 +6,7 @@ from brainseg.config.errors import ConfigError, UserError
 from brainseg.config.explain import explain
 from brainseg.config.folder import conf_dir
 from brainseg.config.prediction import PredictConfig
-from brainseg.config.record import chosen, plain, record
+from brainseg.config.record import FREE, chosen, decisive, plain, record
 from brainseg.config.store import register_schemas
 from brainseg.config.training import (
     ClassifierConfig,
@@ -18,6 +18,7 @@ from brainseg.config.training import (
 
 __all__ = [
     "ANY",
+    "FREE",
     "OTSU",
     "SEQUENCES",
     "TUMOR_TYPES",
@@ -34,6 +35,7 @@ __all__ = [
     "check_predict",
     "chosen",
     "conf_dir",
+    "decisive",
     "explain",
     "plain",
     "record",

@@ -1,10 +1,23 @@
 """The composed config as plain values: a node, the chosen entry of a menu, the record of a run."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 _THAT_LEARN = ("last", "best", "average")  # the callbacks that decide what is kept of a training
+
+# What may differ in a run that goes on: nothing learnt depends on it, or it is seen to elsewhere.
+FREE = {
+    *("name", "start_from", "data.root", "data.groups", "data.workers", "data.cache", "data.skip_bad"),
+    *(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy", "precision")),
+    *(f"trainer.{name}" for name in ("max_epochs", "max_time", "early_stopping", "checkpoint_minutes")),
+    *(f"trainer.{name}" for name in ("default_root_dir", "deterministic", "enable_model_summary")),
+    *(
+        f"trainer.{name}"
+        for name in ("log_every_n_steps", "limit_test_batches", "num_sanity_val_steps", "_target_")
+    ),
+}
 
 
 def plain(node: Any) -> Any:
@@ -34,6 +47,34 @@ def record(cfg: DictConfig) -> dict[str, Any]:
         "trainer": plain(cfg.trainer),
         "callbacks": {name: _without_places(plain(cfg.callbacks.get(name))) for name in _THAT_LEARN},
     }
+
+
+def decisive(cfg: DictConfig) -> dict[str, Any]:
+    """What a run learns from and how, by full key, as {"classifier.epochs": 20}: no place, no hardware.
+
+    It needs no folder of the run, so a job can be compared with a run before it is started.
+    """
+    task = cfg.task
+    values = {
+        "task": task,
+        "seed": cfg.seed,
+        task: plain(cfg[task]),
+        **{kind: chosen(cfg, kind) for kind in ("loss", "optimizer", "scheduler")},
+        **{name: _without(cfg[name], name, FREE) for name in ("data", "trainer")},
+    }
+    return dict(_flat(values))
+
+
+def _without(node: DictConfig, name: str, keys: set[str]) -> dict[str, Any]:
+    return {key: plain(node[key]) for key in map(str, node) if f"{name}.{key}" not in keys}
+
+
+def _flat(values: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{within}{name}.")
+        else:
+            yield f"{within}{name}", value
 
 
 def _without_places(settings: Any) -> Any:

@@ -23,7 +23,10 @@ from brainseg.config.prediction import PredictConfig
 from brainseg.config.store import register_schemas
 from brainseg.config.training import TrainConfig
 
-GROUPS = ("model", "data", "trainer", "preset", "experiment", "logger", "pipeline", "gates")
+GROUPS = (
+    *("model", "data", "trainer", "preset", "experiment", "logger", "pipeline", "gates"),
+    *("hydra/sweeper", "hydra/launcher"),
+)
 Values = dict[str, Any]
 
 
@@ -118,7 +121,9 @@ def _ranges(values: Values, prefix: str = "") -> Iterator[tuple[str, Values]]:
 def _data() -> Iterator[str]:
     yield "## Data sets: `train.py`"
     yield "Each model names its own; `data=NAME` takes another."
-    shared = sorted(conf_dir().glob("data_*.yaml"))  # what the data sets begin with
+    shared = sorted(
+        [*conf_dir().glob("data_*.yaml"), conf_dir() / "choose.yaml"]
+    )  # what the data sets begin with
     for file in _files("data"):
         values = _composed("train", f"data={file.stem}")["data"]
         yield f"### `data={file.stem}`"

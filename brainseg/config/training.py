@@ -30,6 +30,7 @@ from brainseg.config.choices import (
     Norm,
     Normalise,
     Optimizer,
+    Retry,
     Scheduler,
     SegmentationLoss,
     SegmenterOutput,
@@ -255,6 +256,7 @@ class SegmenterConfig(VolumeRecipe):
     """A 3D network that outlines a tumour's parts, from all its sequences or from a subset of them."""
 
     output: SegmenterOutput = MISSING  # what the network tells of each voxel
+    cavity: bool = MISSING  # resection cavities are a class and a region of their own; false: background
     margin_mm: float = MISSING  # how far the scans that the network sees reach beyond the brain mask
     loss: SegmentationLoss = MISSING  # an entry of menu.loss
     norm: Norm = MISSING  # normalisation layers of unet, segresnet and dynunet
@@ -284,6 +286,15 @@ class SegmenterConfig(VolumeRecipe):
                 f"subset_share is {self.subset_share} and subsets is {self.subsets}: set both, "
                 "for instance to 0.5 and any, or neither"
             )
+
+    @property
+    def class_count(self) -> int:
+        """How many classes a voxel may have: background, three of the tumour, and the cavity."""
+        return 5 if self.cavity else 4
+
+    @property
+    def cavity_in_words(self) -> str:
+        return " and resection cavity last (segmenter.cavity=true)" if self.cavity else ""
 
     @property
     def _has_regions(self) -> bool:
@@ -322,6 +333,7 @@ class TrainerConfig:
     default_root_dir: Optional[str] = MISSING  # where Lightning writes what has no place of its own
     max_epochs: int = MISSING  # stops after so many epochs; the schedule stays that of TASK.epochs
     max_time: Optional[str] = MISSING  # DD:HH:MM:SS; a run that is resumed has as long again
+    early_stopping: Optional[int] = MISSING  # ends after so many epochs without a better metric; null: never
     checkpoint_minutes: Optional[float] = MISSING  # between two checkpoints; null: after each epoch only
     accelerator: str = MISSING  # auto, cpu, gpu or mps
     devices: Any = MISSING  # how many, a list of their numbers, or auto
@@ -351,6 +363,15 @@ class TrainerConfig:
             at_least("trainer.gradient_clip_val", self.gradient_clip_val, 0)
         if self.checkpoint_minutes is not None:
             above("trainer.checkpoint_minutes", self.checkpoint_minutes, 0)
+        if isinstance(self.early_stopping, int):
+            at_least("trainer.early_stopping", self.early_stopping, 1)
+
+
+@dataclass
+class SweepConfig:
+    """What a sweep (`-m`) does when the same command is given again."""
+
+    retry: Retry = MISSING  # which jobs that have ended are begun again
 
 
 @dataclass
@@ -370,6 +391,7 @@ class TrainConfig:
     overwrite: bool = MISSING  # a new run replaces the checkpoints of an earlier one in its folder
     start_from: Optional[str] = MISSING  # checkpoint of the same task and network with the first weights
     test: bool = MISSING  # score the best checkpoint on the test part after training
+    sweep: SweepConfig = MISSING
     paths: Paths = MISSING
 
     data: Any = MISSING  # a datamodule: its constructor is its schema

@@ -1,9 +1,9 @@
 """Arrays on disk under a hash of what they were made from, so that no scan is prepared twice.
 
 An entry is a folder of .npy files with a manifest, which says what they must be and is written last. Every
-file is moved into place when it is whole, so that several processes may make the same entry at once, and a
-stopped one leaves none that counts. What does not agree with its manifest is made again over what is there;
-flipped bits among the voxels are not looked for.
+file is moved into place when it is whole, so a stopped process leaves no entry that counts. Of several
+processes that need the same entry one makes it, and the others wait. What does not agree with its manifest is
+made again over what is there; flipped bits among the voxels are not looked for.
 """
 
 import errno
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from brainseg.config.errors import ImageError, StorageError
 from brainseg.data.storage import not_kept, reason
 from brainseg.files.atomic import sha256, writing
+from brainseg.files.waiting import one_at_a_time
 
 Arrays = dict[str, NDArray[Any]]
 # NumPy parses the header of a .npy as Python, and Python 3.11.7, for one, raises SystemError where
@@ -55,8 +56,11 @@ class ArrayCache:
         entry = self.folder / key[:2] / key
         arrays = None if anew else self._opened(entry)
         if arrays is None:
-            self._store(entry, make())
-            arrays = self._opened(entry)
+            with one_at_a_time(entry.with_name(f".{key}.lock")):
+                arrays = None if anew else self._opened(entry)
+                if arrays is None:
+                    self._store(entry, make())
+                    arrays = self._opened(entry)
         if arrays is None:
             raise StorageError(
                 f"{entry}: was written but does not read back the same; look at that disk, "

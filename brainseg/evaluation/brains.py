@@ -9,10 +9,10 @@ import numpy as np
 
 from brainseg.config.errors import DataError, UserError
 from brainseg.evaluation.cases import ScoredCase, are_files, read_pair, write_scores
-from brainseg.evaluation.pairs import by_subject, derived
+from brainseg.evaluation.pairs import by_subject, derived, subjects_with_labels
 from brainseg.files.atomic import writing
 from brainseg.images import nifti
-from brainseg.images.layouts import Subject, find_subjects
+from brainseg.images.layouts import Subject
 from brainseg.metrics import brain_scores
 from brainseg.metrics.summary import RESAMPLES
 from brainseg.system.terminal import followed
@@ -81,7 +81,7 @@ def _pairs(truth: Path, guess: Path) -> Iterator[tuple[str, Path, Path | None]]:
         return
     found = False
     derivatives = by_subject(derived(truth, guess, role="mask"), "brain mask")
-    for subject in find_subjects(truth):
+    for subject in subjects_with_labels(truth):
         masks = _masks_of(subject)
         if not masks and subject.id in derivatives:
             masks = {None: derivatives[subject.id]}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brainseg.config.errors import GeometryError, UserError
-from brainseg.files.atomic import writing
+from brainseg.files.atomic import NO_TEXT, writing
 from brainseg.files.there import refuse_nothing_at
 from brainseg.images import nifti
 from brainseg.images.volume import Volume, from_ras, ras_grid, to_ras
@@ -74,7 +74,10 @@ def write_scores(
 
 
 def write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    with writing(path) as temporary, temporary.open("w", newline="") as file:
+    with (
+        writing(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors=NO_TEXT, newline="") as file,
+    ):
         table = csv.writer(file)
         table.writerow(header)
         table.writerows(rows)

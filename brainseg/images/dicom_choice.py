@@ -32,6 +32,7 @@ class Candidate:
         note: What a person should know of how it was put together.
         places: The different ones along the normal in order, mm.
         is_stack: The slices lie one behind the other at one distance.
+        claims: It is, by all that it says, meant as an ordinary scan, whether it can be used or not.
     """
 
     series: Series
@@ -41,6 +42,7 @@ class Candidate:
     note: str = ""
     places: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     is_stack: bool = False
+    claims: bool = False
 
     @property
     def is_derived(self) -> bool:

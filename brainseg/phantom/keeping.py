@@ -11,6 +11,7 @@ from typing import Any
 
 from brainseg.files.atomic import writing
 from brainseg.files.folders import sweep, temporary_folder
+from brainseg.files.waiting import one_at_a_time
 from brainseg.phantom.cohort import write_cohort
 
 MANIFEST = ".cohort.json"  # the size of each file; hidden, so that no reader takes it for data
@@ -19,7 +20,7 @@ log = logging.getLogger("brainseg")
 
 
 def keep_cohort(root: str | Path, **cohort: Any) -> None:
-    """See to it that `root` holds a whole cohort; several processes may do so at once.
+    """See to it that `root` holds a whole cohort; of several processes one makes it, and the others wait.
 
     What is missing or of another size is made again. A file that would be replaced stays beside the new one
     under a hidden name, and nothing is removed.
@@ -35,6 +36,12 @@ def keep_cohort(root: str | Path, **cohort: Any) -> None:
     root = Path(root)
     if is_whole(root):
         return
+    with one_at_a_time(root.with_name(f".{root.name}.lock")):
+        if not is_whole(root):
+            _make(root, **cohort)
+
+
+def _make(root: Path, **cohort: Any) -> None:
     anew = not root.exists()
     sweep(root.parent)
     with temporary_folder(root) as folder:

@@ -16,12 +16,12 @@ from brainseg.config.errors import ConfigError, ImageError
 from brainseg.config.gates import GatesConfig
 from brainseg.data.groups import joined_subjects
 from brainseg.data.slice_files import class_of, subjects_of
-from brainseg.files.atomic import writing
+from brainseg.files.atomic import NO_TEXT, writing
 from brainseg.gates.assessment import Assessment, Level, assess, worst
 from brainseg.gates.origin import figures_of, judge_origin
 from brainseg.images.fates import Fate, FileFate
+from brainseg.images.found import Survey
 from brainseg.images.jpeg import read_picture, read_slice
-from brainseg.images.layouts import Survey
 from brainseg.images.pictures import LAYOUT, survey_pictures
 from brainseg.images.subject import Subject
 from brainseg.metrics import classification_scores, confusion_matrix
@@ -303,7 +303,10 @@ def _subjects(folder: Path, names: Sequence[str]) -> list[str]:
 
 def _write_table(path: Path, answers: Sequence[Answer], classes: Sequence[str]) -> None:
     """A row for each picture: file, truth, type, its probability, that of each class, and what is wrong."""
-    with writing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with (
+        writing(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors=NO_TEXT, newline="") as file,
+    ):
         table = csv.writer(file)
         table.writerow(["file", "truth", "type", "probability", *classes, "verdict", "reasons"])
         for one in answers:

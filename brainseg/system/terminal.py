@@ -30,7 +30,9 @@ def shown(text: object) -> str:
 
 
 def say(*lines: object, error: bool = False) -> None:
-    """Print lines on stdout, or on stderr."""
+    """Print lines on stdout, or on stderr; nothing where there is none."""
+    if not lines:
+        return
     print("\n".join(shown(line) for line in lines), file=sys.stderr if error else sys.stdout, flush=True)
 
 

@@ -10,20 +10,11 @@ from typing import Any
 from omegaconf import DictConfig
 
 from brainseg.checkpoint import read_checkpoint
-from brainseg.config import ConfigError, record
+from brainseg.config import FREE, ConfigError, record
 from brainseg.config.errors import CheckpointError, DataError
 from brainseg.data.splits import Split
 from brainseg.runs.config import SPLIT, read_split
 from brainseg.runs.position import Position, position_in
-
-# What may differ in a run that goes on: nothing learnt depends on it, or it is seen to elsewhere.
-_FREE = {
-    *("name", "start_from", "data.root", "data.groups", "data.workers", "data.cache", "data.skip_bad"),
-    *(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy", "precision")),
-    *(f"trainer.{name}" for name in ("max_epochs", "max_time", "checkpoint_minutes", "log_every_n_steps")),
-    *(f"trainer.{name}" for name in ("default_root_dir", "deterministic", "enable_model_summary")),
-    *(f"trainer.{name}" for name in ("limit_test_batches", "num_sanity_val_steps", "_target_")),
-}
 
 
 @dataclass(frozen=True)
@@ -39,6 +30,14 @@ class Resumed:
     checkpoint: Path
     run: Mapping[str, Any]
     position: Position
+
+    def recorded_split(self) -> Split | None:
+        """The run's own split, where its folder still has it: rules for splits may change, a run's never."""
+        try:
+            split = Split(**read_split(self.checkpoint.parent.parent / SPLIT))
+        except (OSError, DataError):
+            return None
+        return split if self.run.get("split") == split_hash(split) else None
 
     def refuse_other_subjects(self, split: Split) -> None:
         """Refuse a split that is not the run's: what was trained on could be validated on.
@@ -106,7 +105,7 @@ def _differing(theirs: Mapping[str, Any], ours: Mapping[str, Any], within: str =
     """Each key, in both, whose value is another: (key, theirs, ours)."""
     for name in theirs:
         key = f"{within}{name}"
-        if name not in ours or key in _FREE:
+        if name not in ours or key in FREE:
             continue
         one, other = theirs[name], ours[name]
         if isinstance(one, Mapping) and isinstance(other, Mapping):

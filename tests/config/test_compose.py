@@ -227,7 +227,7 @@ def test_a_grid_of_4_by_3_by_3_is_36_distinct_runs(tmp_path, arguments):
     done = _sweep("-m", *arguments, cwd=tmp_path)
     trained = [line for line in done.stdout.splitlines() if line.startswith("TRAINED")]
     assert len(set(trained)) == len(trained) == 36, done.stderr
-    assert len(list(tmp_path.glob("outputs/sweeps/*/*_*-*-*"))) == 36
+    assert len(list(tmp_path.glob("outputs/sweeps/*/backbone=*_loss=*_optimizer=*"))) == 36
 
 
 def test_the_grid_is_narrowed_from_the_command_line(tmp_path):

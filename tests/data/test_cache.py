@@ -80,13 +80,14 @@ def test_a_full_disk_while_writing_leaves_nothing_behind(cache, monkeypatch):
 
 def test_processes_that_ask_at_once_all_get_a_whole_entry(cache):
     barrier = threading.Barrier(4)
-    seen = []
+    seen, made = [], []
 
     def make():
-        barrier.wait()  # all four make it; one wins
+        made.append(1)  # by one; the others wait
         return {"x": np.arange(10)}
 
     def ask():
+        barrier.wait()
         seen.append(cache.get("key", make)["x"].tolist())
 
     askers = [threading.Thread(target=ask) for _ in range(4)]
@@ -95,6 +96,7 @@ def test_processes_that_ask_at_once_all_get_a_whole_entry(cache):
     for asker in askers:
         asker.join()
     assert seen == [list(range(10))] * 4
+    assert made == [1]
     assert not list(cache.folder.rglob(".*"))
 
 

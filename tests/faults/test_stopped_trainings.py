@@ -88,15 +88,20 @@ def test_a_signal_to_all_processes_of_a_training_with_workers_saves_it(tmp_path,
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_whole_sweep(tmp_path, segmenter, number):
-    places = ["hydra.sweep.dir=sweep", "hydra.sweep.subdir=${hydra:job.num}"]
-    sweep = ["-m", *segmenter, "seed=1,2,3", *places]
+    sweep = ["-m", *segmenter, "seed=1,2,3", "hydra.sweep.dir=sweep"]
     with begun([sys.executable, f"{ROOT}/train.py", *sweep], tmp_path) as training:
         training.until("epoch 0/399")
         training.process.send_signal(number)
         assert training.ended() == 128 + number
-    assert "the sweep ends with job 0 of sweep; the jobs after it were not started" in training.said()
+    assert "sweep: 3 jobs: 2 waiting, 1 stopped\ngo on with the same command: python train.py -m" in (
+        training.said()
+    )
     assert "Traceback" not in training.said()
-    assert sorted(path.name for path in (tmp_path / "sweep").iterdir()) == ["0", "multirun.yaml"]
+    assert sorted(path.name for path in (tmp_path / "sweep").iterdir()) == [
+        "multirun.yaml",
+        "seed=1",
+        "sweep.json",
+    ]
 
 
 @pytest.mark.parametrize(

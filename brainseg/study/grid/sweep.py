@@ -26,6 +26,7 @@ from brainseg.study.grid.cell_runs import (
     settings_of,
 )
 from brainseg.study.published import Cell
+from brainseg.sweeps.identity import is_part
 
 Job = tuple[str, ...]  # its overrides, as in its .hydra/overrides.yaml
 MOST_JOBS = 10_000
@@ -61,7 +62,9 @@ def read_sweep(folder: Path) -> Sweep:
     """
     config = _read_multirun(folder / "multirun.yaml")
     jobs = _asked_jobs(config)
-    found, remarks = _runs_by_job(folder)
+    named = config["hydra"]["sweeper"]["_target_"].endswith(".GridSweeper")
+    found, remarks = _runs_by_job(folder, named=named)
+    jobs = jobs and [_as_asked(job, named) for job in jobs]
     swept = _swept_keys(jobs or [*found])
     runs = [
         replace(found.pop(job) if job in found else _not_started(job, config), varied=_varied(job, swept))
@@ -108,7 +111,7 @@ def _read_multirun(path: Path) -> dict[str, Any]:
 def _asked_jobs(config: dict[str, Any]) -> list[Job] | None:
     """The jobs that Hydra's own sweeper makes from the same overrides; None for other sweepers."""
     sweeper = config["hydra"]["sweeper"]
-    if not sweeper["_target_"].endswith(".BasicSweeper"):
+    if not sweeper["_target_"].endswith((".BasicSweeper", ".GridSweeper")):
         return None
     params = [f"{key}={value}" for key, value in (sweeper["params"] or {}).items()]
     try:
@@ -127,14 +130,19 @@ def _refuse_endless(overrides: Sequence[Override]) -> None:
         raise UserError(f"the sweep asks for more than {MOST_JOBS} jobs; give the folder of a smaller one")
 
 
-def _runs_by_job(folder: Path) -> tuple[dict[Job, CellRun], list[str]]:
+def _as_asked(job: Sequence[str], named: bool) -> Job:
+    """A job's overrides; of a sweep with a ledger without those that name it or say how it is run."""
+    return tuple(one for one in job if not named or is_part(_key_value(one)[0], but=("name", "group")))
+
+
+def _runs_by_job(folder: Path, *, named: bool = False) -> tuple[dict[Job, CellRun], list[str]]:
     """The runs below a folder by their overrides, and what is wrong with the runs that were left out."""
     runs: dict[Job, CellRun] = {}
     remarks = []
     for found in run_folders(folder):
         try:
             run = read_cell_run(found)
-            job = tuple(read_overrides(found / OVERRIDES))
+            job = _as_asked(read_overrides(found / OVERRIDES), named)
         except UserError as error:
             remarks.append(str(error))
         except OSError as error:
