@@ -11,7 +11,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from brainseg.config import conf_dir
-from brainseg.sweeps.identity import jobs_of, overrides_of
+from brainseg.sweeps.identity import identity_of, jobs_of, overrides_of
+from brainseg.training.sweep import named, sweep_folder
 
 
 def asks_for_configs(arguments: Sequence[str]) -> bool:
@@ -38,9 +39,12 @@ def show_configs(program: str, arguments: Sequence[str]) -> None:
         config = loader.load_configuration(program, overrides, run_mode=RunMode.MULTIRUN)
         swept = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
         asked = OverridesParser.create(config_loader=loader).parse_overrides([*swept, *overrides])
+        is_grid = config.hydra.sweeper._target_.endswith(".GridSweeper")  # which names the jobs
         for number, pairs in enumerate(jobs_of(asked)):
             job = overrides_of(asked, pairs)
             cfg = loader.load_sweep_config(config, job)
+            if is_grid:
+                cfg.merge_with(named(cfg, sweep_folder(config, identity_of(asked)), pairs))
             print(f"--- # job {number}: {' '.join(job)}")
             print(_shown(cfg, given.cfg, resolve=given.resolve), end="")
 

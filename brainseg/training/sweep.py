@@ -137,10 +137,19 @@ def _composed(sweeper: BasicSweeper, folder: Path, pairs: Pairs, overrides: list
     assert sweeper.config is not None
     assert sweeper.hydra_context is not None
     cfg = sweeper.hydra_context.config_loader.load_sweep_config(sweeper.config, list(overrides))
-    name = job_name(pairs) if pairs else "job"
-    named = {"name": f"{cfg.name}_{name}", "group": cfg.group or folder.name}
-    given = [f"{key}={quoted(value)}" for key, value in named.items() if key not in pairs]
+    name = _name_of(pairs)
+    given = [f"{key}={quoted(value)}" for key, value in named(cfg, folder, pairs).items()]
     return Planned(pairs, [*overrides, *given, f"hydra.sweep.subdir={quoted(name)}"], cfg, folder / name)
+
+
+def named(cfg: DictConfig, folder: Path, pairs: Pairs) -> dict[str, str]:
+    """The name and the group of a job, unless they are what is swept."""
+    values = {"name": f"{cfg.name}_{_name_of(pairs)}", "group": cfg.group or folder.name}
+    return {key: value for key, value in values.items() if key not in pairs}
+
+
+def _name_of(pairs: Pairs) -> str:
+    return job_name(pairs) if pairs else "job"
 
 
 def _is_to_run(planned: Planned, retry: Retry) -> bool:

@@ -291,6 +291,8 @@ def test_the_configs_of_all_jobs_of_a_sweep_are_shown_and_nothing_is_run(tmp_pat
     assert [one["seed"] for one in (first, second)] == [1, 2]
     assert first["trainer"]["max_epochs"] == 3
     assert "hydra" not in first
+    assert (first["name"][-7:], second["name"][-7:]) == ("_seed=1", "_seed=2")  # as the sweep names them
+    assert first["group"] == second["group"]
     assert done.stdout.count("--- # job ") == 2
     assert list(tmp_path.iterdir()) == []
 

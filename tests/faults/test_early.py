@@ -83,7 +83,7 @@ def folder(tmp_path):
         ),
         (
             "train.py -m data=phantom classifier.backbone=vgg16,resnett50",
-            "did you mean resnet50 or resnet50t or resnet50s? (in the job data=phantom",
+            "resnet50s? (in the job classifier.backbone=resnett50; none",
         ),
         ("predict.py input=nowhere skullstripper=otsu", "error: nowhere: no such file or folder; check the"),
         ("predict.py input=. segmenter=a.ckpt", "error: a.ckpt: no such checkpoint; training writes"),
