@@ -95,7 +95,8 @@ def split_subjects(
         raise DataError(
             f"{_counted(len(order), called)} {IS[len(order) != 1]} too few for "
             f"data.val_share={rule.val_share}, data.test_share={rule.test_share}, data.folds={rule.folds}: "
-            f"training would get {len(train)} and validation {len(val)}; add {called.split(maxsplit=1)[0]} or change data.*"
+            f"training would get {len(train)} and validation {len(val)}; "
+            f"add {called.split(maxsplit=1)[0]} or change data.*"
         )
     return Split(sorted(train), sorted(val), sorted(test))
 
