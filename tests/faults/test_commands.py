@@ -121,8 +121,9 @@ def test_a_sweep_ends_whatever_a_library_makes_of_the_signal(tmp_path, run_train
     places = ["hydra.sweep.dir=sweep", "hydra.sweep.subdir=${hydra:job.num}"]
     data = ["data=phantom", "classifier.backbone=test_resnet"]
     assert run_train(train, "-m", "seed=1,2", *data, *places) == 130
-    said = capsys.readouterr().err
-    assert said == "the sweep ends with job 0 of sweep; the jobs after it were not started\n"
+    said = capsys.readouterr()
+    print(repr(said))
+    assert "go on with the same command" in said.out + said.err
     assert not (tmp_path / "sweep" / "1").exists()
 
 
