@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from brainseg.config import plain
 from brainseg.config.errors import CheckpointError
 from brainseg.runs.checkpoint_file import load_checkpoint, write_checkpoint
-from brainseg.runs.config import BEST
+from brainseg.runs.models import refuse_no_checkpoint
 from brainseg.system.device import best_device
 from brainseg.tasks import TASKS, TaskModule
 from brainseg.tasks.base import FORMAT, flush_subnormals
@@ -141,10 +141,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         CheckpointError: There is no such file, or it is no checkpoint that this version can use.
     """
     path = Path(path)
-    if path.is_dir():
-        raise CheckpointError(f"{path} is a folder; give the checkpoint in it, such as {path / BEST}")
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint; training writes {BEST} in its folder")
+    refuse_no_checkpoint(path)
     try:
         stored = load_checkpoint(path)
     except pickle.UnpicklingError as error:

@@ -36,13 +36,13 @@ from brainseg.images.source import Source
 from brainseg.images.subject import Subject
 from brainseg.prediction.job import Job, job_of
 from brainseg.prediction.looking import Contrasts
-from brainseg.prediction.members import checkpoints_of
 from brainseg.prediction.outputs import folder_for, write_result
 from brainseg.prediction.subject import predict_subject
 from brainseg.results import provenance
 from brainseg.results.places import refuse_unfit_ids, refuse_unfit_output
 from brainseg.results.replacing import known_files, recover
 from brainseg.results.result import Result
+from brainseg.runs.models import checkpoints_of
 from brainseg.system.pseudonyms import KEEP
 
 NOT_HERE = ("input", "derivatives", "forecast", "overwrite")  # of many subjects, which predict.py is for

@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from brainseg.config.choices import Protocol
+from brainseg.files.there import refuse_nothing_at
 from brainseg.system.terminal import cell, say, show
 
 
@@ -29,6 +30,8 @@ def evaluate(
     output: Annotated[Path | None, typer.Option(help="Where scores.csv and scores.json go.")] = None,
 ) -> None:
     """Masks or tumour labels against true ones: scores of each, and of all with intervals of 95 %."""
+    for path in (truth, guess):
+        refuse_nothing_at(path)
     if task == "skullstrip":
         faults = _evaluate_brains(truth, guess, output)
     else:

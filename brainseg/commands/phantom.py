@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from brainseg.config.choices import Contrast, PhantomLayout
+from brainseg.config.counted import counted
 from brainseg.system.terminal import say
 
 # What to do with a cohort that was just written: {root} is its folder.
@@ -57,5 +58,6 @@ def phantom(
         )
     files = [file for file in folder.rglob("*") if file.is_file()]
     size_mb = sum(file.stat().st_size for file in files) / 2**20
-    say(f"{folder}: {len(ids)} subjects in {layout} layout, {len(files)} files, {size_mb:.0f} MiB")
+    written = f"{counted(len(ids), 'subject')} in {layout} layout, {counted(len(files), 'file')}"
+    say(f"{folder}: {written}, {size_mb:.0f} MiB")
     say("next: " + NEXT_COMMAND[layout].format(root=shlex.quote(str(folder))))

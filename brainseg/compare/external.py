@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from omegaconf import DictConfig
-from rich.progress import track
 from torch.utils.data import Dataset
 
 from brainseg.checkpoint import load_model
@@ -25,9 +24,10 @@ from brainseg.data.slices import SliceDataset
 from brainseg.data.volumes import VolumeData, WholeDataset
 from brainseg.inference import calibrated
 from brainseg.metrics import region_dices
-from brainseg.prediction.members import checkpoints_of
 from brainseg.runs.cases import ScoredCase
 from brainseg.runs.config import SPLIT, read_split
+from brainseg.runs.models import checkpoints_of
+from brainseg.system.terminal import followed
 from brainseg.tasks import Classifier, Ensemble, Segmenter, TaskModule
 from brainseg.tasks.volumes import named_dices
 
@@ -170,7 +170,7 @@ def _guesser(models: Mapping[Path, TaskModule]) -> Callable[[torch.Tensor], torc
 
 def _batches(dataset: Dataset[Any], size: int, what: str) -> Iterator[Any]:
     loader: Iterable[Any] = plain_loader(dataset, size, 0)
-    yield from track(loader, f"scoring {what}", -(-len(dataset) // size), transient=True)  # type: ignore[arg-type]
+    yield from followed(loader, f"scoring {what}", -(-len(dataset) // size))  # type: ignore[arg-type]
 
 
 def _overlap(path: Path, model: TaskModule, cfg: DictConfig, cases: Sequence[ScoredCase]) -> Iterator[str]:

@@ -1,17 +1,21 @@
 """From the composed config to checked values: the first value out of bounds is named with its full key."""
 
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError
 
+from brainseg.config.bounds import within
 from brainseg.config.choices import TASKS, SegmenterOutput
 from brainseg.config.errors import ConfigError
 from brainseg.config.explain import explain
 from brainseg.config.loggers import check_loggers
+from brainseg.config.meant import meant_keys
+from brainseg.config.menu_bounds import check_menu
 from brainseg.config.prediction import PredictConfig
-from brainseg.config.training import SegmenterConfig, TrainerConfig
+from brainseg.config.training import SegmenterConfig, TrainConfig, TrainerConfig
 
 Section = TypeVar("Section")
 
@@ -34,10 +38,35 @@ def check(cfg: DictConfig) -> None:
     if isinstance(section, SegmenterConfig) and section.output is SegmenterOutput.classes:
         _check_class_loss(section, cfg.menu.loss[str(section.loss)])
     check_loggers(cfg)
-    try:
-        TrainerConfig(early_stopping=cfg.trainer.early_stopping)  # its folder is known to a running job only
-    except ConfigError as error:
-        raise ConfigError(f"trainer.{error}") from None
+    _check_whole(cfg)
+
+
+def _check_whole(cfg: DictConfig) -> None:
+    """The bounds beside the task's section; not by `to_object`, as some keys have values in a run only."""
+    _refuse_added(cfg, TrainConfig)
+    TrainConfig.__post_init__(cast(TrainConfig, cfg))
+    TrainerConfig.__post_init__(cast(TrainerConfig, cfg.trainer))
+    check_menu(cfg)
+    for name in ("val_share", "test_share"):
+        if isinstance(value := OmegaConf.select(cfg, f"data.{name}"), int | float):
+            within(f"data.{name}", value, 0, 1)
+
+
+def _refuse_added(node: DictConfig, schema: type, prefix: str = "") -> None:
+    """Refuse what +key=value has added beside the keys of a section, and nobody reads; trainer takes more."""
+    known = {field.name: field.type for field in fields(schema)}
+    for name in map(str, node):
+        key = f"{prefix}{name}"
+        if name == "hydra" and not prefix:
+            continue  # in the jobs of a sweep
+        if name not in known:
+            meant = meant_keys(key, node)
+            mend = f"set {meant[0]}" if meant else "leave it out"
+            raise ConfigError(f"+{key} adds a key that nothing reads; {mend}")
+        inner = known[name]
+        if not is_dataclass(inner) or inner is TrainerConfig or OmegaConf.is_missing(node, name):
+            continue
+        _refuse_added(node[name], cast(type, inner), f"{key}.")
 
 
 def _check_class_loss(section: SegmenterConfig, entry: DictConfig) -> None:

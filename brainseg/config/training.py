@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from omegaconf import MISSING
 
-from brainseg.config.bounds import at_least, at_most, first_of, known, share, three_positive, within
+from brainseg.config.bounds import above, at_least, at_most, first_of, known, share, three_positive, within
 from brainseg.config.choices import (
     ANY,
     BATCH_NORMED,
@@ -46,6 +46,7 @@ MOST_VOXELS = 2**25  # of a patch: a cube of 322
 MOST_PIXELS = 4096  # along a side of a slice
 SPACING_MM = (0.1, 50.0)
 MOST_MARGIN_MM = 500
+MOST_SEED = 2**32 - 1  # of numpy
 
 
 def _channels_fit(channels: list[int]) -> None:
@@ -352,8 +353,18 @@ class TrainerConfig:
     use_distributed_sampler: bool = MISSING  # leave it false: the data shares an epoch out itself
 
     def __post_init__(self) -> None:
+        at_least("trainer.max_epochs", self.max_epochs, -1)
+        at_least("trainer.num_nodes", self.num_nodes, 1)
+        at_least("trainer.accumulate_grad_batches", self.accumulate_grad_batches, 1)
+        at_least("trainer.check_val_every_n_epoch", self.check_val_every_n_epoch, 1)
+        at_least("trainer.log_every_n_steps", self.log_every_n_steps, 1)
+        at_least("trainer.num_sanity_val_steps", self.num_sanity_val_steps, -1)
+        if self.gradient_clip_val is not None:
+            at_least("trainer.gradient_clip_val", self.gradient_clip_val, 0)
+        if self.checkpoint_minutes is not None:
+            above("trainer.checkpoint_minutes", self.checkpoint_minutes, 0)
         if isinstance(self.early_stopping, int):
-            at_least("early_stopping", self.early_stopping, 1)
+            at_least("trainer.early_stopping", self.early_stopping, 1)
 
 
 @dataclass
@@ -388,3 +399,7 @@ class TrainConfig:
     callbacks: Any = MISSING
     logger: Any = MISSING
     menu: Any = MISSING
+
+    def __post_init__(self) -> None:
+        at_least("seed", self.seed, 0)
+        at_most("seed", self.seed, MOST_SEED)

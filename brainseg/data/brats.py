@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from brainseg.config.data_sets import DATA_SETS
 from brainseg.config.errors import ConfigError, ImageError
 from brainseg.config.prediction import ChooseConfig
 from brainseg.config.training import SegmenterConfig
@@ -27,10 +28,6 @@ from brainseg.images.volume import Volume
 log = logging.getLogger("brainseg")
 FACT = "resection_cavities"  # how many subjects have one, and what is made of them
 _LEARNT = f" with {CAVITY}"  # after the convention of a case, for a model that learns it
-WHERE_FROM = (
-    "BraTS is at synapse.org (MSD Task01 at medicaldecathlon.com); set data.root to its folder, "
-    "or train on synthetic tumours with data=phantom"
-)
 
 
 class BraTSVolumes(VolumeData):
@@ -41,7 +38,7 @@ class BraTSVolumes(VolumeData):
         root, recipe, settings, choose: As for VolumeData.
     """
 
-    where_from = WHERE_FROM
+    where_from = DATA_SETS["brats"].where_from
 
     def __init__(
         self,

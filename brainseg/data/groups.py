@@ -10,6 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from brainseg.config.errors import DataError
+from brainseg.files.there import refuse_no_table
 
 NAME_COLUMNS = ("file", "id", "subject")  # as for the next
 GROUP_COLUMNS = ("group", "subject", "patient", "patient_id", "patient_fold")  # the first that is there
@@ -127,8 +128,7 @@ def _by_ending(names: Sequence[str]) -> dict[str, list[str]]:
 
 def _rows(path: Path) -> list[tuple[str, str]]:
     """File and group of each row."""
-    if not path.is_file():
-        raise DataError(f"data.groups={path}: no such file; give a table (file, group)")
+    refuse_no_table(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except ValueError as error:

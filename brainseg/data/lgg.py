@@ -4,20 +4,17 @@ from pathlib import Path
 
 import numpy as np
 
-from brainseg.config.errors import ConfigError, DataError
+from brainseg.config.data_sets import DATA_SETS
+from brainseg.config.errors import ConfigError
 from brainseg.config.training import SPACING_MM, SegmenterConfig
 from brainseg.data.settings import DataSettings
 from brainseg.data.volumes import Case, VolumeData
+from brainseg.files.there import refuse_no_folder
 from brainseg.images.found import Survey
 from brainseg.images.labels import BACKGROUND, EDEMA
 from brainseg.images.lgg import CHANNELS, COVERED_MM, IN_PLANE_MM, read_patient
 from brainseg.images.lgg_patients import survey_patients
 from brainseg.images.volume import Spacing, Volume
-
-WHERE_FROM = (
-    "LGG is mateuszbuda/lgg-mri-segmentation at Kaggle; set data.root to its folder kaggle_3m, "
-    "or train on synthetic tumours with data=phantom"
-)
 
 
 class LGGVolumes(VolumeData):
@@ -30,7 +27,7 @@ class LGGVolumes(VolumeData):
     """
 
     regions = ("whole_tumor",)
-    where_from = WHERE_FROM
+    where_from = DATA_SETS["lgg"].where_from
 
     def __init__(
         self,
@@ -58,8 +55,7 @@ class LGGVolumes(VolumeData):
             )
 
     def survey(self) -> Survey:
-        if not self.root.exists():
-            raise DataError(f"{self.root}: no such folder; {self.where_from}")
+        refuse_no_folder(self.root, self.where_from)
         return survey_patients(self.root)
 
     def cases(self) -> list[Case]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from brainseg.config import ANY
+from brainseg.config.data_sets import DATA_SETS
 from brainseg.config.errors import ConfigError, ImageError
 from brainseg.config.prediction import ChooseConfig
 from brainseg.config.training import VolumeRecipe
@@ -14,11 +15,6 @@ from brainseg.images.layouts import Subject
 from brainseg.images.source import read
 from brainseg.images.volume import Volume
 
-WHERE_FROM = (
-    "NFBS is at preprocessed-connectomes-project.org/NFB_skullstripped; set data.root to its folder, "
-    "or train on synthetic heads with data=phantom"
-)
-
 
 class NFBSVolumes(VolumeData):
     """Heads and brain masks for the skull stripper; the truth is 1 in the brain.
@@ -28,7 +24,7 @@ class NFBSVolumes(VolumeData):
         root, recipe, settings, choose: As for VolumeData.
     """
 
-    where_from = WHERE_FROM
+    where_from = DATA_SETS["nfbs"].where_from
 
     def __init__(
         self,

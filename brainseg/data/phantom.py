@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,7 @@ class PhantomData(pl.LightningDataModule):
             return
         settings = {name: value for name, value in self.cohort.items() if name != "version"}
         try:
-            with Progress(transient=True) as bar:
+            with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
                 keep_cohort(self.folder, progress=_advance(bar, self.cohort["subjects"]), **settings)
         except (ImageError, OSError) as error:
             raise not_kept(self.folder, error, "data.root") from error

@@ -8,7 +8,10 @@ from itertools import accumulate
 
 import numpy as np
 
+from brainseg.config.counted import counted, with_verb
 from brainseg.config.errors import ConfigError, DataError
+
+IS = "is", "are"
 
 
 @dataclass(frozen=True)
@@ -90,9 +93,10 @@ def split_subjects(
     train = [subject for subject in rest if subject not in chosen]
     if not train or not val:
         raise DataError(
-            f"{len(order)} {called} are too few for data.val_share={rule.val_share}, "
-            f"data.test_share={rule.test_share}, data.folds={rule.folds}: training would get {len(train)} "
-            f"and validation {len(val)}; add {called.split(maxsplit=1)[0]} or change data.*"
+            f"{_counted(len(order), called)} {IS[len(order) != 1]} too few for "
+            f"data.val_share={rule.val_share}, data.test_share={rule.test_share}, data.folds={rule.folds}: "
+            f"training would get {len(train)} and validation {len(val)}; "
+            f"add {called.split(maxsplit=1)[0]} or change data.*"
         )
     return Split(sorted(train), sorted(val), sorted(test))
 
@@ -129,7 +133,7 @@ def original_split(ids: Sequence[str]) -> Split:
     n_val = -(-len(ordered) // 5)
     train, val = ([ordered[i] for i in part] for part in (mixed[n_val:], mixed[:n_val]))
     if not train or not val:
-        raise DataError(f"{len(ordered)} subjects are too few for data.split=original; add some")
+        raise DataError(f"{with_verb(len(ordered), 'subject', IS)} too few for data.split=original; add some")
     return Split(sorted(train), sorted(val), [])
 
 
@@ -137,10 +141,17 @@ def _refuse_too_many_folds(rest: Sequence[str], test: Sequence[str], folds: int,
     """Refused at every fold, not only at the first empty one: the others would be trained for nothing."""
     if len(rest) < folds:
         beside = f" beside {len(test)} to test on" if test else ""
+        there = f"there {IS[len(rest) != 1]} {_counted(len(rest), called)}{beside}"
         raise DataError(
-            f"data.folds is {folds}, but there are {len(rest)} {called}{beside}: every fold needs one; "
+            f"data.folds is {folds}, but {there}: every fold needs one; "
             f"set data.folds to {len(rest)} or less, or add {called.split(maxsplit=1)[0]}"
         )
+
+
+def _counted(n: int, called: str) -> str:
+    """A number with what is counted: 1 patient (of 3 scans), where it is called patients (of 3 scans)."""
+    plural, *more = called.split(maxsplit=1)
+    return " ".join([counted(n, plural.removesuffix("s")), *more])
 
 
 def _count(order: Sequence[str], sizes: Mapping[str, int], wanted: float) -> int:

@@ -13,12 +13,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
 from brainseg.augment import VolumeAugment
 from brainseg.config.choices import Intensity
-from brainseg.config.errors import DataError, GeometryError, ImageError
+from brainseg.config.errors import GeometryError, ImageError
 from brainseg.config.prediction import ChooseConfig
 from brainseg.config.training import VolumeRecipe
 from brainseg.data.cache import ArrayCache, Arrays
@@ -29,6 +28,7 @@ from brainseg.data.settings import DataSettings
 from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
 from brainseg.data.splits import Split, split_groups
 from brainseg.data.unfinished import sweep_cache
+from brainseg.files.there import refuse_no_folder
 from brainseg.images.fates import in_one_line
 from brainseg.images.found import Survey
 from brainseg.images.layouts import Subject, survey
@@ -39,6 +39,7 @@ from brainseg.preprocess.landmarks import PERCENTILES, head_percentiles, learn_l
 from brainseg.preprocess.volumes import prepare_labels, prepare_volume
 from brainseg.runs.position import START
 from brainseg.system.device import threads
+from brainseg.system.terminal import followed
 
 log = logging.getLogger("brainseg")
 
@@ -130,8 +131,7 @@ class VolumeData(pl.LightningDataModule):
         Raises:
             DataError: There is no such folder, or no scan in it.
         """
-        if not self.root.exists():
-            raise DataError(f"{self.root}: no such folder; {self.where_from}")
+        refuse_no_folder(self.root, self.where_from)
         return survey(self.root, choice=self.choice)
 
     def prepare_data(self) -> None:
@@ -232,7 +232,7 @@ class VolumeData(pl.LightningDataModule):
                 problems[case.id] = str(error)
 
         with ThreadPoolExecutor(threads()) as pool:
-            list(track(pool.map(attempt, cases), about, len(cases), transient=True))
+            list(followed(pool.map(attempt, cases), about, len(cases)))
         refuse_if_bad(problems, len(cases), "subjects", self.settings.skip_bad)
         return arrays
 

@@ -15,6 +15,7 @@ from brainseg.images import nifti
 from brainseg.images.layouts import Subject
 from brainseg.metrics import brain_scores
 from brainseg.metrics.summary import RESAMPLES
+from brainseg.system.terminal import followed
 
 SCORES = ("dice", "iou", "sensitivity", "specificity", "volume_error", "hd95_mm", "mean_surface_distance_mm")
 
@@ -43,7 +44,7 @@ def evaluate_brains(truth: Path, guess: Path) -> BrainEvaluation:
     Raises:
         UserError: There is nothing to compare.
     """
-    cases = [_scored(*pair) for pair in _pairs(truth, guess)]
+    cases = [_scored(*pair) for pair in followed(list(_pairs(truth, guess)), "scoring masks")]
     known = [case.scores for case in cases if case.scores]
     medians = {name: median_interval([scores[name] for scores in known]) for name in SCORES} if known else {}
     return BrainEvaluation(cases, medians)

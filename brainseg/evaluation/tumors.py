@@ -28,6 +28,7 @@ from brainseg.images.labels import CAVITY, CLASSES, REGIONS, TUMOR_REGIONS, Conv
 from brainseg.metrics import confusion_matrix, score_case
 from brainseg.metrics.lesions import LesionScores
 from brainseg.metrics.summary import Summary, summarised
+from brainseg.system.terminal import followed
 
 LESION_COLUMNS = ("name", "protocol", "region", "kind", "volume_mm3", "dice", "hd95_mm", "nsd", "counted")
 
@@ -95,7 +96,10 @@ def evaluate_tumors(
         )
     if cavity and not regions:
         asked = [*asked, CAVITY]
-    cases = [_scored(*pair, protocol, conventions[pair[1]], guessed, asked) for pair in pairs]
+    cases = [
+        _scored(*pair, protocol, conventions[pair[1]], guessed, asked)
+        for pair in followed(pairs, "scoring labels")
+    ]
     known = [case for case in cases if case.scores]
     if not known:
         return TumorEvaluation(protocol, cases, {}, [])

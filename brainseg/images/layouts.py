@@ -44,7 +44,8 @@ from pathlib import Path
 import numpy as np
 
 from brainseg.config import SEQUENCES
-from brainseg.config.errors import DataError, GeometryError, ImageError, UserError
+from brainseg.config.errors import GeometryError, ImageError, UserError
+from brainseg.files.there import refuse_nothing_at
 from brainseg.images import nifti, nifti_pair
 from brainseg.images.by_content import Looker, named_by_content, with_contradictions
 from brainseg.images.dicom_file import is_dicom
@@ -94,8 +95,7 @@ def survey(
     path = Path(path)
     if sequence is not None and sequence not in SEQUENCES:
         raise ImageError(f"sequence={sequence} is not known; take one of {', '.join(SEQUENCES)}")
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder; check the path")
+    refuse_nothing_at(path)
     if not path.is_dir():
         found = with_patients(list(_from_file(path, sequence, choice, looker)), path.parent)
         return Survey(*attributed(with_contradictions(found, looker), [], path.parent))

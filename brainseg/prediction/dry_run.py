@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.table import Table
 
 from brainseg.config import PredictConfig
+from brainseg.config.counted import counted
 from brainseg.config.errors import ImageError
 from brainseg.images.fates import Fate, FileFate, gathered, in_one_line
 from brainseg.images.found import NoScanError, Survey
@@ -19,7 +20,7 @@ from brainseg.images.subject import Subject
 from brainseg.prediction.hiding import hiding, input_of, renamed
 from brainseg.prediction.looking import looker_of
 from brainseg.system.pseudonyms import current
-from brainseg.system.terminal import cell, say, show
+from brainseg.system.terminal import cell, followed, say, show
 
 FAILED = 4  # as of a prediction in which a subject fails
 
@@ -55,12 +56,12 @@ def _share_of(found: Survey, options: PredictConfig) -> Survey:
 
 def say_files(found: Survey, root: Path) -> int:
     """Print the table of a survey, with the faults and warnings of its subjects; the exit code."""
-    fates = [_with_header_read(one) for one in found.fates]
+    fates = [_with_header_read(one) for one in followed(found.fates, "reading headers")]
     show(table_of_files(fates, root))
     for subject in found.subjects:
         for line in _said_of(subject):
             say(line)
-    say(f"{len(found.subjects)} subject{'' if len(found.subjects) == 1 else 's'}; {in_one_line(fates)}")
+    say(f"{counted(len(found.subjects), 'subject')}; {in_one_line(fates)}")
     unreadable = {one.subject for one in fates if one.fate is Fate.unreadable and one.role}
     return FAILED if unreadable or any(one.fault for one in found.subjects) else 0
 

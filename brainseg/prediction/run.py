@@ -6,7 +6,6 @@ import traceback
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
-from rich.progress import track
 from rich.table import Table
 
 from brainseg.bids.dataset import refuse_unfit, write_derivatives
@@ -39,7 +38,7 @@ from brainseg.results.read import read_result
 from brainseg.results.replacing import known_files, recover
 from brainseg.results.result import Result
 from brainseg.results.verify import changed_files
-from brainseg.system.terminal import cell, console, say
+from brainseg.system.terminal import cell, console, followed, say
 
 SOME_TO_REVIEW, SOME_FAILED = 3, 4  # exit codes
 COLOURS = {
@@ -86,7 +85,7 @@ def _run(options: PredictConfig) -> int:
     if options.shards > 1 and options.shard is None and len(left) > 1:
         results |= _by_shards(left, job, output)
         left = [subject for subject in left if subject.id not in results]
-    for subject in track(left, "predicting", transient=True, disable=len(left) < 2):
+    for subject in followed(left, "predicting") if len(left) > 1 else left:
         results[subject.id] = predict_or_name(subject, job, output)
     with one_at_a_time(output / LOCK):
         write_batch(output, found.fates, page=options.page)
@@ -157,7 +156,7 @@ def _done_before(subjects: list[Subject], job: Job, output: Path) -> dict[str, R
         DataError: There are others, which would be lost.
     """
     done, in_the_way = {}, []
-    for subject in subjects:
+    for subject in followed(subjects, "looking at results that are there"):
         folder = output / subject.id
         if not (folder / RESULT).is_file():
             continue

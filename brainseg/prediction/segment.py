@@ -30,7 +30,7 @@ from brainseg.images.volume import Volume, ras_grid, to_ras
 from brainseg.inference import Windows, diameters
 from brainseg.inference.diameters import Diameters
 from brainseg.prediction.brain import Mask
-from brainseg.prediction.members import checkpoints_of, load_ensemble, missing_members
+from brainseg.prediction.members import load_ensemble, missing_members
 from brainseg.prediction.models import landmarks_of, model_file
 from brainseg.prediction.network_time import Sizes, Work, work_on_volume
 from brainseg.prediction.scans import Scans
@@ -40,6 +40,7 @@ from brainseg.preprocess.volumes import prepare_volume
 from brainseg.results.parts import LabelMeanings, SegmentationFacts
 from brainseg.results.result import Result
 from brainseg.runs.model_record import Member
+from brainseg.runs.models import checkpoints_of
 from brainseg.system.device import fast_precision
 from brainseg.tasks import Ensemble
 from brainseg.tasks.segmenter import MIRRORED

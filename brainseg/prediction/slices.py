@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 from scipy import stats
 
 from brainseg.config import PredictConfig
@@ -47,6 +46,7 @@ from brainseg.results.parts import (
 from brainseg.results.result import Result
 from brainseg.results.table import without_formula
 from brainseg.system.pseudonyms import KEEP
+from brainseg.system.terminal import followed
 from brainseg.tasks import Classifier
 
 TABLE = "slices.csv"
@@ -200,7 +200,7 @@ def _answers(subject: Subject, model: Classifier) -> Iterator[Answer]:
     """Every picture's, in the order of their names; as many are in memory as the network sees together."""
     names = list(subject.images)
     starts = range(0, len(names), AT_ONCE)
-    for start in track(starts, "classifying", transient=True, disable=len(starts) < 2):
+    for start in followed(starts, "classifying") if len(starts) > 1 else starts:
         read = [_read(subject, name, model) for name in names[start : start + AT_ONCE]]
         good = [one for one in read if not isinstance(one, Answer)]
         found = iter(probabilities_of([image for _, image in good], model))

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 
 from brainseg.config.choices import PROTOCOLS, Crop
 from brainseg.config.defaults import default_window
@@ -22,6 +21,7 @@ from brainseg.prediction.segment import segment
 from brainseg.preprocess.volumes import report_box
 from brainseg.reporting.curves import Curves, read_curves
 from brainseg.study.held_out import VolumeRun
+from brainseg.system.terminal import followed
 from brainseg.tasks import Ensemble
 from brainseg.tasks.preview import Preview
 from brainseg.tasks.volumes import preview_of
@@ -95,7 +95,7 @@ def _predicted(
     """For each case its name, its scans, and its true and predicted classes, on the scan's own grid."""
     model, windows = Ensemble({str(run.folder): run.model}), Windows.of(default_window())
     modalities = list(run.model.config.preprocess.modalities)
-    for case in track(run.cases, name, transient=True):
+    for case in followed(run.cases, name):
         image, truth = run.data.read(case)
         channels = zip(modalities, image.data, strict=True)
         scans = Scans({m: Volume(data[None], image.grid) for m, data in channels}, modalities[0])

@@ -8,16 +8,18 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from brainseg.checkpoint import NETWORK, load_model
 from brainseg.config import ConfigError, plain
 from brainseg.config.beside import composed, parsed, written
 from brainseg.config.choices import REGION_LOSSES
 from brainseg.runs.config import BEST
+from brainseg.runs.models import refuse_no_checkpoint
 from brainseg.system.terminal import say
 
 # What belongs to the network without being seen in the shapes of its weights, and what it sees.
-_ALONG = [*NETWORK, "dropout", "drop_path", "batch_norm_eps", "batch_norm_momentum", "margin_mm"]
-_ALONG += ["patch", "subset_share"]
+_ALONG = (
+    *("dropout", "drop_path", "batch_norm_eps", "batch_norm_momentum"),
+    *("margin_mm", "patch", "subset_share"),
+)
 
 
 def arguments_with_start(arguments: Sequence[str]) -> list[str]:
@@ -36,6 +38,9 @@ def arguments_with_start(arguments: Sequence[str]) -> list[str]:
         return list(arguments)
     path = Path(str(start.value()))
     file = path / BEST if path.is_dir() and (path / BEST).is_file() else path
+    refuse_no_checkpoint(file)
+    from brainseg.checkpoint import load_model  # loads torch, so only once the file is known to be there
+
     model = load_model(file)
     others = [str(one.input_line) for one in given.values() if not _is_left_out(one)]
     own = [] if {"model", "experiment"} & given.keys() else [f"model={model.task}"]
@@ -60,8 +65,10 @@ def arguments_with_start(arguments: Sequence[str]) -> list[str]:
 
 def _along(theirs: Mapping[str, Any], cfg: DictConfig) -> dict[str, Any]:
     """The keys that come along, with the model's values."""
+    from brainseg.checkpoint import NETWORK
+
     task = cfg.task
-    found = {f"{task}.{name}": theirs[name] for name in _ALONG if name in theirs}
+    found = {f"{task}.{name}": theirs[name] for name in (*NETWORK, *_ALONG) if name in theirs}
     found |= {f"{task}.preprocess.{name}": value for name, value in theirs["preprocess"].items()}
     if "pretrained" in theirs:
         found |= {f"{task}.pretrained": False, f"{task}.weights": None}  # these are the first weights

@@ -31,8 +31,9 @@ from brainseg.system.device import best_device, precision_for
 from brainseg.system.terminal import say
 from brainseg.system.versions import TRAINING, git_commit, versions_of
 from brainseg.tasks import TASKS, TaskModule
+from brainseg.training.command_line import keep_command_line
 from brainseg.training.loggers import keep_models, opened_loggers
-from brainseg.training.resume import keep_command_line, resumed_run, split_hash
+from brainseg.training.resume import resumed_run, split_hash
 
 _say = rank_zero_only(say)  # of several processes one speaks
 

@@ -90,7 +90,7 @@ def test_phantom_writes_what_was_asked_for_and_says_what_to_try_next(monkeypatch
         "operated_share": 0.0,
     }  # fmt: skip
     first, second = result.stdout.splitlines()
-    assert first == f"{folder}: 3 subjects in {layout} layout, 1 files, 1 MiB"
+    assert first == f"{folder}: 3 subjects in {layout} layout, 1 file, 1 MiB"
     assert second.startswith("next: python ")
     assert f"'{folder}'" in second  # a name with a space is quoted for the shell
 

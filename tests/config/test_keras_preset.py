@@ -78,6 +78,7 @@ def test_what_cannot_be_is_refused_in_one_line(composed, overrides, said):
 
 
 def test_a_refusal_ends_the_command(tmp_path):
+    (tmp_path / "kaggle").mkdir()
     overrides, said = ["classifier.drop_path=0.1"], "vgg16 has no stochastic depth"
     command = [sys.executable, "train.py", *overrides, f"paths.data={tmp_path}", f"hydra.run.dir={tmp_path}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -59,7 +59,7 @@ def test_a_split_is_refused_before_anything_is_read_where_groups_cannot_fill_it(
     table = root.parent / "one.csv"
     names = [path.relative_to(root).as_posix() for path in root.rglob("*.jpg")]
     table.write_text("file;group\n" + "".join(f"{name};1\n" for name in names))
-    with pytest.raises(DataError, match="1 subjects are too few"):
+    with pytest.raises(DataError, match="1 subject is too few"):
         module(root, *SMALL, f"data.groups={table}").check_split()
 
 

@@ -107,7 +107,7 @@ def test_a_stop_after_the_last_epoch_says_how_to_go_on_too(tmp_path, run_train, 
         (checkpoints / "last.ckpt").touch()
         signal.raise_signal(signal.SIGTERM)
 
-    assert run_train(train, "hydra.run.dir=run") == 143
+    assert run_train(train, "hydra.run.dir=run", "data=phantom") == 143
     assert capsys.readouterr().err == "go on with python train.py resume=run\n"
 
 

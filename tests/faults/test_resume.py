@@ -12,7 +12,8 @@ from brainseg.config.errors import CheckpointError, DataError
 from brainseg.phantom import write_cohort
 from brainseg.runs.lock import only_training_in
 from brainseg.runs.position import Position, position_in
-from brainseg.training.resume import resumed_arguments, resumed_run
+from brainseg.training.command_line import resumed_arguments
+from brainseg.training.resume import resumed_run
 
 MEAN = "segmenter.ema=0.8"
 STOPS = {
