@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from brainseg.config import conf_dir
 from brainseg.sweeps.identity import identity_of, jobs_of, overrides_of
+from brainseg.system.terminal import say
 from brainseg.training.sweep import named, sweep_folder
 
 
@@ -45,8 +46,8 @@ def show_configs(program: str, arguments: Sequence[str]) -> None:
             cfg = loader.load_sweep_config(config, job)
             if is_grid:
                 cfg.merge_with(named(cfg, sweep_folder(config, identity_of(asked)), pairs))
-            print(f"--- # job {number}: {' '.join(job)}")
-            print(_shown(cfg, given.cfg, resolve=given.resolve), end="")
+            config_of_job = _shown(cfg, given.cfg, resolve=given.resolve)
+            say(f"--- # job {number}: {' '.join(job)}", *config_of_job.splitlines())
 
 
 def _shown(cfg: DictConfig, kind: str, *, resolve: bool) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from omegaconf import MISSING
 
-from brainseg.config.bounds import above, at_least, at_most, first_of, known, share, three_positive, within
+from brainseg.config.bounds import at_least, at_most, first_of, known, share, three_positive, within
 from brainseg.config.choices import (
     ANY,
     BATCH_NORMED,
@@ -334,7 +334,7 @@ class TrainerConfig:
     max_epochs: int = MISSING  # stops after so many epochs; the schedule stays that of TASK.epochs
     max_time: Optional[str] = MISSING  # DD:HH:MM:SS; a run that is resumed has as long again
     early_stopping: Optional[int] = MISSING  # ends after so many epochs without a better metric; null: never
-    checkpoint_minutes: Optional[float] = MISSING  # between two checkpoints; null: after each epoch only
+    checkpoint_minutes: Optional[float] = MISSING  # between two checkpoints; 0: each batch; null: each epoch
     accelerator: str = MISSING  # auto, cpu, gpu or mps
     devices: Any = MISSING  # how many, a list of their numbers, or auto
     num_nodes: int = MISSING  # machines of a cluster
@@ -362,7 +362,7 @@ class TrainerConfig:
         if self.gradient_clip_val is not None:
             at_least("trainer.gradient_clip_val", self.gradient_clip_val, 0)
         if self.checkpoint_minutes is not None:
-            above("trainer.checkpoint_minutes", self.checkpoint_minutes, 0)
+            at_least("trainer.checkpoint_minutes", self.checkpoint_minutes, 0)
         if isinstance(self.early_stopping, int):
             at_least("trainer.early_stopping", self.early_stopping, 1)
 

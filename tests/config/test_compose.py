@@ -263,7 +263,7 @@ def test_a_value_out_of_bounds_anywhere_in_a_sweep_stops_it_before_its_first_run
             "menu.scheduler.one_cycle.pct_start must be in [0, 1], got 2",
         ),
         ("trainer.accumulate_grad_batches=0", "trainer.accumulate_grad_batches must be at least 1, got 0"),
-        ("trainer.checkpoint_minutes=0", "trainer.checkpoint_minutes must be above 0, got 0.0"),
+        ("trainer.checkpoint_minutes=-1", "trainer.checkpoint_minutes must be at least 0, got -1.0"),
         ("data.val_share=2", "data.val_share must be in [0, 1), got 2"),
         ("+epochs=3", "+epochs adds a key that nothing reads; set classifier.epochs"),
         ("+classifier.epohcs=3", "+classifier.epohcs adds a key that nothing reads; set classifier.epochs"),

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ class Trainings:
     def __init__(self, root: Path, *settings: str) -> None:
         self.root, self.settings = root, settings
         root.mkdir(parents=True, exist_ok=True)
-        self._load()
+        load_all()
         began = time.monotonic()
         code = self.run(root / "straight")
         self.seconds = time.monotonic() - began
@@ -132,51 +132,79 @@ class Trainings:
         given = [*RUN, *PHANTOMS, data, "test=false", f"hydra.run.dir={run}", *self.settings, *more]
         return self._forked(["train.py", *given], run, kill or Kill())
 
-    def _load(self) -> None:
-        """Import all that a training does, so that no child has to."""
-
     def _forked(self, command: list[str], run: Path, kill: Kill) -> int:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        child = os.fork()
-        if not child:
-            self._train(command, run, kill)
-        _, status = os.waitpid(child, 0)
+        changes: list[str] = []
+
+        def begin() -> None:
+            print(f"\n==== {run.name}, {kill}: {' '.join(command)}", flush=True)
+            os.setpgid(0, 0)
+            _watch(run, kill, changes)
+
+        def end() -> None:
+            (run / "changes").write_text("\n".join(changes))
+
+        _, status = os.waitpid(forked(command, self.root, begin, end), 0)
         return os.waitstatus_to_exitcode(status)
 
-    def _train(self, command: list[str], run: Path, kill: Kill) -> None:
-        """In the child, which never returns."""
-        code = 1
-        try:
-            log = os.open(self.root / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-            os.dup2(log, 1)
-            os.dup2(log, 2)
-            print(f"\n==== {run.name}, {kill}: {' '.join(command)}", flush=True)
-            os.chdir(self.root)
-            os.setpgid(0, 0)
-            changes = _watch(run, kill)
-            sys.argv = command
-            from brainseg.system.process import command as guarded
 
-            with guarded():
-                from brainseg.commands.main import train_main
-
-                train_main()
-            (run / "changes").write_text("\n".join(changes))
-            code = 0
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else 1
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
+def load_all() -> None:
+    """Import all that a training does, so that no child has to."""
+    import brainseg.commands.main
+    import brainseg.training.preflight
+    import brainseg.training.train  # noqa: F401
 
 
-def _watch(run: Path, kill: Kill) -> list[str]:
-    """The changes of a run's files by its main process, as they come; it is killed when it is time."""
-    changes: list[str] = []
+def forked(
+    command: list[str],
+    folder: Path,
+    begin: Callable[[], None] | None = None,
+    end: Callable[[], None] | None = None,
+) -> int:
+    """The number of a child that runs `train.py` in a folder, and adds what it prints to the log there.
+
+    Args:
+        command: train.py and its arguments.
+        folder: Where it runs.
+        begin: What the child does first.
+        end: What it does last, unless the training failed.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if child := os.fork():
+        return child
+    code = 1
+    try:
+        log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        sys.stdout, sys.stderr = (open(n, "w", buffering=1, closefd=False) for n in (1, 2))  # noqa: SIM115
+        os.chdir(folder)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        torch.set_num_threads(1)  # a child has none of its parent's threads, and would wait for them for ever
+        if begin:
+            begin()
+        sys.argv = command
+        from brainseg.system.process import command as guarded
+
+        with guarded():
+            from brainseg.commands.main import train_main
+
+            train_main()
+        if end:
+            end()
+        code = 0
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _watch(run: Path, kill: Kill, changes: list[str]) -> None:
+    """Collect the changes of a run's files by its main process; it is killed when it is time."""
     main = os.getpid()
     flush = os.fsync
 
@@ -199,7 +227,6 @@ def _watch(run: Path, kill: Kill) -> list[str]:
         timer = threading.Timer(kill.seconds, os.killpg, (0, signal.SIGKILL))
         timer.daemon = True
         timer.start()
-    return changes
 
 
 def summary(results: Mapping[str, Sequence[Killed]]) -> Iterator[str]:

@@ -2,11 +2,11 @@
 
 import json
 import os
-import signal
-import sys
 import threading
 from pathlib import Path
 from typing import Any
+
+from ..faults.kills import forked, load_all
 
 LOSSES = "classifier.loss=kl_divergence,categorical_hinge,categorical_crossentropy"
 JOB = (
@@ -22,9 +22,7 @@ class Sweeps:
     def __init__(self, root: Path) -> None:
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
-        import brainseg.commands.main
-        import brainseg.training.preflight
-        import brainseg.training.train  # noqa: F401 - so that no child has to import it
+        load_all()
 
     def run(
         self, *arguments: str, folder: str = "sweep", kill: tuple[float, int] | None = None
@@ -39,10 +37,7 @@ class Sweeps:
         given = [*JOB, *arguments, f"hydra.sweep.dir={folder}", f"paths.data={self.root / 'data'}"]
         log = self.root / "log"
         log.unlink(missing_ok=True)
-        sys.stdout.flush()
-        child = os.fork()
-        if not child:
-            self._train(["train.py", "-m", *given], log)
+        child = forked(["train.py", "-m", *given], self.root)
         timer = threading.Timer(*kill[:1], os.kill, (child, kill[1])) if kill else None
         if timer:
             timer.start()
@@ -69,33 +64,6 @@ class Sweeps:
     def states(self, folder: str = "sweep") -> list[str]:
         ledger = json.loads((self.root / folder / "sweep.json").read_text())
         return [job["state"] for job in ledger["jobs"]]
-
-    def _train(self, command: list[str], log: Path) -> None:
-        """In the child, which never returns."""
-        code = 1
-        try:
-            file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-            os.dup2(file, 1)
-            os.dup2(file, 2)
-            sys.stdout, sys.stderr = (open(n, "w", buffering=1, closefd=False) for n in (1, 2))  # noqa: SIM115
-            os.chdir(self.root)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            sys.argv = command
-            from brainseg.system.process import command as guarded
-
-            with guarded():
-                from brainseg.commands.main import train_main
-
-                train_main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else 1
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
 
 
 def _read(path: Path) -> str:
