@@ -10,6 +10,9 @@ from brainseg.config.errors import ConfigError
 from brainseg.sweeps.names import short_hash, sweep_name
 
 MOST_JOBS = 10_000
+SEARCH = (
+    "hydra/sweeper=optuna"  # of a sweep that searches: it is another than one of the same keys that does not
+)
 _NO_PART = ("overwrite", "resume")  # of a sweep: they say how it is run, as do sections beginning so:
 _HOW = ("sweep.", "hydra.", "hydra/")
 _HARDWARE = ("data.workers", "data.cache", "paths.cache", "trainer.max_time", "trainer.checkpoint_minutes")

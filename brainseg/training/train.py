@@ -20,15 +20,17 @@ from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from brainseg.callbacks import CheckpointFiles, MetricsCSV
+from brainseg.callbacks.pruning import pruning_of
 from brainseg.checkpoint import begin_with, load_model, store_fitted
 from brainseg.config import ConfigError, chosen, plain, record
 from brainseg.data import data_of
 from brainseg.files.atomic import sweep_files, writing
 from brainseg.runs.config import LAST, SPLIT
 from brainseg.runs.lock import only_training_in
-from brainseg.sweeps.job import note_epoch, recorded
+from brainseg.sweeps.job import Pruned, note_epoch, recorded
 from brainseg.sweeps.ledger import is_job, refresh
 from brainseg.system.device import best_device, precision_for
+from brainseg.system.signals import is_first_process
 from brainseg.system.terminal import say
 from brainseg.system.versions import TRAINING, git_commit, versions_of
 from brainseg.tasks import TASKS, TaskModule
@@ -44,11 +46,18 @@ def train(cfg: DictConfig) -> float:
         The best value of the monitored metric, for sweepers that optimise.
     """
     _quieten()
-    if cfg.paths.run is None or os.environ.get("LOCAL_RANK", "0") != "0":
-        return _train(cfg)
+    if cfg.paths.run is None or not is_first_process():
+        try:
+            return _train(cfg)
+        except Pruned as end:
+            return end.value
     run = Path(cfg.paths.run)
     with only_training_in(run):
         if is_job(run):
+            if cfg.overwrite and cfg.resume is None:
+                (run / LAST).unlink(
+                    missing_ok=True
+                )  # else a kill in the first epoch would go on with the old one
             return recorded(run, cfg, lambda: _train_new_or_on(cfg, run), refresh)
         return _train_new_or_on(cfg, run)
 
@@ -116,10 +125,11 @@ def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> f
     with _opened_loggers(cfg) as loggers:
         settings = _trainer_settings(cfg)
         _introduce(module, data, settings)
+        pruning = [] if (made := pruning_of(cfg)) is None else [made]
         accepted = LambdaCallback(on_train_start=lambda *_: keep_command_line(cfg))
         trainer = instantiate(
             settings,
-            callbacks=[*callbacks.values(), accepted, *_noted(cfg, callbacks.get("best"))],
+            callbacks=[*callbacks.values(), accepted, *pruning, *_noted(cfg, callbacks.get("best"))],
             logger=loggers,
             plugins=[CheckpointFiles()],
         )
@@ -128,8 +138,15 @@ def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> f
         chosen_best = best.best_model_path if best else ""
         paths = [chosen_best, last.path if last else ""]
         _fit_to_validation(trainer, module, data, [Path(path) for path in paths if Path(path).is_file()])
+        value = _best_value(best)
+        if pruning and pruning[0].pruned:
+            raise Pruned(value)
         if cfg.test and chosen_best:
             _score(trainer, module, data, chosen_best)
+    return value
+
+
+def _best_value(best: Any) -> float:
     return float("nan") if best is None or best.best_model_score is None else float(best.best_model_score)
 
 
