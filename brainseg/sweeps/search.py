@@ -126,8 +126,8 @@ def refuse_other_space(study: "optuna.Study", space: Space) -> None:
                 check_distribution_compatibility(one, space[key])
             except (KeyError, ValueError) as error:
                 raise ConfigError(
-                    f"{key} had other values in the trials of the study {study.study_name}; give those again, or "
-                    "begin another study by hydra.sweep.dir=DIR"
+                    f"{key} had other values in the trials of the study {study.study_name}; give those again, "
+                    "or begin another study by hydra.sweep.dir=DIR"
                 ) from error
 
 
