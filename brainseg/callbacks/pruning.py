@@ -77,4 +77,4 @@ def pruning_of(cfg: DictConfig) -> Pruning | None:
         raise ConfigError(
             "sweep.storage, sweep.study and sweep.trial name a trial together; give all or none"
         )
-    return Pruning(*given, monitor=str(cfg[cfg.task].monitor))
+    return Pruning(cfg.sweep.storage, cfg.sweep.study, cfg.sweep.trial, str(cfg[cfg.task].monitor))

@@ -87,7 +87,7 @@ class Job:
     anew: bool = False
 
 
-class Pruned(Exception):  # noqa: N818 - no error
+class Pruned(Exception):
     """A training was ended early; its best value so far."""
 
     def __init__(self, value: float) -> None:

@@ -1,6 +1,7 @@
 """A study of Optuna: its space in Hydra's own syntax, its data base, its trials and who runs them."""
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,8 +127,8 @@ def refuse_other_space(study: "optuna.Study", space: Space) -> None:
                 check_distribution_compatibility(one, space[key])
             except (KeyError, ValueError) as error:
                 raise ConfigError(
-                    f"{key} had other values in the trials of the study {study.study_name}; give those again, "
-                    "or begin another study by hydra.sweep.dir=DIR"
+                    f"{key} had other values in the trials of the study {study.study_name}; give those "
+                    "again, or begin another study by hydra.sweep.dir=DIR"
                 ) from error
 
 
@@ -136,11 +137,13 @@ def new_trial(study: "optuna.Study", space: Space, settings: Settings) -> "Froze
     import optuna
 
     number = len(study.get_trials(deepcopy=False))
-    study.sampler = optuna.samplers.TPESampler(
-        seed=(settings.seed * 100_003 + number) % 2**32,
-        n_startup_trials=settings.random_trials,
-        constant_liar=True,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # of constant_liar
+        study.sampler = optuna.samplers.TPESampler(
+            seed=(settings.seed * 100_003 + number) % 2**32,
+            n_startup_trials=settings.random_trials,
+            constant_liar=True,  # trials that run beside each other keep apart
+        )
     trial = study.ask(fixed_distributions=space)
     claim(study, trial)
     return study.get_trials(deepcopy=False)[trial.number]

@@ -209,6 +209,8 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
     # Scoring a checkpoint needs no weights but the averaged ones, which are where it looks for weights.
     warnings.filterwarnings("ignore", message=".*WeightAveraging callback, but loading a checkpoint outside")
+    # Where Slurm is installed, a training is no mistake that is none of its jobs.
+    warnings.filterwarnings("ignore", message="The `srun` command is available")
     warnings.filterwarnings("ignore", message=".*is smaller than the logging interval")
     warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.* is deprecated")
     warnings.filterwarnings("ignore", message=".*does not have many workers which may be a bottleneck")

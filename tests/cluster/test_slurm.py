@@ -115,7 +115,7 @@ def test_one_job_of_two_processes_is_requeued_and_ends_as_without(slurm):
     said = (ddp.folder / "seed=1" / "process.log").read_text()
     assert "MEMBER: 2/2" in said
     assert ddp.job("seed=1")["attempts"] == 2, said
-    # A checkpoint within an epoch is of the first process, which has its share only of that epoch's mean loss.
+    # A checkpoint within an epoch is of the first process, which has only its share of the epoch's mean loss.
     ours, theirs = ddp.table(), whole.table()
     assert {name: job for name, (job, _) in ours.items()} == {name: job for name, (job, _) in theirs.items()}
     rows = zip(*(one["seed=1"][1].splitlines() for one in (ours, theirs)), strict=True)
@@ -125,7 +125,7 @@ def test_one_job_of_two_processes_is_requeued_and_ends_as_without(slurm):
 
 
 def test_a_job_whose_time_is_up_is_queued_again_so_often_and_then_stays_stopped(slurm):
-    given = ("seed=0,", "classifier.epochs=600")
+    given = ("seed=choice(0)", "classifier.epochs=600")
     limits = ("hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=20")
     timed = Sweep(slurm, "timed")
     print(timed.end(timed.begin(*given, *SLURM, *limits, "hydra.launcher.max_num_timeout=1"), code=4))
