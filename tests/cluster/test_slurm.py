@@ -171,5 +171,6 @@ def test_what_slurm_refuses_is_one_line(slurm):
     said = refused.end(refused.begin("seed=0,1", *SLURM, "hydra.launcher.partition=nowhere"), code=2)
     assert "error: hydra/launcher=slurm: " in said
     assert "invalid partition" in said
+    refused = Sweep(slurm, "unequal")
     said = refused.end(refused.begin("seed=0,1", *SLURM, "trainer=ddp", "trainer.devices=2"), code=2)
     assert "trainer.devices=2 and hydra.launcher.tasks_per_node=1 must be equal" in said

@@ -40,7 +40,7 @@ def test_the_space_is_what_hydras_syntax_says():
 
 @pytest.mark.parametrize("bad", ["a=interval(2.0,1.0)", "a=tag(log,interval(0.0,1.0))"])
 def test_a_space_that_cannot_be_is_refused_by_its_key(bad):
-    with pytest.raises(ConfigError, match="^a="):
+    with pytest.raises(ConfigError, match=r"^a="):
         space(bad)
 
 
