@@ -54,7 +54,7 @@ def search(sweeper: Any, arguments: Sequence[str]) -> None:
 
     Raises:
         ConfigError: The space, a setting, or a job at one of the space's ends cannot work; none was started.
-        SystemExit: With `FAILED`, if a job has failed.
+        SystemExit: With `FAILED`, if a job has failed, or was stopped by itself.
     """
     need_optuna()
     _Search(sweeper, arguments).run()
@@ -93,7 +93,7 @@ class _Search:
             finally:
                 self._say()
         ledger = refresh(self.folder)
-        if ledger is not None and ledger.count(State.failed):
+        if ledger is not None and ledger.count(State.failed) + ledger.count(State.stopped):
             raise SystemExit(FAILED)
 
     def _check(self) -> None:

@@ -63,7 +63,7 @@ def sweep(sweeper: BasicSweeper, arguments: Sequence[str]) -> Returned:
 
     Raises:
         ConfigError: A job cannot work, or its folder holds something else; none was started.
-        SystemExit: With `FAILED`, if a job has failed.
+        SystemExit: With `FAILED`, if a job has failed, or was stopped by itself.
     """
     config = sweeper.config
     assert config is not None
@@ -83,7 +83,7 @@ def sweep(sweeper: BasicSweeper, arguments: Sequence[str]) -> Returned:
         with said_at_the_end(folder):
             returned = launched(sweeper, waiting)
     ledger = refresh(folder)
-    if ledger is not None and ledger.count(State.failed):
+    if ledger is not None and ledger.count(State.failed) + ledger.count(State.stopped):
         raise SystemExit(FAILED)
     return returned
 

@@ -125,7 +125,7 @@ def test_one_job_of_two_processes_is_requeued_and_ends_as_without(slurm):
 
 
 def test_a_job_whose_time_is_up_is_queued_again_so_often_and_then_stays_stopped(slurm):
-    given = ("seed=choice(0)", "classifier.epochs=600")
+    given = ("seed=choice(0)", "classifier.epochs=1000")
     limits = ("hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=20")
     timed = Sweep(slurm, "timed")
     print(timed.end(timed.begin(*given, *SLURM, *limits, "hydra.launcher.max_num_timeout=1"), code=4))
