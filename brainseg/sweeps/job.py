@@ -87,6 +87,10 @@ class Job:
     anew: bool = False
 
 
+class StoppedJobError(UserError):
+    """A job was stopped, perhaps before it could write its file: it waits, or goes on later."""
+
+
 class Pruned(Exception):
     """A training was ended early; its best value so far."""
 

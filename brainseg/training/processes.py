@@ -14,7 +14,7 @@ from omegaconf import DictConfig, open_dict
 
 from brainseg.config import UserError
 from brainseg.config.arguments import quoted
-from brainseg.sweeps.job import note_failure, one_line, read_job
+from brainseg.sweeps.job import StoppedJobError, note_failure, one_line, read_job
 from brainseg.sweeps.ledger import is_job, refresh
 from brainseg.sweeps.parallel import Command, places, run_all
 from brainseg.system.terminal import say
@@ -67,7 +67,7 @@ def note_outcome(job: Job, fault: UserError | None) -> None:
     if fault is None:
         say(f"{job.run.name}: done")
         return
-    if is_job(job.run):
+    if is_job(job.run) and not isinstance(fault, StoppedJobError):
         note_failure(job.run, job.cfg, one_line(fault))
         refresh(job.run.parent)
     say(f"{job.run.name}: {fault}", error=True)

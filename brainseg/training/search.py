@@ -32,6 +32,7 @@ from brainseg.system.terminal import say
 from brainseg.training.sweep import (
     FAILED,
     Planned,
+    all_done,
     arguments_again,
     asked_for,
     composed,
@@ -80,6 +81,7 @@ class _Search:
             sweeper.seed, sweeper.random_trials, sweeper.pruner, sweeper.pruner_settings or {}
         )
         self.mine: set[int] = set()
+        self.all_done = True
 
     def run(self) -> None:
         self._check()
@@ -93,7 +95,7 @@ class _Search:
             finally:
                 self._say()
         ledger = refresh(self.folder)
-        if ledger is not None and ledger.count(State.failed) + ledger.count(State.stopped):
+        if (ledger is not None and ledger.count(State.failed)) or not self.all_done:
             raise SystemExit(FAILED)
 
     def _check(self) -> None:
@@ -153,7 +155,7 @@ class _Search:
         said = [f"trial {n}: {' '.join(f'{k}={v}' for k, v in job.pairs.items())}" for n, job in batch]
         say(*said)
         try:
-            launched(self.sweeper, jobs, numbers[0])
+            self.all_done &= all_done(launched(self.sweeper, jobs, numbers[0]))
         finally:
             for number, job in batch:
                 self._tell(number, job.run)

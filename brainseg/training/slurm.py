@@ -16,6 +16,7 @@ from hydra.core.utils import JobReturn, setup_globals
 from omegaconf import DictConfig
 
 from brainseg.config import ConfigError, UserError
+from brainseg.sweeps.job import StoppedJobError
 from brainseg.sweeps.parallel import PACKAGE
 from brainseg.system.terminal import say
 from brainseg.training.processes import Job, job_of, last_line, note_outcome, returned
@@ -175,9 +176,11 @@ def _fault(job: Job, number: str, folder: Path) -> UserError | None:
 
     paths = JobPaths(folder, job_id=number)
     end = time.monotonic() + SLOW_DISK_S
-    while not (ended := SlurmTask.has_ended(job.run, number)) and time.monotonic() < end:
+    stopped = SlurmTask.was_stopped(job.run, number)
+    while not (ended := SlurmTask.has_ended(job.run, number)) and not stopped and time.monotonic() < end:
         time.sleep(1)
     if ended:
         return None
     last = last_line(job.command.log).removeprefix("error: ") or last_line(paths.stdout)
-    return UserError(f"Slurm's job {number} has ended without a result: {last or f'see {paths.stdout}'}")
+    kind = StoppedJobError if stopped else UserError
+    return kind(f"Slurm's job {number} has ended without a result: {last or f'see {paths.stdout}'}")

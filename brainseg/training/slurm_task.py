@@ -24,6 +24,7 @@ from brainseg.system.signals import OF_SLURM, before_leaving, is_first_process
 from brainseg.system.terminal import say
 from brainseg.training.processes import LOG
 
+_STOPPED = "stopped"
 _ENDED = ".slurm_ended"  # in a job's folder: which of Slurm's jobs has come to its end there
 
 
@@ -35,7 +36,7 @@ class SlurmTask:
         _print_into(run / LOG)
         sys.argv = [module, *arguments_now(run, arguments)]
         if is_first_process():
-            before_leaving(_requeuing())
+            before_leaving(_requeuing(run))
         else:
             sys.argv.append("hydra.output_subdir=null")
         runpy.run_module(module, run_name="__main__", alter_sys=True)
@@ -49,11 +50,16 @@ class SlurmTask:
         return DelayedSubmission(self, *arguments)
 
     @staticmethod
-    def has_ended(run: Path, number: str) -> bool:
-        """Whether one of Slurm's jobs has come to its end in a folder."""
+    def has_ended(run: Path, number: str, how: str = "") -> bool:
+        """Whether one of Slurm's jobs has come to its end in a folder, or ended there by `how`."""
         with suppress(OSError):
-            return (run / _ENDED).read_text(encoding="utf-8") == number
+            return (run / _ENDED).read_text(encoding="utf-8") == f"{number} {how}".strip()
         return False
+
+    @classmethod
+    def was_stopped(cls, run: Path, number: str) -> bool:
+        """Whether a signal has ended the last attempt of one of Slurm's jobs."""
+        return cls.has_ended(run, number, _STOPPED)
 
 
 def arguments_now(run: Path, arguments: Sequence[str]) -> list[str]:
@@ -76,13 +82,14 @@ def _print_into(log: Path) -> None:
         os.dup2(file.fileno(), 2)
 
 
-def _requeuing() -> Callable[[int], None]:
+def _requeuing(run: Path) -> Callable[[int], None]:
     """What is done last after a signal: submitit, whose handler is still in place, queues the job again."""
     from submitit import JobEnvironment
 
     queue_again: Any = signal.getsignal(getattr(signal, f"SIG{JobEnvironment.USR_SIG}"))
 
     def act(number: int) -> None:
+        (run / _ENDED).write_text(f"{_number()} {_STOPPED}", encoding="utf-8")
         if number not in OF_SLURM:
             return
         try:

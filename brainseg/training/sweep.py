@@ -25,6 +25,7 @@ from brainseg.sweeps.identity import Identity, Pairs, identity_of, jobs_of, over
 from brainseg.sweeps.job import (
     Job,
     State,
+    StoppedJobError,
     begin_anew,
     note_failure,
     one_line,
@@ -83,9 +84,14 @@ def sweep(sweeper: BasicSweeper, arguments: Sequence[str]) -> Returned:
         with said_at_the_end(folder):
             returned = launched(sweeper, waiting)
     ledger = refresh(folder)
-    if ledger is not None and ledger.count(State.failed) + ledger.count(State.stopped):
+    if (ledger is not None and ledger.count(State.failed)) or not all_done(returned):
         raise SystemExit(FAILED)
     return returned
+
+
+def all_done(returned: Returned) -> bool:
+    """Whether each job that was begun came to its end."""
+    return all(one.status is JobStatus.COMPLETED for batch in returned for one in batch)
 
 
 def sweep_folder(config: DictConfig, identity: Identity) -> Path:
@@ -168,8 +174,9 @@ def launched(sweeper: Any, jobs: Sequence[Planned], first: int = 0) -> Returned:
         batch = jobs[start : start + most]
         these = sweeper.launcher.launch([_as_it_goes_on(one) for one in batch], initial_job_idx=first + start)
         for one, result in zip(batch, these, strict=True):
-            if result.status is JobStatus.FAILED:
-                note_failure(one.run, one.cfg, one_line(result._return_value))
+            fault = result._return_value
+            if result.status is JobStatus.FAILED and not isinstance(fault, StoppedJobError):
+                note_failure(one.run, one.cfg, one_line(fault))
         returned.append(these)
     return returned
 
