@@ -21,7 +21,7 @@ demo: setup
 	$(BIN)/python -m brainseg demo
 
 test: lint docs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 cluster: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s -m cluster tests/cluster

@@ -12,20 +12,21 @@ from omegaconf import OmegaConf
 from brainseg.config import plain
 from brainseg.config.errors import CheckpointError
 from brainseg.runs.checkpoint_file import load_checkpoint, write_checkpoint
-from brainseg.runs.config import BEST
+from brainseg.runs.models import refuse_no_checkpoint
 from brainseg.system.device import best_device
 from brainseg.tasks import TASKS, TaskModule
 from brainseg.tasks.base import FORMAT, flush_subnormals
 from brainseg.tasks.stored import fitted_fault, record_fault, structure_fault, weights_fault
 
-__all__ = ["CheckpointError", "begin_with", "load_model", "read_checkpoint", "store_fitted"]
+__all__ = ["NETWORK", "CheckpointError", "begin_with", "load_model", "read_checkpoint", "store_fitted"]
 
 # The keys of a task's config from which its network is built.
-_NETWORK = (
+NETWORK = (
     "net",
     "channels",
     "optional_skip",
     "output",
+    "cavity",
     "norm",
     "deep_supervision",
     "subsets",
@@ -41,6 +42,7 @@ _ADDED: dict[str, dict[str, Any]] = {
     "segmenter": {
         "ema": None,
         "output": "classes",
+        "cavity": False,
         "norm": "own",
         "deep_supervision": False,
         "subsets": [],
@@ -73,7 +75,8 @@ def load_model(
     if task is not None and about["task"] != task:
         raise CheckpointError(f"{path} is a checkpoint of a {about['task']}, where a {task} is needed")
     run, fitted = about["run"], about.get("fitted", {})
-    if fault := record_fault(run) or fitted_fault(about["task"], fitted):
+    cavity = stored["hyper_parameters"]["config"].get("cavity") is True
+    if fault := record_fault(run) or fitted_fault(about["task"], fitted, cavity=cavity):
         raise CheckpointError(f"{path} cannot be used: it is a checkpoint which {fault}")
     module = _rebuilt(path, stored)
     flush_subnormals(module.net.state_dict().values())
@@ -113,19 +116,22 @@ def begin_with(module: TaskModule, path: str | Path) -> tuple[dict[str, Any], li
     theirs, ours = start.net.state_dict(), module.net.state_dict()
     shapes = [{name: tensor.shape for name, tensor in weights.items()} for weights in (theirs, ours)]
     if shapes[0] != shapes[1]:
-        differing = _differing(start.config, module.config, _NETWORK)
-        differing += _differing(start.config.preprocess, module.config.preprocess, ["modalities"])
+        differing = _differing(start.config, module.config, NETWORK, within=module.task)
+        within = f"{module.task}.preprocess"
+        differing += _differing(start.config.preprocess, module.config.preprocess, ["modalities"], within)
         raise CheckpointError(
-            f"{path} is of another network: it has {', '.join(differing)}; set the same here"
+            f"start_from={path} is of another network: it has {', '.join(differing)}; leave out what says "
+            "otherwise, as the model brings these along, or set the same"
         )
     module.net.load_state_dict(theirs)
     return start.provenance, _differing(start.config.preprocess, module.config.preprocess)
 
 
-def _differing(theirs: Any, ours: Any, names: Iterable[str] | None = None) -> list[str]:
+def _differing(theirs: Any, ours: Any, names: Iterable[str] | None = None, within: str = "") -> list[str]:
     """`name=value` of their config, for each name whose value is not ours."""
     one, other = plain(OmegaConf.structured(theirs)), plain(OmegaConf.structured(ours))
-    return [f"{name}={one[name]}" for name in names or one if name in one and one[name] != other[name]]
+    differing = [name for name in names or one if name in one and one[name] != other[name]]
+    return [f"{within}.{name}={one[name]}" if within else f"{name}={one[name]}" for name in differing]
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -135,10 +141,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         CheckpointError: There is no such file, or it is no checkpoint that this version can use.
     """
     path = Path(path)
-    if path.is_dir():
-        raise CheckpointError(f"{path} is a folder; give the checkpoint in it, such as {path / BEST}")
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint; training writes {BEST} in its folder")
+    refuse_no_checkpoint(path)
     try:
         stored = load_checkpoint(path)
     except pickle.UnpicklingError as error:

@@ -1,6 +1,8 @@
+import logging
 import os
 import random
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,26 @@ from omegaconf import DictConfig
 from brainseg.config import PredictConfig, check_predict, conf_dir, register_schemas
 from brainseg.phantom import write_cohort
 
+from .shown import shown_run
+
 ROOT = Path(__file__).resolve().parent.parent
 CONF = ROOT / "conf"
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """Logging as a test found it: Hydra in this process writes to an output that the test's end closes."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = [one for one in root.handlers if one in before]
+    root.setLevel(level)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: begun last, one of them would keep one worker busy and the others idle."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture
@@ -232,3 +252,85 @@ def options(trained, tmp_path) -> Callable[..., PredictConfig]:
             return check_predict(compose("predict", [*fixed, *models, *overrides]))
 
     return _options
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """W&B without network and without words."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+
+
+@pytest.fixture
+def shown():
+    """What W&B would show of each of the runs in a folder, in the order in which they were begun."""
+
+    def _shown(folder):
+        files = sorted((folder / "wandb").glob("offline-run-*/*.wandb"))
+        end = time.monotonic() + 20
+        while time.monotonic() < end and any(shown_run(file).exit_code is None for file in files):
+            time.sleep(0.1)  # W&B's own process may still be writing
+        return [shown_run(file) for file in files]
+
+    return _shown
+
+
+@pytest.fixture
+def enhanced() -> Callable[..., Path]:
+    """Write slices of classic DICOM files as the frames of one enhanced file."""
+
+    def _enhanced(path: Path, slices: list[Path], *, frames: Any = None, compress: Any = None) -> Path:
+        """The slices of classic files as the frames of one enhanced file, in the order given.
+
+        Args:
+            path: The new file.
+            slices: Classic files of one series.
+            frames: More of each frame: a dictionary of keywords for each.
+            compress: A transfer syntax.
+        """
+        import pydicom
+        from pydicom.dataset import Dataset
+        from pydicom.sequence import Sequence
+
+        def item(**values: Any) -> Any:
+            dataset = Dataset()
+            for name, value in values.items():
+                setattr(dataset, name, value)
+            return Sequence([dataset])
+
+        sources = [pydicom.dcmread(file) for file in slices]
+        whole = pydicom.dcmread(slices[0])
+        for name in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "EchoTime"):
+            if name in whole:
+                delattr(whole, name)
+        whole.SOPClassUID = whole.file_meta.MediaStorageSOPClassUID = pydicom.uid.EnhancedMRImageStorage
+        whole.NumberOfFrames = len(sources)
+        whole.PixelData = b"".join(one.PixelData for one in sources)
+        shared = Dataset()
+        shared.PixelMeasuresSequence = item(PixelSpacing=sources[0].PixelSpacing)
+        whole.SharedFunctionalGroupsSequence = Sequence([shared])
+        groups = []
+        for k, one in enumerate(sources):
+            more = (frames or [{}] * len(sources))[k]
+            group = Dataset()
+            group.PlanePositionSequence = item(ImagePositionPatient=one.ImagePositionPatient)
+            group.PlaneOrientationSequence = item(ImageOrientationPatient=one.ImageOrientationPatient)
+            group.PixelValueTransformationSequence = item(
+                RescaleSlope=more.get("slope", 1), RescaleIntercept=more.get("intercept", 0)
+            )
+            if "echo" in more:
+                group.MREchoSequence = item(EffectiveEchoTime=float(more["echo"]))
+            if "component" in more:
+                group.MRImageFrameTypeSequence = item(
+                    FrameType=["ORIGINAL", "PRIMARY", "M", "NONE"], ComplexImageComponent=more["component"]
+                )
+            groups.append(group)
+        whole.PerFrameFunctionalGroupsSequence = Sequence(groups)
+        whole["PixelData"].VR = "OW"
+        if compress:
+            whole.compress(compress, encoding_plugin="pydicom")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole.save_as(path, enforce_file_format=True)
+        return path
+
+    return _enhanced

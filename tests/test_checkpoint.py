@@ -72,14 +72,14 @@ def test_what_the_images_were_prepared_with_before_is_named_where_it_differs(tra
 def test_weights_of_another_network_are_refused_by_what_differs(trained):
     cfg, path = trained("segmenter")
     with pytest.raises(
-        CheckpointError, match=r"is of another network: it has channels=\[4, 8\]; set the same"
+        CheckpointError, match=r"is of another network: it has segmenter.channels=\[4, 8\]; leave out"
     ):
         begin_with(untrained(cfg, channels=[8, 16]), path)
-    with pytest.raises(CheckpointError, match=r"is of another network: it has norm=own; set the same"):
+    with pytest.raises(CheckpointError, match=r"is of another network: it has segmenter.norm=own; leave out"):
         begin_with(untrained(cfg, norm="batch"), path)
     two = {**plain(cfg.segmenter.preprocess), "modalities": ["flair", "t1ce"]}
     with pytest.raises(
-        CheckpointError, match=r"it has modalities=\['t1', 't1ce', 't2', 'flair'\]; set the same"
+        CheckpointError, match=r"it has segmenter\.preprocess\.modalities=\['t1', 't1ce', 't2', 'flair'\]; "
     ):
         begin_with(untrained(cfg, preprocess=two), path)
     with pytest.raises(

@@ -47,7 +47,8 @@ def evaluate(
         labels: The convention of the labels, such as "brats-2023"; "auto" finds it from the truth's name and
             values.
         guess_labels: The convention of the guess, where it is another one; None: as `labels`.
-        regions: The regions that are scored, such as ["whole_tumor"]; none: all.
+        regions: The regions that are scored, such as ["whole_tumor"]; none: those of the tumour, and
+            "resection_cavity" where the true labels have a value for it.
         spacing_mm: Voxel size of arrays along X, Y and Z.
 
     Raises:

@@ -27,7 +27,7 @@ from brainseg.config import (
     register_schemas,
 )
 from brainseg.config.arguments import quoted
-from brainseg.config.choices import TASKS
+from brainseg.config.choices import TASKS, Identify
 from brainseg.config.defaults import default_choose
 from brainseg.config.errors import DataError, ImageError
 from brainseg.images.layouts import find_subjects
@@ -35,13 +35,14 @@ from brainseg.images.preference import Choice
 from brainseg.images.source import Source
 from brainseg.images.subject import Subject
 from brainseg.prediction.job import Job, job_of
-from brainseg.prediction.members import checkpoints_of
+from brainseg.prediction.looking import Contrasts
 from brainseg.prediction.outputs import folder_for, write_result
 from brainseg.prediction.subject import predict_subject
 from brainseg.results import provenance
 from brainseg.results.places import refuse_unfit_ids, refuse_unfit_output
 from brainseg.results.replacing import known_files, recover
 from brainseg.results.result import Result
+from brainseg.runs.models import checkpoints_of
 from brainseg.system.pseudonyms import KEEP
 
 NOT_HERE = ("input", "derivatives", "forecast", "overwrite")  # of many subjects, which predict.py is for
@@ -121,7 +122,8 @@ def _subject(
 ) -> Subject:
     if is_path(scans):
         choice = replace(Choice.of(default_choose()), **dict(options.get("choose", {})))
-        subjects = find_subjects(Path(os.fspath(scans)), options.get("sequence"), choice)  # type: ignore[arg-type]
+        looker = Contrasts() if str(options.get("identify")) == str(Identify.content) else None
+        subjects = find_subjects(Path(os.fspath(scans)), options.get("sequence"), choice, looker)  # type: ignore[arg-type]
         if len(subjects) > 1:
             names = ", ".join(one.id for one in subjects[:3])
             raise DataError(

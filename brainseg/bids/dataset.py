@@ -24,6 +24,7 @@ from typing import Any
 
 from brainseg.bids.images import Naming, fill_anat, fill_figures
 from brainseg.bids.tables import Label, filled, label_of, write_json, write_tables, write_text
+from brainseg.config.counted import counted
 from brainseg.config.errors import DataError, UnreadableError
 from brainseg.files.atomic import sha256
 from brainseg.files.plain import read_json
@@ -63,7 +64,7 @@ class Written:
 
     def lines(self) -> list[str]:
         said = [f"{name}: left out of the BIDS derivatives: {why}" for name, why in self.left_out.items()]
-        return [*said, f"BIDS derivatives of {len(self.subjects)} subjects in {self.root}"]
+        return [*said, f"BIDS derivatives of {counted(len(self.subjects), 'subject')} in {self.root}"]
 
 
 def refuse_unfit(root: Path, ids: Iterable[str], results: Path) -> None:

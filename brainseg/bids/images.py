@@ -9,7 +9,7 @@ from typing import Any
 from brainseg.bids.tables import ABBREVIATIONS, Label, filled, write_json, write_table
 from brainseg.config import SEQUENCES
 from brainseg.images import bids
-from brainseg.images.labels import REGIONS
+from brainseg.images.labels import regions_with
 from brainseg.reporting.canvas import CLASS_COLORS, spoken
 from brainseg.results.result import Result
 
@@ -130,8 +130,12 @@ def _put_tumor(images: _Images) -> None:
     if images.put("tumor_labels", name, naming.reference, about, **made):
         rows = [label_row(int(value), part) for value, part in convention.values.items()]
         write_table(images.folder / name.replace(".nii.gz", ".tsv"), rows)
-    about = f"Probabilities of {', '.join(map(spoken, REGIONS))}: one within the other, a volume each"
-    labels = [ABBREVIATIONS[region] for region in REGIONS]
+    regions = list(regions_with(cavity=result.tells_cavity))
+    outside = ", but for the last, which lies outside" if result.tells_cavity else ""
+    about = (
+        f"Probabilities of {', '.join(map(spoken, regions))}: one within the other{outside}, a volume each"
+    )
+    labels = [ABBREVIATIONS[region] for region in regions]
     name = naming.subject("probseg.nii.gz", desc="tumor")
     images.put("tumor_probabilities", name, naming.reference, about, LabelMap=labels, **made)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from brainseg.config.errors import DataError
-from brainseg.files.atomic import writing
+from brainseg.files.atomic import NO_TEXT, writing
 from brainseg.files.plain import read_json
 from brainseg.images import bids
 from brainseg.images.walk import natural
@@ -24,6 +24,7 @@ ABBREVIATIONS = {
     "enhancing_tumor": "ET",
     "whole_tumor": "WT",
     "tumor_core": "TC",
+    "resection_cavity": "RC",
 }
 # The columns of participants.tsv and sessions.tsv, and what each is. Volumes are in ml.
 COLUMNS = {
@@ -142,7 +143,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     with writing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors=NO_TEXT)
 
 
 def filled(values: Mapping[str, Any]) -> dict[str, Any]:

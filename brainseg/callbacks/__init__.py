@@ -2,17 +2,24 @@
 
 from brainseg.callbacks.average import weight_average
 from brainseg.callbacks.best import Best
+from brainseg.callbacks.best_epoch import BestEpoch
+from brainseg.callbacks.cases import CaseScores
 from brainseg.callbacks.checkpoint_io import CheckpointFiles
 from brainseg.callbacks.curves import Curves
+from brainseg.callbacks.early import early_stopping
 from brainseg.callbacks.last import Last
 from brainseg.callbacks.metrics_csv import MetricsCSV
 from brainseg.callbacks.panels import Panels
 from brainseg.callbacks.progress import Progress
 from brainseg.callbacks.scores import SliceScores
 from brainseg.callbacks.several import SeveralProcesses
+from brainseg.callbacks.steps import Steps
+from brainseg.callbacks.took import Took
 
 __all__ = [
     "Best",
+    "BestEpoch",
+    "CaseScores",
     "CheckpointFiles",
     "Curves",
     "Last",
@@ -21,5 +28,8 @@ __all__ = [
     "Progress",
     "SeveralProcesses",
     "SliceScores",
+    "Steps",
+    "Took",
+    "early_stopping",
     "weight_average",
 ]

@@ -1,91 +1,95 @@
-"""Pictures of validation scans with truth and guess, while the run goes on."""
+"""Pictures and a table of validation cases, while the run goes on."""
 
+import csv
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
-from pytorch_lightning.loggers import WandbLogger
 
+from brainseg.callbacks.chosen_cases import ChosenCases, named
+from brainseg.callbacks.loggers import CaseTable, dashboards
+from brainseg.callbacks.loggers.dashboard import MOST_CASES
 from brainseg.callbacks.warn_once import WarnOnce
-from brainseg.reporting.grey import to_grey
+from brainseg.files.atomic import writing
 from brainseg.reporting.previews import draw_previews
-from brainseg.tasks.preview import Preview
+from brainseg.tasks.preview import ScoredCase
 
 
 class Panels(pl.Callback):
-    """Writes what `module.previews(batch)` shows of the first validation batches to folder/epoch_012.png.
+    """Writes folder/epoch_012.png, the worst and the best cases, and folder/epoch_012.csv, all of them.
 
-    The classes of the masks are named by `module.preview_classes`, background first. With a WandbLogger the
-    pictures go to W&B too, with the masks as overlays to switch on and off.
+    A module tells of each case that it validates by `on_case`, where it has one. W&B, TensorBoard and MLflow
+    get both as well; W&B has the masks as overlays to switch on and off.
 
     Args:
-        folder: Where the pictures go.
-        every_n_epochs: Epoch 0 is drawn, then each n-th.
-        samples: How many scans or slices a picture shows.
+        folder: Where they go.
+        every_n_epochs: Epoch 0 is shown, then each n-th.
+        samples: How many scans or slices a picture shows: half of them the worst, half the best, evenly of
+            the true classes.
     """
 
     def __init__(self, folder: str | Path, every_n_epochs: int, samples: int) -> None:
         self.folder = Path(folder)
         self.every_n_epochs = every_n_epochs
         self.samples = samples
-        self._previews: list[Preview] = []
+        self._chosen = ChosenCases(samples)
+        self._cases: list[ScoredCase] = []
         self._failures = WarnOnce()
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._previews = []
-
-    def on_validation_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        missing = self.samples - len(self._previews)
-        if missing <= 0 or not self._is_due(trainer):
-            return
-        with self._failures.within("panels"), trainer.precision_plugin.val_step_context():
-            module: Any = pl_module
-            self._previews += module.previews(batch)[:missing]
+        self._chosen, self._cases = ChosenCases(self.samples), []
+        module: Any = pl_module
+        module.on_case = self._take if self._is_due(trainer) else None
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not self._previews:
+        module: Any = pl_module
+        module.on_case = None
+        if not self._cases:
             return
+        stem = self.folder / f"epoch_{trainer.current_epoch:03d}"
+        names = _names(trainer)
         with self._failures.within("panels"):
-            classes = _classes(pl_module, self._previews)
-            draw_previews(self._previews, self.folder / f"epoch_{trainer.current_epoch:03d}.png", classes)
-            for logger in trainer.loggers:
-                if isinstance(logger, WandbLogger):
-                    _log_to_wandb(logger, self._previews, classes, trainer.global_step)
+            previews = [named(one, _name(names, one.case.index)) for one in self._chosen.shown()]
+            has_masks = any(one.truth is not None for one in previews)
+            classes = tuple(module.preview_classes) if has_masks else ()
+            draw_previews(previews, stem.with_suffix(".png"), classes)
+            for board in dashboards(trainer):
+                board.show_previews(previews, classes, trainer.global_step)
+        with self._failures.within("the table of cases"):
+            table = case_table(self._cases, names)
+            _write(table, stem.with_suffix(".csv"))
+            for board in dashboards(trainer):
+                board.show_cases(table, trainer.current_epoch, trainer.global_step)
+
+    def _take(self, make: Callable[[], ScoredCase]) -> None:
+        with self._failures.within("panels"):
+            case = make()
+            self._cases.append(case)
+            self._chosen.offer(case)
 
     def _is_due(self, trainer: pl.Trainer) -> bool:
         fitting = trainer.state.fn == "fit" and not trainer.sanity_checking
         return trainer.is_global_zero and fitting and trainer.current_epoch % self.every_n_epochs == 0
 
 
-def _classes(module: Any, previews: list[Preview]) -> tuple[str, ...]:
-    has_masks = any(p.truth is not None or p.guess is not None for p in previews)
-    return tuple(module.preview_classes) if has_masks else ()
+def case_table(cases: list[ScoredCase], names: list[str]) -> CaseTable:
+    """The cases with their names, the worst first; of very many the worst."""
+    ordered = sorted(cases, key=lambda case: (case.score, case.index))[:MOST_CASES]
+    rows = [(_name(names, case.index), *case.values.values()) for case in ordered]
+    return CaseTable(("case", *ordered[0].values), rows)
 
 
-def _log_to_wandb(logger: WandbLogger, previews: list[Preview], classes: tuple[str, ...], step: int) -> None:
-    labels = dict(enumerate(classes))
-    pictures = [np.uint8(255 * to_grey(preview.image)) for preview in previews]
-    captions = [preview.caption for preview in previews]
-    if classes:
-        masks = [_wandb_masks(preview, labels) for preview in previews]
-        logger.log_image("panels", pictures, step=step, caption=captions, masks=masks)
-    else:
-        logger.log_image("panels", pictures, step=step, caption=captions)
+def _names(trainer: pl.Trainer) -> list[str]:
+    """What the cases of the validation part are called, in its order; none where the data names none."""
+    data: Any = trainer.datamodule  # type: ignore[attr-defined]
+    return list(data.split.val) if hasattr(data, "split") else []
 
 
-def _wandb_masks(preview: Preview, labels: dict[int, str]) -> dict[str, dict[str, Any]]:
-    masks = {"truth": preview.truth, "guess": preview.guess}
-    return {
-        name: {"mask_data": np.ascontiguousarray(mask, dtype=np.uint8), "class_labels": labels}
-        for name, mask in masks.items()
-        if mask is not None
-    }
+def _name(names: list[str], index: int) -> str:
+    return names[index] if index < len(names) else f"case {index}"
+
+
+def _write(table: CaseTable, path: Path) -> None:
+    with writing(path) as temporary, temporary.open("w", newline="") as file:
+        csv.writer(file).writerows([table.columns, *table.rows])

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 from numpy.typing import NDArray
-from pytorch_lightning.loggers import WandbLogger
 
+from brainseg.callbacks.loggers import Scored, dashboards
 from brainseg.callbacks.warn_once import WarnOnce
 from brainseg.files.atomic import writing
 from brainseg.inference import calibrated
@@ -26,7 +26,7 @@ class SliceScores(pl.Callback):
     have none.
 
     Args:
-        folder: Where the files go; W&B gets the picture too if it is among the loggers.
+        folder: Where the files go. Dashboards get all of them, W&B and TensorBoard with charts of their own.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -50,14 +50,14 @@ class SliceScores(pl.Callback):
         n = len(truth)  # fewer than the part has, where trainer.limit_*_batches says so
         names, subjects = data.parts[part].names[:n], data.parts[part].subjects[:n]
         write_predictions(self.folder / "predictions.csv", part, names, truth, probabilities, classes)
-        with self._failures.within("confusion.png"):
-            png = self.folder / "confusion.png"
+        png = self.folder / "confusion.png"
+        with self._failures.within(png.name):
             draw_confusion(confusion_matrix(probabilities.argmax(1), truth, len(classes)), classes, png)
-            for logger in trainer.loggers:
-                if isinstance(logger, WandbLogger):
-                    logger.log_image(f"{part}/confusion", [str(png)])
         about = {"part": part, "temperature": module.temperature}
-        write_scores(self.folder / "scores.json", about, logits, truth, classes, subjects)
+        scores = write_scores(self.folder / "scores.json", about, logits, truth, classes, subjects)
+        with self._failures.within("the charts of the scores"):
+            for board in dashboards(trainer):
+                board.show_scores(Scored(part, scores, truth, probabilities, classes, png))
 
 
 def write_predictions(
@@ -83,10 +83,12 @@ def write_scores(
     truth: NDArray[np.int64],
     classes: Sequence[str],
     subjects: Sequence[str],
-) -> None:
-    """All scores of calibrated probabilities, and under "uncalibrated" those that calibration changes."""
+) -> dict[str, Any]:
+    """Write all scores of calibrated probabilities; "uncalibrated" has those that calibration changes."""
     raw = classification_scores(calibrated(logits, 1.0), truth, classes, subjects)
     scores = classification_scores(calibrated(logits, about["temperature"]), truth, classes, subjects)
     before = {name: raw[name] for name in ("calibration_error", "cross_entropy")}
+    written = {**about, **scores, "uncalibrated": before}
     with writing(path) as temporary:
-        temporary.write_text(json.dumps({**about, **scores, "uncalibrated": before}, indent=1) + "\n")
+        temporary.write_text(json.dumps(written, indent=1) + "\n")
+    return written

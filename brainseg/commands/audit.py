@@ -26,10 +26,10 @@ def audit(
 
     For data=brats, nfbs and lgg it says what becomes of every file: used, copy, left out, unreadable.
     """
-    from brainseg.data import KaggleSlices
+    data = _data(overrides or [])
+    from brainseg.data import KaggleSlices  # loads torch, so only once the config is known to be good
     from brainseg.data.volumes import VolumeData
 
-    data = _data(overrides or [])
     if isinstance(data, VolumeData):
         _say_files(data)
     elif isinstance(data, KaggleSlices):
@@ -64,8 +64,7 @@ def _data(overrides: list[str]) -> "KaggleSlices | VolumeData":
     from omegaconf.errors import OmegaConfBaseException
 
     from brainseg.config import ConfigError, check, conf_dir, explain, register_schemas
-    from brainseg.data import KaggleSlices, PhantomData, composed_data
-    from brainseg.data.volumes import VolumeData
+    from brainseg.training.early import refuse_bad_data
 
     register_schemas()
     overrides = [*_model_for(overrides), *overrides]
@@ -73,9 +72,13 @@ def _data(overrides: list[str]) -> "KaggleSlices | VolumeData":
         with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
             cfg = compose("train", overrides)
         check(cfg)
-        data = composed_data(cfg)
+        refuse_bad_data(cfg)
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error)) from None
+        raise ConfigError(explain(error, overrides)) from None
+    from brainseg.data import KaggleSlices, PhantomData, composed_data  # loads torch
+    from brainseg.data.volumes import VolumeData
+
+    data = composed_data(cfg)
     files = data.inner if isinstance(data, PhantomData) else data
     if not isinstance(files, KaggleSlices | VolumeData):
         raise ConfigError(

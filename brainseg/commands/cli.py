@@ -13,7 +13,17 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from brainseg.commands import audit, doctor, evaluate, phantom, results, study_pages, sweep
+from brainseg.commands import (
+    audit,
+    compare,
+    dashboard,
+    doctor,
+    evaluate,
+    phantom,
+    results,
+    study_pages,
+    sweep,
+)
 from brainseg.config.errors import UserError
 from brainseg.system.terminal import say
 
@@ -114,6 +124,9 @@ app.command()(sweep.sweep)
 app.command()(demo)
 app.command()(audit.audit)
 app.command()(evaluate.evaluate)
+app.command()(dashboard.dashboard)
+app.command()(compare.compare)
+app.command()(compare.score)
 for command in (results.verify, results.reproduce, results.bids, results.view):
     app.command()(command)
 app.add_typer(study_pages.study, name="study")

@@ -19,15 +19,15 @@ from rich.table import Table
 
 from brainseg.config.errors import DataError, UserError
 from brainseg.files.atomic import sha256
-from brainseg.images.labels import CLASSES, REGIONS
+from brainseg.images.labels import CLASSES, TUMOR_REGIONS
 from brainseg.images.nifti import read_labels
 from brainseg.metrics import dice
 from brainseg.phantom import write_cohort
 from brainseg.phantom.damage import damage
 from brainseg.prediction.run import SOME_FAILED, SOME_TO_REVIEW
 from brainseg.reporting.subject_page import PAGE
+from brainseg.results.names import INDEX
 from brainseg.results.parts import Status
-from brainseg.results.places import INDEX
 from brainseg.results.read import read_result, subject_folders
 from brainseg.results.replacing import known_files, remove_ours
 from brainseg.results.sums import SUMS, read_sums, write_sums_of
@@ -176,7 +176,7 @@ def _region_scores(
 ) -> dict[str, float | None]:
     """Dice of the regions that the patient has; the volume of what was outlined where there is no tumour."""
     scores: dict[str, float | None] = {}
-    for region, members in REGIONS.items():
+    for region, members in TUMOR_REGIONS.items():
         written = [value for value, name in values.items() if CLASSES.index(name) in members]
         truth = np.isin(labels, members)
         scores[region] = float(dice(truth, np.isin(guess, written))) if truth.any() else None

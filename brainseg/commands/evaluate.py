@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from brainseg.config.choices import Protocol
+from brainseg.files.there import refuse_nothing_at
 from brainseg.system.terminal import cell, say, show
 
 
@@ -24,11 +25,13 @@ def evaluate(
     labels_truth: Annotated[str, typer.Option(help="That of the true labels alone.")] = "",
     labels_guess: Annotated[str, typer.Option(help="That of the predicted labels alone.")] = "",
     regions: Annotated[
-        str, typer.Option(help="Regions to score, with commas between them: whole_tumor,tumor_core.")
+        str, typer.Option(help="Regions to score, with commas between them: whole_tumor,resection_cavity.")
     ] = "",
     output: Annotated[Path | None, typer.Option(help="Where scores.csv and scores.json go.")] = None,
 ) -> None:
     """Masks or tumour labels against true ones: scores of each, and of all with intervals of 95 %."""
+    for path in (truth, guess):
+        refuse_nothing_at(path)
     if task == "skullstrip":
         faults = _evaluate_brains(truth, guess, output)
     else:

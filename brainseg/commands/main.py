@@ -15,18 +15,25 @@ from omegaconf import DictConfig
 
 from brainseg.commands.leftovers import remove_if_unused, remove_record
 from brainseg.commands.one_line import MENDABLE, exit_if_mendable
-from brainseg.config import PredictConfig, check, check_predict, conf_dir, register_schemas
+from brainseg.commands.sweep_configs import asks_for_configs, show_configs
+from brainseg.config import ConfigError, PredictConfig, check, check_predict, conf_dir, register_schemas
 from brainseg.config.arguments import quoted_paths
+from brainseg.config.beside import without_foreign_data
+from brainseg.prediction.early import refuse_early as refuse_prediction_early
 from brainseg.runs.config import LAST
 from brainseg.system.pseudonyms import KEEP
 from brainseg.system.signals import asked_to_stop, heed
 from brainseg.system.terminal import say
+from brainseg.training.early import refuse_early as refuse_training_early
+
+_codes: list[int] = []  # of the predictions of this process; a sweep has several
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
 def _train(cfg: DictConfig) -> float:
     with _ending_in_one_line():
         check(cfg)
+        refuse_training_early(cfg)
         from brainseg.training.train import train  # loads torch, so only once the config is known to be good
 
         return train(cfg)
@@ -38,12 +45,20 @@ def _predict(cfg: DictConfig) -> None:
         options = check_predict(cfg)
         if options.names != KEEP:
             remove_record()
+        _refuse_shard_alone(options)
         if options.dry_run:
             _end_dry_run(options)
+        refuse_prediction_early(options)
         from brainseg.prediction.run import run
 
-        if code := run(options):
-            sys.exit(code)
+        _codes.append(run(options))
+
+
+def _refuse_shard_alone(options: PredictConfig) -> None:
+    if options.shard is not None and options.output == HydraConfig.get().runtime.output_dir:
+        raise ConfigError(
+            f"shard={options.shard} needs output=DIR, the one folder that all shards write into"
+        )
 
 
 def _end_dry_run(options: PredictConfig) -> NoReturn:
@@ -90,10 +105,17 @@ def _say_how_to_go_on() -> None:
 
 def _train_or_go_on() -> None:
     if any(one.lstrip("+").startswith("resume=") for one in sys.argv[1:]):
-        from brainseg.training.resume import resumed_arguments
+        from brainseg.training.command_line import resumed_arguments
 
         sys.argv[1:] = resumed_arguments(sys.argv[1:])
-    _train()
+    else:
+        sys.argv[1:], said = without_foreign_data(sys.argv[1:])
+        say(*said)
+    if any(one.lstrip("+").startswith("start_from=") for one in sys.argv[1:]):
+        from brainseg.training.beginning import arguments_with_start
+
+        sys.argv[1:] = arguments_with_start(sys.argv[1:])
+    _run_or_show("train", _train)
 
 
 def train_main() -> None:
@@ -106,7 +128,16 @@ def train_main() -> None:
 
 def predict_main() -> None:
     """`python predict.py input=PATH [key=value ...]`: exit code 0 if all passed, 3 to review, 4 failed."""
-    _one_line_errors(_predict)
+    _one_line_errors(lambda: _run_or_show("predict", _predict))
+    if code := max(_codes, default=0):
+        sys.exit(code)
+
+
+def _run_or_show(program: str, main: Callable[[], Any]) -> None:
+    if asks_for_configs(sys.argv[1:]):
+        show_configs(program, sys.argv[1:])
+    else:
+        main()
 
 
 def _one_line_errors(main: Callable[[], Any]) -> None:

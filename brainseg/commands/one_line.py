@@ -1,5 +1,6 @@
 """Which errors the user can mend, and the one line that each is answered with."""
 
+import sys
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -24,7 +25,7 @@ def exit_if_mendable(error: BaseException) -> None:
             exit_with_error(candidate)
     if isinstance(error, HydraException | OmegaConfBaseException):
         if not isinstance(error, InstantiationException):
-            exit_with_error(explain(error))
+            exit_with_error(explain(error, sys.argv[1:]))
     elif isinstance(error, OSError) and (full := _not_written(error)) is not None:
         exit_with_error(full)
 

@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from brainseg.config.choices import Contrast, PhantomLayout
+from brainseg.config.counted import counted
 from brainseg.system.terminal import say
 
 # What to do with a cohort that was just written: {root} is its folder.
 NEXT_COMMAND: dict[PhantomLayout, str] = {
     "brats": "python train.py model=segmenter data.root={root}",
+    "brats-post": "python train.py model=segmenter segmenter.cavity=true data.root={root}",
     "msd": "python train.py model=segmenter data.root={root}",
     "nfbs": "python train.py model=skullstripper data.root={root}",
     "kaggle": "python train.py model=classifier data.root={root}",
@@ -28,6 +30,12 @@ def phantom(
     contrast: Annotated[
         Contrast, typer.Option(help="Brightness of the tissues; random: every tissue any brightness.")
     ] = "realistic",
+    operated_share: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="For brats-post: share of the gliomas that are seen after surgery."
+        ),
+    ] = 0.0,
 ) -> None:
     """Write a cohort of synthetic heads with exact truth, to try everything without a download."""
     import shlex
@@ -45,9 +53,11 @@ def phantom(
             seed=seed,
             spacing_mm=spacing_mm,
             contrast=contrast,
+            operated_share=operated_share,
             progress=lambda written, total: bar.update(task, completed=written, total=total),
         )
     files = [file for file in folder.rglob("*") if file.is_file()]
     size_mb = sum(file.stat().st_size for file in files) / 2**20
-    say(f"{folder}: {len(ids)} subjects in {layout} layout, {len(files)} files, {size_mb:.0f} MiB")
+    written = f"{counted(len(ids), 'subject')} in {layout} layout, {counted(len(files), 'file')}"
+    say(f"{folder}: {written}, {size_mb:.0f} MiB")
     say("next: " + NEXT_COMMAND[layout].format(root=shlex.quote(str(folder))))

@@ -6,29 +6,33 @@ from typing import Annotated
 
 import typer
 
-from brainseg.system.terminal import say
+from brainseg.config.counted import counted
+from brainseg.files.there import refuse_nothing_at
+from brainseg.system.terminal import followed, say
 
 Results = Annotated[Path, typer.Argument(help="What predict.py wrote: one subject's folder, or all.")]
 
 
 def verify(folder: Results) -> None:
     """Name each file of a result, its inputs and models that has changed since; exit code 1 if one has."""
+    refuse_nothing_at(folder)
     from brainseg.results.read import result_folders
     from brainseg.results.verify import batch_changes, changes
 
     folders = result_folders(folder)
-    problems = [problem for one in folders for problem in changes(one)]
+    problems = [problem for one in followed(folders, "comparing files") for problem in changes(one)]
     if folders != [folder]:
         problems += batch_changes(folder)
     for problem in problems:
         say(problem, error=True)
     if problems:
         raise typer.Exit(1)
-    say(f"{folder}: nothing has changed in {len(folders)} results, their inputs and models")
+    say(f"{folder}: nothing has changed in {counted(len(folders), 'result')}, their inputs and models")
 
 
 def reproduce(folder: Results) -> None:
     """Predict again from what result.json names, and compare bit for bit. Exit code 1 if anything differs."""
+    refuse_nothing_at(folder)
     from brainseg.prediction.reproduce import reproduce as differences
     from brainseg.results.read import result_folders
 
@@ -46,6 +50,7 @@ def bids(
     folder: Annotated[Path, typer.Argument(help="The data set's: new, or of an earlier call.")],
 ) -> None:
     """Results as BIDS derivatives, as predict.py derivatives=DIR writes them. Exit code 1 if all failed."""
+    refuse_nothing_at(results)
     from brainseg.bids.dataset import write_derivatives
 
     written = write_derivatives(results, folder)
@@ -59,6 +64,7 @@ def view(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 0,
 ) -> None:
     """Show the pages of the results to a browser on this machine only (127.0.0.1), until Ctrl+C."""
+    refuse_nothing_at(folder)
     from brainseg.reporting.serve import server_of
 
     server, address = server_of(folder, port)

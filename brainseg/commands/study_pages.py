@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from brainseg.config.choices import KeptCheckpoint
+from brainseg.files.there import refuse_nothing_at
 from brainseg.system.terminal import say
 
 study = typer.Typer(
@@ -38,6 +39,7 @@ def grid(
     ] = None,
 ) -> None:
     """The classifier grid: tables 1 to 3, figures 7 to 9 and 12 to 14, beside the published numbers."""
+    refuse_nothing_at(folder)
     from brainseg.study.grid.page import write_grid_page
 
     page = write_grid_page(folder, output, cell, failure)
@@ -52,6 +54,7 @@ def classifier(
     ] = None,
 ) -> None:
     """A run of the classifier: scores with intervals, calibration, mistakes, and both splits side by side."""
+    refuse_nothing_at(folder)
     from brainseg.study.classifier_page import write_classifier_page
 
     page = write_classifier_page(folder, output)
@@ -74,6 +77,8 @@ def skullstrip(
     device: Device = "auto",
 ) -> None:
     """Tables 4 and 5, figure 1: skull strippers scored on random patches and on whole heads, beside Otsu."""
+    for folder in folders:
+        refuse_nothing_at(folder)
     from brainseg.study.stripper_page import write_skullstrip_page
 
     page = write_skullstrip_page(folders, output, checkpoint=checkpoint, patches=patches, device=device)
@@ -93,6 +98,8 @@ def segmentation(
     device: Device = "auto",
 ) -> None:
     """Table 6 and figure 24: segmenters scored by three protocols on scans that were kept from them."""
+    for folder in folders:
+        refuse_nothing_at(folder)
     from brainseg.study.segmenter_page import write_segmentation_page
 
     page = write_segmentation_page(folders, output, checkpoint=checkpoint, device=device)

@@ -16,9 +16,15 @@ def at_least(key: str, value: float, low: float) -> None:
         raise ConfigError(f"{key} must be at least {low}, got {value}")
 
 
+def above(key: str, value: float, low: float) -> None:
+    if not low < value < inf:
+        raise ConfigError(f"{key} must be above {low}, got {value}")
+
+
 def within(key: str, value: float, low: float, high: float) -> None:
     if not low <= value < high:
-        raise ConfigError(f"{key} must be in [{low}, {high}), got {value}")
+        allowed = f"a number from {low} up" if high == inf else f"in [{low}, {high})"
+        raise ConfigError(f"{key} must be {allowed}, got {value}")
 
 
 def share(key: str, value: float) -> None:

@@ -11,7 +11,9 @@ TUMOR_TYPES = ("glioma", "meningioma", "notumor", "pituitary")  # the order of t
 KeptCheckpoint = Literal["best", "last"]  # of a run
 Protocol = Literal["brats-legacy", "brats-2023", "brats-2026"]  # how a challenge counts
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
-PhantomLayout = Literal["brats", "msd", "nfbs", "bids", "kaggle"]  # whose file names a cohort has
+PhantomLayout = Literal[
+    "brats", "brats-post", "msd", "nfbs", "bids", "kaggle"
+]  # whose file names a cohort has
 PHANTOM_LAYOUTS: tuple[PhantomLayout, ...] = get_args(PhantomLayout)
 Contrast = Literal["realistic", "random"]  # how bright the tissues of a phantom are
 
@@ -163,6 +165,11 @@ class Stage(Choice):
 class Align(Choice):
     resample = "resample"  # sequences on other grids are resampled to the grid of the first one
     refuse = "refuse"  # a subject whose sequences lie on different grids fails
+
+
+class Identify(Choice):
+    names = "names"  # what names, sidecars, headers and folders say
+    content = "content"  # the contrast inside the brain too, where these say nothing, or the opposite
 
 
 class Register(Choice):

@@ -1,5 +1,6 @@
 """Values of conf/ for code that no command line configures."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -9,6 +10,8 @@ from brainseg.config.folder import conf_dir
 from brainseg.config.prediction import ChooseConfig, WindowConfig
 from brainseg.config.record import plain
 
+_OF_A_COMMAND = ("hydra", "defaults", "input", "output")  # keys of conf/predict.yaml
+
 
 def default_window() -> WindowConfig:
     """The sliding window of conf/predict.yaml."""
@@ -16,9 +19,30 @@ def default_window() -> WindowConfig:
 
 
 def default_choose() -> ChooseConfig:
-    """How conf/predict.yaml chooses between scans that claim one sequence."""
-    return as_section(ChooseConfig, plain(_values().choose))
+    """How conf/choose.yaml chooses between scans that claim one sequence."""
+    return as_section(ChooseConfig, plain(_values("choose").choose))
 
 
-def _values() -> Any:
-    return OmegaConf.load(conf_dir() / "predict.yaml")
+def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of an earlier prediction, with the values of conf/ for keys that are newer than it.
+
+    Nothing in the settings is looked up: a ${...} in them stays the text that it is.
+    """
+    conf: Any = OmegaConf.merge(_values("choose"), _values())
+    defaults = {str(name): plain(conf[name]) for name in conf if name not in _OF_A_COMMAND}
+    defaults |= {group: plain(_values(f"{group}/default")) for group in ("pipeline", "gates")}
+    return _filled(defaults, values)
+
+
+def _filled(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    both = {name: (defaults[name], values[name]) for name in defaults.keys() & values.keys()}
+    inner = {
+        name: _filled(default, value)
+        for name, (default, value) in both.items()
+        if isinstance(default, Mapping) and isinstance(value, Mapping)
+    }
+    return {**defaults, **values, **inner}
+
+
+def _values(name: str = "predict") -> Any:
+    return OmegaConf.load(conf_dir() / f"{name}.yaml")

@@ -17,6 +17,7 @@ _TYPES = {bool: "true or false", int: "whole number", float: "number", str: "tex
 _BOUNDS = {  # the functions of brainseg.config.bounds, by what follows the key and its value
     "at_least": "at least {}",
     "at_most": "at most {}",
+    "above": "above {}",
     "within": "at least {} and below {}",
     "share": "0 to 1",
     "three_positive": "three, above 0",

@@ -6,7 +6,7 @@ from typing import Any, Optional
 from omegaconf import MISSING
 
 from brainseg.config.bounds import at_least, known, share, within
-from brainseg.config.choices import SEQUENCES, Align, Blend, Flips, Register, Stage
+from brainseg.config.choices import SEQUENCES, Align, Blend, Flips, Identify, Register, Stage
 from brainseg.config.errors import ConfigError
 from brainseg.config.gates import GatesConfig
 
@@ -84,6 +84,7 @@ class PredictConfig:
 
     input: str = MISSING  # a scan, a subject's folder or one of subjects, NIfTI or DICOM; or pictures
     sequence: Optional[str] = MISSING  # t1, t1ce, t2 or flair, where a single file or series does not say it
+    identify: Identify = MISSING  # what says which sequence a scan is
     choose: ChooseConfig = MISSING
     skullstripper: Optional[str] = MISSING  # a checkpoint, or otsu: the threshold of Otsu; null: no stripping
     classifier: Optional[str] = MISSING  # a checkpoint; null: no tumour type
@@ -104,10 +105,18 @@ class PredictConfig:
     derivatives: Optional[str] = MISSING  # a folder that also gets the results as BIDS derivatives
     dry_run: bool = MISSING  # print what would become of every file, and predict nothing
     overwrite: bool = MISSING  # replace results that are already in output
+    only: Optional[list[str]] = MISSING  # subjects, as sub-01 with all its sessions, or sub-1*; null: all
+    shards: int = MISSING  # parts of the cohort; without shard each is a process of this machine
+    shard: Optional[int] = MISSING  # the one part, from 0 up, that this command predicts; null: all
 
     def __post_init__(self) -> None:
         if self.sequence is not None:
             known("sequence", [self.sequence], SEQUENCES)
+        at_least("shards", self.shards, 1)
+        if self.shard is not None and not 0 <= self.shard < self.shards:
+            raise ConfigError(
+                f"shard={self.shard} is none of 0 to {self.shards - 1}; set shards= to the number of shards"
+            )
         if self.dicom and self.names != "keep":
             raise ConfigError(
                 f"dicom=true writes the patient's name into each file, but names is {self.names}; "

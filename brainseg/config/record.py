@@ -5,15 +5,18 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-_THAT_LEARN = ("last", "best", "average")  # the callbacks that decide what is kept of a training
+THAT_LEARN = ("last", "best", "average")  # the callbacks that decide what is kept of a training
 
 # What may differ in a run that goes on: nothing learnt depends on it, or it is seen to elsewhere.
 FREE = {
     *("name", "start_from", "data.root", "data.groups", "data.workers", "data.cache", "data.skip_bad"),
     *(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy", "precision")),
-    *(f"trainer.{name}" for name in ("max_epochs", "max_time", "checkpoint_minutes", "log_every_n_steps")),
+    *(f"trainer.{name}" for name in ("max_epochs", "max_time", "early_stopping", "checkpoint_minutes")),
     *(f"trainer.{name}" for name in ("default_root_dir", "deterministic", "enable_model_summary")),
-    *(f"trainer.{name}" for name in ("limit_test_batches", "num_sanity_val_steps", "_target_")),
+    *(
+        f"trainer.{name}"
+        for name in ("log_every_n_steps", "limit_test_batches", "num_sanity_val_steps", "_target_")
+    ),
 }
 
 
@@ -42,7 +45,7 @@ def record(cfg: DictConfig) -> dict[str, Any]:
         **{kind: chosen(cfg, kind) for kind in ("loss", "optimizer", "scheduler")},
         "data": plain(cfg.data),
         "trainer": plain(cfg.trainer),
-        "callbacks": {name: _without_places(plain(cfg.callbacks.get(name))) for name in _THAT_LEARN},
+        "callbacks": {name: _without_places(plain(cfg.callbacks.get(name))) for name in THAT_LEARN},
     }
 
 

@@ -121,7 +121,9 @@ def _ranges(values: Values, prefix: str = "") -> Iterator[tuple[str, Values]]:
 def _data() -> Iterator[str]:
     yield "## Data sets: `train.py`"
     yield "Each model names its own; `data=NAME` takes another."
-    shared = sorted(conf_dir().glob("data_*.yaml"))  # what the data sets begin with
+    shared = sorted(
+        [*conf_dir().glob("data_*.yaml"), conf_dir() / "choose.yaml"]
+    )  # what the data sets begin with
     for file in _files("data"):
         values = _composed("train", f"data={file.stem}")["data"]
         yield f"### `data={file.stem}`"

@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from omegaconf import MISSING
 
-from brainseg.config.bounds import at_least, at_most, first_of, known, share, three_positive, within
+from brainseg.config.bounds import above, at_least, at_most, first_of, known, share, three_positive, within
 from brainseg.config.choices import (
     ANY,
     BATCH_NORMED,
@@ -46,6 +46,7 @@ MOST_VOXELS = 2**25  # of a patch: a cube of 322
 MOST_PIXELS = 4096  # along a side of a slice
 SPACING_MM = (0.1, 50.0)
 MOST_MARGIN_MM = 500
+MOST_SEED = 2**32 - 1  # of numpy
 
 
 def _channels_fit(channels: list[int]) -> None:
@@ -255,6 +256,7 @@ class SegmenterConfig(VolumeRecipe):
     """A 3D network that outlines a tumour's parts, from all its sequences or from a subset of them."""
 
     output: SegmenterOutput = MISSING  # what the network tells of each voxel
+    cavity: bool = MISSING  # resection cavities are a class and a region of their own; false: background
     margin_mm: float = MISSING  # how far the scans that the network sees reach beyond the brain mask
     loss: SegmentationLoss = MISSING  # an entry of menu.loss
     norm: Norm = MISSING  # normalisation layers of unet, segresnet and dynunet
@@ -284,6 +286,15 @@ class SegmenterConfig(VolumeRecipe):
                 f"subset_share is {self.subset_share} and subsets is {self.subsets}: set both, "
                 "for instance to 0.5 and any, or neither"
             )
+
+    @property
+    def class_count(self) -> int:
+        """How many classes a voxel may have: background, three of the tumour, and the cavity."""
+        return 5 if self.cavity else 4
+
+    @property
+    def cavity_in_words(self) -> str:
+        return " and resection cavity last (segmenter.cavity=true)" if self.cavity else ""
 
     @property
     def _has_regions(self) -> bool:
@@ -322,6 +333,7 @@ class TrainerConfig:
     default_root_dir: Optional[str] = MISSING  # where Lightning writes what has no place of its own
     max_epochs: int = MISSING  # stops after so many epochs; the schedule stays that of TASK.epochs
     max_time: Optional[str] = MISSING  # DD:HH:MM:SS; a run that is resumed has as long again
+    early_stopping: Optional[int] = MISSING  # ends after so many epochs without a better metric; null: never
     checkpoint_minutes: Optional[float] = MISSING  # between two checkpoints; null: after each epoch only
     accelerator: str = MISSING  # auto, cpu, gpu or mps
     devices: Any = MISSING  # how many, a list of their numbers, or auto
@@ -340,15 +352,27 @@ class TrainerConfig:
     enable_model_summary: bool = MISSING  # print the layers and their sizes
     use_distributed_sampler: bool = MISSING  # leave it false: the data shares an epoch out itself
 
+    def __post_init__(self) -> None:
+        at_least("trainer.max_epochs", self.max_epochs, -1)
+        at_least("trainer.num_nodes", self.num_nodes, 1)
+        at_least("trainer.accumulate_grad_batches", self.accumulate_grad_batches, 1)
+        at_least("trainer.check_val_every_n_epoch", self.check_val_every_n_epoch, 1)
+        at_least("trainer.log_every_n_steps", self.log_every_n_steps, 1)
+        at_least("trainer.num_sanity_val_steps", self.num_sanity_val_steps, -1)
+        if self.gradient_clip_val is not None:
+            at_least("trainer.gradient_clip_val", self.gradient_clip_val, 0)
+        if self.checkpoint_minutes is not None:
+            above("trainer.checkpoint_minutes", self.checkpoint_minutes, 0)
+        if isinstance(self.early_stopping, int):
+            at_least("trainer.early_stopping", self.early_stopping, 1)
+
 
 @dataclass
 class SweepConfig:
     """What a sweep (`-m`) does when the same command is given again."""
 
     retry: Retry = MISSING  # which jobs that have ended are begun again
-    storage: Optional[str] = (
-        MISSING  # data base of the study that a job is a trial of; hydra/sweeper=optuna sets it
-    )
+    storage: Optional[str] = MISSING  # data base of a job's study; hydra/sweeper=optuna sets these three
     study: Optional[str] = MISSING  # name of that study in it
     trial: Optional[int] = MISSING  # number of the job's trial in the study
 
@@ -378,3 +402,7 @@ class TrainConfig:
     callbacks: Any = MISSING
     logger: Any = MISSING
     menu: Any = MISSING
+
+    def __post_init__(self) -> None:
+        at_least("seed", self.seed, 0)
+        at_most("seed", self.seed, MOST_SEED)

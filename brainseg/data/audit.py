@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Any
 from brainseg.config.errors import ImageError
 from brainseg.data.cache import ArrayCache
 from brainseg.data.duplicates import Copy, cached_copies, clusters
+from brainseg.data.parallel import in_threads
 from brainseg.data.slice_files import find_slices, slice_folders
 from brainseg.images.jpeg import opened, read_slice
-from brainseg.system.device import threads
 
 UNREADABLE = "unreadable"
 
@@ -150,8 +149,7 @@ def audit_slices(root: Path, classes: Sequence[str], cache: ArrayCache) -> Slice
         for part, folder in slice_folders(root).items()
         for path, target in find_slices(folder, list(classes))
     ]
-    with ThreadPoolExecutor(threads()) as pool:
-        files = list(pool.map(lambda one: _examined(root, *one), found))
+    files = list(in_threads(lambda one: _examined(root, *one), found, "reading slices"))
     good = [place for place, file in enumerate(files) if file.fault is None]
     copies = [
         Copy(good[copy.first], good[copy.second], copy.kind, copy.transform, copy.correlation)

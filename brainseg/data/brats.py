@@ -1,23 +1,33 @@
 """BraTS in any of its layouts: sequences without skull, and a label map."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from brainseg.config.data_sets import DATA_SETS
 from brainseg.config.errors import ConfigError, ImageError
-from brainseg.config.training import VolumeRecipe
+from brainseg.config.prediction import ChooseConfig
+from brainseg.config.training import SegmenterConfig
 from brainseg.data.settings import DataSettings
 from brainseg.data.volumes import Case, VolumeData, truth_of
-from brainseg.images.labels import CONVENTIONS, Convention, detect, to_classes
+from brainseg.images.labels import (
+    CAVITY,
+    CONVENTIONS,
+    RESECTION_CAVITY,
+    Convention,
+    detect,
+    to_classes,
+    without_cavity,
+)
 from brainseg.images.layouts import Subject, load_subject
 from brainseg.images.nifti import read_labels
 from brainseg.images.volume import Volume
 
-WHERE_FROM = (
-    "BraTS is at synapse.org (MSD Task01 at medicaldecathlon.com); set data.root to its folder, "
-    "or train on synthetic tumours with data=phantom"
-)
+log = logging.getLogger("brainseg")
+FACT = "resection_cavities"  # how many subjects have one, and what is made of them
+_LEARNT = f" with {CAVITY}"  # after the convention of a case, for a model that learns it
 
 
 class BraTSVolumes(VolumeData):
@@ -25,22 +35,41 @@ class BraTSVolumes(VolumeData):
 
     Args:
         labels: The label convention's name, or "auto": told from the layout and the values of all label maps.
-        root, recipe, settings: As for VolumeData.
+        root, recipe, settings, choose: As for VolumeData.
     """
 
-    where_from = WHERE_FROM
+    where_from = DATA_SETS["brats"].where_from
 
-    def __init__(self, root: str, recipe: VolumeRecipe, settings: DataSettings, labels: str) -> None:
-        super().__init__(root, recipe, settings)
+    def __init__(
+        self,
+        root: str,
+        recipe: SegmenterConfig,
+        settings: DataSettings,
+        labels: str,
+        choose: ChooseConfig | None = None,
+    ) -> None:
+        super().__init__(root, recipe, settings, choose)
+        self.learns_cavity = recipe.cavity
         if labels != "auto" and labels not in CONVENTIONS:
             raise ConfigError(f"data.labels must be auto or one of {sorted(CONVENTIONS)}, got {labels}")
         self.labels = labels
 
     def cases(self) -> list[Case]:
         subjects = self.found_subjects()
-        convention = self._convention(subjects).name
-        self.facts["label_convention"] = convention
-        return [Case(subject, self._files(subject), convention) for subject in subjects]
+        convention = self._convention(subjects)
+        self.facts["label_convention"] = convention.name
+        self._count_cavities(subjects, convention)
+        labels = convention.name + (_LEARNT if self.learns_cavity else "")
+        return [Case(subject, self._files(subject), labels) for subject in subjects]
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        if self.learns_cavity and not self.operated & set(self.split.train):
+            log.warning(
+                "none of the %d training subjects has a resection cavity, so that the segmenter will not "
+                "learn it; change the split (seed, data.val_share, data.fold) or set segmenter.cavity=false",
+                len(self.split.train),
+            )
 
     def read(self, case: Case) -> tuple[Volume, Volume]:
         subject = case.subject
@@ -48,7 +77,8 @@ class BraTSVolumes(VolumeData):
         if subject.truth is None:
             raise ImageError(f"{subject.folder} has no label map (*seg.nii.gz); a segmenter learns from one")
         truth = truth_of(subject.truth, image)
-        return image, Volume(to_classes(truth.data, CONVENTIONS[case.labels], subject.truth), truth.grid)
+        classes = to_classes(truth.data, CONVENTIONS[case.labels.removesuffix(_LEARNT)], subject.truth)
+        return image, Volume(classes if self.learns_cavity else without_cavity(classes), truth.grid)
 
     def _files(self, subject: Subject) -> list[Path]:
         there = [subject.images[name] for name in self.recipe.preprocess.modalities if name in subject.images]
@@ -64,6 +94,36 @@ class BraTSVolumes(VolumeData):
             if subject.truth is not None:
                 values |= self._values(subject.truth)
         return detect(values, layouts.pop() if len(layouts) == 1 else None, self.root)
+
+    def _count_cavities(self, subjects: Sequence[Subject], convention: Convention) -> None:
+        """Note which subjects have a resection cavity, and say once what becomes of it.
+
+        Raises:
+            ConfigError: The segmenter is to learn it, and nobody has one.
+        """
+        known = FACT in self.facts
+        self.operated = self._with_cavity(subjects, convention) if convention.has_cavity else set()
+        if self.learns_cavity and not self.operated:
+            raise ConfigError(
+                f"segmenter.cavity=true, but no label map below {self.root} has a resection cavity (label 4 "
+                f"of brats-2024-post; these labels are {convention.name}); set segmenter.cavity=false"
+            )
+        if not self.operated:
+            return
+        learnt = (
+            "learnt as a class of its own" if self.learns_cavity else "background: segmenter.cavity=false"
+        )
+        self.facts[FACT] = {"subjects": len(self.operated), "of": len(subjects), "are": learnt}
+        if not known and not self.learns_cavity:
+            log.info(
+                "%s: %d of %d subjects have a resection cavity, which counts as background; set "
+                "segmenter.cavity=true to learn it as a class of its own",
+                self.root, len(self.operated), len(subjects),
+            )  # fmt: skip
+
+    def _with_cavity(self, subjects: Collection[Subject], convention: Convention) -> set[str]:
+        values = {value for value, index in convention.classes.items() if index == RESECTION_CAVITY}
+        return {one.id for one in subjects if one.truth is not None and values & self._values(one.truth)}
 
     def _values(self, truth: Path) -> set[float]:
         try:

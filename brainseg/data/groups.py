@@ -1,4 +1,4 @@
-"""Slices that belong together: copies of each other, slices of one subject, and what a table says."""
+"""Slices, or scans, that belong together: copies, those of one patient, and what a table says."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from brainseg.config.errors import DataError
+from brainseg.files.there import refuse_no_table
 
+NAME_COLUMNS = ("file", "id", "subject")  # as for the next
 GROUP_COLUMNS = ("group", "subject", "patient", "patient_id", "patient_fold")  # the first that is there
 
 
@@ -39,21 +41,22 @@ def joined_subjects(subjects: Sequence[str], groups: NDArray[np.int64]) -> list[
     return [first[int(number[place])] for place in places]
 
 
-def read_groups(path: Path, names: Sequence[str]) -> dict[str, str]:
-    """The group of each slice that a table names, by the slice's name.
+def read_groups(path: Path, names: Sequence[str], what: str = "slices") -> dict[str, str]:
+    """The group of each slice, or scan, that a table names, by its name.
 
-    The table is a CSV file with a column `file` and one of `GROUP_COLUMNS`. A file stands there as below the
-    data set's root ("Training/glioma/a.jpg"), or by as much of the end of that as tells it from all others;
-    a column `class` counts as the folder above it. A slice that it does not name is in no group, and so is
-    one whose group is empty.
+    The table is a CSV file with one of `NAME_COLUMNS` and one of `GROUP_COLUMNS`. A slice stands there as
+    below the data set's root ("Training/glioma/a.jpg"), or by as much of the end of that as tells it from all
+    others; a column `class` counts as the folder above it. A scan stands there by its subject's id. What the
+    table does not name is in no group, and so is what has an empty group.
 
     Args:
         path: The table, with commas or semicolons.
-        names: All slices, relative to the root.
+        names: All slices, relative to the root; or the ids of all subjects.
+        what: What messages call them.
 
     Raises:
-        DataError: It has other columns, names none of these slices, or a slice twice with two groups, or a
-            name in it fits several slices.
+        DataError: It has other columns, names none of these, or one twice with two groups, or a name in it
+            fits several.
     """
     by_ending = _by_ending(names)
     found: dict[str, str] = {}
@@ -61,7 +64,7 @@ def read_groups(path: Path, names: Sequence[str]) -> dict[str, str]:
         fitting = by_ending.get(file, [])
         if len(fitting) > 1:
             raise DataError(
-                f"{path}, line {number}: {file} may be {fitting[0]} or {fitting[1]}; write the file from the "
+                f"{path}, line {number}: {file} may be {fitting[0]} or {fitting[1]}; write its name from the "
                 "data set's folder on"
             )
         for name in fitting:
@@ -72,8 +75,8 @@ def read_groups(path: Path, names: Sequence[str]) -> dict[str, str]:
                 )
     if not found:
         raise DataError(
-            f"{path}: names none of the {len(names)} slices, such as {names[0] if names else 'none'}; "
-            "its column file must hold their names"
+            f"{path}: names none of the {len(names)} {what}, such as {names[0] if names else 'none'}; "
+            f"its column {'id' if what == 'subjects' else 'file'} must hold their names"
         )
     return found
 
@@ -95,6 +98,24 @@ def united(n: int, *numbers: NDArray[np.int64]) -> NDArray[np.int64]:
     return linked(n, (np.concatenate(first), np.concatenate(second)))
 
 
+def patients_of(own: Mapping[str, str], table: Mapping[str, str]) -> dict[str, str]:
+    """A group for each subject: the table's, or else its patient.
+
+    A patient of whom the table names some visits only stays together, with the groups of those.
+
+    Args:
+        own: The patient of each subject's id, as names and headers say it.
+        table: The group of each id that a table names.
+    """
+    unnamed = {patient for name, patient in own.items() if name not in table}
+    names = sorted(own)
+    keys = [f"group {table[name]}" if name in table else f"patient {own[name]}" for name in names]
+    wholes = [f"patient {own[name]}" if own[name] in unnamed else f"alone {name}" for name in names]
+    numbers = united(len(names), *(np.unique(np.array(k), return_inverse=True)[1] for k in (keys, wholes)))
+    first: dict[int, str] = {}
+    return {name: first.setdefault(int(number), name) for name, number in zip(names, numbers, strict=True)}
+
+
 def _by_ending(names: Sequence[str]) -> dict[str, list[str]]:
     """The slices that each end of a name fits: b/c.jpg and c.jpg for a/b/c.jpg."""
     found: dict[str, list[str]] = {}
@@ -107,8 +128,7 @@ def _by_ending(names: Sequence[str]) -> dict[str, list[str]]:
 
 def _rows(path: Path) -> list[tuple[str, str]]:
     """File and group of each row."""
-    if not path.is_file():
-        raise DataError(f"data.groups={path}: no such file; give a table (file, group)")
+    refuse_no_table(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except ValueError as error:
@@ -117,16 +137,17 @@ def _rows(path: Path) -> list[tuple[str, str]]:
     header = lines[0] if lines else ""
     table = csv.DictReader(lines, delimiter=";" if ";" in header and "," not in header else ",")
     columns = table.fieldnames or []
-    group = next((name for name in GROUP_COLUMNS if name in columns), None)
-    if "file" not in columns or group is None:
+    name = next((one for one in NAME_COLUMNS if one in columns), None)
+    group = next((one for one in GROUP_COLUMNS if one in columns and one != name), None)
+    if name is None or group is None:
         raise DataError(
-            f"{path}: must have the columns file and group (or {', '.join(GROUP_COLUMNS[1:])}); "
-            f"it has {', '.join(columns)[:200] or 'none'}"
+            f"{path}: must have the columns file (or {', '.join(NAME_COLUMNS[1:])}) and group (or "
+            f"{', '.join(GROUP_COLUMNS[1:])}); it has {', '.join(columns)[:200] or 'none'}"
         )
-    return [(_file_of(row), (row[group] or "").strip()) for row in table if row["file"]]
+    return [(_file_of(row, name), (row[group] or "").strip()) for row in table if row[name]]
 
 
-def _file_of(row: Mapping[str, str]) -> str:
-    file = row["file"].strip().replace("\\", "/").removeprefix("./")
+def _file_of(row: Mapping[str, str], column: str) -> str:
+    file = row[column].strip().replace("\\", "/").removeprefix("./")
     kind = (row.get("class") or "").strip()
     return f"{kind}/{file}" if kind and "/" not in file else file

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
 from brainseg.augment import VolumeAugment
@@ -29,6 +28,7 @@ from brainseg.phantom.templates import VERSION, Template, grid_of, make_template
 from brainseg.preprocess.volumes import prepare_labels, prepare_volume
 from brainseg.runs.position import START
 from brainseg.system.device import threads
+from brainseg.system.terminal import followed
 
 
 class PaintedHeads(pl.LightningDataModule):
@@ -118,7 +118,7 @@ class PaintedHeads(pl.LightningDataModule):
     def _templates(self) -> list[Template]:
         with ThreadPoolExecutor(threads()) as pool:
             made = pool.map(self._template, range(self.n))
-            return list(track(made, "making heads", self.n, transient=True))
+            return list(followed(made, "making heads", self.n))
 
     def _template(self, number: int) -> Template:
         seed = 1_000_000 * (self.settings.seed + 1) + number

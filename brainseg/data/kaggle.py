@@ -45,7 +45,7 @@ class KaggleSlices(pl.LightningDataModule):
       figures on this set were obtained. The best checkpoint is then chosen on the slices that it is scored
       on, and copies of them are trained on.
 
-    A table `groups` (file, group), of patients for instance, keeps each group in one part too: slices of
+    A table `data.groups` (file, group), of patients for instance, keeps each group in one part too: slices of
     Training whose group has slices in Testing are left out, and shares are of slices.
 
     Args:
@@ -54,7 +54,6 @@ class KaggleSlices(pl.LightningDataModule):
         settings: Those that all data sets take; test_share is used without a Testing folder.
         split: random, grouped or official.
         limit: How many slices of Training are used, each class in its proportion; None: all.
-        groups: The table, as `groups.read_groups` reads it; None: there is none.
     """
 
     beginning = START  # where the first training batches are from
@@ -66,7 +65,6 @@ class KaggleSlices(pl.LightningDataModule):
         settings: DataSettings,
         split: str,
         limit: int | None = None,
-        groups: str | None = None,
     ) -> None:
         super().__init__()
         if split not in SPLITS:
@@ -76,16 +74,16 @@ class KaggleSlices(pl.LightningDataModule):
                 f"data.folds is {settings.folds}, but data.split=official trains on all of Training; "
                 "set data.folds=null"
             )
-        if split == "official" and groups is not None:
+        if split == "official" and settings.groups is not None:
             raise ConfigError(
-                f"data.groups is {groups}, but data.split=official trains on all of Training; "
+                f"data.groups is {settings.groups}, but data.split=official trains on all of Training; "
                 "set data.split=grouped, or data.groups=null"
             )
         if limit is not None and limit < 2 * len(recipe.classes):
             raise ConfigError(f"data.limit must be two slices a class or more, got {limit}")
         self.root, self.recipe, self.settings = Path(root), recipe, settings
         self.split_name, self.limit = split, limit
-        self.groups = None if groups is None else Path(groups)
+        self.groups = None if settings.groups is None else Path(settings.groups)
         self.cache = ArrayCache(settings.cache)
         self.facts: dict[str, Any] = {}
 
@@ -121,6 +119,21 @@ class KaggleSlices(pl.LightningDataModule):
             self.parts = self._drawn(slices)
         self.split = Split(**{part: kept.names for part, kept in self.parts.items()})
         self.facts |= {f"{part}_slices": len(kept.names) for part, kept in self.parts.items()}
+
+    def everything(self) -> list[Slices]:
+        """All usable slices, of Training and then of Testing; there is no split.
+
+        Copies of a slice, and slices of one group, count as one subject.
+        """
+        slices = self._slices()
+        if not self._by_slices:
+            return list(slices.values())
+        together, n = self._together(slices), len(slices["Training"].names)
+        of_each = {"Training": together[:n], "Testing": together[n:]}
+        return [
+            own._replace(subjects=joined_subjects(own.subjects, of_each[part]))
+            for part, own in slices.items()
+        ]
 
     def _drawn(self, slices: dict[str, Slices]) -> dict[str, Slices]:
         """The parts of a random or grouped split."""

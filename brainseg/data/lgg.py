@@ -4,19 +4,17 @@ from pathlib import Path
 
 import numpy as np
 
-from brainseg.config.errors import ConfigError, DataError
-from brainseg.config.training import SPACING_MM, VolumeRecipe
+from brainseg.config.data_sets import DATA_SETS
+from brainseg.config.errors import ConfigError
+from brainseg.config.training import SPACING_MM, SegmenterConfig
 from brainseg.data.settings import DataSettings
 from brainseg.data.volumes import Case, VolumeData
+from brainseg.files.there import refuse_no_folder
+from brainseg.images.found import Survey
 from brainseg.images.labels import BACKGROUND, EDEMA
-from brainseg.images.layouts import Survey
-from brainseg.images.lgg import CHANNELS, COVERED_MM, IN_PLANE_MM, read_patient, survey_patients
+from brainseg.images.lgg import CHANNELS, COVERED_MM, IN_PLANE_MM, read_patient
+from brainseg.images.lgg_patients import survey_patients
 from brainseg.images.volume import Spacing, Volume
-
-WHERE_FROM = (
-    "LGG is mateuszbuda/lgg-mri-segmentation at Kaggle; set data.root to its folder kaggle_3m, "
-    "or train on synthetic tumours with data=phantom"
-)
 
 
 class LGGVolumes(VolumeData):
@@ -28,16 +26,22 @@ class LGGVolumes(VolumeData):
         root, recipe, settings: As for VolumeData.
     """
 
-    where_from = WHERE_FROM
+    regions = ("whole_tumor",)
+    where_from = DATA_SETS["lgg"].where_from
 
     def __init__(
         self,
         root: str,
-        recipe: VolumeRecipe,
+        recipe: SegmenterConfig,
         settings: DataSettings,
         spacing_mm: list[float] | None = None,
     ) -> None:
         super().__init__(root, recipe, settings)
+        if recipe.cavity:
+            raise ConfigError(
+                "segmenter.cavity=true, but data=lgg has masks of the whole tumour alone; set "
+                "segmenter.cavity=false"
+            )
         self.spacing_mm = _checked(spacing_mm)
         self.facts["spacing_mm"] = (
             list(self.spacing_mm)
@@ -51,8 +55,7 @@ class LGGVolumes(VolumeData):
             )
 
     def survey(self) -> Survey:
-        if not self.root.exists():
-            raise DataError(f"{self.root}: no such folder; {self.where_from}")
+        refuse_no_folder(self.root, self.where_from)
         return survey_patients(self.root)
 
     def cases(self) -> list[Case]:

@@ -1,10 +1,12 @@
 """NFBS: T1-weighted heads with brain masks, a folder for each subject."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from brainseg.config import ANY
+from brainseg.config.data_sets import DATA_SETS
 from brainseg.config.errors import ConfigError, ImageError
+from brainseg.config.prediction import ChooseConfig
 from brainseg.config.training import VolumeRecipe
 from brainseg.data.settings import DataSettings
 from brainseg.data.splits import Split, original_split
@@ -13,26 +15,26 @@ from brainseg.images.layouts import Subject
 from brainseg.images.source import read
 from brainseg.images.volume import Volume
 
-WHERE_FROM = (
-    "NFBS is at preprocessed-connectomes-project.org/NFB_skullstripped; set data.root to its folder, "
-    "or train on synthetic heads with data=phantom"
-)
-
 
 class NFBSVolumes(VolumeData):
     """Heads and brain masks for the skull stripper; the truth is 1 in the brain.
 
     Args:
         split: random, or original: the 100 and 25 of NFBS that the network's authors took.
-        root, recipe, settings: As for VolumeData.
+        root, recipe, settings, choose: As for VolumeData.
     """
 
-    where_from = WHERE_FROM
+    where_from = DATA_SETS["nfbs"].where_from
 
     def __init__(
-        self, root: str, recipe: VolumeRecipe, settings: DataSettings, split: str = "random"
+        self,
+        root: str,
+        recipe: VolumeRecipe,
+        settings: DataSettings,
+        split: str = "random",
+        choose: ChooseConfig | None = None,
     ) -> None:
-        super().__init__(root, recipe, settings)
+        super().__init__(root, recipe, settings, choose)
         if split not in ("random", "original"):
             raise ConfigError(f"data.split must be random or original, got {split}")
         if split == "original" and (settings.folds is not None or settings.test_share):
@@ -41,8 +43,8 @@ class NFBSVolumes(VolumeData):
             )
         self.split_name = split
 
-    def split_of(self, ids: Iterable[str]) -> Split:
-        return original_split(list(ids)) if self.split_name == "original" else super().split_of(ids)
+    def _drawn(self, ids: Sequence[str]) -> Split:
+        return original_split(ids) if self.split_name == "original" else super()._drawn(ids)
 
     def cases(self) -> list[Case]:
         return [Case(subject, self._files(subject)) for subject in self.found_subjects()]

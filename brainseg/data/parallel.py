@@ -1,13 +1,11 @@
 """Work on many files, shared out among threads."""
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from rich.progress import track
-
 from brainseg.system.device import threads
+from brainseg.system.terminal import followed
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -16,5 +14,4 @@ Result = TypeVar("Result")
 def in_threads(work: Callable[[Job], Result], jobs: Sequence[Job], about: str) -> Iterator[Result]:
     """Results in order, with a bar in a terminal; numpy, torch and PIL compute without Python's lock."""
     with ThreadPoolExecutor(threads()) as pool:
-        hidden = not sys.stdout.isatty()
-        yield from track(pool.map(work, jobs), about, len(jobs), transient=True, disable=hidden)
+        yield from followed(pool.map(work, jobs), about, len(jobs))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from brainseg.data.brats import BraTSVolumes
 from brainseg.data.kaggle import KaggleSlices
 from brainseg.data.nfbs import NFBSVolumes
 from brainseg.data.settings import DataSettings
-from brainseg.data.splits import split_subjects
+from brainseg.data.splits import Split, split_subjects
 from brainseg.data.storage import not_kept
 from brainseg.data.unfinished import sweep_cohorts
 from brainseg.phantom import VERSION, is_whole, keep_cohort, training_types
@@ -39,9 +40,12 @@ class PhantomData(pl.LightningDataModule):
         types: Tumour types that take turns; None leaves the choice to the layout: gliomas for the segmenter.
         slices_per_subject: For the classifier.
         split: random, grouped or official, for the classifier; see KaggleSlices.
+        operated_share: Share of the gliomas that are seen after surgery, for the segmenter: heads with a
+            resection cavity, some of them without any tumour left. Their cohort has the names of BraTS 2024.
     """
 
     beginning = START  # where the first training batches are from
+    recorded: Split | None = None  # that of a run that goes on
 
     def __init__(
         self,
@@ -55,8 +59,10 @@ class PhantomData(pl.LightningDataModule):
         types: list[str] | None,
         slices_per_subject: int,
         split: str,
+        operated_share: float = 0.0,
     ) -> None:
         super().__init__()
+        _check_operated(task, recipe, operated_share)
         if not isinstance(spacing_mm, int | float):
             raise ConfigError(f"data.spacing_mm is {spacing_mm}; data=phantom takes one number")
         self.cohort: dict[str, Any] = {
@@ -73,7 +79,9 @@ class PhantomData(pl.LightningDataModule):
             self.cohort |= {"stripped_share": 1.0 if recipe.preprocess.stripped else 0.25}
         if task != "skullstripper":  # whose heads are whole
             self.cohort["margin_mm"] = recipe.margin_mm
-        self.folder = Path(root) / f"{LAYOUTS[task]}-{_short_hash(self.cohort)}"
+        if operated_share:
+            self.cohort |= {"layout": "brats-post", "operated_share": operated_share}
+        self.folder = Path(root) / f"{self.cohort['layout']}-{_short_hash(self.cohort)}"
         common = (str(self.folder), recipe, settings)
         self.inner: KaggleSlices | NFBSVolumes | BraTSVolumes
         if task == "classifier":
@@ -94,6 +102,7 @@ class PhantomData(pl.LightningDataModule):
         """
         n = self.cohort["subjects"]
         if not isinstance(self.inner, KaggleSlices):
+            self.inner.recorded = self.recorded
             self.inner.split_of(map(str, range(n)))
             return
         types = self.cohort["types"] or TUMOR_TYPES
@@ -123,7 +132,7 @@ class PhantomData(pl.LightningDataModule):
             return
         settings = {name: value for name, value in self.cohort.items() if name != "version"}
         try:
-            with Progress(transient=True) as bar:
+            with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
                 keep_cohort(self.folder, progress=_advance(bar, self.cohort["subjects"]), **settings)
         except (ImageError, OSError) as error:
             raise not_kept(self.folder, error, "data.root") from error
@@ -144,6 +153,18 @@ class PhantomData(pl.LightningDataModule):
 
     def test_dataloader(self) -> DataLoader[Any]:
         return self.inner.test_dataloader()
+
+
+def _check_operated(task: str, recipe: Any, share: float) -> None:
+    if not 0 <= share <= 1:
+        raise ConfigError(f"data.operated_share is {share}; it must be from 0 to 1")
+    if share and task != "segmenter":
+        raise ConfigError(f"data.operated_share is {share}, but model={task} learns no cavities; set it to 0")
+    if task == "segmenter" and recipe.cavity and not share:
+        raise ConfigError(
+            "segmenter.cavity=true, but no phantom has a resection cavity; set data.operated_share, for "
+            "instance to 0.5"
+        )
 
 
 def _check_classes(classes: Sequence[str], types: Sequence[str], subjects: int) -> None:

@@ -4,14 +4,16 @@ A run's config may come from elsewhere, and whoever instantiates what its `_targ
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from brainseg.config import plain
+from brainseg.config.check import as_section
 from brainseg.config.errors import ConfigError
 from brainseg.data.brats import BraTSVolumes
 from brainseg.data.heads import PaintedHeads
@@ -53,7 +55,7 @@ def data_of(section: Mapping[str, Any], recipe: Any) -> Any:
     for name, value in given.items():
         _check(name, value, hints)
     shared = {name: value for name, value in given.items() if name in _SHARED}
-    own = {name: value for name, value in given.items() if name not in _SHARED}
+    own = {n: _built(n, value, hints[n]) for n, value in given.items() if n not in _SHARED}
     try:
         return made(recipe=recipe, settings=DataSettings(**shared), **own)
     except (TypeError, KeyError, AttributeError) as error:  # a setting, or the recipe, is of another class
@@ -84,8 +86,27 @@ def _members(hint: Any) -> tuple[Any, ...]:
     return (int, float) if hint is float else (hint,)
 
 
+def _built(name: str, value: Any, hint: Any) -> Any:
+    """A setting; a section of settings as its class.
+
+    Raises:
+        ConfigError: A setting within is missing, unknown or out of bounds.
+    """
+    schema = next((one for one in _members(hint) if is_dataclass(one)), None)
+    if not isinstance(schema, type) or value is None:
+        return value
+    try:
+        return as_section(schema, value)
+    except ConfigError as error:
+        raise ConfigError(f"data.{error}") from None
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"data.{name} is {str(value)[:100]}: {str(error).splitlines()[0]}") from None
+
+
 def _fits(value: Any, hint: Any) -> bool:
     for one in _members(hint):
+        if is_dataclass(one) and isinstance(value, dict):
+            return True
         if get_origin(one) is list:
             if isinstance(value, list) and all(_fits(inner, get_args(one)[0]) for inner in value):
                 return True

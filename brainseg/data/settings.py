@@ -18,6 +18,7 @@ class DataSettings:
         workers: Loader processes, or "auto".
         val_share, test_share, folds, fold: See SplitRule.
         skip_bad: Leave unusable files out, named, instead of refusing to start.
+        groups: A table that says what is of one patient: `groups.read_groups`. None: there is none.
 
     Raises:
         ConfigError: A value is out of bounds.
@@ -31,6 +32,7 @@ class DataSettings:
     folds: int | None = None  # the configs of some earlier runs lack these three
     fold: int = 0
     skip_bad: bool = False
+    groups: str | None = None
 
     def __post_init__(self) -> None:
         _ = self.rule

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
+from brainseg.config.data_sets import DATA_SETS
 from brainseg.config.errors import DataError
 from brainseg.images.jpeg import SUFFIXES
 
@@ -14,10 +15,7 @@ FOLDERS = {
     "notumor": ("notumor", "no_tumor"),
     "pituitary": ("pituitary", "pituitary_tumor"),
 }
-WHERE_FROM = (
-    "download masoudnickparvar/brain-tumor-mri-dataset from Kaggle and set data.root to its folder, "
-    "or train on synthetic slices with data=phantom"
-)
+WHERE_FROM = DATA_SETS["kaggle"].where_from
 
 
 def slice_folders(root: Path) -> dict[str, Path]:

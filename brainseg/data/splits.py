@@ -8,7 +8,10 @@ from itertools import accumulate
 
 import numpy as np
 
+from brainseg.config.counted import counted, with_verb
 from brainseg.config.errors import ConfigError, DataError
+
+IS = "is", "are"
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,11 @@ class Split:
     train: list[str]
     val: list[str]
     test: list[str]
+
+    @property
+    def ids(self) -> list[str]:
+        """All, those of val and test once each."""
+        return list({*self.train, *self.val, *self.test})
 
     def as_dict(self) -> dict[str, list[str]]:
         return asdict(self)
@@ -53,7 +61,10 @@ class SplitRule:
 
 
 def split_subjects(
-    strata: Mapping[str, str], rule: SplitRule, sizes: Mapping[str, int] | None = None
+    strata: Mapping[str, str],
+    rule: SplitRule,
+    sizes: Mapping[str, int] | None = None,
+    called: str = "subjects",
 ) -> Split:
     """Subjects divided by `rule`, each stratum in the same proportion as far as whole subjects allow.
 
@@ -63,6 +74,7 @@ def split_subjects(
         strata: Stratum (for instance the tumour type) of each subject's id.
         rule: Shares or folds, and the seed.
         sizes: What each subject counts for, where the shares are of slices for instance; None: all the same.
+        called: What messages call them.
 
     Raises:
         DataError: There are too few subjects for every part, and every fold, that is asked for to get one.
@@ -75,17 +87,40 @@ def split_subjects(
     if rule.folds is None:
         val = rest[: _count(rest, sizes, total * rule.val_share)]
     else:
-        _refuse_too_many_folds(rest, test, rule.folds)
+        _refuse_too_many_folds(rest, test, rule.folds, called)
         val = _folds(rest, strata, sizes, rule.folds)[rule.fold]
     chosen = set(val)
     train = [subject for subject in rest if subject not in chosen]
     if not train or not val:
         raise DataError(
-            f"{len(order)} subjects are too few for data.val_share={rule.val_share}, "
-            f"data.test_share={rule.test_share}, data.folds={rule.folds}: training would get {len(train)} "
-            f"and validation {len(val)}; add subjects or change data.*"
+            f"{_counted(len(order), called)} {IS[len(order) != 1]} too few for "
+            f"data.val_share={rule.val_share}, data.test_share={rule.test_share}, data.folds={rule.folds}: "
+            f"training would get {len(train)} and validation {len(val)}; "
+            f"add {called.split(maxsplit=1)[0]} or change data.*"
         )
     return Split(sorted(train), sorted(val), sorted(test))
+
+
+def split_groups(groups: Mapping[str, str], rule: SplitRule) -> Split:
+    """Subjects divided by `rule`, those of one group in one part and in one fold; shares are of subjects.
+
+    Args:
+        groups: The group, for instance the patient, of each subject's id. Where each has its own, the parts
+            are those of `split_subjects`.
+        rule: Shares or folds, and the seed.
+
+    Raises:
+        DataError: There are too few groups.
+    """
+    members: dict[str, list[str]] = defaultdict(list)
+    for subject in sorted(groups):
+        members[groups[subject]].append(subject)
+    units = {own[0]: own for own in members.values()}  # a group goes by the name of its first subject
+    sizes = {name: len(own) for name, own in units.items()}
+    called = "subjects" if len(units) == len(groups) else f"patients (of {len(groups)} scans)"
+    split = split_subjects(dict.fromkeys(units, ""), rule, sizes, called)
+    parts = (split.train, split.val, split.test)
+    return Split(*(sorted(one for name in part for one in units[name]) for part in parts))
 
 
 def original_split(ids: Sequence[str]) -> Split:
@@ -98,18 +133,25 @@ def original_split(ids: Sequence[str]) -> Split:
     n_val = -(-len(ordered) // 5)
     train, val = ([ordered[i] for i in part] for part in (mixed[n_val:], mixed[:n_val]))
     if not train or not val:
-        raise DataError(f"{len(ordered)} subjects are too few for data.split=original; add some")
+        raise DataError(f"{with_verb(len(ordered), 'subject', IS)} too few for data.split=original; add some")
     return Split(sorted(train), sorted(val), [])
 
 
-def _refuse_too_many_folds(rest: Sequence[str], test: Sequence[str], folds: int) -> None:
+def _refuse_too_many_folds(rest: Sequence[str], test: Sequence[str], folds: int, called: str) -> None:
     """Refused at every fold, not only at the first empty one: the others would be trained for nothing."""
     if len(rest) < folds:
         beside = f" beside {len(test)} to test on" if test else ""
+        there = f"there {IS[len(rest) != 1]} {_counted(len(rest), called)}{beside}"
         raise DataError(
-            f"data.folds is {folds}, but there are {len(rest)} subjects{beside}: every fold needs one; "
-            f"set data.folds to {len(rest)} or less, or add subjects"
+            f"data.folds is {folds}, but {there}: every fold needs one; "
+            f"set data.folds to {len(rest)} or less, or add {called.split(maxsplit=1)[0]}"
         )
+
+
+def _counted(n: int, called: str) -> str:
+    """A number with what is counted: 1 patient (of 3 scans), where it is called patients (of 3 scans)."""
+    plural, *more = called.split(maxsplit=1)
+    return " ".join([counted(n, plural.removesuffix("s")), *more])
 
 
 def _count(order: Sequence[str], sizes: Mapping[str, int], wanted: float) -> int:

@@ -2,7 +2,7 @@
 
 import logging
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,28 +13,33 @@ from typing import Any, ClassVar
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
 from brainseg.augment import VolumeAugment
 from brainseg.config.choices import Intensity
-from brainseg.config.errors import DataError, GeometryError, ImageError
+from brainseg.config.errors import GeometryError, ImageError
+from brainseg.config.prediction import ChooseConfig
 from brainseg.config.training import VolumeRecipe
 from brainseg.data.cache import ArrayCache, Arrays
+from brainseg.data.groups import patients_of, read_groups
 from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader
 from brainseg.data.sampling import Draw, generator_of
 from brainseg.data.settings import DataSettings
 from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
-from brainseg.data.splits import Split, split_subjects
+from brainseg.data.splits import Split, split_groups
 from brainseg.data.unfinished import sweep_cache
+from brainseg.files.there import refuse_no_folder
 from brainseg.images.fates import in_one_line
-from brainseg.images.layouts import Subject, Survey, survey
+from brainseg.images.found import Survey
+from brainseg.images.layouts import Subject, survey
 from brainseg.images.nifti import read_labels
+from brainseg.images.preference import Choice
 from brainseg.images.volume import Volume
 from brainseg.preprocess.landmarks import PERCENTILES, head_percentiles, learn_landmarks
 from brainseg.preprocess.volumes import prepare_labels, prepare_volume
 from brainseg.runs.position import START
 from brainseg.system.device import threads
+from brainseg.system.terminal import followed
 
 log = logging.getLogger("brainseg")
 
@@ -66,16 +71,23 @@ class VolumeData(pl.LightningDataModule):
         root: The data set's folder.
         recipe: The task's section of the config.
         settings: Those that all data sets take.
+        choose: How to choose between scans of one subject that claim one sequence; None: none goes first.
     """
 
+    regions: ClassVar[tuple[str, ...] | None] = None  # those that its truths have; None: all
     where_from: ClassVar[str]  # who has no such data reads where to get it
     beginning = START  # where the first training batches are from
+    recorded: Split | None = None  # that of a run that goes on
 
-    def __init__(self, root: str, recipe: VolumeRecipe, settings: DataSettings) -> None:
+    def __init__(
+        self, root: str, recipe: VolumeRecipe, settings: DataSettings, choose: ChooseConfig | None = None
+    ) -> None:
         super().__init__()
+        self.choice = None if choose is None else Choice.of(choose)
         self.root, self.recipe, self.settings = Path(root), recipe, settings
         self.cache = ArrayCache(settings.cache)
         self.facts: dict[str, Any] = {}
+        self.patients: dict[str, str] = {}
 
     @abstractmethod
     def cases(self) -> list[Case]:
@@ -86,13 +98,17 @@ class VolumeData(pl.LightningDataModule):
 
         One line of the log says what became of all files; `brainseg audit` names each.
         """
+        return self._found.subjects
+
+    @cached_property
+    def _found(self) -> Survey:
+        """The survey, made once for the checks before training and for the training."""
         found = self.survey()
         log.info("%s: %s; brainseg audit names each", self.root, in_one_line(found.fates))
-        subjects = found.subjects
-        for subject in subjects:
+        for subject in found.subjects:
             for remark in subject.warnings:
                 log.warning("%s: %s", subject.id, remark)
-        return subjects
+        return found
 
     @abstractmethod
     def read(self, case: Case) -> tuple[Volume, Volume]:
@@ -104,7 +120,10 @@ class VolumeData(pl.LightningDataModule):
         Raises:
             DataError: They are too few, or there is no such folder.
         """
-        self.split_of(subject.id for subject in self.survey().subjects)
+        subjects = self._found.subjects
+        self._find_patients(subjects)
+        if self.recorded is None:
+            self.split_of(subject.id for subject in subjects)
 
     def survey(self) -> Survey:
         """The subjects below the root, and what became of every file there.
@@ -112,9 +131,8 @@ class VolumeData(pl.LightningDataModule):
         Raises:
             DataError: There is no such folder, or no scan in it.
         """
-        if not self.root.exists():
-            raise DataError(f"{self.root}: no such folder; {self.where_from}")
-        return survey(self.root)
+        refuse_no_folder(self.root, self.where_from)
+        return survey(self.root, choice=self.choice)
 
     def prepare_data(self) -> None:
         sweep_cache(self.cache.folder)
@@ -149,19 +167,54 @@ class VolumeData(pl.LightningDataModule):
     def _prepare(self) -> None:
         """Split the usable cases; map their images float16 (C, X, Y, Z) and truths uint8 (X, Y, Z)."""
         cases = self.cases()
+        self._find_patients([case.subject for case in cases])
         if self.recipe.preprocess.intensity is Intensity.landmarks:
             what = {"volume": self.recipe.preprocess, "percentiles": PERCENTILES}
             found = self._kept(cases, "reading histograms", self._histograms, **what)
             self.split = self.split_of(found)
             train = [found[name]["percentiles"] for name in self.split.train]
             self.facts["landmarks"] = [learn_landmarks(channel) for channel in zip(*train, strict=True)]
-        how = {"volume": self.recipe.preprocess, "landmarks": self.facts.get("landmarks")}
-        self.arrays = self._kept(cases, "preparing scans", self._make, **how)
+        self.arrays = self._prepared(cases)
         self.split = self.split_of(self.arrays)
 
+    def everything(self, landmarks: Any) -> dict[str, Arrays]:
+        """All usable cases, prepared for a trained model; there is no split.
+
+        Args:
+            landmarks: The model's, where it learnt some.
+        """
+        self.facts["landmarks"] = landmarks
+        return self._prepared(self.cases())
+
+    def _prepared(self, cases: list[Case]) -> dict[str, Arrays]:
+        how = {"volume": self.recipe.preprocess, "landmarks": self.facts.get("landmarks")}
+        return self._kept(cases, "preparing scans", self._make, **how)
+
     def split_of(self, ids: Iterable[str]) -> Split:
-        """The parts, of the ids of all usable cases."""
-        return split_subjects(dict.fromkeys(ids, ""), self.settings.rule)
+        """The parts, of the ids of all usable cases: those of the run that goes on, if they are its own.
+
+        All visits of a patient, or of a group of the table, are in one part and in one fold.
+        """
+        names = sorted(ids)
+        if self.recorded is not None and sorted(self.recorded.ids) == names:
+            return self.recorded
+        return self._drawn(names)
+
+    def _drawn(self, ids: Sequence[str]) -> Split:
+        return split_groups({name: self.patients.get(name, name) for name in ids}, self.settings.rule)
+
+    def _find_patients(self, subjects: Sequence[Subject]) -> None:
+        """Whose each subject is; one line of the log says so where patients have several visits."""
+        own = {subject.id: subject.patient or subject.id for subject in subjects}
+        table = self.settings.groups
+        named = {} if table is None else read_groups(Path(table), sorted(own), "subjects")
+        self.patients = patients_of(own, named)
+        n = len(set(self.patients.values()))
+        if n < len(own) and "patients" not in self.facts:
+            log.info(
+                "%s: %d scans of %d patients; those of one patient stay together", self.root, len(own), n
+            )
+            self.facts["patients"] = n
 
     def _kept(
         self, cases: list[Case], about: str, make: Callable[[Case], Arrays], **settings: Any
@@ -172,14 +225,14 @@ class VolumeData(pl.LightningDataModule):
 
         def attempt(case: Case) -> None:
             try:
-                case.subject.refuse_fault()
+                case.subject.refuse_labels()
                 key = self.cache.key(case.files, reader=[type(self).__name__, case.labels], **settings)
                 arrays[case.id] = self.cache.get(key, lambda: make(case))
             except (ImageError, OSError) as error:
                 problems[case.id] = str(error)
 
         with ThreadPoolExecutor(threads()) as pool:
-            list(track(pool.map(attempt, cases), about, len(cases), transient=True))
+            list(followed(pool.map(attempt, cases), about, len(cases)))
         refuse_if_bad(problems, len(cases), "subjects", self.settings.skip_bad)
         return arrays
 

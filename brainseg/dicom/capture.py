@@ -5,29 +5,30 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from brainseg.dicom.source import silently, uid_of
+from brainseg.dicom.enhanced import references_to
+from brainseg.dicom.source import Sources, silently, uid_of
 
 SERIES_NUMBER = 9002
 
 
-def write_capture(file: Path, picture: Path, header: Any, version: str) -> None:
+def write_capture(file: Path, picture: Path, sources: Sources, version: str) -> None:
     """Write a picture's pixels (rows, columns, RGB).
 
     Args:
         file: Where to.
         picture: A PNG.
-        header: Of a slice, from `source.headers_of`.
+        sources: The slices that it shows.
         version: Of brainseg.
     """
     from highdicom.sc import SCImage
 
     with Image.open(picture) as image:
         pixels = np.asarray(image.convert("RGB"))
+    header = sources.headers[0]
     digest = hashlib.sha256(pixels.tobytes()).hexdigest()
     series = uid_of([str(header.SeriesInstanceUID), "capture", version, digest])
     with silently():
@@ -48,5 +49,6 @@ def write_capture(file: Path, picture: Path, header: Any, version: str) -> None:
             series_description="brainseg, not for diagnosis",
         )
         made.PatientOrientation = []  # the picture shows several planes
+        made.SourceImageSequence = references_to(sources.frames.values())
         made.BurnedInAnnotation = "YES"  # the subject's id stands above the planes
         made.save_as(file)

@@ -11,15 +11,16 @@ Source: DICOM PS3.3, A.51 and C.8.20.
 # (highdicom and pydicom are partly untyped)
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from brainseg.dicom.enhanced import refer_to_frames
 from brainseg.dicom.segments import SEGMENTS, Code
-from brainseg.dicom.source import silently, uid_of
+from brainseg.dicom.source import Sources, silently, uid_of
 from brainseg.images.volume import Grid
 
 SERIES_NUMBER = 9001  # far from those that scanners give
@@ -29,7 +30,7 @@ Mask = NDArray[np.bool_]
 
 
 def write_segmentations(
-    folder: Path, name: str, masks: Mapping[str, Mask], grid: Grid, headers: Sequence[Any], version: str
+    folder: Path, name: str, masks: Mapping[str, Mask], grid: Grid, sources: Sources, version: str
 ) -> dict[str, str]:
     """Write a SEG for each mask; the files' names by segment.
 
@@ -38,15 +39,16 @@ def write_segmentations(
         name: What the files' names begin with.
         masks: (X, Y, Z) on the grid, each of `SEGMENTS`.
         grid: As `images.dicom.read` gives it: columns first, rows from the last up.
-        headers: Of the series, from `source.headers_of`.
+        sources: The slices of the series.
         version: Of brainseg.
     """
-    series = uid_of([str(headers[0].SeriesInstanceUID), "segmentations", version, *map(_sum, masks.values())])
+    first = str(sources.headers[0].SeriesInstanceUID)
+    series = uid_of([first, "segmentations", version, *map(_sum, masks.values())])
     files = {}
     for number, (segment, mask) in enumerate(masks.items(), start=1):
         files[segment] = f"{name}_{segment}_seg.dcm"
         with silently():
-            made = _segmentation(segment, number, mask, grid, headers, series, version)
+            made = _segmentation(segment, number, mask, grid, sources, series, version)
             made.save_as(folder / files[segment])
     return files
 
@@ -56,7 +58,7 @@ def _segmentation(
     number: int,
     mask: Mask,
     grid: Grid,
-    headers: Sequence[Any],
+    sources: Sources,
     series: str,
     version: str,
 ) -> Any:
@@ -76,6 +78,7 @@ def _segmentation(
         anatomic_regions=None if about.region is None else [_concept(about.region)],
     )
     planes, affine = as_planes(mask, grid)
+    headers = sources.headers
     made = Segmentation(
         source_images=headers,
         pixel_array=Volume(
@@ -96,6 +99,7 @@ def _segmentation(
         omit_empty_frames=False,
     )
     _order_as_series(made, planes, affine)
+    refer_to_frames(made, sources.frames)
     return made
 
 

@@ -1,7 +1,9 @@
 """What each segment is, in words and codes of DICOM's terminology.
 
-The codes are SNOMED CT's, from DICOM's context groups 7150 (categories) and 7151 (types), but for enhancing
-tissue: for that the groups have the code C113842 of the NCI Thesaurus. Source: DICOM PS3.16.
+The codes are SNOMED CT's, from DICOM's context groups 7150 (categories) and 7151 (types), but for two. Those
+groups have the code C113842 of the NCI Thesaurus for enhancing tissue. They have none for the cavity that
+surgery leaves (their "body cavity" is a normal one), so it is SNOMED CT's operative site, of group 6201, and
+the segment's label says the rest. Source: DICOM PS3.16.
 """
 
 from dataclasses import dataclass
@@ -27,4 +29,5 @@ SEGMENTS: dict[str, Segment] = {
     "whole_tumor": Segment(_ABNORMAL, ("108369006", "SCT", "Neoplasm"), BRAIN),
     "tumor_core": Segment(_ABNORMAL, ("4147007", "SCT", "Mass"), BRAIN),
     "enhancing_tumor": Segment(_ABNORMAL, ("C113842", "NCIt", "Enhancing Lesion"), BRAIN),
+    "resection_cavity": Segment(_ABNORMAL, ("43526002", "SCT", "Operative Site"), BRAIN),
 }

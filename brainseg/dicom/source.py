@@ -7,11 +7,16 @@ import gzip
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from brainseg.config.errors import ImageError
+from brainseg.dicom.enhanced import Frame, frame_of, header_of_each_frame
 from brainseg.images.dicom import Series
+from brainseg.images.dicom_frames import has_frames
 from brainseg.images.dicom_pixels import quietly
 
 # What an image of a patient must have, though it may be empty: scanners and anonymisers leave some out.
@@ -19,11 +24,25 @@ _MAY_BE_EMPTY = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
     *("AccessionNumber", "ReferringPhysicianName"),
 )
+_SAME_PLANE = 1e-3  # of cosines, whose text is rounded otherwise from slice to slice
 _NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 
 
-def headers_of(series: Series, step_mm: float) -> list[Any]:
-    """The header of each file (pydicom.Dataset without pixels), with what is missing and has a default.
+@dataclass(frozen=True)
+class Sources:
+    """The slices that a result was made from.
+
+    Attributes:
+        headers: Of each file, or of each frame that is used of an enhanced one (pydicom.Dataset, no pixels).
+        frames: What refers to each of them, by the SOPInstanceUID of its header.
+    """
+
+    headers: list[Any]
+    frames: dict[str, Frame]
+
+
+def sources_of(series: Series, step_mm: float) -> Sources:
+    """The headers of a series, with what is missing and has a default.
 
     Args:
         series: Of one study.
@@ -32,8 +51,23 @@ def headers_of(series: Series, step_mm: float) -> list[Any]:
     Raises:
         ImageError: A header lacks what names it.
     """
-    headers = [_header(path) for path in series.files]
-    frame = next((str(one.FrameOfReferenceUID) for one in headers if one.get("FrameOfReferenceUID")), None)
+    headers: list[Any] = []
+    frames: dict[str, Frame] = {}
+    for path in series.files:
+        header = _header(path)
+        found = [(header, frame_of(header))]
+        if has_frames(header):
+            found = list(header_of_each_frame(path, header, series.frames))
+        headers += [one for one, _ in found]
+        frames |= {str(one.SOPInstanceUID): frame for one, frame in found}
+    _fill(headers, step_mm)
+    return Sources(headers, frames)
+
+
+def _fill(headers: list[Any], step_mm: float) -> None:
+    """Give each header what it lacks, and all of them the first one's plane where they mean the same."""
+    first = headers[0]
+    named = next((str(one.FrameOfReferenceUID) for one in headers if one.get("FrameOfReferenceUID")), None)
     for header in headers:
         for keyword in _MAY_BE_EMPTY:
             if keyword not in header:
@@ -41,10 +75,12 @@ def headers_of(series: Series, step_mm: float) -> list[Any]:
         if not header.get("SliceThickness"):
             header.SliceThickness = f"{step_mm:.6g}"
         if not header.get("FrameOfReferenceUID"):
-            header.FrameOfReferenceUID = frame or uid_of(
+            header.FrameOfReferenceUID = named or uid_of(
                 [str(header.SeriesInstanceUID), "frame of reference"]
             )
-    return headers
+        turn, wanted = (np.array(one.ImageOrientationPatient, dtype=np.float64) for one in (header, first))
+        if np.allclose(turn, wanted, atol=_SAME_PLANE):
+            header.ImageOrientationPatient = first.ImageOrientationPatient
 
 
 def uid_of(about: Sequence[str]) -> str:

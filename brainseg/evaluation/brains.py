@@ -9,12 +9,13 @@ import numpy as np
 
 from brainseg.config.errors import DataError, UserError
 from brainseg.evaluation.cases import ScoredCase, are_files, read_pair, write_scores
-from brainseg.evaluation.pairs import by_subject, derived
+from brainseg.evaluation.pairs import by_subject, derived, subjects_with_labels
 from brainseg.files.atomic import writing
 from brainseg.images import nifti
-from brainseg.images.layouts import Subject, find_subjects
+from brainseg.images.layouts import Subject
 from brainseg.metrics import brain_scores
 from brainseg.metrics.summary import RESAMPLES
+from brainseg.system.terminal import followed
 
 SCORES = ("dice", "iou", "sensitivity", "specificity", "volume_error", "hd95_mm", "mean_surface_distance_mm")
 
@@ -43,7 +44,7 @@ def evaluate_brains(truth: Path, guess: Path) -> BrainEvaluation:
     Raises:
         UserError: There is nothing to compare.
     """
-    cases = [_scored(*pair) for pair in _pairs(truth, guess)]
+    cases = [_scored(*pair) for pair in followed(list(_pairs(truth, guess)), "scoring masks")]
     known = [case.scores for case in cases if case.scores]
     medians = {name: median_interval([scores[name] for scores in known]) for name in SCORES} if known else {}
     return BrainEvaluation(cases, medians)
@@ -80,7 +81,7 @@ def _pairs(truth: Path, guess: Path) -> Iterator[tuple[str, Path, Path | None]]:
         return
     found = False
     derivatives = by_subject(derived(truth, guess, role="mask"), "brain mask")
-    for subject in find_subjects(truth):
+    for subject in subjects_with_labels(truth):
         masks = _masks_of(subject)
         if not masks and subject.id in derivatives:
             masks = {None: derivatives[subject.id]}

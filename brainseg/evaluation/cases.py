@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from brainseg.config.errors import DataError, GeometryError, UserError
-from brainseg.files.atomic import writing
+from brainseg.config.errors import GeometryError, UserError
+from brainseg.files.atomic import NO_TEXT, writing
+from brainseg.files.there import refuse_nothing_at
 from brainseg.images import nifti
 from brainseg.images.volume import Volume, from_ras, ras_grid, to_ras
 
@@ -29,8 +30,7 @@ def are_files(truth: Path, guess: Path) -> bool:
         UserError: One does not exist, or only one is a folder.
     """
     for path in (truth, guess):
-        if not path.exists():
-            raise DataError(f"{path}: no such file or folder; check the path")
+        refuse_nothing_at(path)
     if truth.is_file() and not guess.is_file():
         raise UserError(f"{truth} is one mask but {guess} is a folder; give two masks or two folders")
     if guess.is_file() and not truth.is_file():
@@ -74,7 +74,10 @@ def write_scores(
 
 
 def write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    with writing(path) as temporary, temporary.open("w", newline="") as file:
+    with (
+        writing(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors=NO_TEXT, newline="") as file,
+    ):
         table = csv.writer(file)
         table.writerow(header)
         table.writerows(rows)

@@ -11,8 +11,8 @@ from brainseg.config.errors import ConfigError, DataError, LabelError, UserError
 from brainseg.files.plain import read_json
 from brainseg.images import nifti
 from brainseg.images.labels import CONVENTIONS, EDEMA, Convention, detect
-from brainseg.images.layouts import find_subjects
-from brainseg.results.read import RESULT
+from brainseg.images.layouts import survey
+from brainseg.results.names import RESULT
 
 AUTO = "auto"
 WHOLE = "whole_tumor"
@@ -82,6 +82,16 @@ def convention_beside(guess: Path) -> Convention | None:
         ) from error
 
 
+def extended(convention: Convention, values: Iterable[float]) -> Convention:
+    """The convention, or the one that adds the resection cavity to it where the values have one.
+
+    4 beside 3 can be nothing else; 4 alone is the enhancing tumour of older labels as well.
+    """
+    other, found = CONVENTIONS["brats-2024-post"], set(values)
+    adds = convention.classes.items() < other.classes.items()
+    return other if adds and {3, 4} <= found <= set(other.classes) else convention
+
+
 def any_label(values: Iterable[float]) -> Convention:
     """The convention in which each of these values but 0 is tumour."""
     return Convention(ANY_LABEL, {0: 0, **{int(v): EDEMA for v in sorted(values) if v}})
@@ -128,7 +138,7 @@ def _layouts(where: Path) -> dict[Path, str]:
     if not where.is_dir():
         return {}
     try:
-        subjects = find_subjects(where)
+        subjects = survey(where).subjects
     except DataError:  # label maps alone
         return {}
     return {subject.truth: subject.layout for subject in subjects if subject.truth is not None}

@@ -10,7 +10,7 @@ from brainseg.evaluation.cases import are_files
 from brainseg.files.plain import read_json
 from brainseg.images import bids, nifti
 from brainseg.images.file_names import read_name
-from brainseg.images.layouts import find_subjects
+from brainseg.images.layouts import Subject, survey
 
 ENDINGS = (
     *("_tumor_labels", "_tumor_segmentation", "_segmentation", "_seg", "-seg", "_dseg"),
@@ -49,11 +49,24 @@ def subject_of(path: Path) -> str:
 
 def _truths(folder: Path, guess: Path) -> dict[str, Path]:
     try:
-        subjects = find_subjects(folder)
+        subjects = subjects_with_labels(folder)
     except DataError:  # the folder holds no scans but label maps alone
         return by_subject(_label_maps(folder))
     beside = {subject.id: subject.truth for subject in subjects if subject.truth is not None}
     return beside or by_subject(derived(folder, guess, role="truth"))
+
+
+def subjects_with_labels(folder: Path) -> list[Subject]:
+    """The subjects of a folder of truths; DICOM studies that cannot be used are none of them.
+
+    Raises:
+        DataError: There is no scan.
+        ImageError: A subject cannot be used, or nobody knows which label map or mask is its own.
+    """
+    subjects = [one for one in survey(folder).subjects if one.layout != "dicom" or one.fault is None]
+    for subject in subjects:
+        subject.refuse_labels()
+    return subjects
 
 
 def derived(folder: Path, guess: Path, *, role: str) -> Iterator[Path]:

@@ -17,16 +17,18 @@ from brainseg.evaluation.conventions import (
     AUTO,
     any_label,
     convention_beside,
+    extended,
     named,
     true_conventions,
 )
 from brainseg.evaluation.pairs import pairs_of
 from brainseg.evaluation.suspicions import suspicions
 from brainseg.files.atomic import writing
-from brainseg.images.labels import CLASSES, REGIONS, Convention, to_classes
+from brainseg.images.labels import CAVITY, CLASSES, REGIONS, TUMOR_REGIONS, Convention, to_classes
 from brainseg.metrics import confusion_matrix, score_case
 from brainseg.metrics.lesions import LesionScores
 from brainseg.metrics.summary import Summary, summarised
+from brainseg.system.terminal import followed
 
 LESION_COLUMNS = ("name", "protocol", "region", "kind", "volume_mm3", "dice", "hd95_mm", "nsd", "counted")
 
@@ -36,7 +38,7 @@ class TumorCase(ScoredCase):
     """A pair of label maps; its scores are named "dice/whole_tumor" and so on."""
 
     lesions: Mapping[str, LesionScores] = field(default_factory=dict)  # by region; none in brats-legacy
-    confusion: NDArray[np.int64] | None = None  # voxels (4, 4): true class down, predicted class across
+    confusion: NDArray[np.int64] | None = None  # voxels (5, 5): true class down, predicted class across
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,9 @@ def evaluate_tumors(
         labels: The convention of all label maps, or "auto". Then the truths' follows from their names and
             values, and that of a guess from the result.json beside it; without one it is the truths'.
         guess_labels: The convention of the guesses alone, or "auto"; None: as `labels`.
-        regions: Which of `REGIONS` are scored; none: all. The whole tumour alone needs no convention where
-            every label is tumour.
+        regions: Which of `REGIONS` are scored; none: those of the tumour, and the resection cavity where the
+            true labels have a value for it. The whole tumour alone needs no convention where every label is
+            tumour.
 
     Raises:
         UserError: There is nothing to compare, or the meaning of the labels is not certain.
@@ -84,13 +87,25 @@ def evaluate_tumors(
     pairs = list(pairs_of(truth, guess))
     paths = [path for _, path, _ in pairs]
     conventions = dict.fromkeys(paths, given) if given else true_conventions(truth, paths, asked)
-    cases = [_scored(*pair, protocol, conventions[pair[1]], guessed, asked) for pair in pairs]
+    cavity = any(one.has_cavity for one in conventions.values())
+    if CAVITY in asked and not cavity:
+        names = ", ".join(sorted({one.name for one in conventions.values()}))
+        raise ConfigError(
+            f"{truth}: the true labels ({names}) have no {CAVITY}; leave it out of --regions, or set "
+            "--labels-truth brats-2024-post if label 4 is one"
+        )
+    if cavity and not regions:
+        asked = [*asked, CAVITY]
+    cases = [
+        _scored(*pair, protocol, conventions[pair[1]], guessed, asked)
+        for pair in followed(pairs, "scoring labels")
+    ]
     known = [case for case in cases if case.scores]
     if not known:
         return TumorEvaluation(protocol, cases, {}, [])
     summaries = {name: summarised([case.scores[name] for case in known]) for name in known[0].scores}
     voxels = np.sum([case.confusion for case in known if case.confusion is not None], axis=0)
-    return TumorEvaluation(protocol, cases, summaries, suspicions(voxels, summaries, asked))
+    return TumorEvaluation(protocol, cases, summaries, suspicions(voxels, summaries, asked, cavity=cavity))
 
 
 def write_tumor_evaluation(found: TumorEvaluation, folder: Path) -> None:
@@ -131,10 +146,10 @@ def _strict(value: Any) -> Any:
 
 
 def _known_regions(regions: Sequence[str]) -> list[str]:
-    """Those asked for, in the order of `REGIONS`."""
+    """Those asked for, in the order of `REGIONS`; those of the tumour where none is."""
     if unknown := [name for name in regions if name not in REGIONS]:
         raise ConfigError(f"{unknown[0]} is no region; --regions takes some of {', '.join(REGIONS)}")
-    return [name for name in REGIONS if not regions or name in regions]
+    return [name for name in REGIONS if name in (regions or TUMOR_REGIONS)]
 
 
 def _scored(
@@ -150,9 +165,10 @@ def _scored(
         return TumorCase(name, truth, None, {}, "nothing was predicted")
     try:
         true, predicted = read_pair(truth, guess)
-        guessed_in = guessed_in or convention_beside(guess) or convention
+        values = np.unique(predicted.data).tolist()
+        guessed_in = guessed_in or convention_beside(guess) or extended(convention, values)
         if guessed_in.name == ANY_LABEL:
-            guessed_in = any_label(np.unique(predicted.data).tolist())
+            guessed_in = any_label(values)
         true_classes = to_classes(true.data[0], convention, truth, "--labels-truth")
         guessed_classes = to_classes(predicted.data[0], guessed_in, guess, "--labels-guess")
     except UserError as error:

@@ -19,6 +19,9 @@ from brainseg.config.errors import ImageError
 # For so long a temporary file or folder of another machine stays, whose processes nobody can ask.
 OLD_SECONDS = 7 * 24 * 3600.0
 
+# How a name on the disk whose bytes are no text stands in a text: M\\udcfcller for Müller in Latin-1.
+NO_TEXT = "backslashreplace"
+
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_ENTRY = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 _TEMPORARY = re.compile(r"\.writing-(?P<host>[^-]+)-(?P<pid>\d+)-[0-9a-f]{8}\..+")

@@ -54,6 +54,8 @@ def _of_type(
         yield "tumor_without_verdict", ml, "no tumour", f"holds {ml:.1f} ml ({at_most(limits.tumor_ml)})"
     if verdict == HEALTHY:
         return
+    if ml < limits.no_tumor_ml and tumor.cavity_ml >= limits.no_tumor_ml:
+        return  # the tumour was taken out
     if ml < limits.no_tumor_ml:
         outline = f"holds {ml:.2f} ml ({at_least(limits.no_tumor_ml)})"
         yield "verdict_without_tumor", ml, f"the type {verdict}", outline

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from brainseg.gates import atlas
-from brainseg.images.labels import EDEMA
+from brainseg.images.labels import EDEMA, RESECTION_CAVITY, is_tumor
 from brainseg.images.masks import box_of
 from brainseg.images.volume import Grid
 
@@ -22,13 +22,14 @@ class TumorShape:
     """Measures of an outlined tumour.
 
     Args:
-        ml: Its volume; where this is 0, nothing else has a meaning.
+        ml: Its volume; where this is 0, nothing else but the cavity has a meaning.
         pieces: How many pieces of at least LEAST_PIECE_ML it has.
         outside: Share of it outside of the brain mask.
         at_edge: Share of its surface that lies on the edge of the brain mask, or outside.
         unsure: Volume with a probability in UNSURE, as a multiple of its own.
         depth_mm: From the brain's surface to its nearest part, without oedema unless there is nothing else.
         sella_mm: From its middle, likewise without oedema, to where the sella should be.
+        cavity_ml: Volume of the resection cavity, which is no part of it.
     """
 
     ml: float
@@ -38,12 +39,13 @@ class TumorShape:
     unsure: float = 0.0
     depth_mm: float = 0.0
     sella_mm: float = 0.0
+    cavity_ml: float = 0.0
 
 
 def shape_of_tumor(
     classes: NDArray[np.uint8], whole: NDArray[np.float32], brain: Bool | None, grid: Grid
 ) -> TumorShape:
-    """Measures of an outline.
+    """Measures of an outline; a resection cavity is no part of it.
 
     Args:
         classes: Class of each voxel.
@@ -51,15 +53,16 @@ def shape_of_tumor(
         brain: The brain mask; where there is None, the measures that need it are 0.
         grid: The grid of all three, in RAS.
     """
-    tumor, spacing_mm = classes > 0, grid.spacing_mm
+    tumor, spacing_mm = is_tumor(classes), grid.spacing_mm
+    cavity_ml = float((classes == RESECTION_CAVITY).sum() * grid.voxel_ml)
     if not tumor.any():
-        return TumorShape(0.0)
+        return TumorShape(0.0, cavity_ml=cavity_ml)
     labels, _ = ndimage.label(tumor[box_of(tumor)], structure=EVERYWHERE)
     sizes = np.bincount(labels.ravel())[1:] * grid.voxel_ml
     unsure = ((whole > UNSURE[0]) & (whole < UNSURE[1])).sum() / tumor.sum()
     ml, pieces = float(tumor.sum() * grid.voxel_ml), int((sizes >= LEAST_PIECE_ML).sum())
     if brain is None:
-        return TumorShape(ml, pieces, unsure=float(unsure))
+        return TumorShape(ml, pieces, unsure=float(unsure), cavity_ml=cavity_ml)
     near = box_of(brain | tumor)  # beyond it there is nothing
     tumor, inside, core = tumor[near], brain[near], tumor[near] & (classes[near] != EDEMA)
     core = core if core.any() else tumor
@@ -76,4 +79,5 @@ def shape_of_tumor(
         unsure=float(unsure),
         depth_mm=float(depth[core].min()),
         sella_mm=float(np.linalg.norm(middle - atlas.sella_of(brain, spacing_mm))),
+        cavity_ml=cavity_ml,
     )

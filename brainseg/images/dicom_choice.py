@@ -1,6 +1,6 @@
 """Which series of a study each sequence gets.
 
-Of two series that claim one sequence the better is taken with a warning, where one is plainly better: one
+Where two series claim one sequence and one is plainly better, that one is taken with a warning: one
 volume instead of slices that make none, original instead of derived, complete instead of a part of the same
 slices, or slices at most half as far apart over the same extent; or else by the words that the user prefers.
 Otherwise all are named and nothing is guessed.
@@ -32,6 +32,7 @@ class Candidate:
         note: What a person should know of how it was put together.
         places: The different ones along the normal in order, mm.
         is_stack: The slices lie one behind the other at one distance.
+        claims: It is, by all that it says, meant as an ordinary scan, whether it can be used or not.
     """
 
     series: Series
@@ -41,6 +42,7 @@ class Candidate:
     note: str = ""
     places: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     is_stack: bool = False
+    claims: bool = False
 
     @property
     def is_derived(self) -> bool:
@@ -56,7 +58,7 @@ class Candidate:
 
     @property
     def words(self) -> frozenset[str]:
-        """Of its type and its description, in capitals, "TE 90 ms" as TE90 too."""
+        """The words of its type and its description, in capitals, "TE 90 ms" as TE90 too."""
         te = re.findall(r"\bTE ([\d.]+) ms", self.series.description)
         return words_of([*image_type(self.header), self.series.description]) | {f"TE{ms}" for ms in te}
 

@@ -25,6 +25,7 @@ from brainseg.images.dicom_frames import FRAME
 from brainseg.images.dicom_header import read_headers
 from brainseg.images.dicom_ids import Visit
 from brainseg.images.dicom_naming import HEADER, image_type, named
+from brainseg.images.dicom_patients import TAGS as OF_A_PATIENT
 from brainseg.images.dicom_pixels import quietly
 from brainseg.system.pseudonyms import current
 
@@ -36,6 +37,7 @@ TAGS = (
     *("SeriesNumber", "Modality", "Rows", "Columns", "SamplesPerPixel", "NumberOfFrames", "SOPInstanceUID"),
     *("ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "FrameOfReferenceUID"),
     *("TemporalPositionIdentifier", "AcquisitionNumber", "TriggerTime"),
+    *OF_A_PATIENT,
 )
 _OF_A_PERSON = (
     *("PatientID", "PatientName", "PatientBirthDate", "OtherPatientIDs", "AccessionNumber", "StudyID"),

@@ -7,17 +7,21 @@ from typing import Any
 Visit = tuple[str, str]  # PatientID and StudyInstanceUID
 
 
-def ids_of(firsts: dict[Visit, dict[str, Any]]) -> dict[Visit, str]:
-    """A folder's name for each visit, of which the header of one file is given."""
-    patients = {patient for patient, _ in firsts}
+def names_of(patients: set[str]) -> dict[str, str]:
+    """A plain name for each PatientID, and no other's."""
     cleaned = {patient: _without_odd_signs(patient) for patient in patients}
     folded = [name.casefold() for name in cleaned.values()]
-    names = {
+    return {
         patient: name
         if name == patient and folded.count(name.casefold()) == 1
         else f"{name or 'unknown'}-{_digest(patient)}"
         for patient, name in cleaned.items()
     }
+
+
+def ids_of(firsts: dict[Visit, dict[str, Any]]) -> dict[Visit, str]:
+    """A folder's name for each visit, of which the header of one file is given."""
+    names = names_of({patient for patient, _ in firsts})
     ids = {}
     for patient, study in firsts:
         visits = [key for key in firsts if key[0] == patient]

@@ -10,7 +10,8 @@ Contrast agent makes a t1 a t1ce where the words say so, or else `ContrastBolusA
 | t2    | t2..., but no flair and no t2*        | TE > 60 with TR > 2000, no inversion                   |
 | flair | flair, dark fluid, t2f                | TE > 60 with TI > 1500                                 |
 
-"T1 FLAIR" is one or the other by its inversion time. "mprage" and the like say nothing of contrast agent:
+"T1 FLAIR" is one or the other by its inversion time, and a "t2" with TI > 1500 ms is a flair.
+"mprage" and the like say nothing of contrast agent:
 where no header names one either, the series is a t1 of which it is unsaid. Maps, diffusion, angiography,
 localisers, reformats and the like are known by their words, by `ImageType` and by tags of their own.
 """
@@ -109,12 +110,14 @@ class Named:
         remark: Then the reason; else what was supposed, if anything.
         is_other: It is known to be something else.
         agent_unsaid: It is a t1 only in so far as nothing speaks of contrast agent.
+        by_content: The sequence was told by its contrast, as the headers do not say it.
     """
 
     sequence: str | None
     remark: str = ""
     is_other: bool = False
     agent_unsaid: bool = False
+    by_content: bool = False
 
 
 def named(header: Header) -> Named:
@@ -133,6 +136,9 @@ def named(header: Header) -> Named:
         weighting = _weighting(words, header)
         if weighting == "t1":
             return _with_agent([*said, *words], header)
+        if weighting == "t2" and _number(header, "InversionTime", 0) > FLAIR_TI_MS:
+            ti = f"TI {_number(header, 'InversionTime', 0):g} ms"
+            return Named("flair", f"was taken as flair by its inversion time ({ti}), not t2 by its words")
         if weighting is not None:
             return Named(weighting)
     return _by_times(said, header)

@@ -60,6 +60,9 @@ _ONTO = re.compile(
 )
 _DATE = re.compile(r"(?:19|20)\d\d[01]\d[0-3]\d(?:\d{6})?$")
 _WORD = re.compile(r"[^_\-. ]+")
+_DARK_FLUID = re.compile(r"(?<![^\W_])(?:tirm[\W_]+(?:[a-z]+[\W_]+)?)?dark[\W_]*fluid(?![^\W_])")  # Siemens
+# What a browser or a person adds to the name of a second copy: X (1).nii.gz, X - Copy.nii.gz.
+_AGAIN = re.compile(r"(?<=\S)(?: ?\(\d{1,2}\)| - (?:copy|kopie)(?: ?\(\d{1,2}\))?)$", re.IGNORECASE)
 # The order in which files of one role are taken.
 BY_SET, BY_LAST_WORD, STANDS_BACK, BY_WORDS, WORKED_ON = range(5)
 
@@ -70,6 +73,7 @@ class NamedFile:
 
     Attributes:
         subject: The name before the word that names the sequence or the role.
+        patient: Whose all visits are, where the name says so.
         role: "image", "truth", "mask", "other", or "doubtful" where the name has two meanings.
         word: The word that names the sequence, as written, e.g. "t1n".
         joint: The character before it.
@@ -80,6 +84,7 @@ class NamedFile:
         visit: The date in the name of a file of dcm2niix.
         of: The public set.
         sidecar: The .json beside it that was needed.
+        is_again: Whether it is called as a second copy of a file: `X (1).nii.gz`.
         says_nothing: Whether neither name nor sidecar says anything of what it holds.
     """
 
@@ -97,6 +102,8 @@ class NamedFile:
     of: PublicSet | None = None
     sidecar: Path | None = None
     says_nothing: bool = False
+    patient: str = ""
+    is_again: bool = False
 
     @property
     def run(self) -> int:
@@ -117,7 +124,13 @@ def read_name(path: Path, sequence: str | None = None) -> NamedFile:
         path: A NIfTI file.
         sequence: What the file holds where nothing says it.
     """
-    name = _ODD_NAMES.get(nifti.stem(path), nifti.stem(path))
+    stem = nifti.stem(path)
+    name = _AGAIN.sub("", _ODD_NAMES.get(stem, stem))
+    file = _read_name(path, name, sequence)
+    return replace(file, is_again=True) if _AGAIN.search(stem) else file
+
+
+def _read_name(path: Path, name: str, sequence: str | None) -> NamedFile:
     if bids.is_anatomical(path):
         return _of_bids(path, name, sequence)
     if known := known_name(path, name):
@@ -154,7 +167,7 @@ def _is_of_the_brain(entities: dict[str, str]) -> bool:
 def _of_set(path: Path, known: KnownName) -> NamedFile:
     if known.of.made or not known.what:
         why = known.of.made or f"{known.word} of {known.of.name} is no scan that is used"
-        return NamedFile(path, known.subject, "other", why=why, of=known.of)
+        return NamedFile(path, known.subject, "other", why=why, of=known.of, patient=known.patient)
     role = {TRUTH: "truth", MASK: "mask"}.get(known.what, "image")
     return NamedFile(
         path,
@@ -165,6 +178,7 @@ def _of_set(path: Path, known: KnownName) -> NamedFile:
         why=f"{known.word} of {known.of.name}",
         rank=STANDS_BACK if known.stands_back else BY_SET,
         of=known.of,
+        patient=known.patient,
     )
 
 
@@ -228,7 +242,7 @@ def _by_last_words(path: Path, name: str) -> NamedFile | None:
                 why=f"the last word, {word}",
             )
     start, word = words[-1]
-    if word in BY_AGENT and len(words) > 1 and not bids.is_anatomical(path):
+    if word in BY_AGENT and len(words) > 1 and not bids.is_anatomical(path) and not _name_weighting(words):
         sequence, subject = BY_AGENT[word], _before(name, start)
         remark = f"{path.name} was taken as {sequence}, {word} contrast agent and not {word} surgery, by its "
         remark += f"last word; if that is wrong, rename it, e.g. to end with _{sequence}"
@@ -236,6 +250,11 @@ def _by_last_words(path: Path, name: str) -> NamedFile | None:
             path, subject, "image", sequence, word, why=f"the last word, {word}", rank=BY_WORDS, remark=remark
         )
     return None
+
+
+def _name_weighting(words: list[tuple[int, str]]) -> bool:
+    """Whether one of several words speaks of a sequence, so that FLAIR_post is no t1ce."""
+    return any(says_weighting(word) or word in ALIASES for _, word in words)
 
 
 def _mask_by_last_words(path: Path, name: str, words: list[tuple[int, str]]) -> NamedFile | None:
@@ -288,13 +307,22 @@ def _by_sidecar(path: Path, name: str) -> NamedFile | None:
 
 
 def _by_any_word(path: Path, name: str) -> NamedFile | None:
-    text = " ".join({"ct1": "t1 ce", "fla": "flair"}.get(word, word) for _, word in _words(name))
+    words = [{"ct1": "t1 ce", "fla": "flair"}.get(word, word) for _, word in _words(name)]
+    text = _DARK_FLUID.sub("flair", " ".join(_without_patient(name, words)))
     if not any(says_weighting(word) for word in text.split()):
         said = named({"SeriesDescription": text})
         if not said.is_other:
             return None
         return _other(path, name, f"{said.remark}, by the words in its name", None)
     return _from_words(path, name, named({"SeriesDescription": text}), "the words in its name", None)
+
+
+def _without_patient(name: str, words: list[str]) -> list[str]:
+    """The words after one that begins the patient's id, and is none of the scan's: sub-01, EPI_001."""
+    if not words or not named({"SeriesDescription": words[0]}).is_other:
+        return words
+    is_numbered = len(words) > 2 and words[1].isdecimal() and any(map(says_weighting, words[2:]))
+    return words[1:] if is_numbered or name.lower().startswith("sub-") else words
 
 
 def _from_words(path: Path, name: str, said: Named, by: str, sidecar: Sidecar | None) -> NamedFile | None:
@@ -332,6 +360,7 @@ def _first_word(name: str, texts: tuple[str, ...]) -> int:
     """Where the description of the series begins in a name: the patient stands before it."""
     places = [start for start, word in _words(name) if says_weighting(word) or word in ALIASES]
     lower = name.lower()
+    places += [found.start() for found in _DARK_FLUID.finditer(lower)]
     for text in texts:
         written = as_in_names(text).lower()
         if len(written) > 2 and (found := lower.find(written)) >= 0:

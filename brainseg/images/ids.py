@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from brainseg.images.patients import with_patient
 from brainseg.images.subject import Subject
 
 # Names of folders and files that say when, and not who: 2019, 2019-04-01, day1, week-000-1, followup_2.
@@ -24,7 +25,9 @@ def is_visit(name: str) -> bool:
 
 
 def with_patients(subjects: list[Subject], root: Path) -> list[Subject]:
-    """The same subjects; the folders of a visit, and of those that share a name, come before it in the id.
+    """The same subjects with their patients.
+
+    The folders of a visit, and of those that share a name, come before it in the id.
 
     Where one folder of a level needs that, all of the level get it: p1_2019, p1_2020, p2_2019.
 
@@ -40,7 +43,8 @@ def with_patients(subjects: list[Subject], root: Path) -> list[Subject]:
         else one
         for one in subjects
     ]
-    return list(_numbered(made))
+    numbered = _numbered(made)
+    return [with_patient(one, said.id, root) for one, said in zip(numbered, subjects, strict=True)]
 
 
 def _is_visit(subject: Subject) -> bool:

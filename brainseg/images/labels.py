@@ -17,13 +17,17 @@ from numpy.typing import NDArray
 from brainseg.config.errors import LabelError
 
 MOST_LISTED = 8  # label values in a message
-CLASSES = ("background", "necrotic_core", "edema", "enhancing_tumor")
-BACKGROUND, NECROTIC_CORE, EDEMA, ENHANCING_TUMOR = range(4)
-REGIONS: dict[str, tuple[int, ...]] = {
+CLASSES = ("background", "necrotic_core", "edema", "enhancing_tumor", "resection_cavity")
+BACKGROUND, NECROTIC_CORE, EDEMA, ENHANCING_TUMOR, RESECTION_CAVITY = range(5)
+CAVITY = CLASSES[RESECTION_CAVITY]
+TUMOR_REGIONS: dict[str, tuple[int, ...]] = {
     "whole_tumor": (NECROTIC_CORE, EDEMA, ENHANCING_TUMOR),
     "tumor_core": (NECROTIC_CORE, ENHANCING_TUMOR),
     "enhancing_tumor": (ENHANCING_TUMOR,),
 }
+# The cavity that surgery left is no tumour: it is a region of its own, and no part of the whole tumour. De
+# Verdier et al., "The 2024 BraTS challenge: glioma segmentation on post-treatment MRI", arXiv:2405.18368.
+REGIONS: dict[str, tuple[int, ...]] = {**TUMOR_REGIONS, CAVITY: (RESECTION_CAVITY,)}
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,11 @@ class Convention:
     name: str
     classes: Mapping[int, int]
 
+    @property
+    def has_cavity(self) -> bool:
+        """Whether a value stands for the resection cavity."""
+        return RESECTION_CAVITY in self.classes.values()
+
 
 CONVENTIONS: dict[str, Convention] = {
     name: Convention(name, MappingProxyType({0: BACKGROUND, **classes}))
@@ -46,9 +55,8 @@ CONVENTIONS: dict[str, Convention] = {
         # 2017 to 2021; 3 was merged into 1 in 2017.
         "brats-2018": {1: NECROTIC_CORE, 2: EDEMA, 4: ENHANCING_TUMOR},
         "brats-2023": {1: NECROTIC_CORE, 2: EDEMA, 3: ENHANCING_TUMOR},
-        # Post-treatment: 4 is the resection cavity, which is no tumour and outside of every region:
-        # background.
-        "brats-2024-post": {1: NECROTIC_CORE, 2: EDEMA, 3: ENHANCING_TUMOR, 4: BACKGROUND},
+        # After treatment: GLI 2024 and 2025, MET 2025.
+        "brats-2024-post": {1: NECROTIC_CORE, 2: EDEMA, 3: ENHANCING_TUMOR, 4: RESECTION_CAVITY},
         "msd-task01": {1: EDEMA, 2: NECROTIC_CORE, 3: ENHANCING_TUMOR},
     }.items()
 }
@@ -58,6 +66,26 @@ _OF_LAYOUT = {
     "brats-2023": ("brats-2023", "brats-2024-post"),
     "msd": ("msd-task01",),
 }
+
+
+def classes_with(*, cavity: bool) -> tuple[str, ...]:
+    """The classes of a model or a label map, with or without the resection cavity, which is the last."""
+    return CLASSES if cavity else CLASSES[:RESECTION_CAVITY]
+
+
+def regions_with(*, cavity: bool) -> dict[str, tuple[int, ...]]:
+    """The regions of a model or a label map, with or without that of the resection cavity, the last."""
+    return REGIONS if cavity else TUMOR_REGIONS
+
+
+def is_tumor(classes: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where class indices, of any shape, are those of the whole tumour."""
+    return np.asarray((classes != BACKGROUND) & (classes != RESECTION_CAVITY))
+
+
+def without_cavity(classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The same class indices with background in the place of the resection cavity."""
+    return np.where(classes == RESECTION_CAVITY, np.uint8(BACKGROUND), classes)
 
 
 def detect(values: Iterable[float], layout: str | None, where: str | Path = "labels") -> Convention:
@@ -121,7 +149,16 @@ def to_classes(
 
 
 def from_classes(array: NDArray[Any], convention: Convention) -> NDArray[np.uint8]:
-    """A file's values from class indices; any shape."""
+    """A file's values from class indices; any shape.
+
+    Raises:
+        LabelError: There is a resection cavity, for which the convention has no value.
+    """
+    if not convention.has_cavity and (array == RESECTION_CAVITY).any():
+        raise LabelError(
+            f"{convention.name} has no value for the resection cavity that is to be written; "
+            "take labels=brats-2024-post"
+        )
     table = np.zeros(len(CLASSES), dtype=np.uint8)
     for value, index in reversed(list(convention.classes.items())):
         table[index] = value

@@ -15,8 +15,8 @@ of files: `file_names` has the steps.
 | dicom      | DICOM files of any name, sorted and named by their headers: `dicom_series`               |
 
 All that prediction writes (`X_brain_mask.nii.gz`, ...) is left out, and so are hidden files and macOS's
-`._X`. A folder is searched for DICOM where it holds no NIfTI scan; where it holds both, NIfTI is read and a
-warning names the DICOM. A folder named by a sequence (p1/T1/scan.nii.gz, or T1/p1.nii.gz) names the files in
+`._X`. DICOM studies and NIfTI scans are subjects of their own, unless they are of one patient's folder: then
+NIfTI is read (`mixed`). A folder named by a sequence (p1/T1/scan.nii.gz, or T1/p1.nii.gz) names the files in
 it that do not name one themselves.
 
 In BIDS each session is a subject of its own. The start may be a data set, a subject's folder, a session's,
@@ -37,24 +37,31 @@ its anat/, or a file.
 import logging
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from brainseg.config import SEQUENCES
-from brainseg.config.errors import DataError, GeometryError, ImageError
+from brainseg.config.errors import GeometryError, ImageError, UserError
+from brainseg.files.there import refuse_nothing_at
 from brainseg.images import nifti, nifti_pair
+from brainseg.images.by_content import Looker, named_by_content, with_contradictions
 from brainseg.images.dicom_file import is_dicom
 from brainseg.images.dicom_header import read_headers
-from brainseg.images.dicom_subjects import dicom_subjects
+from brainseg.images.dicom_series import NoSeriesError
+from brainseg.images.dicom_subjects import dicom_subjects, fates_of_none
 from brainseg.images.fates import Fate, FileFate
 from brainseg.images.file_names import ALIASES, BY_WORDS, NamedFile, read_name
+from brainseg.images.found import NoScanError, Survey
 from brainseg.images.ids import with_patients
+from brainseg.images.mixed import joined
 from brainseg.images.msd import is_msd, subjects_of_task
+from brainseg.images.owners import attributed
 from brainseg.images.preference import Choice
 from brainseg.images.scan_files import fates_of
+from brainseg.images.sidecar import sidecar_path
 from brainseg.images.source import read
 from brainseg.images.subject import Subject, identity_of, subject_of
 from brainseg.images.volume import Volume
@@ -65,28 +72,12 @@ log = logging.getLogger("brainseg")
 _NO_SCANS = (".json", ".csv", ".tsv", ".txt", ".md", ".png", ".jpg", ".jpeg", ".html", ".pdf", ".xlsx")
 
 
-class NoScanError(DataError):
-    """There is no scan at all; `fates` says of every file why not."""
-
-    def __init__(self, message: str, fates: list[FileFate]) -> None:
-        super().__init__(message)
-        self.fates = fates
-
-
-@dataclass(frozen=True)
-class Survey:
-    """What lies below a start: its subjects, and what became of every file.
-
-    Attributes:
-        subjects: In natural order; one with a fault is among them.
-        fates: Of all files, those of the subjects first.
-    """
-
-    subjects: list[Subject]
-    fates: list[FileFate]
-
-
-def survey(path: str | Path, sequence: str | None = None, choice: Choice | None = None) -> Survey:
+def survey(
+    path: str | Path,
+    sequence: str | None = None,
+    choice: Choice | None = None,
+    looker: Looker | None = None,
+) -> Survey:
     """The subjects at a path, and what became of every file there. A subject with a fault stops no other.
 
     Args:
@@ -94,6 +85,8 @@ def survey(path: str | Path, sequence: str | None = None, choice: Choice | None 
         sequence: The sequence of files, or of DICOM series, whose names do not say it. A single file or
             series is taken as this in any case.
         choice: How to choose between scans that claim one sequence.
+        looker: Who looks into scans of which nothing else says what they are, and whether the others are
+            what they were taken for; None: nobody.
 
     Raises:
         DataError: Nothing there, or no file that names a sequence, a NoScanError.
@@ -102,19 +95,17 @@ def survey(path: str | Path, sequence: str | None = None, choice: Choice | None 
     path = Path(path)
     if sequence is not None and sequence not in SEQUENCES:
         raise ImageError(f"sequence={sequence} is not known; take one of {', '.join(SEQUENCES)}")
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder; check the path")
+    refuse_nothing_at(path)
     if not path.is_dir():
-        found = with_patients(list(_from_file(path, sequence, choice)), path.parent)
-        return _attributed(found, [], path.parent)
+        found = with_patients(list(_from_file(path, sequence, choice, looker)), path.parent)
+        return Survey(*attributed(with_contradictions(found, looker), [], path.parent))
     files = list(walked(path))
-    subjects, loose = _from_names(path, files, sequence, choice)
-    if subjects:
-        loose += _beside(path, files, [*(f for s in subjects for f in s.fates), *loose])
-    else:
-        subjects, of_dicom = _dicom_subjects(path, files, loose, sequence, choice)
-        loose += of_dicom
-        loose += _beside(path, files, [*(f for s in subjects for f in s.fates), *loose], read_dicom=False)
+    scans, labels, loose = _from_names(path, files, sequence, choice, looker)
+    unused = [*loose, *_unneeded(labels)]
+    studies, of_dicom = _dicom_subjects(path, files, scans, unused, sequence, choice, looker)
+    subjects, nobodys = joined(scans, studies, labels, path)
+    loose += [*of_dicom, *_unneeded(nobodys)]
+    loose += _beside(files, [*(f for s in subjects for f in s.fates), *loose])
     if not subjects:
         raise NoScanError(
             f"{path}: no scan found; looked for .nii or .nii.gz files whose names have a word for a sequence "
@@ -123,11 +114,14 @@ def survey(path: str | Path, sequence: str | None = None, choice: Choice | None 
             loose,
         )
     ordered = sorted(with_patients(subjects, path), key=lambda subject: natural(subject.id))
-    return _attributed(ordered, loose, path)
+    return Survey(*attributed(with_contradictions(ordered, looker), loose, path))
 
 
 def find_subjects(
-    path: str | Path, sequence: str | None = None, choice: Choice | None = None
+    path: str | Path,
+    sequence: str | None = None,
+    choice: Choice | None = None,
+    looker: Looker | None = None,
 ) -> list[Subject]:
     """The subjects at a path, in natural order, all without fault: as `survey` finds them.
 
@@ -135,7 +129,7 @@ def find_subjects(
         DataError: As `survey`.
         ImageError: As `survey`; or a subject has a fault.
     """
-    found = survey(path, sequence, choice).subjects
+    found = survey(path, sequence, choice, looker).subjects
     for subject in found:
         subject.refuse_fault()
     return found
@@ -169,30 +163,60 @@ def load_subject(subject: Subject, sequences: Sequence[str]) -> Volume:
 
 
 def _from_names(
-    root: Path, files: list[Found], sequence: str | None, choice: Choice | None
-) -> tuple[list[Subject], list[FileFate]]:
-    """Subjects of NIfTI files, and the fates of NIfTI files that are nobody's."""
+    root: Path, files: list[Found], sequence: str | None, choice: Choice | None, looker: Looker | None
+) -> tuple[list[Subject], list[list[NamedFile]], list[FileFate]]:
+    """Subjects of NIfTI files, label maps and masks without a scan, and the fates of what is nobody's."""
     if root.name in ("imagesTr", "imagesTs") and is_msd(root.parent):
-        return [s for s in subjects_of_task(root.parent) if s.folder == root], []
+        return [s for s in subjects_of_task(root.parent) if s.folder == root], [], []
     tasks = sorted({one.msd for one in files if one.msd is not None and not one.why})
-    subjects = [subject for task in tasks for subject in subjects_of_task(task)]
+    subjects, loose = _of_tasks(tasks, files)
     scans = [one for one in files if not one.why and one.msd is None and nifti.is_nifti(one.path)]
     in_folder = Counter(one.path.parent for one in scans)
+    placed = [
+        _of_folder(read_name(one.path, sequence), alone=in_folder[one.path.parent] == 1) for one in scans
+    ]
     groups: dict[tuple[object, str], list[NamedFile]] = defaultdict(list)
-    for one in scans:
-        named, place = _of_folder(read_name(one.path, sequence), alone=in_folder[one.path.parent] == 1)
+    for named, place in named_by_content(placed, looker):
         # Names of one subject in BIDS differ in entities such as ce-.
         whose = identity_of(named) if named.entities else named.subject
         groups[place, whose].append(named)
-    loose = []
+    labels: list[list[NamedFile]] = []
     for together in groups.values():
         for several in _by_visit(together):
-            if any(one.role in ("image", "doubtful") for one in several):
+            roles = {one.role for one in several}
+            if roles & {"image", "doubtful"}:
                 subjects.append(subject_of(several, choice))
+            elif roles & {"truth", "mask"}:
+                labels.append(several)
             else:
-                loose += [
-                    each for one in several for each in fates_of(one.path, Fate.left_out, _why_alone(one))
-                ]
+                loose += _unneeded([several])
+    return subjects, labels, loose
+
+
+def _unneeded(groups: Iterable[list[NamedFile]]) -> list[FileFate]:
+    files = (one for several in groups for one in several)
+    return [each for one in files for each in fates_of(one.path, Fate.left_out, _why_alone(one))]
+
+
+def _of_tasks(tasks: list[Path], files: list[Found]) -> tuple[list[Subject], list[FileFate]]:
+    """Subjects of tasks of the Decathlon, and the files of those whose channels are no sequences.
+
+    Raises:
+        UserError: There is nothing but one such task.
+    """
+    subjects, loose = [], []
+    for task in tasks:
+        try:
+            subjects += list(subjects_of_task(task))
+        except UserError as error:
+            if all(one.msd == task or one.why or not nifti.is_nifti(one.path) for one in files):
+                raise
+            log.warning("%s", error)
+            loose += [
+                FileFate((one.path,), Fate.left_out, f"is of a task that is left out: {error}")
+                for one in files
+                if one.msd == task and not one.why
+            ]
     return subjects, loose
 
 
@@ -228,112 +252,97 @@ def _by_visit(files: list[NamedFile]) -> Iterator[list[NamedFile]]:
         yield files
         return
     for date in dates:
-        yield [replace(f, subject=f"{identity_of(f)}_{date}") for f in files if f.visit == date]
+        yield [
+            replace(f, subject=f"{identity_of(f)}_{date}", patient=f.patient or identity_of(f))
+            for f in files
+            if f.visit == date
+        ]
     if rest := [file for file in files if file.visit not in dates]:
         yield rest
 
 
 def _dicom_subjects(
-    root: Path, files: list[Found], loose: list[FileFate], sequence: str | None, choice: Choice | None
+    root: Path,
+    files: list[Found],
+    scans: list[Subject],
+    loose: list[FileFate],
+    sequence: str | None,
+    choice: Choice | None,
+    looker: Looker | None,
 ) -> tuple[list[Subject], list[FileFate]]:
     """Subjects of DICOM series, and the fates of DICOM files that are nobody's.
 
+    Args:
+        root: The folder that was searched.
+        files: All that lie in it.
+        scans: The subjects of NIfTI files.
+        loose: The fates of NIfTI files that are nobody's.
+        sequence: As for `survey`.
+        choice: As for `survey`.
+        looker: As for `survey`.
+
     Raises:
-        NoScanError: There are such files, and no series can be used.
+        NoScanError: There are such files, no series can be used, and there are no other scans.
     """
     paths: list[Path] = []
     closed: list[FileFate] = []
+    used = {path for one in scans for fate in one.fates for path in fate.paths}
     for one in files:
+        if one.why or one.path in used or (scans and _is_surely_none(one)):
+            continue
         try:
-            if not one.why and is_dicom(one.path):
+            if is_dicom(one.path):
                 paths.append(one.path)
         except ImageError as error:
             closed.append(FileFate((one.path,), Fate.unreadable, str(error)))
     try:
-        subjects, others = dicom_subjects(paths, sequence, choice)
+        subjects, others = dicom_subjects(paths, sequence, choice, looker, alone=not scans)
         return subjects, [*others, *closed]
-    except DataError as error:
-        of_none = [FileFate((path,), Fate.left_out, "is of no series that can be used") for path in paths]
-        fates = [*loose, *closed, *of_none]
-        raise NoScanError(str(error), [*fates, *_beside(root, files, fates, read_dicom=False)]) from error
+    except NoSeriesError as error:
+        fates = [*loose, *closed, *fates_of_none(error)]
+        raise NoScanError(str(error), [*fates, *_beside(files, fates)]) from error
 
 
-def _beside(
-    root: Path, files: list[Found], known: list[FileFate], *, read_dicom: bool = True
-) -> list[FileFate]:
-    """The fates of all files that are not known yet; a warning names the first DICOM file among them."""
+def _is_surely_none(one: Found) -> bool:
+    """Whether a file is no DICOM by its name, or is of a task of the Decathlon."""
+    return one.msd is not None or nifti.is_nifti(one.path) or one.path.name.lower().endswith(_NO_SCANS)
+
+
+def _beside(files: list[Found], known: list[FileFate]) -> list[FileFate]:
+    """The fates of all files that are not known yet."""
     seen = {path for one in known for path in one.paths}
-    scans = {nifti.stem(path) for path in seen if nifti.is_nifti(path)}
-    fates, warned = [], False
+    scans = {sidecar_path(path): one for one in known for path in one.paths if nifti.is_nifti(path)}
+    fates = []
     for one in files:
         if one.path in seen:
             continue
         why, fate = one.why, Fate.left_out if one.is_readable else Fate.unreadable
         if not why and one.msd is not None:
-            why = f"is none of the scans of {one.msd / 'dataset.json'}"
-        if not why and read_dicom and not one.path.name.lower().endswith(_NO_SCANS):
-            try:
-                if is_dicom(one.path):
-                    why = "is DICOM beside NIfTI scans; give the folder of the DICOM files alone"
-            except ImageError as error:
-                why, fate = str(error), Fate.unreadable
-            if why and fate is Fate.left_out and not warned:
-                warned = True
-                log.warning(
-                    "%s holds NIfTI scans, which are read, and DICOM files, which are not read (the first is "
-                    "%s); give the folder of the DICOM files alone to read them",
-                    root,
-                    one.path,
-                )
-        if not why and one.path.suffix == ".json" and one.path.with_suffix("").name in scans:
-            why = "is a sidecar; the name of its scan says enough"
+            described = one.msd / "dataset.json"
+            why = "names the channels" if one.path == described else f"is none of the scans of {described}"
+        if not why and _is_empty_slice(one.path):
+            why, fate = "is empty (0 bytes); fetch it again", Fate.unreadable
+        if not why and (scan := scans.get(one.path)) is not None:
+            is_used = scan.fate is Fate.used
+            why = "is a sidecar that its scan is named without" if is_used else f"goes with {scan.path.name}"
         if not why and one.path.name.lower().endswith(nifti_pair.VOXELS):
             why = f"has no header {nifti_pair.parts_of(one.path)[0].name} beside it"
         fates.append(FileFate((one.path,), fate, why or "is neither NIfTI nor DICOM"))
     return fates
 
 
-def _attributed(subjects: list[Subject], loose: list[FileFate], root: Path) -> Survey:
-    """The survey, with each file that lies beside the scans of one subject alone given to that subject."""
-    beside: dict[Path, list[Subject]] = defaultdict(list)
-    for subject in subjects:
-        for folder in {one.path.parent for one in subject.fates} or {subject.folder}:
-            beside[folder].append(subject)
-    extra: dict[str, list[FileFate]] = defaultdict(list)
-    nobodys = []
-    for fate in loose:
-        owner = _owner(fate.path, beside, root)
-        if owner is None:
-            nobodys.append(fate)
-        else:
-            extra[owner].append(fate)
-    whole = [
-        replace(s, fates=tuple(replace(one, subject=s.id) for one in (*s.fates, *extra[s.id])))
-        for s in subjects
-    ]
-    return Survey(whole, [*(one for subject in whole for one in subject.fates), *nobodys])
+def _is_empty_slice(path: Path) -> bool:
+    """Whether an empty file is called as slices are: x.dcm, IM0001."""
+    is_one = path.name.lower().endswith((".dcm", ".ima", ".dcm.gz")) or re.fullmatch(r"\w*\d", path.name)
+    return bool(is_one) and path.is_file() and path.stat().st_size == 0
 
 
-def _owner(path: Path, beside: dict[Path, list[Subject]], root: Path) -> str | None:
-    """Whose a file is: of the one subject in its folder, or of that whose id begins its name."""
-    for folder in path.parents:
-        if folder == root != path.parent and len(beside) > 1:
-            return None  # a subject that lies in the root itself owns no folder there
-        several = beside.get(folder, [])
-        if len(several) == 1:
-            return several[0].id
-        if several:
-            begun = [one.id for one in several if path.name.startswith(one.id)]
-            return max(begun, key=len) if begun and folder == path.parent else None
-        if folder == root:
-            break
-    return None
-
-
-def _from_file(path: Path, sequence: str | None, choice: Choice | None) -> Iterator[Subject]:
+def _from_file(
+    path: Path, sequence: str | None, choice: Choice | None, looker: Looker | None
+) -> Iterator[Subject]:
     if not nifti.is_nifti(path):
         if is_dicom(path) and len(read_headers(path, ())) > 1:
-            yield from dicom_subjects([path], sequence, choice)[0]
+            yield from dicom_subjects([path], sequence, choice, looker)[0]
             return
         if is_dicom(path):
             raise ImageError(f"{path}: is one DICOM file; give the folder that holds its whole series")
@@ -351,7 +360,7 @@ def _from_file(path: Path, sequence: str | None, choice: Choice | None) -> Itera
         subject = file.subject or nifti.stem(path)
         file = replace(file, role="image", sequence=sequence, subject=subject, why=f"sequence={sequence}")
     elif file.role == "other":
-        file, _ = _of_folder(file, alone=True)
+        ((file, _),) = named_by_content([_of_folder(file, alone=True)], looker)
     if file.role == "other" and file.sequence is not None:
         raise ImageError(
             f"{path}: is part-{file.entities['part']} and no magnitude; give the file of part-mag, or set "

@@ -5,65 +5,35 @@ FLAIR once more. `PATIENT_7_mask.tif` is the whole tumour. Slice 1 is the lowest
 """
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from brainseg.config.errors import DataError, ImageError
-from brainseg.images.fates import Fate, FileFate
+from brainseg.config import SEQUENCES
+from brainseg.config.errors import ImageError
 from brainseg.images.jpeg import opened
-from brainseg.images.layouts import Survey
-from brainseg.images.source import Source
-from brainseg.images.subject import Subject
-from brainseg.images.volume import Grid, Spacing, Volume
-from brainseg.images.walk import Found, walked
+from brainseg.images.volume import Grid, Remark, Spacing, Volume
 
-LAYOUT = "lgg"
 CHANNELS = {"t1": 0, "flair": 1, "t1ce": 2}  # of the colours
 # The files hold no voxel size. Assumed are 240 mm of 256 pixels, and slices that cover 150 mm of the head:
 # 20 slices of 7.5 mm, 42 of 3.6 mm.
 IN_PLANE_MM, COVERED_MM = 0.94, 150.0
-_NAME = re.compile(r"(?P<patient>.+)_(?P<number>\d+)(?P<mask>_mask)?\.tiff?", re.IGNORECASE)
+NAME = re.compile(r"(?P<patient>.+)_(?P<number>\d+)(?P<mask>_mask)?\.tiff?", re.IGNORECASE)
 
 
-def survey_patients(root: Path) -> Survey:
-    """The patients below a folder, each with its folder in the place of every image and of the truth.
-
-    Every file is accounted for.
+def slices_of(folder: Path) -> list[Path]:
+    """The slices of a patient from the lowest up.
 
     Raises:
-        DataError: There is none.
+        ImageError: A slice is missing, or there is one too many.
     """
-    folders = sorted({path.parent for path in root.rglob("*_mask.tif*") if _NAME.fullmatch(path.name)})
-    if not folders:
-        raise DataError(f"{root}: holds no PATIENT/PATIENT_1.tif with PATIENT_1_mask.tif; check the folder")
-    fates = [_fate(one, set(folders)) for one in walked(root)]
-    subjects = [
-        Subject(
-            folder.name,
-            folder,
-            LAYOUT,
-            {name: Source(folder) for name in CHANNELS},
-            truth=folder,
-            fates=tuple(one for one in fates if one.subject and one.path.parent == folder),
-        )
-        for folder in folders
-    ]
-    return Survey(subjects, fates)
-
-
-def _fate(file: Found, folders: set[Path]) -> FileFate:
-    path, name = file.path, _NAME.fullmatch(file.path.name)
-    subject = path.parent.name if path.parent in folders else ""
-    if not file.is_readable:
-        return FileFate((path,), Fate.unreadable, file.why)
-    if name is None or not subject or path.name.startswith("."):
-        why = file.why or "is no slice or mask of a patient by its name"
-        return FileFate((path,), Fate.left_out, why, subject=subject)
-    role = "truth" if name["mask"] else "slice"
-    return FileFate((path,), Fate.used, f"slice {name['number']} by its name", role, subject)
+    slices, masks = _numbered(folder)
+    _refuse_gaps(folder, slices, "slice", max([*slices, *masks], default=0))
+    return [slices[n] for n in sorted(slices)]
 
 
 def files_of(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -72,20 +42,25 @@ def files_of(folder: Path) -> tuple[list[Path], list[Path]]:
     Raises:
         ImageError: A slice or a mask is missing, or there is one too many.
     """
+    slices, (_, masks) = slices_of(folder), _numbered(folder)
+    _refuse_gaps(folder, masks, "mask of slice", len(slices))
+    return slices, [masks[n] for n in sorted(masks)]
+
+
+def _numbered(folder: Path) -> tuple[dict[int, Path], dict[int, Path]]:
+    """Slices and masks by their numbers."""
     found: dict[bool, dict[int, Path]] = {False: {}, True: {}}
     for path in sorted(folder.iterdir()):
-        if (name := _NAME.fullmatch(path.name)) and not path.name.startswith("."):
+        if (name := NAME.fullmatch(path.name)) and not path.name.startswith("."):
             other = found[bool(name["mask"])].setdefault(int(name["number"]), path)
             if other != path:
                 raise ImageError(f"{other} and {path.name} both claim to be slice {name['number']}; move one")
-    slices, masks = found[False], found[True]
-    wanted = set(range(1, max([*slices, *masks], default=0) + 1))
-    for there, what in ((slices, "slice"), (masks, "mask of slice")):
-        if missing := sorted(wanted - set(there)):
-            raise ImageError(
-                f"{folder}: has no {what} {missing[0]} of {len(wanted)}; fetch the patient again"
-            )
-    return [slices[n] for n in sorted(slices)], [masks[n] for n in sorted(masks)]
+    return found[False], found[True]
+
+
+def _refuse_gaps(folder: Path, there: dict[int, Path], what: str, n: int) -> None:
+    if missing := sorted(set(range(1, n + 1)) - set(there)):
+        raise ImageError(f"{folder}: has no {what} {missing[0]} of {n}; fetch the patient again")
 
 
 def read_patient(
@@ -102,24 +77,71 @@ def read_patient(
         ImageError: A file is missing or damaged, or the patient lacks a sequence.
     """
     slices, masks = files_of(folder)
-    colours = np.stack([_pixels(path, "RGB") for path in slices], axis=-1)  # (rows, columns, 3, Z)
+    colours = _stacked(slices)
     tumor = np.stack([_pixels(path, "L") for path in masks], axis=-1) > 127
     if colours[:, :, 0].shape != tumor.shape:
         raise ImageError(f"{folder}: its masks are of another size than its slices; fetch the patient again")
-    images = {name: colours[:, :, channel] for name, channel in CHANNELS.items()}
     for name in sequences:
-        if name not in images:
+        if name not in CHANNELS:
             raise ImageError(f"{folder}: the set has {', '.join(CHANNELS)}, and no {name}")
-        if name != "flair" and np.array_equal(images[name], images["flair"]):
+        if _is_flair_again(colours, name):
             raise ImageError(
                 f"{folder}: has no {name}, its pictures show FLAIR twice; leave such patients out with "
                 "data.skip_bad=true, or set segmenter.preprocess.modalities=[flair]"
             )
-    x, y, z = spacing_mm or assumed_spacing(len(slices))
-    data = np.stack([images[name].transpose(1, 0, 2) for name in sequences]).astype(np.float32)
-    # Columns run to the patient's left and rows to the back.
-    grid = Grid((data.shape[1], data.shape[2], data.shape[3]), np.diag([-x, -y, z, 1.0]))
-    return Volume(data, grid), np.ascontiguousarray(tumor.transpose(1, 0, 2))
+    volume = _volume(colours, [CHANNELS[name] for name in sequences], spacing_mm)
+    return volume, np.ascontiguousarray(tumor.transpose(1, 0, 2))
+
+
+def read_colour(slices: Sequence[Path], channel: int) -> Volume:
+    """One colour of a patient's slices, from the lowest up, (1, X, Y, Z); a remark says the assumed spacing.
+
+    Raises:
+        ImageError: A slice is missing or damaged.
+    """
+    volume = _volume(_stacked(slices), [channel], None)
+    return replace(volume, remarks=(Remark(f"{assumption(len(slices))}, so sizes and volumes are rough"),))
+
+
+def sequences_of(slices: Sequence[Path]) -> dict[str, int]:
+    """The sequences that a patient has, and their colours; without those that are FLAIR once more.
+
+    Raises:
+        ImageError: A slice is damaged.
+    """
+    there = {name: channel for name, channel in CHANNELS.items() if name == "flair"}
+    for path in sorted(slices, key=lambda path: abs(slices.index(path) - len(slices) // 2)):
+        if len(there) == len(CHANNELS):
+            break
+        colours = _stacked([path])
+        there |= {name: at for name, at in CHANNELS.items() if not _is_flair_again(colours, name)}
+    return {name: there[name] for name in SEQUENCES if name in there}
+
+
+def assumption(n_slices: int) -> str:
+    """E.g. "its pictures hold no voxel size, and 0.94 x 0.94 x 7.5 mm is assumed"."""
+    sides = " x ".join(f"{side:.3g}" for side in assumed_spacing(n_slices))
+    return f"its pictures hold no voxel size, and {sides} mm is assumed"
+
+
+def _is_flair_again(colours: NDArray[np.uint8], name: str) -> bool:
+    return name != "flair" and np.array_equal(colours[:, :, CHANNELS[name]], colours[:, :, CHANNELS["flair"]])
+
+
+def _stacked(slices: Sequence[Path]) -> NDArray[np.uint8]:
+    """(rows, columns, 3, slices)."""
+    pictures = [_pixels(path, "RGB") for path in slices]
+    for path, picture in zip(slices, pictures, strict=True):
+        if picture.shape != pictures[0].shape:
+            raise ImageError(f"{path}: is of another size than {slices[0].name}; fetch the patient again")
+    return np.stack(pictures, axis=-1)
+
+
+def _volume(colours: NDArray[np.uint8], channels: list[int], spacing_mm: Spacing | None) -> Volume:
+    """Some colours as the channels of a volume. Columns run to the patient's left and rows to the back."""
+    x, y, z = spacing_mm or assumed_spacing(colours.shape[-1])
+    data = np.stack([colours[:, :, channel].transpose(1, 0, 2) for channel in channels]).astype(np.float32)
+    return Volume(data, Grid((data.shape[1], data.shape[2], data.shape[3]), np.diag([-x, -y, z, 1.0])))
 
 
 def assumed_spacing(n_slices: int) -> Spacing:

@@ -9,8 +9,8 @@ from brainseg.config.errors import DataError, ImageError
 from brainseg.images import nifti
 from brainseg.images.dicom_file import is_dicom
 from brainseg.images.fates import Fate, FileFate
+from brainseg.images.found import Survey
 from brainseg.images.jpeg import SUFFIXES, opened
-from brainseg.images.layouts import Survey
 from brainseg.images.source import Source
 from brainseg.images.subject import Subject
 from brainseg.images.walk import Found, walked

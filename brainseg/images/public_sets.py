@@ -1,14 +1,15 @@
 """Public data sets whose files are known by name: one table, a row for each set.
 
 A row's pattern is matched with the end of a file's path, without .nii.gz. Its groups say whose the file is,
-`id`, or `patient` and `visit`, and which of the row's words it has, `word`. A file that matches, but whose
+`id`, with the `patient` in it where a patient has several visits, or `patient` and `visit`; and which of the
+row's words it has, `word`. A file that matches, but whose
 word is not among them, is left out. What no row knows is read by the general rules of `file_names`.
 
 Names as in the publications: Bakas 2017 and the BraTS pages of 2018 to 2025 (GLI, MET, MEN, PED, SSA, GoAT,
 MEN-RT); UCSF-PDGM (Calabrese 2022); UCSF-BMSR (Rudie 2024); UPENN-GBM (Bakas 2022); LUMIERE (Suter 2022);
 MU-Glioma-Post (Gerdes 2024); RHUH-GBM (Cepeda 2023); EGD (van der Voort 2021); Yale-Brain-Mets-Longitudinal
-(Chadha 2025); BraTS-Toolkit (Kofler 2020). MSD Task01 has channels in one file, which `layouts` reads by its
-dataset.json.
+(Chadha 2025); BraTS-Toolkit (Kofler 2020); UCSD-PTGBM as its files at
+TCIA are called. MSD Task01 has channels in one file, which `layouts` reads by its dataset.json.
 """
 
 import re
@@ -53,6 +54,7 @@ class KnownName:
 
     Attributes:
         subject: The patient, with the visit where there are several.
+        patient: Whose all visits are.
         what: A sequence, "truth" or "brain mask"; empty where the file is left out.
         stands_back: Whether another file goes before it.
         word: As it is written.
@@ -60,6 +62,7 @@ class KnownName:
 
     of: PublicSet
     subject: str
+    patient: str
     what: str
     stands_back: bool
     word: str
@@ -69,7 +72,7 @@ def _brats(name: str, code: str, tumor_type: str | None) -> PublicSet:
     """BraTS from 2023 on: BraTS-GLI-00001-000-t1n.nii.gz."""
     return PublicSet(
         f"BraTS {name}",
-        rf"(?P<id>BraTS-{code}-\d+-\d+)-(?P<word>[^/]+)",
+        rf"(?P<id>(?P<patient>BraTS-{code}-\d+)-\d+)-(?P<word>[^/]+)",
         {**_SHORT, "seg": TRUTH},
         layout="brats-2023",
         tumor_type=tumor_type,
@@ -86,7 +89,7 @@ SETS = (
     ),
     PublicSet(
         "BraTS MEN-RT",
-        r"(?P<id>BraTS-MEN-RT-\d+-\d+)_(?P<word>[^/]+)",
+        r"(?P<id>(?P<patient>BraTS-MEN-RT-\d+)-\d+)_(?P<word>[^/]+)",
         {"t1c": "t1ce", "gtv": TRUTH},
         tumor_type="meningioma",
     ),
@@ -98,7 +101,7 @@ SETS = (
     _brats("GoAT", "GoAT", None),
     PublicSet(
         "UCSF-PDGM",
-        r"(?P<id>UCSF-PDGM-\d+(?:_FU\d+d)?)_(?P<word>[^/]+)",
+        r"(?P<id>(?P<patient>UCSF-PDGM-\d+)(?:_FU\d+d)?)_(?P<word>[^/]+)",
         {**_PLAIN, "t1c": "t1ce", "t1gad": "t1ce", "t2flair": "flair"}
         | {"tumor_segmentation": TRUTH, "brain_segmentation": MASK},
         {"t1_bias": "t1", "t1c_bias": "t1ce", "t1gad_bias": "t1ce", "t2_bias": "t2", "flair_bias": "flair"},
@@ -107,14 +110,21 @@ SETS = (
     ),
     PublicSet(
         "UCSF-BMSR",
-        r"(?P<id>\d{6}[A-Z]?)_(?P<word>T1pre|T1post|T2Synth|subtraction|BraTS-seg)",
+        r"(?P<id>(?P<patient>\d{6})[A-Z]?)_(?P<word>T1pre|T1post|T2Synth|subtraction|BraTS-seg)",
         {"t1pre": "t1", "t1post": "t1ce", "brats-seg": TRUTH},
         {"t2synth": "t2"},
         layout="brats-2023",
     ),
     PublicSet(
+        "UCSD-PTGBM",
+        r"(?P<id>(?P<patient>UCSD-PTGBM-\d+)_\d+)_(?P<word>[^/]+)",
+        {"t1pre": "t1", "t1": "t1", "t1post": "t1ce", "t2": "t2", "flair": "flair"}
+        | {"brats_tumor_seg": TRUTH},
+        tumor_type="glioma",
+    ),
+    PublicSet(
         "UPENN-GBM",
-        r"(?P<id>UPENN-GBM-\d+_\d+)_(?P<word>[^/]+)",
+        r"(?P<id>(?P<patient>UPENN-GBM-\d+)_\d+)_(?P<word>[^/]+)",
         {"t1": "t1", "t1gd": "t1ce", "t2": "t2", "flair": "flair", "segm": TRUTH},
         {f"{word}_unstripped": what for word, what in (("t1", "t1"), ("t1gd", "t1ce"), ("t2", "t2"))}
         | {"flair_unstripped": "flair", "automated_approx_segm": TRUTH},
@@ -135,14 +145,14 @@ SETS = (
     ),
     PublicSet(
         "MU-Glioma-Post",
-        r"(?P<id>PatientID_\d+_Timepoint_\d+)_(?P<word>[^/]+)",
+        r"(?P<id>(?P<patient>PatientID_\d+)_Timepoint_\d+)_(?P<word>[^/]+)",
         {f"brain_{word}": what for word, what in _SHORT.items()} | {"tumormask": TRUTH},
         layout="brats-2023",
         tumor_type="glioma",
     ),
     PublicSet(
         "RHUH-GBM",
-        r"(?P<id>RHUH-\d+_\d+)_(?P<word>[^/]+)",
+        r"(?P<id>(?P<patient>RHUH-\d+)_\d+)_(?P<word>[^/]+)",
         {**_PLAIN, "segmentations": TRUTH},
         tumor_type="glioma",
     ),
@@ -185,4 +195,5 @@ def _known(one: PublicSet, groups: Mapping[str, str]) -> KnownName:
     subject = groups.get("id") or f"{groups['patient']}_{groups['visit']}"
     word = groups["word"]
     first = one.words.get(word.lower(), "")
-    return KnownName(one, subject, first or one.second.get(word.lower(), ""), not first, word)
+    patient = groups.get("patient") or subject
+    return KnownName(one, subject, patient, first or one.second.get(word.lower(), ""), not first, word)

@@ -16,6 +16,8 @@ from brainseg.images.dicom_naming import Named, named
 _TEXTS = ("SeriesDescription", "ProtocolName", "ImageType", "ScanningSequence", "ContrastBolusAgent")
 _TIMES = ("EchoTime", "RepetitionTime", "InversionTime")
 _AGENT = "ContrastBolusIngredient"  # BIDS's name
+# What a scan of a good name may be made as, which contradicts no name.
+_OF_A_SCAN = ("a reformat", "a projection or reformat", "a part of MP2RAGE", "not a magnitude image")
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,22 @@ def contradiction(path: Path, sequence: str) -> str:
     Where only the agent is in doubt, it speaks if it names one and the file's name does not.
     """
     sidecar = sidecar_of(path)
-    said = None if sidecar is None or sidecar.named.remark else sidecar.named.sequence
-    if sidecar is None or said is None:
+    if sidecar is None:
         return ""
-    is_t1 = said in ("t1", "t1ce")
-    if is_t1 == (sequence in ("t1", "t1ce")) and (said, sequence) != ("t1ce", "t1"):
+    said = sidecar.named.sequence
+    if sidecar.named.is_other:
+        what = sidecar.named.remark.removeprefix("is ")
+        if what.startswith(_OF_A_SCAN):
+            return ""
+    elif said is None or sidecar.named.remark:
         return ""
+    else:
+        is_t1 = said in ("t1", "t1ce")
+        if is_t1 == (sequence in ("t1", "t1ce")) and (said, sequence) != ("t1ce", "t1"):
+            return ""
+        what = said
     return (
-        f"{path.name} is the {sequence} by its name, and {said} by {sidecar.path.name}; its name was "
+        f"{path.name} is the {sequence} by its name, and {what} by {sidecar.path.name}; its name was "
         "believed, so correct the one that is wrong"
     )
 

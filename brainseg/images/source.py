@@ -4,28 +4,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brainseg.config.errors import ImageError
-from brainseg.images import dicom, nifti
+from brainseg.images import dicom, lgg, nifti
 from brainseg.images.volume import Volume
 
 
 @dataclass(frozen=True)
 class Source:
-    """A NIfTI file, and which volume of it if it is four-dimensional; or a DICOM series.
+    """A NIfTI file, and which volume of it if it has several; a DICOM series; or a colour of pictures.
 
     Attributes:
-        path: The file, or the folder that holds the series.
-        channel: Which volume of a four-dimensional file, from 0.
+        path: The file, or the folder that holds the series or the pictures.
+        channel: Which volume of a four-dimensional file, or which colour of pictures, from 0.
         series: The slices, where `path` is a folder.
+        pictures: A picture of each slice from the lowest up, as the Kaggle LGG set has them.
     """
 
     path: Path
     channel: int | None = None
     series: dicom.Series | None = None
+    pictures: tuple[Path, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All files that are read."""
-        return nifti.files_of(self.path) if self.series is None else self.series.files
+        if self.series is not None:
+            return self.series.files
+        return self.pictures or nifti.files_of(self.path)
 
     def __str__(self) -> str:
         return str(self.path if self.series is None else self.series)
@@ -45,6 +49,8 @@ def read(source: Source, *, upright: bool = False) -> Volume:
     """
     if source.series is not None:
         volume = dicom.read(source.series, upright=upright)
+    elif source.pictures:
+        volume = lgg.read_colour(source.pictures, source.channel or 0)
     else:
         volume = nifti.read(source.path, source.channel)
     _refuse_mask(volume, source)

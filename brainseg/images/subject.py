@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class Subject:
 
     Attributes:
         id: Unique among the subjects found together.
+        patient: Whose visit it is; the same for all visits of one patient.
         layout: One of the table above; `labels.detect` takes it.
         images: By sequence, in the order of `SEQUENCES`.
         truth: The tumour label map.
@@ -37,6 +38,8 @@ class Subject:
         fault: Why the subject cannot be used, such as two files of one sequence; it has no images then.
         fates: What became of each of its files.
         from_folder: Whether the id is its folder's name.
+        label_fault: Why it cannot be learnt from or evaluated on: two files claim to be its label map or its
+            brain mask, of which none is taken. A prediction needs neither.
     """
 
     id: str
@@ -51,6 +54,18 @@ class Subject:
     fault: str | None = None
     fates: tuple[FileFate, ...] = ()
     from_folder: bool = False
+    patient: str = ""
+    label_fault: str | None = None
+
+    def refuse_labels(self) -> None:
+        """Refuse a subject of which nobody knows which label map or mask to take, or that has a fault.
+
+        Raises:
+            ImageError: It says why.
+        """
+        self.refuse_fault()
+        if self.label_fault is not None:
+            raise ImageError(self.label_fault)
 
     def refuse_fault(self) -> None:
         """Refuse a subject that cannot be used.
@@ -69,6 +84,7 @@ class _Choice:
         self.files = files
         self.fates: list[FileFate] = []
         self.remarks: list[str] = []
+        self.label_fault: str | None = None
 
     def without(self, files: Iterable[NamedFile], why: str, fate: Fate = Fate.left_out) -> None:
         gone = list(files)
@@ -88,6 +104,27 @@ def subject_of(files: list[NamedFile], rule: Choice | None = None) -> Subject:
     except ImageError as error:
         return _faulty(first, files, str(error))
     return _chosen(first, choice)
+
+
+def with_labels(subject: Subject, files: list[NamedFile]) -> Subject:
+    """A subject of DICOM files with the label map and the masks that lie beside them as NIfTI files."""
+    choice = _Choice(files)
+    for one in [f for f in files if f.role not in ("truth", "mask")]:
+        choice.without([one], one.why)
+    _keep_one_each(choice, Choice())
+    masks = {f.sequence: f.path for f in choice.of("mask")}
+    by_sequence = {name: masks[name] for name in SEQUENCES if name in masks}
+    first = next(iter(subject.images), None)
+    used = [one for f in choice.files for one in fates_of(f.path, Fate.used, f.why, f.used_as)]
+    return replace(
+        subject,
+        truth=next((f.path for f in choice.of("truth")), None),
+        brain_mask=masks.get(None) or (by_sequence.get(first) if first else None),
+        brain_masks=by_sequence,
+        warnings=(*subject.warnings, *choice.remarks),
+        fates=(*subject.fates, *used, *choice.fates),
+        label_fault=choice.label_fault,
+    )
 
 
 def _choose(choice: _Choice, rule: Choice) -> None:
@@ -125,6 +162,8 @@ def _chosen(first: NamedFile, choice: _Choice) -> Subject:
         warnings=(*choice.remarks, *filter(None, map(_remark, ordered.values()))),
         fates=(*used, *choice.fates),
         from_folder=_is_from_folder(first),
+        patient=_patient_of(choice.files),
+        label_fault=choice.label_fault,
     )
 
 
@@ -146,6 +185,7 @@ def _faulty(first: NamedFile, files: list[NamedFile], fault: str) -> Subject:
         fault=fault,
         fates=fates,
         from_folder=_is_from_folder(first),
+        patient=_patient_of(files),
     )
 
 
@@ -186,7 +226,7 @@ def _keep_one_each(choice: _Choice, rule: Choice) -> None:
         ImageError: Two that differ say the same.
     """
     claims: dict[tuple[str, str | None], list[NamedFile]] = defaultdict(list)
-    for file in sorted(choice.files, key=lambda file: file.rank):
+    for file in sorted(choice.files, key=lambda file: (file.rank, file.is_again)):
         claims[file.role, file.sequence].append(file)
     for several in claims.values():
         first, kept = several[0], several[:1]
@@ -198,6 +238,12 @@ def _keep_one_each(choice: _Choice, rule: Choice) -> None:
                 if file.rank in (BY_LAST_WORD, BY_WORDS) and file.role == "image":
                     aside = f"{file.path.name} may be one too and was left out"
                     choice.remarks.append(f"{_what(file)} is {first.path.name}; {aside}")
+            elif file.is_again and not first.is_again:
+                choice.without([file], f"is called as a copy of {first.path.name}, but differs from it")
+                choice.remarks.append(
+                    f"{_what(file)} is {first.path.name}; {file.path.name} is called as its copy, but "
+                    "differs from it, and was left out"
+                )
             elif why := _decided(first, file, rule):
                 choice.without([file], f"{first.path.name} goes first as the {_what(file)}: {why}")
                 choice.remarks.append(f"{_what(file)} is {first.path.name}, not {file.path.name}: {why}")
@@ -208,7 +254,7 @@ def _keep_one_each(choice: _Choice, rule: Choice) -> None:
             else:
                 kept.append(file)
         if len(kept) > 1:
-            _refuse_both(kept[0], kept[1])
+            _refuse_both(choice, kept)
 
 
 def _decided(one: NamedFile, other: NamedFile, rule: Choice) -> str:
@@ -218,11 +264,20 @@ def _decided(one: NamedFile, other: NamedFile, rule: Choice) -> str:
     return deciding(words_of([one.path.name]), words_of([other.path.name]), rule.words)
 
 
-def _refuse_both(one: NamedFile, other: NamedFile) -> None:
-    raise ImageError(
-        f"{one.path} and {other.path.name} both claim to be the {_what(other)} of one subject; "
-        + _advice(other)
-    )
+def _refuse_both(choice: _Choice, several: list[NamedFile]) -> None:
+    """Refuse scans that claim one sequence; label maps, without which a scan can be predicted, are put aside.
+
+    Raises:
+        ImageError: They are scans.
+    """
+    one, other = several[:2]
+    said = f"{one.path} and {other.path.name} both claim to be the {_what(other)} of one subject; "
+    said += _advice(other)
+    if other.role == "image":
+        raise ImageError(said)
+    choice.label_fault = choice.label_fault or said
+    choice.without(several, f"several claim to be the {_what(other)} of one subject, so none is taken")
+    choice.remarks.append(f"no {_what(other)} was taken: {said}")
 
 
 def _what(file: NamedFile) -> str:
@@ -239,6 +294,12 @@ def identity_of(file: NamedFile) -> str:
     if file.entities:
         return "_".join(re.findall(r"(?:sub|ses)-[^_]+", nifti.stem(file.path)))
     return file.subject or file.path.parent.resolve().name
+
+
+def _patient_of(files: list[NamedFile]) -> str:
+    """Whose visit it is, where a name says so; nothing where the folders say it: `patients`."""
+    said = (f"sub-{one.entities['sub']}" if "sub" in one.entities else one.patient for one in files)
+    return next(filter(None, said), "")
 
 
 def _is_from_folder(file: NamedFile) -> bool:

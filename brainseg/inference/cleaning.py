@@ -5,7 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from brainseg.images.labels import BACKGROUND, EDEMA, ENHANCING_TUMOR, NECROTIC_CORE, REGIONS
+from brainseg.images.labels import (
+    BACKGROUND,
+    EDEMA,
+    ENHANCING_TUMOR,
+    NECROTIC_CORE,
+    RESECTION_CAVITY,
+    TUMOR_REGIONS,
+    is_tumor,
+)
 from brainseg.images.masks import box_of
 from brainseg.inference.components import fill_holes, remove_small
 
@@ -17,8 +25,10 @@ class Cleaning:
     """What is done to predicted classes, in this order. The default does nothing.
 
     Args:
-        least_part_ml: A part of the whole tumour that is smaller becomes background.
-        fill: Holes in the tumour core become necrotic core, those in the whole tumour edema.
+        least_part_ml: A part of the whole tumour, or of the resection cavity, that is smaller becomes
+            background.
+        fill: Holes in the tumour core become necrotic core, those in the whole tumour edema. A resection
+            cavity is no hole.
         least_enhancing_ml: Less enhancing tumour than this, in all, becomes necrotic core: where the truth
             has none, a few voxels of it make the difference between a Dice of 1 and of 0.
     """
@@ -36,7 +46,11 @@ class Cleaning:
 
     def _within(self, classes: Classes, voxel_ml: float) -> Classes:
         if self.least_part_ml:
-            kept = remove_small(classes != BACKGROUND, int(np.ceil(self.least_part_ml / voxel_ml)))
+            voxels = int(np.ceil(self.least_part_ml / voxel_ml))
+            kept = remove_small(is_tumor(classes), voxels)
+            cavity = classes == RESECTION_CAVITY
+            if cavity.any():
+                kept |= remove_small(cavity, voxels)
             classes = np.where(kept, classes, np.uint8(BACKGROUND))
         if self.fill:
             classes = _filled(classes)
@@ -47,7 +61,7 @@ class Cleaning:
 
 
 def _filled(classes: Classes) -> Classes:
-    core = np.isin(classes, REGIONS["tumor_core"])
-    classes = np.where(fill_holes(core) & ~core, np.uint8(NECROTIC_CORE), classes)
-    tumor = classes != BACKGROUND
-    return np.where(fill_holes(tumor) & ~tumor, np.uint8(EDEMA), classes)
+    core, cavity = np.isin(classes, TUMOR_REGIONS["tumor_core"]), classes == RESECTION_CAVITY
+    classes = np.where(fill_holes(core) & ~core & ~cavity, np.uint8(NECROTIC_CORE), classes)
+    tumor = is_tumor(classes)
+    return np.where(fill_holes(tumor) & ~tumor & ~cavity, np.uint8(EDEMA), classes)

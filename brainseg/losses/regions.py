@@ -1,17 +1,18 @@
-"""Losses of overlapping tumour regions, of logits (B, R, X, Y, Z) and class labels (B, X, Y, Z)."""
+"""Losses of overlapping regions, of logits (B, R, X, Y, Z) and class labels (B, X, Y, Z).
+
+The regions are those of `images.labels.REGIONS`, in that order: R is 3, or 4 with the resection cavity.
+"""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from brainseg.images.labels import REGIONS
+from brainseg.images.labels import REGIONS, TUMOR_REGIONS, regions_with
 from brainseg.losses.precision import at_least_float32
 
 
 class RegionDiceBCELoss(nn.Module):
     """One minus the mean soft Dice of the regions' sigmoids, the batch pooled, plus their crossentropy.
-
-    The regions are `images.labels.REGIONS`, in that order.
 
     Args:
         bce_weight: Factor of the mean crossentropy per voxel and region.
@@ -54,19 +55,21 @@ class RegionDiceFocalLoss(nn.Module):
         return _dice_loss(logits, masks, self.smooth) + self.focal_weight * focal
 
 
-def region_masks(labels: Tensor) -> Tensor:
+def region_masks(labels: Tensor, *, cavity: bool = False) -> Tensor:
     """Where each region lies, bool (B, R, X, Y, Z), in class labels (B, X, Y, Z)."""
-    masks = [torch.isin(labels, labels.new_tensor(members)) for members in REGIONS.values()]
+    regions = regions_with(cavity=cavity).values()
+    masks = [torch.isin(labels, labels.new_tensor(members)) for members in regions]
     return torch.stack(masks, dim=1)
 
 
 def _pair(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Logits, float32 at least, and the regions' masks."""
-    masks = region_masks(labels)
+    masks = region_masks(labels, cavity=logits.ndim > 1 and logits.shape[1] == len(REGIONS))
     if logits.shape != masks.shape:
         raise ValueError(
             f"logits are {tuple(logits.shape)} but the regions of the labels {tuple(masks.shape)}; "
-            f"labels (B, X, Y, Z) need one logit for each of {', '.join(REGIONS)}"
+            f"labels (B, X, Y, Z) need one logit for each of {', '.join(TUMOR_REGIONS)}, and one more where "
+            "the model learns the resection cavity"
         )
     return at_least_float32(logits), masks
 

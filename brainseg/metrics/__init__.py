@@ -10,7 +10,7 @@ from brainseg.metrics.classification import (
 )
 from brainseg.metrics.overlap import dice, soft_dice, soft_iou
 from brainseg.metrics.regions import score_case
-from brainseg.metrics.streaming import RegionDice
+from brainseg.metrics.streaming import RegionDice, region_dices
 
 __all__ = [
     "RegionDice",
@@ -19,6 +19,7 @@ __all__ = [
     "classification_scores",
     "confusion_matrix",
     "dice",
+    "region_dices",
     "reliability",
     "roc_auc",
     "score_case",

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from brainseg.config.choices import PROTOCOLS
 from brainseg.config.errors import ConfigError, GeometryError
-from brainseg.images.labels import REGIONS
+from brainseg.images.labels import REGIONS, TUMOR_REGIONS
 from brainseg.metrics.lesions import LesionScores, hd95_by_area_mm, lesions_2023, lesions_2026, whole_2026
 from brainseg.metrics.overlap import dice, iou, sensitivity, specificity
 from brainseg.metrics.surface import surface_scores
@@ -22,7 +22,7 @@ def score_case(
     guess: Labels,
     spacing_mm: Sequence[float],
     protocol: str,
-    regions: Sequence[str] = tuple(REGIONS),
+    regions: Sequence[str] = tuple(TUMOR_REGIONS),
 ) -> tuple[dict[str, float], dict[str, LesionScores]]:
     """The scores of one case, named "dice/whole_tumor" and so on, and the lesions of each region.
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from brainseg.images.labels import REGIONS
+from brainseg.images.labels import TUMOR_REGIONS
 
 
 class RegionDice(Metric):
@@ -22,8 +22,9 @@ class RegionDice(Metric):
     full_state_update = False
     total: Tensor
     cases: Tensor
+    latest: Tensor  # (B, R), of the batch that was added last
 
-    def __init__(self, regions: Mapping[str, tuple[int, ...]] = REGIONS, **options: Any) -> None:
+    def __init__(self, regions: Mapping[str, tuple[int, ...]] = TUMOR_REGIONS, **options: Any) -> None:
         """Start without a case.
 
         Args:
@@ -37,18 +38,30 @@ class RegionDice(Metric):
 
     def update(self, truth: Tensor, guess: Tensor) -> None:
         """Add a batch of label classes (B, X, Y, Z)."""
-        if truth.shape != guess.shape:
-            raise ValueError(
-                f"truth is {tuple(truth.shape)} but guess {tuple(guess.shape)}; both are (B, X, Y, Z)"
-            )
-        for number, classes in enumerate(self.regions.values()):
-            wanted = torch.tensor(classes, device=truth.device)
-            there, found = torch.isin(truth, wanted).flatten(1), torch.isin(guess, wanted).flatten(1)
-            shared, voxels = (there & found).sum(dim=1), there.sum(dim=1) + found.sum(dim=1)
-            self.total[number] += torch.where(voxels > 0, 2 * shared / voxels.clamp_min(1), 1.0).sum()
+        self.latest = region_dices(truth, guess, self.regions)
+        self.total += self.latest.sum(dim=0)
         self.cases += len(truth)
 
     def compute(self) -> dict[str, Tensor]:
         """The means; NaN before the first case."""
         means = self.total / self.cases
         return {f"dice/{region}": mean for region, mean in zip(self.regions, means, strict=True)}
+
+
+def region_dices(truth: Tensor, guess: Tensor, regions: Mapping[str, tuple[int, ...]]) -> Tensor:
+    """The Dice of each region of each case, (B, R), from label classes (B, X, Y, Z).
+
+    A case scores 1 if truth and guess both lack the region, and 0 if one of them does.
+    """
+    if truth.shape != guess.shape:
+        raise ValueError(
+            f"truth is {tuple(truth.shape)} but guess {tuple(guess.shape)}; both are (B, X, Y, Z)"
+        )
+    return torch.stack([_dices(truth, guess, classes) for classes in regions.values()], dim=1)
+
+
+def _dices(truth: Tensor, guess: Tensor, classes: tuple[int, ...]) -> Tensor:
+    wanted = torch.tensor(classes, device=truth.device)
+    there, found = torch.isin(truth, wanted).flatten(1), torch.isin(guess, wanted).flatten(1)
+    shared, voxels = (there & found).sum(dim=1), there.sum(dim=1) + found.sum(dim=1)
+    return torch.where(voxels > 0, 2 * shared / voxels.clamp_min(1), 1.0)

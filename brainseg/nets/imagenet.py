@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from brainseg.config.errors import CheckpointError, UserError
+from brainseg.files.there import refuse_no_weights
 from brainseg.nets.slice_classifier import SliceClassifier
 
 
@@ -71,10 +72,7 @@ def _timm_weights(backbone: str) -> dict[str, Tensor]:
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise CheckpointError(
-            f"{path}: no such file of weights; give classifier.weights a .pth or .safetensors file"
-        )
+    refuse_no_weights(path)
     try:
         if path.suffix == ".safetensors":
             state: Any = load_file(path)

@@ -1,14 +1,13 @@
 """A timm backbone that names the tumour type in a slice."""
 
-import difflib
 from typing import Any, cast
 
 from torch import Tensor, nn
 
+from brainseg.config.backbones import TIMM_NAMES, unknown_backbone
 from brainseg.config.errors import ConfigError
 
 SMALLEST_MAP = 2  # places along a side: a map of one place does not say where
-TIMM_NAMES = {"mobilenetv2": "mobilenetv2_100"}  # the student report's name, as timm has it
 
 
 class SliceClassifier(nn.Module):
@@ -82,9 +81,7 @@ def _backbone(name: str, drop_path: float) -> tuple[nn.Module, int]:
     import timm  # seconds, that networks of volumes need not wait
 
     if not timm.is_model(name):
-        close = difflib.get_close_matches(name, timm.list_models(), n=3)
-        mend = f"did you mean {' or '.join(close)}?" if close else "timm.list_models() lists what there is"
-        raise ConfigError(f"backbone {name!r} is unknown to timm; {mend}")
+        raise ConfigError(unknown_backbone(name, frozenset(timm.list_models())))
     if not name.startswith("vgg"):
         return _without_classifier(name, drop_path)
     if drop_path:

@@ -33,6 +33,7 @@ def write_cohort(
     testing_share: float = 0.2,
     stripped_share: float = 0.25,
     margin_mm: float = 0.0,
+    operated_share: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[str]:
     """Write synthetic patients as a real data set has them, and return their ids in order.
@@ -43,19 +44,20 @@ def write_cohort(
 
     Args:
         root: The new folder; it may exist if it is empty.
-        layout: brats, msd, nfbs, kaggle or bids; `writers` says what each looks like.
+        layout: brats, brats-post, msd, nfbs, kaggle or bids; `writers` says what each looks like.
         subjects: How many.
         seed: Decides everything that is drawn.
         spacing_mm: Voxel size; the field of view stays the layout's. A kaggle picture has 512 / spacing
             pixels a side.
-        types: Tumour types to take turns. None: gliomas for brats and msd, all four for kaggle and bids; for
-            nfbs half of the heads have a tumour of any type: the real NFBS has none, but a skull stripper
-            must know them.
+        types: Tumour types to take turns. None: gliomas for those of BraTS and msd, all four for kaggle and
+            bids; for nfbs half of the heads have a tumour of any type: the real NFBS has none, but a skull
+            stripper must know them.
         contrast: "realistic", or "random": every tissue of any intensity.
         slices_per_subject: For kaggle.
         testing_share: For kaggle, the share of the subjects of each type whose slices are in Testing.
         stripped_share: For kaggle, the share of the subjects shown without skull; the real set has some.
-        margin_mm: For brats, msd and kaggle: how far beyond the brain stripped scans are cut.
+        margin_mm: For brats, brats-post, msd and kaggle: how far beyond the brain stripped scans are cut.
+        operated_share: For brats-post, the share of the gliomas that are seen after surgery.
         progress: Called with the number of subjects written and of all, after each.
 
     Raises:
@@ -64,6 +66,7 @@ def write_cohort(
     """
     _check(layout, subjects, types, spacing_mm, slices_per_subject, testing_share, stripped_share)
     _check_margin(layout, margin_mm)
+    _check_operated(layout, operated_share)
     if layout == "kaggle":
         order = _in_turn(types or TUMOR_TYPES, subjects, seed)
         plan = _slices(order, spacing_mm, slices_per_subject, testing_share, stripped_share)
@@ -73,7 +76,7 @@ def write_cohort(
     names = [plan.name(number) for number in range(subjects)]
     with _folder_for(Path(root)) as folder:
         seeds = [_subject_seed(seed, number) for number in range(subjects)]
-        made = _made(plan, seeds, order, names, spacing_mm, contrast)
+        made = _made(plan, seeds, order, names, spacing_mm, contrast, _operated(order, operated_share))
         for number, (own, subject) in enumerate(zip(seeds, made, strict=True)):
             plan.write(folder, subject, own, margin_mm)
             if progress is not None:
@@ -89,6 +92,7 @@ def _made(
     names: Sequence[str],
     spacing_mm: float,
     contrast: Contrast,
+    operated: Sequence[bool],
 ) -> Iterator[PhantomSubject]:
     """The subjects one after the other, made on all cores where there are many."""
     calls = [
@@ -99,9 +103,10 @@ def _made(
             sequences=plan.sequences(own),
             contrast=contrast,
             pose=plan.pose(own),
+            operated=surgery,
             id=name,
         )
-        for own, tumor_type, name in zip(seeds, order, names, strict=True)
+        for own, tumor_type, name, surgery in zip(seeds, order, names, operated, strict=True)
     ]
     # A process needs some seconds to begin: not worth it for a few heads, nor for small ones.
     processes = cpu_count() if len(calls) * spacing_mm**-3 >= WORTH_PROCESSES else 1
@@ -116,6 +121,15 @@ def _in_turn(types: Sequence[str], subjects: int, seed: int) -> list[str]:
         shuffled = random_stream(seed, 60, turn).permutation(len(types))
         order += [types[int(i)] for i in shuffled]
     return order[:subjects]
+
+
+def _operated(order: Sequence[str], share: float) -> list[bool]:
+    """Which subjects were operated on: of the gliomas that share, in any beginning of the order too."""
+    found, gliomas = [], 0
+    for kind in order:
+        gliomas += kind == "glioma"
+        found.append(kind == "glioma" and int(gliomas * share) > int((gliomas - 1) * share))
+    return found
 
 
 def _subject_seed(seed: int, number: int) -> int:
@@ -213,6 +227,16 @@ def _check(
         raise ConfigError(f"testing_share is {testing_share}; it must be at least 0 and below 1")
     if not 0 <= stripped_share <= 1:
         raise ConfigError(f"stripped_share is {stripped_share}; it must be from 0 to 1")
+
+
+def _check_operated(layout: str, share: float) -> None:
+    if not 0 <= share <= 1:
+        raise ConfigError(f"operated_share is {share}; it must be from 0 to 1")
+    if share and not (layout in LAYOUTS and LAYOUTS[layout].has_cavities):
+        raise ConfigError(
+            f"operated_share is {share}, but the labels of layout {layout} have no value for a resection "
+            "cavity; take layout brats-post"
+        )
 
 
 def _check_margin(layout: str, margin_mm: float) -> None:

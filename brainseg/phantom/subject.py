@@ -38,8 +38,9 @@ class PhantomSubject:
         tumor_type: glioma, meningioma, notumor or pituitary.
         grid: The grid of all arrays below, (X, Y, Z).
         images: Each sequence, float32, not negative.
-        brain: The brain with its outer CSF, the sella, and its tumour.
-        labels: uint8, 0 background, 1 necrotic core, 2 edema, 3 enhancing tumour; all inside `brain`.
+        brain: The brain with its outer CSF, the sella, its tumour, and the cavity of an operated one.
+        labels: uint8, 0 background, 1 necrotic core, 2 edema, 3 enhancing tumour, 4 resection cavity; all
+            inside `brain`.
     """
 
     id: str
@@ -59,6 +60,7 @@ def make_subject(
     sequences: Sequence[str] = SEQUENCES,
     contrast: Contrast = "realistic",
     pose: Pose = WHOLE_HEAD,
+    operated: bool = False,
     id: str | None = None,
 ) -> PhantomSubject:
     """A synthetic patient; the same arguments give the same bits in any process, on any number of threads.
@@ -71,6 +73,7 @@ def make_subject(
         sequences: Which images to make; leaving some out does not change the others.
         contrast: "realistic" looks like the sequences; "random" gives every tissue any intensity.
         pose: How the head lies in the grid, and how much it may be turned, scaled and bent.
+        operated: Whether a glioma is seen after surgery, with a resection cavity and perhaps no tumour left.
         id: The subject's name.
 
     Raises:
@@ -85,7 +88,7 @@ def make_subject(
     painted, parts = lattice.thin()
     head = build_head(seed, painted, pose)
     gray, white = brain_fractions(head, seed)
-    tumor = grow(seed, head, tumor_type, gray, white)
+    tumor = grow(seed, head, tumor_type, gray, white, operated=operated)
     brain, labels = head.brain.copy(), np.zeros(painted.shape, dtype=np.uint8)
     if tumor is not None:
         labels[tumor.box] = tumor.labels

@@ -1,5 +1,8 @@
 """Tumours as nested level sets: necrosis within an enhancing rim within oedema, placed where each type grows.
 
+A glioma may be operated on: a cavity full of CSF, open towards the surface of the brain, takes the place of
+its core or of a part of it.
+
 Each tumour is a field rho, 0 in its middle and 1 on the surface of its core, roughened by noise. Lengths are
 millimetres of the subject, not of the atlas, so that a small head does not make a small tumour.
 """
@@ -12,7 +15,7 @@ from scipy import ndimage
 
 from brainseg.config.errors import GeometryError
 from brainseg.images import mni
-from brainseg.images.labels import EDEMA, ENHANCING_TUMOR, NECROTIC_CORE
+from brainseg.images.labels import EDEMA, ENHANCING_TUMOR, NECROTIC_CORE, RESECTION_CAVITY
 from brainseg.phantom.atlas import head_atlas
 from brainseg.phantom.fields import Bool, Float, random_stream, smooth_field
 from brainseg.phantom.head import Head
@@ -20,6 +23,8 @@ from brainseg.phantom.lattice import LATTICE_MM
 from brainseg.phantom.parts import Slices, Tissue
 
 _Vector = NDArray[np.float64]
+COMPLETE = 0.4  # share of the operated gliomas of which no core is left
+WITHOUT_EDEMA = 0.5  # share of these around which there is no oedema any more: no tumour at all
 
 
 @dataclass(frozen=True)
@@ -28,9 +33,9 @@ class Tumor:
 
     Attributes:
         box: The part of the grid that holds it; the arrays have its shape.
-        labels: uint8, classes 1 to 3.
+        labels: uint8, classes 1 to 4.
         shares: (4, ...) float32 in 0 to 1: how much of each voxel is necrosis, oedema, enhancing tumour, and
-            CSF of the cleft around a tumour that grows outside the brain's tissue.
+            CSF: of the cleft around a tumour that grows outside the brain's tissue, or of a resection cavity.
         shift_mm: (3, brain voxels of the head): where the brain is looked up instead, because it gives way.
     """
 
@@ -53,7 +58,9 @@ class _Place:
         return float(np.cbrt(np.prod(self.radii_mm)))
 
 
-def grow(seed: int, head: Head, tumor_type: str, gray: Float, white: Float) -> Tumor | None:
+def grow(
+    seed: int, head: Head, tumor_type: str, gray: Float, white: Float, *, operated: bool = False
+) -> Tumor | None:
     """A tumour of the given type, or None for `notumor`.
 
     Args:
@@ -62,18 +69,21 @@ def grow(seed: int, head: Head, tumor_type: str, gray: Float, white: Float) -> T
         tumor_type: One of TUMOR_TYPES.
         gray: Fraction of grey matter at the head's brain voxels, before anything gives way.
         white: The same of white matter.
+        operated: Whether a glioma was operated on; the other types never are.
     """
     if tumor_type == "notumor":
         return None
     rng = random_stream(seed, 10)
     if tumor_type == "glioma":
-        return _glioma(seed, rng, head, gray, white)
+        return _glioma(seed, rng, head, gray, white, operated=operated)
     if tumor_type == "meningioma":
         return _meningioma(seed, rng, head, white)
     return _pituitary(seed, rng, head)
 
 
-def _glioma(seed: int, rng: np.random.Generator, head: Head, gray: Float, white: Float) -> Tumor:
+def _glioma(
+    seed: int, rng: np.random.Generator, head: Head, gray: Float, white: Float, *, operated: bool
+) -> Tumor:
     radius = _visible(rng.uniform(8, 26), head)
     stretch = np.exp(rng.normal(0, 0.2, 3))
     radii = radius * stretch / np.cbrt(stretch.prod())
@@ -94,9 +104,42 @@ def _glioma(seed: int, rng: np.random.Generator, head: Head, gray: Float, white:
     )
     edema = _ramp(spread - (rho - 1) * radius, 0.0, head) * within * np.clip(matter * 1.6 - 0.5, 0, 1)
     edema = np.where(_attached(edema + core > 0.5, core > 0.5), edema, 0) * (1 - core)
-    return _assemble(
-        head, place, box, core, necrosis, edema, np.zeros_like(core), push=rng.uniform(0.15, 0.5)
-    )
+    push = rng.uniform(0.15, 0.5)
+    if operated:
+        return _operated(seed, head, place, box, (core, necrosis, edema))
+    return _assemble(head, place, box, core, necrosis, edema, np.zeros_like(core), push=push)
+
+
+def _operated(seed: int, head: Head, place: _Place, box: Slices, grown: tuple[Float, Float, Float]) -> Tumor:
+    """What surgery leaves of a core with its necrosis and oedema: a cavity, and in most heads a rest."""
+    core, necrosis, edema = grown
+    rng = random_stream(seed, 15)
+    complete = bool(rng.random() < COMPLETE)
+    left_mm = float(rng.uniform(-0.3, 0.4)) * place.radius_mm  # from the middle, where a rest begins
+    outwards = _outwards(head, place.centre_mm)
+    x, y, z = _offsets(head, box, place.centre_mm)
+    height = x * np.float32(outwards[0]) + y * np.float32(outwards[1]) + z * np.float32(outwards[2])
+    off_axis = np.sqrt(np.maximum(x * x + y * y + z * z - height * height, 0))
+    within = _ramp(-head.brain_mm[box], 0.0, head)
+    # The way that the surgeon took, from the middle of the tumour to the surface of the brain.
+    way = _ramp(np.float32(0.45 * place.radius_mm) - off_axis, 0.0, head) * (height > 0) * within
+    taken = core if complete else core * _ramp(height, -left_mm, head)
+    cavity = np.maximum(taken, way)
+    rest = np.minimum(core, 1 - cavity)
+    necrosis = np.minimum(necrosis, rest)
+    edema = np.minimum(edema, 1 - cavity - rest)
+    if complete:
+        rest, necrosis = np.zeros_like(core), np.zeros_like(core)
+        if rng.random() < WITHOUT_EDEMA:
+            edema = np.zeros_like(core)
+    return _assemble(head, place, box, rest, necrosis, edema, cavity, push=0.0, cavity=cavity)
+
+
+def _outwards(head: Head, place_mm: _Vector) -> _Vector:
+    """The direction in which the surface of the brain is nearest, of length 1."""
+    index = _nearest(head, place_mm)
+    slope = np.array([_slope(head, index, axis) for axis in range(3)])
+    return slope / max(float(np.sqrt((slope**2).sum())), 1e-6)
 
 
 def _meningioma(seed: int, rng: np.random.Generator, head: Head, white: Float) -> Tumor:
@@ -153,11 +196,14 @@ def _assemble(
     edema: Float,
     cleft: Float,
     push: float,
+    cavity: Float | None = None,
 ) -> Tumor:
     enhancing = core - necrosis
     shares = np.stack([necrosis, edema, enhancing, cleft]).astype(np.float32)
     classes = np.array([NECROTIC_CORE, EDEMA, ENHANCING_TUMOR], dtype=np.uint8)
     labels = np.where(shares[:3].sum(axis=0) > 0.5, classes[shares[:3].argmax(axis=0)], 0).astype(np.uint8)
+    if cavity is not None:
+        labels[cavity > 0.5] = RESECTION_CAVITY
     return Tumor(box, labels, shares, _shift(head, place, push))
 
 
@@ -201,9 +247,7 @@ def _on_the_dura(rng: np.random.Generator, head: Head) -> tuple[_Vector, _Vector
     behind = (y < -75) & (z < -25) & (z > -52)
     suitable = found[convexity | behind]
     place = _place_of(head, suitable[int(rng.integers(len(suitable)))])
-    index = _nearest(head, place)
-    slope = np.array([_slope(head, index, axis) for axis in range(3)])
-    outwards = slope / max(float(np.sqrt((slope**2).sum())), 1e-6)
+    index, outwards = _nearest(head, place), _outwards(head, place)
     at_voxel = np.array([axis[i] for axis, i in zip(head.lattice.axes_mm, index, strict=True)])
     height = float(head.brain_mm[index]) + float(((place - at_voxel) * outwards).sum())
     return place - outwards * height, -outwards

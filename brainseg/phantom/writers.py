@@ -1,12 +1,13 @@
 """One subject in the files of a real data set: names, folders, orientation, dtype and label values.
 
-| layout | as published                                                                                |
-| ------ | ------------------------------------------------------------------------------------------- |
-| brats  | BraTS 2021: 240 x 240 x 155 at 1 mm, LPS, int16, skull removed, labels 0 1 2 4 (uint8)       |
-| msd    | Medical Segmentation Decathlon Task01: such scans four-dimensional, labels in another order |
-| nfbs   | Neurofeedback Skull-stripped: 256 x 256 x 192 at 1 mm, PIR, T1w with brain and brain mask    |
-| kaggle | Brain Tumor MRI Dataset: JPEG slices, see `slices`                                           |
-| bids   | Brain Imaging Data Structure: whole heads; the truth is a derivative, out of readers' sight  |
+| layout     | as published                                                                                |
+| ---------- | ------------------------------------------------------------------------------------------- |
+| brats      | BraTS 2021: 240 x 240 x 155 at 1 mm, LPS, int16, skull removed, labels 0 1 2 4 (uint8)       |
+| brats-post | BraTS 2024 after treatment: the same scans by their newer names, labels 0 1 2 3 4            |
+| msd        | Medical Segmentation Decathlon Task01: such scans four-dimensional, labels in another order |
+| nfbs       | Neurofeedback Skull-stripped: 256 x 256 x 192 at 1 mm, PIR, T1w with brain and brain mask    |
+| kaggle     | Brain Tumor MRI Dataset: JPEG slices, see `slices`                                           |
+| bids       | Brain Imaging Data Structure: whole heads; the truth is a derivative, out of readers' sight  |
 """
 
 import json
@@ -46,6 +47,7 @@ class Layout:
         write: Writes one subject into the cohort's folder, from its seed and the margin of the cut around its
             brain in mm; layouts of whole heads make no cut.
         finish: Writes what describes the whole cohort, from ids and types.
+        has_cavities: Whether its labels have a value for the resection cavity of operated heads.
     """
 
     types: Sequence[str]
@@ -55,6 +57,7 @@ class Layout:
     name: Callable[[int], str]
     write: Callable[[Path, PhantomSubject, int, float], None]
     finish: Callable[[Path, Sequence[tuple[str, str]]], None]
+    has_cavities: bool = False
 
 
 def as_stored(image: Float) -> NDArray[np.int16]:
@@ -101,6 +104,17 @@ def _write_brats(root: Path, subject: PhantomSubject, seed: int, margin_mm: floa
         _write(folder / f"{subject.id}_{name}.nii.gz", as_stored(image * kept), subject.grid)
     labels = from_classes(subject.labels, CONVENTIONS["brats-2018"])
     _write(folder / f"{subject.id}_seg.nii.gz", labels, subject.grid)
+
+
+_POST_NAMES = {"t1": "t1n", "t1ce": "t1c", "t2": "t2w", "flair": "t2f"}
+
+
+def _write_brats_post(root: Path, subject: PhantomSubject, seed: int, margin_mm: float) -> None:
+    folder, kept = root / subject.id, cut_out(subject, seed, margin_mm)
+    for name, image in subject.images.items():
+        _write(folder / f"{subject.id}-{_POST_NAMES[name]}.nii.gz", as_stored(image * kept), subject.grid)
+    labels = from_classes(subject.labels, CONVENTIONS["brats-2024-post"])
+    _write(folder / f"{subject.id}-seg.nii.gz", labels, subject.grid)
 
 
 def _write_msd(root: Path, subject: PhantomSubject, seed: int, margin_mm: float) -> None:
@@ -198,6 +212,11 @@ LAYOUTS: dict[str, Layout] = {
     "brats": Layout(
         types=("glioma",), grid=brats_grid, pose=lambda seed: _REGISTERED, sequences=lambda seed: SEQUENCES,
         name=lambda number: f"BraTS2021_{number:05d}", write=_write_brats, finish=_nothing,
+    ),
+    "brats-post": Layout(
+        types=("glioma",), grid=brats_grid, pose=lambda seed: _REGISTERED, sequences=lambda seed: SEQUENCES,
+        name=lambda number: f"BraTS-GLI-{number:05d}-100", write=_write_brats_post, finish=_nothing,
+        has_cavities=True,
     ),
     "msd": Layout(
         types=("glioma",), grid=brats_grid, pose=lambda seed: _REGISTERED, sequences=lambda seed: SEQUENCES,

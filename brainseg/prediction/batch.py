@@ -12,7 +12,8 @@ from brainseg.files.atomic import sha256
 from brainseg.images.fates import FileFate
 from brainseg.reporting.index_page import write_index_page
 from brainseg.results.files import write_files
-from brainseg.results.places import BESIDE, FILES, VOLUMES
+from brainseg.results.names import FILES, VOLUMES
+from brainseg.results.places import BESIDE
 from brainseg.results.read import all_results, subject_folders
 from brainseg.results.replacing import keep_aside
 from brainseg.results.sums import SUMS, sums_if_readable, write_sums_of

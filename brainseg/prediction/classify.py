@@ -19,6 +19,7 @@ from brainseg.config.prediction import VoteConfig
 from brainseg.gates.judge import judge_type
 from brainseg.images import planes
 from brainseg.images.jpeg import grey_uint8
+from brainseg.images.labels import is_tumor
 from brainseg.images.layouts import Subject
 from brainseg.images.masks import with_margin
 from brainseg.images.regrid import with_cubes
@@ -64,9 +65,9 @@ class Loudest:
     @property
     def heat_in_tumor(self) -> float | None:
         """Share of the heat inside the segmented tumour; None where the slice does not meet it."""
-        if self.heat is None or self.tumor is None or not self.tumor.any():
+        if self.heat is None or self.tumor is None or not is_tumor(self.tumor).any():
             return None
-        return share_inside(self.heat, self.tumor > 0)
+        return share_inside(self.heat, is_tumor(self.tumor))
 
     @property
     def heat_in_brain(self) -> float | None:

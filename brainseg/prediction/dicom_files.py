@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from brainseg.dicom.capture import write_capture
 from brainseg.dicom.segmentation import write_segmentations
-from brainseg.dicom.source import headers_of
-from brainseg.images.labels import REGIONS
+from brainseg.dicom.source import sources_of
 from brainseg.images.layouts import Subject
 from brainseg.prediction.segment import Segmentation
 from brainseg.prediction.state import State
@@ -21,7 +20,7 @@ MONTAGE = "montage"
 def write_dicom(
     folder: Path, subject: Subject, state: State, pictures: Mapping[str, Path]
 ) -> tuple[dict[str, str], State]:
-    """Write the masks and the montage; gives the names of the files by what they hold, and the state.
+    """Write the masks and the montage, and return the file names by content, with the state.
 
     What the headers do not allow to be written as DICOM is there as NIfTI all the same: a warning says why,
     and the subject does not fail.
@@ -37,13 +36,13 @@ def write_dicom(
             "leave out dicom=true"
         )
     try:
-        headers = headers_of(series, state.scans.grid.spacing_mm[2])
+        sources = sources_of(series, state.scans.grid.spacing_mm[2])
         version = provenance.code().version
         masks = _masks(state)
-        files = write_segmentations(folder, subject.id, masks, state.scans.grid, headers, version)
+        files = write_segmentations(folder, subject.id, masks, state.scans.grid, sources, version)
         if MONTAGE in pictures:
             files[MONTAGE] = f"{subject.id}_{MONTAGE}.dcm"
-            write_capture(folder / files[MONTAGE], pictures[MONTAGE], headers[0], version)
+            write_capture(folder / files[MONTAGE], pictures[MONTAGE], sources, version)
     except OSError:  # a full disk is no fault of the headers
         raise
     except Exception as error:  # pydicom and highdicom meet odd headers with many types
@@ -62,5 +61,5 @@ def _masks(state: State) -> dict[str, NDArray[np.bool_]]:
     tumor = state.outcome(Segmentation)
     masks = {} if state.brain is None else {"brain": state.brain}
     if tumor is not None:
-        masks |= {region: np.isin(tumor.classes, members) for region, members in REGIONS.items()}
+        masks |= tumor.masks
     return masks

@@ -7,16 +7,20 @@ from pathlib import Path
 from rich.table import Table
 
 from brainseg.config import PredictConfig
+from brainseg.config.counted import counted
 from brainseg.config.errors import ImageError
 from brainseg.images.fates import Fate, FileFate, gathered, in_one_line
-from brainseg.images.layouts import NoScanError, Survey, survey
+from brainseg.images.found import NoScanError, Survey
+from brainseg.images.layouts import survey
+from brainseg.images.lgg_patients import survey_lgg
 from brainseg.images.nifti import check_header, is_nifti
 from brainseg.images.pictures import survey_pictures
 from brainseg.images.preference import Choice
 from brainseg.images.subject import Subject
 from brainseg.prediction.hiding import hiding, input_of, renamed
+from brainseg.prediction.looking import looker_of
 from brainseg.system.pseudonyms import current
-from brainseg.system.terminal import cell, say, show
+from brainseg.system.terminal import cell, followed, say, show
 
 FAILED = 4  # as of a prediction in which a subject fails
 
@@ -33,21 +37,31 @@ def dry_run(options: PredictConfig) -> int:
     with hiding(options):
         root = input_of(options)
         try:
-            found = survey_pictures(root) or survey(root, options.sequence, Choice.of(options.choose))
+            found = survey_lgg(root) or survey_pictures(root)
+            choice = Choice.of(options.choose)
+            found = found or survey(root, options.sequence, choice, looker_of(options))
         except NoScanError as error:
             show(table_of_files(error.fates, root))
             raise
-        return say_files(renamed(found, options), root)
+        chosen = found.only(options.only, root)
+        return say_files(_share_of(renamed(chosen, options), options), root)
+
+
+def _share_of(found: Survey, options: PredictConfig) -> Survey:
+    """What one shard would do; files of subjects of the others are not shown."""
+    own = found.share(options.shard, options.shards)
+    others = {subject.id for subject in found.subjects} - {subject.id for subject in own.subjects}
+    return replace(own, fates=[one for one in own.fates if one.subject not in others])
 
 
 def say_files(found: Survey, root: Path) -> int:
     """Print the table of a survey, with the faults and warnings of its subjects; the exit code."""
-    fates = [_with_header_read(one) for one in found.fates]
+    fates = [_with_header_read(one) for one in followed(found.fates, "reading headers")]
     show(table_of_files(fates, root))
     for subject in found.subjects:
         for line in _said_of(subject):
             say(line)
-    say(f"{len(found.subjects)} subject{'' if len(found.subjects) == 1 else 's'}; {in_one_line(fates)}")
+    say(f"{counted(len(found.subjects), 'subject')}; {in_one_line(fates)}")
     unreadable = {one.subject for one in fates if one.fate is Fate.unreadable and one.role}
     return FAILED if unreadable or any(one.fault for one in found.subjects) else 0
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from brainseg.config import PredictConfig
 from brainseg.config.errors import ConfigError, DataError
 from brainseg.images.fates import FileFate
-from brainseg.images.layouts import Survey
+from brainseg.images.found import Survey
+from brainseg.results.places import folder_name
 from brainseg.system.pseudonyms import HASH, KEEP, Names, current, hide, named
 
 COLUMNS = ("id", "name")
@@ -54,7 +55,7 @@ def renamed(found: Survey, options: PredictConfig) -> Survey:
     """
     names = current()
     if names is None:
-        return found
+        return _that_name_folders(found)
     ids = [subject.id for subject in found.subjects]
     names.learn(*ids)
     usable = [subject.id for subject in found.subjects if subject.fault is None]
@@ -66,6 +67,24 @@ def renamed(found: Survey, options: PredictConfig) -> Survey:
     new = {one: names.of(one) for one in ids}
     if len({name.casefold() for name in new.values()}) < len(ids):
         raise DataError(f"names={options.names}: gives two subjects one name; give each a name of its own")
+    return _under(found, new)
+
+
+def _that_name_folders(found: Survey) -> Survey:
+    """What was found, where an id that cannot name a folder of results is another one, with a warning."""
+    new = {one.id: folder_name(one.id) for one in found.subjects}
+    said = "its id {!r} cannot name a folder of results, so it is {}; rename its files to choose another"
+    subjects = [
+        one
+        if new[one.id] == one.id
+        else replace(one, warnings=(*one.warnings, said.format(one.id, new[one.id])))
+        for one in found.subjects
+    ]
+    return _under(replace(found, subjects=subjects), new)
+
+
+def _under(found: Survey, new: Mapping[str, str]) -> Survey:
+    """What was found under other ids."""
     subjects = [
         replace(subject, id=new[subject.id], fates=tuple(_of(subject.fates, new)))
         for subject in found.subjects
@@ -74,7 +93,13 @@ def renamed(found: Survey, options: PredictConfig) -> Survey:
 
 
 def _of(fates: Iterable[FileFate], new: Mapping[str, str]) -> Iterator[FileFate]:
-    return (replace(one, subject=new.get(one.subject, one.subject)) for one in fates)
+    return (replace(one, subject=_new(one.subject, new)) for one in fates)
+
+
+def _new(identity: str, new: Mapping[str, str]) -> str:
+    """What a patient is called of whom nothing is used, too."""
+    names = current()
+    return new.get(identity) or (identity if names is None or not identity else names.of(identity))
 
 
 def _names(options: PredictConfig) -> Names | None:

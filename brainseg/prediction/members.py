@@ -11,9 +11,9 @@ import torch
 
 from brainseg.checkpoint import load_model
 from brainseg.config import UserError
-from brainseg.config.errors import CheckpointError
 from brainseg.nets import folded
 from brainseg.runs.config import BEST, CONFIG, read_run_config, run_folders
+from brainseg.runs.models import checkpoints_of
 from brainseg.tasks import Ensemble, Segmenter, TaskModule
 
 _MOST_FOLDS = 1000
@@ -28,23 +28,6 @@ def load_ensemble(given: Any, device: torch.device) -> Ensemble:
         model.net = folded(model.net)
         members[str(path)] = model
     return Ensemble(members)
-
-
-def checkpoints_of(given: Any) -> list[Path]:
-    """The files that segmenter=... names.
-
-    Raises:
-        CheckpointError: A folder has no best checkpoint in it.
-    """
-    if not isinstance(given, str | Path):
-        return list(dict.fromkeys(path for one in given for path in checkpoints_of(one)))
-    path = Path(given)
-    if not path.is_dir():
-        return [path]
-    found = sorted(path.glob(f"**/{BEST}"))
-    if not found:
-        raise CheckpointError(f"{path} holds no run with {BEST}; give a run, a sweep or a file")
-    return found
 
 
 def missing_members(given: Any, members: Mapping[Path, TaskModule]) -> list[str]:

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from brainseg.config.errors import DataError
+from brainseg.results.names import RESULT
 from brainseg.results.places import is_plain
-from brainseg.results.read import RESULT
 from brainseg.results.replacing import known_files, replacement
 from brainseg.results.result import Result
 from brainseg.results.sums import write_sums

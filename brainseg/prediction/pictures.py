@@ -22,7 +22,8 @@ def scene_of(state: State) -> Scene:
 
     images = {sequence: to_ras(scans.on_reference(sequence)).data[0] for sequence in scans.images}
     classes = None if tumor is None else tumor.classes
-    return compose(images, ras_grid(scans.grid), ras(state.brain), ras(classes))
+    cavity = tumor is not None and tumor.cavity
+    return compose(images, ras_grid(scans.grid), ras(state.brain), ras(classes), cavity=cavity)
 
 
 def draw_pictures(folder: Path, name: str, state: State, scene: Scene) -> dict[str, Path]:

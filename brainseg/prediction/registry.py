@@ -4,6 +4,7 @@ from brainseg.config import PredictConfig
 from brainseg.config.choices import Stage
 from brainseg.config.errors import ConfigError
 from brainseg.prediction.classify import ClassifyStage
+from brainseg.prediction.early import no_model
 from brainseg.prediction.segment import SegmentStage
 from brainseg.prediction.stage import PipelineStage
 from brainseg.prediction.strip import StripStage
@@ -25,8 +26,5 @@ def load_stages(options: PredictConfig) -> tuple[PipelineStage, ...]:
     device = best_device(options.device)
     stages = tuple(STAGES[name].load(options, device) for name in options.pipeline.stages)
     if all(not stage.is_given for stage in stages):
-        raise ConfigError(
-            f"no model for any of the stages {', '.join(str(stage.name) for stage in stages)}; "
-            f"give at least one of {', '.join(f'{stage.model_name}=CHECKPOINT' for stage in stages)}"
-        )
+        raise ConfigError(no_model([stage.name for stage in stages]))
     return stages

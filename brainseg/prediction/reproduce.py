@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from brainseg.config import PredictConfig, as_section
+from brainseg.config.defaults import with_defaults
 from brainseg.config.errors import DataError
 from brainseg.files.atomic import sha256
 from brainseg.images.layouts import Subject
 from brainseg.prediction.job import job_of
 from brainseg.prediction.run import predict_or_name, subjects_at
 from brainseg.reporting.subject_page import PAGE
-from brainseg.results.read import RESULT, read_result
+from brainseg.results.names import RESULT
+from brainseg.results.read import read_result
 from brainseg.results.result import Result
 from brainseg.results.sums import SUMS
 from brainseg.system.pseudonyms import KEEP
@@ -45,7 +47,7 @@ def _options(result: Result, folder: Path) -> PredictConfig:
             f"{folder / RESULT}: names are hidden in it, so its scans cannot be found; predict them again"
         )
     try:
-        return as_section(PredictConfig, result.settings.values)
+        return as_section(PredictConfig, with_defaults(result.settings.values))
     except Exception as error:  # whatever stands there instead of settings
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{folder / RESULT}: its settings cannot be used ({said})") from error

@@ -1,42 +1,44 @@
 """The linked prediction over one or many subjects. One that fails is named and does not stop the rest."""
 
 import logging
+import time
 import traceback
 from pathlib import Path
 
-from rich.progress import track
+from hydra.core.hydra_config import HydraConfig
 from rich.table import Table
 
 from brainseg.bids.dataset import refuse_unfit, write_derivatives
 from brainseg.config import PredictConfig, UserError
 from brainseg.config.errors import DataError
+from brainseg.files.waiting import one_at_a_time
 from brainseg.images.fates import in_one_line
-from brainseg.images.layouts import Subject, Survey, survey
+from brainseg.images.found import NoScanError, Survey
+from brainseg.images.labels import CAVITY
+from brainseg.images.layouts import Subject, survey
+from brainseg.images.lgg_patients import survey_lgg
 from brainseg.images.preference import Choice
 from brainseg.prediction import outputs
 from brainseg.prediction.batch import write_batch
 from brainseg.prediction.forecast import forecast
 from brainseg.prediction.hiding import hiding, input_of, renamed
 from brainseg.prediction.job import Job, job_of
+from brainseg.prediction.looking import looker_of
 from brainseg.prediction.record import inputs_of
+from brainseg.prediction.shards import made_since, predict_shards
 from brainseg.prediction.slices import is_of_pictures, pictures_of, predict_slices
 from brainseg.prediction.subject import predict_subject
 from brainseg.reporting.subject_page import PAGE, write_subject_page
 from brainseg.results import provenance
 from brainseg.results.files import files_of, marked_unreadable
+from brainseg.results.names import FILES, INDEX, LOCK, RESULT
 from brainseg.results.parts import Judgement, Status
-from brainseg.results.places import (
-    FILES,
-    INDEX,
-    refuse_unfit_derivatives,
-    refuse_unfit_ids,
-    refuse_unfit_output,
-)
-from brainseg.results.read import RESULT, read_result
+from brainseg.results.places import refuse_unfit_derivatives, refuse_unfit_ids, refuse_unfit_output
+from brainseg.results.read import read_result
 from brainseg.results.replacing import known_files, recover
 from brainseg.results.result import Result
 from brainseg.results.verify import changed_files
-from brainseg.system.terminal import cell, console, say
+from brainseg.system.terminal import cell, console, followed, say
 
 SOME_TO_REVIEW, SOME_FAILED = 3, 4  # exit codes
 COLOURS = {
@@ -63,8 +65,13 @@ def run(options: PredictConfig) -> int:
 
 
 def _run(options: PredictConfig) -> int:
-    options, found = subjects_at(options)
-    found = renamed(found, options)
+    try:
+        options, cohort = subjects_at(options)
+    except NoScanError as error:
+        _write_reasons(error, Path(options.output))
+        raise
+    chosen = renamed(cohort.only(options.only, options.input), options)
+    found = chosen.share(options.shard, options.shards)
     output, subjects = Path(options.output), found.subjects
     log.info("%s: %s; %s names each", options.input, in_one_line(found.fates), output / FILES)
     recover(output, known_files)
@@ -75,12 +82,16 @@ def _run(options: PredictConfig) -> int:
     if options.forecast and left:
         _forecast(left, job)
     results = dict(done)
-    for subject in track(left, "predicting", transient=True, disable=len(left) < 2):
+    if options.shards > 1 and options.shard is None and len(left) > 1:
+        results |= _by_shards(left, job, output)
+        left = [subject for subject in left if subject.id not in results]
+    for subject in followed(left, "predicting") if len(left) > 1 else left:
         results[subject.id] = predict_or_name(subject, job, output)
-    write_batch(output, found.fates, page=options.page)
+    with one_at_a_time(output / LOCK):
+        write_batch(output, found.fates, page=options.page)
+        derivatives = _derivatives(options)
     _print_summary([results[subject.id] for subject in subjects], len(done), output)
-    if options.derivatives is not None:
-        say(*write_derivatives(output, Path(options.derivatives)).lines())
+    say(*derivatives)
     if options.page:
         say(f"pages: {output / INDEX}")
     verdicts = {result.verdict for result in results.values()}
@@ -89,15 +100,40 @@ def _run(options: PredictConfig) -> int:
     return SOME_TO_REVIEW if Judgement.review in verdicts else 0
 
 
+def _by_shards(left: list[Subject], job: Job, output: Path) -> dict[str, Result]:
+    """The results that processes of their own have made, those that failed too."""
+    begun = time.time()
+    hydra_cfg = HydraConfig.get()
+    predict_shards(job.options, hydra_cfg.overrides.task, left, hydra_cfg.runtime.output_dir)
+    made = [subject for subject in left if made_since(job.options.output, subject, begun)]
+    return {subject.id: read_result(output / subject.id) for subject in made}
+
+
+def _derivatives(options: PredictConfig) -> list[str]:
+    if options.derivatives is None:
+        return []
+    return write_derivatives(Path(options.output), Path(options.derivatives)).lines()
+
+
+def _write_reasons(error: NoScanError, output: Path) -> None:
+    """Why each file is no scan, where there is none at all."""
+    output.mkdir(parents=True, exist_ok=True)
+    write_batch(output, error.fates, page=False)
+    log.info("%s; %s says of each why", in_one_line(error.fates), output / FILES)
+
+
 def subjects_at(options: PredictConfig) -> tuple[PredictConfig, Survey]:
     """What is at the input, and the options that hold for it; pictures of slices are one subject.
 
     Raises:
         UserError: There is none, or pictures are asked for what only scans have.
     """
+    root = input_of(options)
+    if (patients := survey_lgg(root)) is not None:
+        return options, patients
     if (pictures := pictures_of(options)) is not None:
         return pictures
-    return options, survey(input_of(options), options.sequence, Choice.of(options.choose))
+    return options, survey(root, options.sequence, Choice.of(options.choose), looker_of(options))
 
 
 def _refuse_places(subjects: list[Subject], options: PredictConfig) -> None:
@@ -120,7 +156,7 @@ def _done_before(subjects: list[Subject], job: Job, output: Path) -> dict[str, R
         DataError: There are others, which would be lost.
     """
     done, in_the_way = {}, []
-    for subject in subjects:
+    for subject in followed(subjects, "looking at results that are there"):
         folder = output / subject.id
         if not (folder / RESULT).is_file():
             continue
@@ -209,7 +245,9 @@ def _forecast(subjects: list[Subject], job: Job) -> None:
 
 
 def _print_summary(results: list[Result], done: int, output: Path) -> None:
-    table = Table("subject", "verdict", "type", "brain ml", "tumour ml", "seconds")
+    cavity = any(CAVITY in result.volumes_ml for result in results)
+    columns = ["tumour ml", *(["cavity ml"] if cavity else []), "seconds"]
+    table = Table("subject", "verdict", "type", "brain ml", *columns)
     remarks: dict[str, list[str]] = {}  # and whom they concern
     for result in results:
         for remark in _remarks(result):
@@ -221,6 +259,7 @@ def _print_summary(results: list[Result], done: int, output: Path) -> None:
             cell(result.type_in_words or "-"),
             f"{volumes['brain']:.0f}" if "brain" in volumes else "-",
             f"{volumes['whole_tumor']:.1f}" if "whole_tumor" in volumes else "-",
+            *([f"{volumes[CAVITY]:.1f}" if CAVITY in volumes else "-"] if cavity else []),
             f"{sum(result.seconds.values()):.1f}",
         )
     console().print(table)

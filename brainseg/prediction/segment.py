@@ -15,7 +15,14 @@ from brainseg.config.errors import ConfigError, ImageError
 from brainseg.config.gates import GatesConfig
 from brainseg.gates.judge import judge_tumor
 from brainseg.gates.tumor import TumorShape, shape_of_tumor
-from brainseg.images.labels import CLASSES, CONVENTIONS, REGIONS, Convention, from_classes
+from brainseg.images.labels import (
+    CONVENTIONS,
+    TUMOR_REGIONS,
+    Convention,
+    classes_with,
+    from_classes,
+    regions_with,
+)
 from brainseg.images.layouts import Subject
 from brainseg.images.masks import with_margin
 from brainseg.images.nifti import write
@@ -23,7 +30,7 @@ from brainseg.images.volume import Volume, ras_grid, to_ras
 from brainseg.inference import Windows, diameters
 from brainseg.inference.diameters import Diameters
 from brainseg.prediction.brain import Mask
-from brainseg.prediction.members import checkpoints_of, load_ensemble, missing_members
+from brainseg.prediction.members import load_ensemble, missing_members
 from brainseg.prediction.models import landmarks_of, model_file
 from brainseg.prediction.network_time import Sizes, Work, work_on_volume
 from brainseg.prediction.scans import Scans
@@ -33,12 +40,14 @@ from brainseg.preprocess.volumes import prepare_volume
 from brainseg.results.parts import LabelMeanings, SegmentationFacts
 from brainseg.results.result import Result
 from brainseg.runs.model_record import Member
+from brainseg.runs.models import checkpoints_of
 from brainseg.system.device import fast_precision
 from brainseg.tasks import Ensemble
 from brainseg.tasks.segmenter import MIRRORED
 
 DEFAULT_CONVENTION = "brats-2023"  # of label maps, where neither the options nor the segmenter say one
-WHOLE = list(REGIONS).index("whole_tumor")
+WITH_CAVITY = "brats-2024-post"  # the same of a segmenter that tells the resection cavity
+WHOLE = list(TUMOR_REGIONS).index("whole_tumor")
 
 
 @dataclass(frozen=True)
@@ -47,11 +56,12 @@ class Segmentation:
 
     Args:
         classes: (X, Y, Z), cleaned.
-        regions: Calibrated probability of each of `REGIONS`, (R, X, Y, Z), before cleaning.
+        regions: Calibrated probability of each region, (R, X, Y, Z), before cleaning.
         sequences: What it was found in.
         about: How it was found, for result.json.
         convention: The values of the label map that is written.
         shape: Measures of the outline, once it is judged.
+        cavity: Whether the model tells the resection cavity, as one more class and region.
     """
 
     classes: NDArray[np.uint8]
@@ -60,6 +70,13 @@ class Segmentation:
     about: SegmentationFacts | None = None
     convention: Convention = CONVENTIONS[DEFAULT_CONVENTION]
     shape: TumorShape | None = None
+    cavity: bool = False
+
+    @property
+    def masks(self) -> dict[str, NDArray[np.bool_]]:
+        """Each region, (X, Y, Z)."""
+        regions = regions_with(cavity=self.cavity)
+        return {region: np.isin(self.classes, members) for region, members in regions.items()}
 
     def write(self, folder: Path, name: str, scans: Scans, *, probabilities: bool) -> None:
         labels = from_classes(self.classes, self.convention)
@@ -68,7 +85,9 @@ class Segmentation:
             write(folder / f"{name}_tumor_probabilities.nii.gz", self.regions, scans.grid)
 
     def added_to(self, result: Result, scans: Scans) -> Result:
-        values = {str(value): CLASSES[index] for value, index in self.convention.classes.items()}
+        names = classes_with(cavity=self.cavity)
+        told = {value: index for value, index in self.convention.classes.items() if index < len(names)}
+        values = {str(value): names[index] for value, index in told.items()}
         return replace(
             result,
             volumes_ml={**result.volumes_ml, **self._volumes_ml(scans.grid.voxel_ml)},
@@ -78,9 +97,9 @@ class Segmentation:
         )
 
     def _volumes_ml(self, voxel_ml: float) -> dict[str, float]:
-        parts = {region: np.isin(self.classes, members) for region, members in REGIONS.items()}
+        parts, names = self.masks, classes_with(cavity=self.cavity)
         parts |= {
-            name: self.classes == index for index, name in enumerate(CLASSES) if index and name not in parts
+            name: self.classes == index for index, name in enumerate(names) if index and name not in parts
         }
         return {name: round(float(part.sum()) * voxel_ml, 3) for name, part in parts.items()}
 
@@ -89,7 +108,7 @@ class Segmentation:
         classes = to_ras(Volume(self.classes[None], scans.grid))
         return {
             region: diameters(np.isin(classes.data[0], members), classes.grid.spacing_mm)
-            for region, members in REGIONS.items()
+            for region, members in regions_with(cavity=self.cavity).items()
         }
 
 
@@ -219,17 +238,25 @@ def segment(
     classes = prepared.paste((model.decided(probabilities).numpy() * inside)[None].astype(np.uint8))[0]
     regions = prepared.paste(model.regions(probabilities).numpy() * inside)
     classes = model.cleaning(classes, scans.grid.voxel_ml)
-    about = SegmentationFacts(there, len(model.members), str(flips), model.cleaning, model.temperatures)
-    return Segmentation(classes, regions, tuple(there), about)
+    about = SegmentationFacts(
+        there, len(model.members), str(flips), model.cleaning, model.temperatures, model.cavity or None
+    )
+    return Segmentation(classes, regions, tuple(there), about, cavity=model.cavity)
 
 
 def _convention(asked: str | None, model: Ensemble | None) -> Convention:
     """How the labels are written: as asked for, else as the segmenter's data had them."""
     learnt = None if model is None else model.facts.get("label_convention")
+    cavity = model is not None and model.cavity
     name = learnt if asked is None else asked
-    name = name or DEFAULT_CONVENTION
+    name = name or (WITH_CAVITY if cavity else DEFAULT_CONVENTION)
     if name not in CONVENTIONS:
         raise ConfigError(f"labels must be one of {', '.join(CONVENTIONS)}, got {name}")
+    if cavity and not CONVENTIONS[name].has_cavity:
+        raise ConfigError(
+            f"labels={name} has no value for the resection cavity, which the segmenter outlines; take "
+            f"labels={WITH_CAVITY}, or leave it out"
+        )
     return CONVENTIONS[name]
 
 

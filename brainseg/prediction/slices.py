@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 from scipy import stats
 
 from brainseg.config import PredictConfig
@@ -17,12 +16,12 @@ from brainseg.config.errors import ConfigError, ImageError
 from brainseg.config.gates import GatesConfig
 from brainseg.data.groups import joined_subjects
 from brainseg.data.slice_files import class_of, subjects_of
-from brainseg.files.atomic import writing
+from brainseg.files.atomic import NO_TEXT, writing
 from brainseg.gates.assessment import Assessment, Level, assess, worst
 from brainseg.gates.origin import figures_of, judge_origin
 from brainseg.images.fates import Fate, FileFate
+from brainseg.images.found import Survey
 from brainseg.images.jpeg import read_picture, read_slice
-from brainseg.images.layouts import Survey
 from brainseg.images.pictures import LAYOUT, survey_pictures
 from brainseg.images.subject import Subject
 from brainseg.metrics import classification_scores, confusion_matrix
@@ -47,6 +46,7 @@ from brainseg.results.parts import (
 from brainseg.results.result import Result
 from brainseg.results.table import without_formula
 from brainseg.system.pseudonyms import KEEP
+from brainseg.system.terminal import followed
 from brainseg.tasks import Classifier
 
 TABLE = "slices.csv"
@@ -200,7 +200,7 @@ def _answers(subject: Subject, model: Classifier) -> Iterator[Answer]:
     """Every picture's, in the order of their names; as many are in memory as the network sees together."""
     names = list(subject.images)
     starts = range(0, len(names), AT_ONCE)
-    for start in track(starts, "classifying", transient=True, disable=len(starts) < 2):
+    for start in followed(starts, "classifying") if len(starts) > 1 else starts:
         read = [_read(subject, name, model) for name in names[start : start + AT_ONCE]]
         good = [one for one in read if not isinstance(one, Answer)]
         found = iter(probabilities_of([image for _, image in good], model))
@@ -303,7 +303,10 @@ def _subjects(folder: Path, names: Sequence[str]) -> list[str]:
 
 def _write_table(path: Path, answers: Sequence[Answer], classes: Sequence[str]) -> None:
     """A row for each picture: file, truth, type, its probability, that of each class, and what is wrong."""
-    with writing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with (
+        writing(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors=NO_TEXT, newline="") as file,
+    ):
         table = csv.writer(file)
         table.writerow(["file", "truth", "type", "probability", *classes, "verdict", "reasons"])
         for one in answers:

@@ -116,7 +116,7 @@ def _judge_contrast(state: State, limits: GatesConfig) -> State:
         return state
     scans, found = state.scans, state.outcome(Segmentation)
     images = {name: scans.on_reference(name) for name in scans.images}
-    tumor = None if found is None else found.classes > 0
+    tumor = None if found is None else found.classes > 0  # a resection cavity is no brain tissue either
     return state.with_gates(judge_contrast(images, state.brain, tumor, scans.grid, limits))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from brainseg.config.counted import counted, with_verb
 from brainseg.data.audit import SliceAudit
 from brainseg.data.duplicates import Copy
 from brainseg.files.atomic import writing
@@ -17,6 +18,7 @@ MOST_PAIRS = 24  # of each kind that are shown
 MOST_CLUSTERS, MOST_MEMBERS = 6, 18
 MOST_FAULTS = 100
 SIDE = 112  # of a thumbnail, pixels
+HAVE, REPEAT = ("has", "have"), ("repeats", "repeat")  # of one, of several
 
 
 @dataclass(frozen=True)
@@ -75,18 +77,21 @@ def summary(found: SliceAudit) -> list[str]:
     """What was found, in one line each."""
     n = found.numbers()
     parts = {file.part for file in found.files}
+    near = "is a near copy" if n["near_duplicates"] == 1 else "are near copies"
+    files, repeated = counted(n["files"], "file"), with_verb(n["exact_duplicates"], "file", REPEAT)
+    largest = max(map(len, found.clusters), default=0)
     lines = [
-        f"{n['files']} files in {' and '.join(sorted(parts, reverse=True))}, {n['unreadable']} unreadable",
-        f"{n['pictures']} different pictures: {n['exact_duplicates']} files repeat the pixels of another, "
-        f"{n['near_duplicates']} more are near copies (mirrored, turned, resized, brightened or saved again)",
-        f"{n['slices_with_copies']} slices have copies, in {n['clusters']} clusters, the largest of "
-        f"{max(map(len, found.clusters), default=0)}",
-        f"{n['conflicting_clusters']} clusters have slices of more than one class",
+        f"{files} in {' and '.join(sorted(parts, reverse=True))}, {n['unreadable']} unreadable",
+        f"{counted(n['pictures'], 'different picture')}: {repeated} the pixels of another, "
+        f"{n['near_duplicates']} more {near} (mirrored, turned, resized, brightened or saved again)",
+        f"{with_verb(n['slices_with_copies'], 'slice', HAVE)} copies, "
+        f"in {counted(n['clusters'], 'cluster')}, the largest of {largest}",
+        f"{with_verb(n['conflicting_clusters'], 'cluster', HAVE)} slices of more than one class",
     ]
     if len(parts) > 1:
         lines.append(
-            f"{n['crossing_clusters']} clusters have slices in both Training and Testing; "
-            f"they hold {n['training_slices_in_testing']} slices of Training"
+            f"{with_verb(n['crossing_clusters'], 'cluster', HAVE)} slices in both Training and Testing, "
+            f"{counted(n['training_slices_in_testing'], 'slice')} of Training among them"
         )
     return lines
 

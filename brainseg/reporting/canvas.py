@@ -18,9 +18,15 @@ CLASS_COLORS = {
     "necrotic_core": "#56B4E9",
     "edema": "#F0E442",
     "enhancing_tumor": "#FF6A3D",
+    "resection_cavity": "#D98CC0",
     "brain": "#4FD1B0",
 }
-INNER = {"edema": 1, "enhancing_tumor": 2, "necrotic_core": 3}  # how far inside a tumour
+INNER = {
+    "resection_cavity": 1,
+    "edema": 1,
+    "enhancing_tumor": 2,
+    "necrotic_core": 3,
+}  # how far inside a tumour
 # For lines, and for classes that are not named above.
 LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from brainseg.images.labels import CAVITY
 from brainseg.reporting.page import write_page
 from brainseg.reporting.sections import NOTHING
 from brainseg.reporting.subject_page import PAGE
+from brainseg.results.names import FILES, INDEX
 from brainseg.results.parts import Judgement
-from brainseg.results.places import FILES, INDEX
 from brainseg.results.result import Result
 
 WORST_FIRST = (
@@ -28,7 +29,8 @@ def write_index_page(folder: Path, results: Sequence[Result]) -> None:
     counts = Counter(result.verdict for result in ordered)
     rows = [_row(result, folder) for result in ordered]
     has_files = (folder / FILES).is_file()
-    write_page(folder / INDEX, "index", results=rows, counts=counts, has_files=has_files)
+    cavity = any(CAVITY in result.volumes_ml for result in ordered)
+    write_page(folder / INDEX, "index", results=rows, counts=counts, has_files=has_files, cavity=cavity)
 
 
 def _row(result: Result, folder: Path) -> dict[str, Any]:
@@ -39,6 +41,7 @@ def _row(result: Result, folder: Path) -> dict[str, Any]:
         "verdict": result.verdict,
         "type": result.type_in_words or NOTHING,
         "tumor": f"{volumes['whole_tumor']:.1f}" if "whole_tumor" in volumes else NOTHING,
+        "cavity": f"{volumes[CAVITY]:.1f}" if CAVITY in volumes else NOTHING,
         "brain": f"{volumes['brain']:.0f}" if "brain" in volumes else NOTHING,
         "said": result.reasons,
     }

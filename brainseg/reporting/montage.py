@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from brainseg.images.labels import CLASSES
+from brainseg.images.labels import CLASSES, classes_with, is_tumor
 from brainseg.images.planes import PLANES, cut, seen_axes
 from brainseg.images.volume import Grid, Spacing
 from brainseg.reporting.canvas import (
@@ -91,16 +91,20 @@ def compose(
     grid: Grid,
     brain: NDArray[Any] | None,
     labels: NDArray[Any] | None,
+    *,
+    cavity: bool = False,
 ) -> Scene:
     """What is drawn of these volumes, all (X, Y, Z).
 
-    The planes meet in the middle of the tumour, else of the brain, else of the head.
+    The planes meet in the middle of the tumour, else of the resection cavity, else of the brain, else of the
+    head.
 
     Args:
         images: By name of the sequence.
         grid: The grid of all of them, in RAS.
         brain: The mask, outlined; None if it is not known.
         labels: Internal classes, filled and outlined; None if there is no segmentation.
+        cavity: Whether the resection cavity could be one of them.
 
     Raises:
         ValueError: There is no image, or something is not on the grid of the first one.
@@ -109,14 +113,16 @@ def compose(
     brain = None if brain is None else np.asarray(brain) > 0
     masks = {} if brain is None else {"brain": brain}
     if labels is not None:
-        masks |= {name: labels == value for value, name in enumerate(CLASSES) if value > 0}
+        names = classes_with(cavity=cavity)
+        masks |= {name: labels == value for value, name in enumerate(names) if value > 0}
     ml = {name: milliliters(mask, grid.voxel_ml) for name, mask in masks.items()}
     box = _box_of_the_head(images, grid.spacing_mm, brain)
     inside = None if brain is None else brain[box]
     drawn = None if labels is None else labels[box]
     greys = {name: to_grey(image[box], inside) for name, image in images.items()}
     head = np.ones(next(iter(greys.values())).shape, dtype=bool)
-    target = next(mask for mask in (drawn, inside, head) if mask is not None and mask.any())
+    tumor = None if drawn is None else is_tumor(drawn)
+    target = next(mask for mask in (tumor, drawn, inside, head) if mask is not None and mask.any())
     return Scene(greys, inside, drawn, middle_of(target > 0, grid.spacing_mm), grid.spacing_mm, ml)
 
 

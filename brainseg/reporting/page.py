@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from brainseg.files.atomic import writing
+from brainseg.files.atomic import NO_TEXT, writing
 from brainseg.reporting.canvas import DPI
 
 _ENVIRONMENT = jinja2.Environment(
@@ -38,7 +38,7 @@ def write_page(path: Path, template: str, **values: Any) -> None:
     made = f"{version('brainseg')} on {date.today().isoformat()}"
     text = _ENVIRONMENT.get_template(f"{template}.html").render(made=made, **values)
     with writing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors=NO_TEXT)
 
 
 def template_text(name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from brainseg.files.atomic import writing
+from brainseg.files.atomic import NO_TEXT, writing
 from brainseg.reporting.page import write_page
 from brainseg.reporting.tables import markdown_table
 
@@ -64,7 +64,7 @@ def write_sections(folder: Path, name: str, title: str, sections: Sequence[Secti
     page = folder / f"{name}.html"
     write_page(page, "sections", title=title, sections=sections)
     with writing(folder / f"{name}.md") as temporary:
-        temporary.write_text(_markdown(title, sections, page.name), encoding="utf-8")
+        temporary.write_text(_markdown(title, sections, page.name), encoding="utf-8", errors=NO_TEXT)
     return page
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from brainseg.config.errors import ConfigError, DataError
 from brainseg.reporting.subject_page import PAGE
-from brainseg.results.places import INDEX
+from brainseg.results.names import INDEX
 
 HOST = "127.0.0.1"
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from brainseg.files.typed import to_plain
 from brainseg.gates.model_words import model_in_words
 from brainseg.images.fates import Fate, counted
-from brainseg.images.labels import CLASSES, REGIONS
+from brainseg.images.labels import CAVITY, CLASSES, TUMOR_REGIONS, classes_with
 from brainseg.images.planes import PLANES
 from brainseg.reporting.canvas import CLASS_COLORS, spoken
 from brainseg.reporting.page import inline_file, template_text, write_page
@@ -60,7 +60,7 @@ def write_subject_page(
         planes=list(reversed(PLANES.items())),
         files_line=_files_line(result),
         files_to_see=any(one.fate is Fate.unreadable for one in result.files),
-        volumes=volumes and {**volumes, **_names_and_colors()},
+        volumes=volumes and {**volumes, **_names_and_colors(result)},
         pictures={name: inline_file(picture) for name, picture in pictures.items()},
         niivue=volumes and niivue(),
         script=Markup(script),
@@ -74,10 +74,11 @@ def _script() -> str:
     return "\n" + template_text("viewer.js").strip() + "\n"
 
 
-def _names_and_colors() -> dict[str, Any]:
+def _names_and_colors(result: Result) -> dict[str, Any]:
+    names = classes_with(cavity=result.tells_cavity)
     return {
-        "names": [spoken(name) for name in CLASSES],
-        "colors": [CLASS_COLORS.get(name, "") for name in CLASSES],
+        "names": [spoken(name) for name in names],
+        "colors": [CLASS_COLORS.get(name, "") for name in names],
         "brain_color": CLASS_COLORS["brain"],
     }
 
@@ -91,6 +92,8 @@ def _facts(result: Result) -> Iterable[tuple[str, str, str]]:
         longest = result.diameters_mm["whole_tumor"]
         said = "nothing outlined" if longest is None else f"largest diameter {longest.largest:.0f} mm"
         yield "tumour", f"{volumes['whole_tumor']:.1f} ml", said
+    if CAVITY in volumes:
+        yield "resection cavity", f"{volumes[CAVITY]:.1f} ml", "no part of the tumour"
     if "brain" in volumes:
         yield "brain", f"{volumes['brain']:.0f} ml", "inside the mask"
 
@@ -100,8 +103,12 @@ def _parts(result: Result) -> Iterable[dict[str, Any]]:
     volumes = result.volumes_ml
     if "whole_tumor" not in volumes:
         return
-    made_of = {name: " + ".join(spoken(CLASSES[i]) for i in members) for name, members in REGIONS.items()}
-    for name in [*sorted(REGIONS, key=lambda region: -len(REGIONS[region])), "edema", "necrotic_core"]:
+    made_of = {
+        name: " + ".join(spoken(CLASSES[i]) for i in members) for name, members in TUMOR_REGIONS.items()
+    }
+    regions = sorted(TUMOR_REGIONS, key=lambda region: -len(TUMOR_REGIONS[region]))
+    cavity = [CAVITY] if result.tells_cavity else []
+    for name in [*regions, "edema", "necrotic_core", *cavity]:
         yield {
             "name": spoken(name),
             "made_of": made_of.get(name, ""),

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from brainseg.files.atomic import writing
+from brainseg.files.atomic import NO_TEXT, writing
 from brainseg.images.fates import Fate, FileFate
+from brainseg.results.names import FILES
 from brainseg.results.parts import FileUse
-from brainseg.results.places import FILES
 from brainseg.results.result import Result
 from brainseg.results.table import without_formula
 from brainseg.system.pseudonyms import current, hide
@@ -66,7 +66,10 @@ def write_files(output: Path, fates: Iterable[FileFate], results: Iterable[Resul
         ]
     left = (one for several in named.values() for one in several)
     rows += [(subject, use.file, str(use.fate), use.role or "", use.why) for subject, use in left]
-    with writing(output / FILES) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with (
+        writing(output / FILES) as temporary,
+        temporary.open("w", encoding="utf-8", errors=NO_TEXT, newline="") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         writer.writerows([without_formula(value) for value in row] for row in rows)

@@ -160,6 +160,7 @@ class SegmentationFacts:
         flips: Mirror images whose mean was taken.
         cleaning: What was done to the classes.
         temperatures: That calibrate the probabilities, by region.
+        cavity: True where the models tell the resection cavity, as one more class and region.
     """
 
     sequences: list[str]
@@ -167,6 +168,7 @@ class SegmentationFacts:
     flips: str
     cleaning: Cleaning
     temperatures: dict[str, float]
+    cavity: bool | None = field(default=None, metadata=ABSENT)
 
 
 @dataclass(frozen=True)

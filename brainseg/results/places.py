@@ -1,17 +1,20 @@
 """Where results go: a folder that holds nothing but them, and a folder of its own for each subject."""
 
+import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from brainseg.config.errors import DataError
 from brainseg.images.layouts import Subject
-from brainseg.results.read import RESULT
+from brainseg.results.names import FILES, INDEX, RESULT, VOLUMES
 from brainseg.results.sums import SUMS
 
-VOLUMES, FILES, INDEX = "volumes.csv", "files.csv", "index.html"  # the tables and the page of all subjects
 BESIDE = (VOLUMES, FILES, INDEX)
 TAKEN = (*BESIDE, SUMS)  # names of files beside the folders of subjects
+_LONGEST = 160  # bytes of an id; a system allows 255 for a name, and files have words and numbers after it
+_NO_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff/\\]")  # ends of lines, half characters
 
 
 def refuse_unfit_output(output: Path, subjects: Iterable[Subject]) -> None:
@@ -71,6 +74,16 @@ def is_plain(name: str) -> bool:
     """Whether a name is one of a folder directly in the output: not hidden, and not the name of our files."""
     parts_it = {"/", "\\", "\0", os.sep} & set(name)
     return bool(name) and not parts_it and not name.startswith(".") and name not in TAKEN
+
+
+def folder_name(identity: str) -> str:
+    """The id, or one like it where it cannot name a folder: too long, a name of ours, no plain text."""
+    clean = _NO_TEXT.sub("_", identity).lstrip(".")
+    clean = clean.encode()[:_LONGEST].decode(errors="ignore")
+    if clean == identity and is_plain(identity):
+        return identity
+    digest = hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:6]
+    return f"{clean or 'unnamed'}-{digest}"
 
 
 def refuse_other_files(folder: Path) -> None:

@@ -22,24 +22,36 @@ from brainseg.system.pseudonyms import current, hide
 from brainseg.system.versions import PREDICTION, versions_of
 
 # Settings that change nothing in a result.
-NOT_OF_THE_RESULT = ("input", "output", "derivatives", "overwrite", "forecast", "dry_run")
+NOT_OF_THE_RESULT = (
+    "input",
+    "output",
+    "derivatives",
+    "overwrite",
+    "forecast",
+    "dry_run",
+    "only",
+    "shards",
+    "shard",
+)
 
 
 def input_of(source: Source) -> InputFile:
     """The file of a scan and its hash.
 
-    For a DICOM series these are its folder, the hash of each slice, and one hash of all of them. The series'
-    number and description are kept, and nothing else of its headers.
+    For a DICOM series, and for pictures of slices that make a volume, these are the folder, the hash of each
+    slice, and one hash of all of them. The number and description of a series are kept, and nothing else of
+    its headers.
     """
     where = hide(os.path.abspath(source.path))
-    if source.series is None:
+    if source.series is None and not source.pictures:
         others = {hide(path.name): sha256(path) for path in source.files if path != source.path}
         return InputFile(where, source.channel, sha256(source.path), beside=others or None)
     folder = source.path.absolute()
     slices = {path.absolute().relative_to(folder).as_posix(): sha256(path) for path in sorted(source.files)}
     joined = "".join(f"{digest}  {name}\n" for name, digest in slices.items())
-    series = SeriesName(source.series.number, hide(source.series.description))
-    digest = hashlib.sha256(joined.encode()).hexdigest()
+    named = source.series
+    series = None if named is None else SeriesName(named.number, hide(named.description))
+    digest = hashlib.sha256(joined.encode(errors="surrogateescape")).hexdigest()
     if current() is not None:
         slices = {f"{k:04d}": one for k, one in enumerate(slices.values(), start=1)}
     return InputFile(where, source.channel, digest, series, slices)

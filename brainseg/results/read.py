@@ -4,10 +4,9 @@ from pathlib import Path
 
 from brainseg.config.errors import DataError, UnreadableError
 from brainseg.files.plain import read_json
+from brainseg.results.names import RESULT
 from brainseg.results.parts import Judgement, Status
 from brainseg.results.result import Result
-
-RESULT = "result.json"
 
 
 def result_folders(folder: Path) -> list[Path]:

@@ -116,6 +116,11 @@ class Result:
         return wrong or ([self.error] if self.error is not None else [])
 
     @property
+    def tells_cavity(self) -> bool:
+        """Whether the resection cavity was looked for, as a class and region of its own."""
+        return self.segmentation is not None and bool(self.segmentation.cavity)
+
+    @property
     def type_in_words(self) -> str | None:
         """The tumour type, or how many slices there are of each, for one cell of a table."""
         if self.slices is not None:

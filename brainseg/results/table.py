@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from brainseg.files.atomic import writing
+from brainseg.files.atomic import NO_TEXT, writing
 from brainseg.images.walk import natural
 from brainseg.inference import HEALTHY
+from brainseg.results.names import VOLUMES
 from brainseg.results.parts import TypeResult
-from brainseg.results.places import VOLUMES
 from brainseg.results.result import Result
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # the first character of what a spreadsheet calculates
@@ -20,7 +20,10 @@ def write_volumes(output: Path, results: Iterable[Result]) -> None:
     rows = sorted((_row(result) for result in results), key=_by_subject)
     names = dict.fromkeys(name for row in rows for name in row)
     columns = [*(name for name in names if name != "reasons"), "reasons"]
-    with writing(output / VOLUMES) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with (
+        writing(output / VOLUMES) as temporary,
+        temporary.open("w", encoding="utf-8", errors=NO_TEXT, newline="") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows([without_formula(row.get(name, "")) for name in columns] for row in rows)

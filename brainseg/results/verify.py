@@ -5,8 +5,9 @@ from pathlib import Path
 
 from brainseg.config.errors import DataError
 from brainseg.files.atomic import sha256
+from brainseg.results.names import RESULT
 from brainseg.results.places import BESIDE
-from brainseg.results.read import RESULT, read_result
+from brainseg.results.read import read_result
 from brainseg.results.result import Result
 from brainseg.results.sums import SUMS, read_sums, sums_if_readable
 from brainseg.runs.model_record import ModelFile

@@ -17,6 +17,7 @@ from brainseg.metrics.classification import OVERALL, PER_CLASS, RESAMPLES
 from brainseg.reporting.confusion import confusion_figure
 from brainseg.reporting.curves import curves_figure
 from brainseg.reporting.page import inline_figure
+from brainseg.reporting.probabilities import reliability_figure, roc_figure
 from brainseg.reporting.sections import (
     NOTHING,
     Entry,
@@ -33,7 +34,6 @@ from brainseg.study.classifier_files import (
     read_predictions,
     read_trained_curves,
 )
-from brainseg.study.probability_figures import reliability_figure, roc_figure
 
 SPLITS = {
     "random": "slices are drawn one by one, so copies of a slice stand on both sides",

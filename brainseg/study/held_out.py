@@ -13,6 +13,7 @@ from brainseg.checkpoint import load_model
 from brainseg.config import UserError
 from brainseg.config.errors import CheckpointError
 from brainseg.data import PhantomData, data_of
+from brainseg.data.splits import Split
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.prediction.members import missing_folds
 from brainseg.runs.config import CONFIG, SPLIT, read_run_config, read_split, require, run_folders
@@ -107,6 +108,7 @@ def open_run(folder: Path, *, task: str, checkpoint: str, device: str, advice: s
         data = data.inner
     if not isinstance(data, VolumeData):
         raise UserError(f"{folder}: was trained on {type(data).__name__}, which keeps no scans; {advice}")
+    data.recorded = Split(**split)
     data.setup("fit")
     part = "test" if data.split.test else "val"
     if split[part] != sorted(getattr(data.split, part)):

@@ -144,7 +144,7 @@ def _protocols(runs: Sequence[SegmenterScores]) -> Section:
         rows = [
             [run.name, spoken(region), *_means(run, protocol, headlines, region)]
             for run in runs
-            for region in REGIONS
+            for region in run.regions
         ]
         tables.append(table_of(protocol, ("run", "region", *map(spoken, headlines)), rows))
     return Section(
@@ -219,7 +219,7 @@ def _calibration_rows(run: SegmenterScores) -> Iterator[list[str | Entry]]:
     if not run.fitted:
         return
     temperatures, errors = (run.fitted[name] for name in ("temperatures", "calibration_error"))
-    for region in REGIONS:
+    for region in run.regions:
         before, after = errors[region]
         yield [run.name, spoken(region), f"{temperatures[region]:.2f}", f"{after:.4f}", f"{before:.4f}"]
 
@@ -246,11 +246,14 @@ def _subsets(runs: Sequence[SegmenterScores]) -> Section:
         rows: list[list[str | Entry]] = [
             [
                 name.replace("+", ", "),
-                *(Entry(f"{own[region]:.3f}", f"{own[region] - first[region]:+.3f}") for region in REGIONS),
+                *(
+                    Entry(f"{own[region]:.3f}", f"{own[region] - first[region]:+.3f}")
+                    for region in run.regions
+                ),
             ]
             for name, own in table.items()
         ]
-        tables.append(table_of(run.name, ("sequences", *(spoken(region) for region in REGIONS)), rows))
+        tables.append(table_of(run.name, ("sequences", *(spoken(region) for region in run.regions)), rows))
     return Section(
         "What each missing sequence costs",
         paragraphs=[
@@ -284,9 +287,10 @@ def _curves(runs: Sequence[SegmenterScores]) -> Section:
 
 
 def _cases(runs: Sequence[SegmenterScores]) -> Section:
-    names = [f"{name}/{region}" for name in ("dice", "hd95_mm") for region in REGIONS]
+    regions = [region for region in REGIONS if any(region in run.regions for run in runs)]
+    names = [f"{name}/{region}" for name in ("dice", "hd95_mm") for region in regions]
     rows = [
-        [run.name, case, *(f"{own[name]:.3f}" for name in names)]
+        [run.name, case, *(f"{own[name]:.3f}" if name in own else NOTHING for name in names)]
         for run in runs
         for case, own in sorted(run.scores["brats-legacy"].items())
     ]

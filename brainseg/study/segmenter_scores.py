@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 
 from brainseg.config.choices import PROTOCOLS, Crop
 from brainseg.config.defaults import default_window
+from brainseg.images.labels import REGIONS, is_tumor
 from brainseg.images.volume import Volume, to_ras
 from brainseg.inference import Windows
 from brainseg.metrics import score_case
@@ -21,6 +21,7 @@ from brainseg.prediction.segment import segment
 from brainseg.preprocess.volumes import report_box
 from brainseg.reporting.curves import Curves, read_curves
 from brainseg.study.held_out import VolumeRun
+from brainseg.system.terminal import followed
 from brainseg.tasks import Ensemble
 from brainseg.tasks.preview import Preview
 from brainseg.tasks.volumes import preview_of
@@ -43,6 +44,12 @@ class SegmenterScores:
     monitor: tuple[str, Any] = ("val/dice/mean", "max")
     pictures: Sequence[Preview] = ()
 
+    @property
+    def regions(self) -> list[str]:
+        """The regions that were scored, which are those that the model tells."""
+        first = next(iter(self.scores["brats-legacy"].values()), {})
+        return [region for region in REGIONS if f"dice/{region}" in first]
+
 
 def summary_of(run: SegmenterScores, protocol: str, score: str) -> Summary:
     """A score of a run, such as "dice/whole_tumor", over its cases."""
@@ -60,9 +67,10 @@ def segmenter_scores(run: VolumeRun, *, name: str, checkpoint: str) -> Segmenter
     scores: dict[str, dict[str, dict[str, float]]] = {protocol: {} for protocol in PROTOCOLS}
     cut_off: dict[str, float] = {}
     pictures: dict[str, Preview] = {}
+    regions = list(run.model.region_members)
     for case, scans, truth, guess in _predicted(run, name):
         for protocol in PROTOCOLS:
-            scores[protocol][case], _ = score_case(truth, guess, scans.grid.spacing_mm, protocol)
+            scores[protocol][case], _ = score_case(truth, guess, scans.grid.spacing_mm, protocol, regions)
         if run.model.config.preprocess.crop is Crop.report:
             cut_off[case] = _share_beyond_crop(truth, scans)
         dice = scores["brats-legacy"][case]["dice/whole_tumor"]
@@ -87,7 +95,7 @@ def _predicted(
     """For each case its name, its scans, and its true and predicted classes, on the scan's own grid."""
     model, windows = Ensemble({str(run.folder): run.model}), Windows.of(default_window())
     modalities = list(run.model.config.preprocess.modalities)
-    for case in track(run.cases, name, transient=True):
+    for case in followed(run.cases, name):
         image, truth = run.data.read(case)
         channels = zip(modalities, image.data, strict=True)
         scans = Scans({m: Volume(data[None], image.grid) for m, data in channels}, modalities[0])
@@ -98,8 +106,9 @@ def _predicted(
 def _share_beyond_crop(truth: NDArray[np.uint8], scans: Scans) -> float:
     """The share of the tumour's voxels that the student report's crop cuts off; 0 without a tumour."""
     ras = to_ras(Volume(truth[None], scans.grid))
-    whole = np.count_nonzero(ras.data)
-    return 1 - np.count_nonzero(ras.data[0][report_box(ras.grid)]) / whole if whole else 0.0
+    tumor = is_tumor(ras.data[0])
+    whole = np.count_nonzero(tumor)
+    return 1 - np.count_nonzero(tumor[report_box(ras.grid)]) / whole if whole else 0.0
 
 
 def _picture(caption: str, scans: Scans, truth: NDArray[np.uint8], guess: NDArray[np.uint8]) -> Preview:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 
 from brainseg.config import UserError
 from brainseg.config.defaults import default_window
@@ -19,6 +18,7 @@ from brainseg.metrics import brain_scores, soft_dice, soft_iou
 from brainseg.prediction.scans import Scans
 from brainseg.prediction.strip import NetworkStripper, OtsuStripper, strip
 from brainseg.study.held_out import VolumeRun
+from brainseg.system.terminal import followed
 
 OTSU_NAME = "Otsu's threshold"
 Median = tuple[float, float, float]  # followed by the ends of its interval of 95 %
@@ -126,7 +126,7 @@ def _settings(run: VolumeRun, checkpoint: str) -> dict[str, str]:
 def _heads(run: VolumeRun, about: str) -> Iterator[tuple[str, Scans, NDArray[np.bool_]]]:
     """Each head as a scan with its true mask, on the scan's own grid."""
     sequence = NetworkStripper(run.model).sequence or "t1"
-    for case in track(run.cases, about, transient=True):
+    for case in followed(run.cases, about):
         image, truth = run.data.read(case)
         yield case.id, Scans({sequence: image}, sequence), truth.data[0] > 0
 
@@ -148,7 +148,7 @@ def _on_patches(run: VolumeRun, about: str, *, patches: int) -> PatchScores:
     shares = []
     drawn = list(_random_patches(run, patches))
     batches = [drawn[first : first + batch_size] for first in range(0, len(drawn), batch_size)]
-    for batch in track(batches, about, transient=True):
+    for batch in followed(batches, about):
         image, truth = (
             torch.from_numpy(np.stack(part)) for part in zip(*(cut() for cut in batch), strict=True)
         )

@@ -10,9 +10,7 @@ from brainseg.config.errors import ConfigError
 from brainseg.sweeps.names import short_hash, sweep_name
 
 MOST_JOBS = 10_000
-SEARCH = (
-    "hydra/sweeper=optuna"  # of a sweep that searches: it is another than one of the same keys that does not
-)
+SEARCH = "hydra/sweeper=optuna"  # a search is another sweep than one of the same keys without it
 _NO_PART = ("overwrite", "resume")  # of a sweep: they say how it is run, as do sections beginning so:
 _HOW = ("sweep.", "hydra.", "hydra/")
 _HARDWARE = ("data.workers", "data.cache", "paths.cache", "trainer.max_time", "trainer.checkpoint_minutes")
@@ -70,7 +68,7 @@ def overrides_of(overrides: Iterable[Override], pairs: Pairs) -> list[str]:
 
 
 def is_part(key: str, but: Sequence[str] = ()) -> bool:
-    """Whether a key says what a sweep is, and not how it is run; the keys of `but` do not either."""
+    """Whether a key says what a sweep is. Keys that say how it is run do not, nor do those of `but`."""
     bare = key.lstrip("+~")
     return bare not in (*_NO_PART, *_HARDWARE, *but) and not bare.startswith(_HOW)
 
@@ -94,5 +92,5 @@ def difference(theirs: Identity, ours: Identity) -> str:
 
 
 def _last_of_each(overrides: Iterable[Override]) -> dict[str, Override]:
-    """Of several overrides of a key the last one holds, in the place of the first, as in Hydra's sweeper."""
+    """The last of several overrides of a key holds, in the place of the first, as in Hydra's sweeper."""
     return {one.get_key_element(): one for one in overrides}

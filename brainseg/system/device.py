@@ -75,6 +75,11 @@ def cpu_name(cpuinfo: Path = CPUINFO) -> str:
     return _cpuinfo_field(cpuinfo, "model name") or platform.processor() or platform.machine()
 
 
+def device_name(device: torch.device) -> str:
+    """The card's or the processor's name."""
+    return str(torch.cuda.get_device_name(device)) if device.type == "cuda" else cpu_name()
+
+
 def _cpuinfo_field(cpuinfo: Path, field: str) -> str:
     if not cpuinfo.is_file():
         return ""

@@ -133,7 +133,8 @@ def _is_telling(part: str) -> bool:
 @lru_cache(maxsize=100_000)
 def hashed(identity: str) -> str:
     """A name by the hash of an id, the same at each run."""
-    return "p" + hashlib.scrypt(identity.encode(), salt=b"brainseg", n=2**12, r=8, p=1, dklen=6).hex()
+    text = identity.encode(errors="surrogateescape")  # a name on the disk may be no text
+    return "p" + hashlib.scrypt(text, salt=b"brainseg", n=2**12, r=8, p=1, dklen=6).hex()
 
 
 _current: Names | None = None

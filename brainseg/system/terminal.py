@@ -7,9 +7,11 @@ turn the direction of reading, bytes that are no text, and [words] that rich tak
 import logging
 import re
 import sys
-from typing import NoReturn
+from collections.abc import Iterable, Iterator
+from typing import NoReturn, TypeVar
 
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +20,7 @@ from brainseg.system.pseudonyms import current, hide
 
 # Control characters, marks that turn the direction of reading or end a line, and halves of characters, which
 # is what Python makes of bytes that are no text.
+Item = TypeVar("Item")
 _OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -27,7 +30,9 @@ def shown(text: object) -> str:
 
 
 def say(*lines: object, error: bool = False) -> None:
-    """Print lines on stdout, or on stderr."""
+    """Print lines on stdout, or on stderr; nothing where there is none."""
+    if not lines:
+        return
     print("\n".join(shown(line) for line in lines), file=sys.stderr if error else sys.stdout, flush=True)
 
 
@@ -50,6 +55,17 @@ def console(width: int | None = None) -> Console:
 def show(table: Table) -> None:
     """Print a table. Its lines are cut or wrapped for a terminal only: in a file they stay whole."""
     console(width=None if sys.stdout.isatty() else 10_000).print(table)
+
+
+def followed(items: Iterable[Item], about: str, total: int | None = None) -> Iterator[Item]:
+    """The items one by one, with a bar while they are worked on; in a pipe or a file there is none.
+
+    Args:
+        items: Of a known length, unless `total` is given.
+        about: What is done, as "hashing slices".
+        total: How many items there are.
+    """
+    return iter(track(items, shown(about), total, transient=True, disable=not sys.stdout.isatty()))
 
 
 class ShownInLog(logging.Filter):

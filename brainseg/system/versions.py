@@ -21,7 +21,10 @@ def versions_of(packages: Iterable[str]) -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """The commit of the checkout that brainseg runs from; None for an installed package."""
-    here = Path(__file__).parent
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    """The commit of the checkout that brainseg runs from; None for an installed package, or without git."""
+    here, command = Path(__file__).parent, ["git", "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
     return done.stdout.strip() or None

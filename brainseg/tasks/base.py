@@ -1,6 +1,6 @@
 """What the trained models share: how they are built, trained, scored, logged and kept in checkpoints."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import pytorch_lightning as pl
@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from torchmetrics import Metric, MetricCollection
 
 from brainseg.config import ConfigError, as_section
-from brainseg.tasks.preview import Preview
+from brainseg.tasks.preview import ScoredCase
 
 FORMAT = 1  # of checkpoint["brainseg"]; raise it when what predict.py reads from there changes
 Batch = tuple[torch.Tensor, torch.Tensor]  # inputs and their truth
@@ -22,7 +22,7 @@ class TaskModule(pl.LightningModule):
     and make it complete: the class is rebuilt from it alone.
 
     A task says its name, its section's class, its network (`make_net`), its scores (`make_scores`), how a
-    validation or test batch is scored (`score`) and shown (`previews`).
+    validation or test batch is scored (`score`). Where `on_case` is set, it tells it of each case.
 
     Args:
         config: The task's section of the config, e.g. everything under `segmenter`.
@@ -34,7 +34,7 @@ class TaskModule(pl.LightningModule):
 
     task: ClassVar[str]
     schema: ClassVar[type]
-    preview_classes: ClassVar[tuple[str, ...]] = ()  # of the masks in previews, background first
+    preview_classes: ClassVar[tuple[str, ...]] = ()  # of the masks in pictures, background first
 
     def __init__(
         self,
@@ -51,6 +51,8 @@ class TaskModule(pl.LightningModule):
         self.scores = torch.nn.ModuleDict({part: self.make_scores() for part in ("val", "test")})
         self.provenance: dict[str, Any] = {}
         self.fitted: dict[str, Any] = {}  # plain values found on the validation part after its last epoch
+        self.on_case: Callable[[Callable[[], ScoredCase]], None] | None = None  # who wants to see the cases
+        self._case = 0  # how many of a part were scored
         self._loss_sum: torch.Tensor | float = 0.0  # of the epoch so far, over its samples
         self._samples = 0
         self._scheduled_steps: int | None = None  # of a schedule that goes on, for the whole training
@@ -71,10 +73,6 @@ class TaskModule(pl.LightningModule):
 
     def score(self, batch: Batch, part: str) -> None:
         """Log the loss of a batch, and count it in `scores[part]`; part is val or test."""
-        raise NotImplementedError
-
-    def previews(self, batch: Batch) -> list[Preview]:
-        """Pictures of what the network makes of a validation batch."""
         raise NotImplementedError
 
     def initialise(self) -> None:
@@ -135,6 +133,20 @@ class TaskModule(pl.LightningModule):
     def start_scoring(self, part: str) -> None:
         """Forget what was counted of a part before."""
         self._scores_of(part).reset()
+        self._case = 0
+
+    def show_case(self, make: Callable[[int], ScoredCase]) -> None:
+        """Tell `on_case`, if there is one, of a case that was scored; `make` gets its place in the part."""
+        index, self._case = self._case, self._case + 1
+        if self.on_case is not None:
+            self.on_case(lambda: make(index))
+
+    def case_scores(self) -> list[dict[str, float | str]]:
+        """What each case of the part validated or tested last scored, in the order of the part.
+
+        The mean of a number over the cases is the part's score of that name.
+        """
+        return []
 
     def log_loss(self, part: str, logits: torch.Tensor, target: torch.Tensor) -> None:
         """Log the mean loss of some samples; the epoch's mean counts each sample once."""

@@ -1,6 +1,8 @@
 """The 2D classifier: a timm backbone that names the tumour in one slice."""
 
 import logging
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from brainseg.inference import calibrated, fit_temperature
 from brainseg.nets import SliceClassifier, load_imagenet
 from brainseg.preprocess.slices import network_input
 from brainseg.tasks.base import Batch, TaskModule
-from brainseg.tasks.preview import Preview
+from brainseg.tasks.preview import Preview, ScoredCase
 
 log = logging.getLogger("brainseg")
 
@@ -68,7 +70,10 @@ class Classifier(TaskModule):
         if part == "val":
             self.log_loss(part, logits, target)
         self._scores_of(part).update(logits, target)
-        self.scored.append((logits.float().cpu(), target.cpu()))
+        logits, truth = logits.float().cpu(), target.cpu()
+        self.scored.append((logits, truth))
+        for image, true, own in zip(x, truth.tolist(), logits, strict=True):
+            self.show_case(partial(_scored_slice, image[0], true, own, list(self.config.classes)))
 
     def on_validation_epoch_end(self) -> None:
         super().on_validation_epoch_end()
@@ -80,20 +85,30 @@ class Classifier(TaskModule):
         logits, truth = (torch.cat(values).numpy() for values in zip(*self.scored, strict=True))
         return logits, truth
 
+    def case_scores(self) -> list[dict[str, float | str]]:
+        logits, truth = self.scored_part()
+        names = self.config.classes
+        return [
+            {"truth": names[true], "guess": names[guess], "accuracy": float(true == guess)}
+            for true, guess in zip(truth.tolist(), logits.argmax(axis=1).tolist(), strict=True)
+        ]
+
     @torch.no_grad()
     def probabilities(self, slices_BSS: torch.Tensor) -> NDArray[np.float64]:
         """Calibrated class probabilities (B, K) of slices prepared by `prepare_slice`, uint8 (B, S, S)."""
         x = network_input(slices_BSS, self.config.preprocess).to(self.device)
         return calibrated(self(x).float().cpu().numpy(), self.temperature)
 
-    @torch.no_grad()
-    def previews(self, batch: Batch) -> list[Preview]:
-        x, target = batch
-        probabilities = self(x).float().softmax(1).cpu()
-        pictures = []
-        for image, truth, p in zip(x.cpu(), target.tolist(), probabilities, strict=True):
-            guess = int(p.argmax())
-            names = self.config.classes
-            caption = f"truth {names[truth]}, guess {names[guess]} {float(p[guess]):.2f}"
-            pictures.append(Preview(image=image[0].numpy(), caption=caption, correct=guess == truth))
-        return pictures
+
+def _scored_slice(
+    image_HW: torch.Tensor, truth: int, logits_K: torch.Tensor, names: Sequence[str], index: int
+) -> ScoredCase:
+    probabilities = logits_K.softmax(0).tolist()
+    guess = int(logits_K.argmax())
+    caption = f"truth {names[truth]}, guess {names[guess]} {probabilities[guess]:.2f}"
+    values = {"truth": names[truth], "guess": names[guess], **dict(zip(names, probabilities, strict=True))}
+
+    def preview() -> Preview:
+        return Preview(image=image_HW.float().cpu().numpy(), caption=caption, correct=guess == truth)
+
+    return ScoredCase(index, names[truth], probabilities[truth], values, preview)

@@ -9,14 +9,13 @@ import torch
 from brainseg.config.choices import Flips
 from brainseg.config.errors import CheckpointError
 from brainseg.config.training import SegmenterConfig
-from brainseg.images.labels import REGIONS
 from brainseg.inference import Cleaning, Windows, at_temperatures
 from brainseg.tasks.segmenter import Segmenter, mean_of
 from brainseg.tasks.validation import best_rule, pooled_rules
 from brainseg.tasks.volumes import VALIDATION
 
 # What the members must have in common, so that they can be shown one and the same prepared scan.
-SHARED = ("preprocess", "output", "margin_mm", "subsets")
+SHARED = ("preprocess", "output", "cavity", "margin_mm", "subsets")
 
 
 class Ensemble:
@@ -45,6 +44,8 @@ class Ensemble:
         self.facts = first.facts
         self.subsets = first.subsets
         self.has_regions = first.has_regions
+        self.cavity = first.config.cavity
+        self.region_members = first.region_members
         fitted = [member.fitted for member in self.members]
         rules = pooled_rules(fitted)
         if len({len(scores) for scores in rules.values()}) > 1:
@@ -53,7 +54,7 @@ class Ensemble:
                 "scored by different rules; give models of one experiment, or one of them alone"
             )
         self.cleaning: Cleaning = best_rule(rules)
-        self.temperatures = {region: _mean_temperature(fitted, region) for region in REGIONS}
+        self.temperatures = {region: _mean_temperature(fitted, region) for region in self.region_members}
 
     @property
     def device(self) -> torch.device:
@@ -74,7 +75,7 @@ class Ensemble:
 
     def regions(self, probabilities_KXYZ: torch.Tensor) -> torch.Tensor:
         """Calibrated probabilities of the regions, (R, X, Y, Z)."""
-        temperatures = torch.tensor([self.temperatures[region] for region in REGIONS])
+        temperatures = torch.tensor([self.temperatures[region] for region in self.region_members])
         return at_temperatures(self.members[0].regions(probabilities_KXYZ), temperatures)
 
     def cost(self, sequences: Sequence[str]) -> float | None:

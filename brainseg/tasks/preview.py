@@ -1,5 +1,6 @@
 """What a model has to show for a scan: pictures with truth and guess. Draws nothing itself."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,3 +24,22 @@ class Preview:
     truth: NDArray[Any] | None = None
     guess: NDArray[Any] | None = None
     correct: bool | None = None
+
+
+@dataclass(frozen=True)
+class ScoredCase:
+    """A scan or slice of a validation.
+
+    Args:
+        index: Its place in the part, from 0.
+        group: What a choice of cases is to be even over, such as its true class; "" where there is nothing.
+        score: From 0 to 1, more is better.
+        values: Its row of a table, by column; each case of a part has the same columns.
+        preview: Makes its picture, which only few cases need.
+    """
+
+    index: int
+    group: str
+    score: float
+    values: Mapping[str, float | str]
+    preview: Callable[[], Preview]

@@ -1,4 +1,4 @@
-"""The segmenter: necrotic core, edema and enhancing tumour in skull-stripped sequences."""
+"""The segmenter: necrotic core, edema, enhancing tumour and resection cavity in skull-stripped sequences."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,12 +9,11 @@ import torch
 
 from brainseg.config import SegmenterConfig
 from brainseg.config.choices import Flips, SegmenterOutput
-from brainseg.images.labels import CLASSES, REGIONS
+from brainseg.images.labels import classes_with, regions_with
 from brainseg.inference import Windows, classes_of_regions, most_probable, region_probabilities
 from brainseg.losses import deeply_supervised
 from brainseg.tasks import volumes
 from brainseg.tasks.base import Batch, TaskModule
-from brainseg.tasks.preview import Preview
 from brainseg.tasks.validation import fit_segmenter
 
 # The axes of (C, X, Y, Z) that each mirror image is turned along.
@@ -41,14 +40,23 @@ def _mirror(tensor: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
 class Segmenter(TaskModule):
     """Patches (B, C, X, Y, Z), C in the order of `preprocess.modalities`, to logits (B, K, X, Y, Z).
 
-    K is 4 classes, or 3 regions where `output` is regions. A model of subsets of its sequences also sees
-    which of them there are, as C more channels of 0 or 1; those that are not there are 0.
+    K is 4 classes, or 3 regions where `output` is regions; with `cavity` one more of each. A model of subsets
+    of its sequences also sees which of them there are, as C more channels of 0 or 1; those that are not there
+    are 0.
     """
 
     task = "segmenter"
     schema = SegmenterConfig
-    preview_classes = CLASSES
     config: SegmenterConfig
+
+    @property
+    def preview_classes(self) -> tuple[str, ...]:  # type: ignore[override]
+        return classes_with(cavity=self.config.cavity)
+
+    @property
+    def region_members(self) -> dict[str, tuple[int, ...]]:
+        """The classes of each region that the model tells, in the order of its probabilities."""
+        return regions_with(cavity=self.config.cavity)
 
     @property
     def has_regions(self) -> bool:
@@ -64,13 +72,13 @@ class Segmenter(TaskModule):
         return volumes.volume_net(
             self.config,
             in_channels=2 * modalities if self.subsets else modalities,
-            out_channels=len(REGIONS) if self.has_regions else len(CLASSES),
+            out_channels=len(self.region_members if self.has_regions else self.preview_classes),
             norm=str(self.config.norm),
             deep_supervision=self.config.deep_supervision,
         )
 
     def make_scores(self) -> volumes.RegionDices:
-        return volumes.RegionDices()
+        return volumes.RegionDices(self.region_members)
 
     def forward(self, x: torch.Tensor, there: torch.Tensor | None = None) -> torch.Tensor:
         """Logits of patches; `there` (B, C) says which sequences may be seen, None all of them."""
@@ -142,11 +150,15 @@ class Segmenter(TaskModule):
         moved = ([part.to(self.device) for part in batch] for batch in batches)
         return fit_segmenter(self, (case for batch in moved for case in zip(*batch, strict=True)))
 
-    def score(self, batch: Batch, part: str) -> None:
-        volumes.score_scans(self, batch, part)
+    def start_scoring(self, part: str) -> None:
+        super().start_scoring(part)
+        self.scored: list[dict[str, float | str]] = []
 
-    def previews(self, batch: Batch) -> list[Preview]:
-        return volumes.previews(self, batch)
+    def score(self, batch: Batch, part: str) -> None:
+        self.scored += volumes.score_scans(self, batch, part)
+
+    def case_scores(self) -> list[dict[str, float | str]]:
+        return self.scored
 
     def _random_sequences(self, n: int) -> torch.Tensor | None:
         """Which sequences each of n training patches may show, (n, C): all, or one of the subsets."""

@@ -6,7 +6,6 @@ from brainseg.config import SkullStripperConfig
 from brainseg.inference import Windows
 from brainseg.tasks import volumes
 from brainseg.tasks.base import Batch, TaskModule
-from brainseg.tasks.preview import Preview
 
 
 class SkullStripper(TaskModule):
@@ -31,8 +30,12 @@ class SkullStripper(TaskModule):
         """1 in the brain, (X, Y, Z)."""
         return (logits_KXYZ[0] > 0).long()
 
-    def score(self, batch: Batch, part: str) -> None:
-        volumes.score_scans(self, batch, part)
+    def start_scoring(self, part: str) -> None:
+        super().start_scoring(part)
+        self.scored: list[dict[str, float | str]] = []
 
-    def previews(self, batch: Batch) -> list[Preview]:
-        return volumes.previews(self, batch)
+    def score(self, batch: Batch, part: str) -> None:
+        self.scored += volumes.score_scans(self, batch, part)
+
+    def case_scores(self) -> list[dict[str, float | str]]:
+        return self.scored

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from brainseg.files.plain import excess_of
-from brainseg.images.labels import CONVENTIONS, REGIONS
+from brainseg.images.labels import CONVENTIONS, regions_with
 from brainseg.inference import Cleaning
 from brainseg.preprocess.landmarks import PERCENTILES
 
@@ -56,12 +56,18 @@ def record_fault(run: Mapping[str, Any]) -> str | None:
     return record_fault(before) if before else None
 
 
-def fitted_fault(task: str, fitted: Mapping[str, Any]) -> str | None:
-    """What is wrong with the values that were found on the validation part; none at all is no fault."""
+def fitted_fault(task: str, fitted: Mapping[str, Any], *, cavity: bool = False) -> str | None:
+    """What is wrong with the values that were found on the validation part; none at all is no fault.
+
+    Args:
+        task: The model's.
+        fitted: The values.
+        cavity: Whether a segmenter's regions are with the resection cavity.
+    """
     if not fitted or task == "skullstripper":
         return None
     if task == "segmenter":
-        return _segmenter_fault(fitted)
+        return _segmenter_fault(fitted, list(regions_with(cavity=cavity)))
     if not _is_positive(fitted.get("temperature", 1.0)):
         return f"has the temperature {_short(fitted['temperature'])}, which is no number above 0"
     return None
@@ -107,10 +113,10 @@ def _strange(value: Any) -> Iterator[str]:
         yield f"a number has more than {len(str(_LARGEST))} digits"
 
 
-def _segmenter_fault(fitted: Mapping[str, Any]) -> str | None:
-    if not all(map(_is_positive, _by_region(fitted.get("temperatures")))):
+def _segmenter_fault(fitted: Mapping[str, Any], regions: list[str]) -> str | None:
+    if not all(map(_is_positive, _by_region(fitted.get("temperatures"), regions))):
         return "has no temperature above 0 for each region"
-    if not all(_are_numbers(pair, 2) for pair in _by_region(fitted.get("calibration_error"))):
+    if not all(_are_numbers(pair, 2) for pair in _by_region(fitted.get("calibration_error"), regions)):
         return "has no two calibration errors for each region"
     if type(fitted.get("validation_scans")) is not int or fitted["validation_scans"] < 1:
         return "does not say how many scans validated it"
@@ -122,14 +128,16 @@ def _segmenter_fault(fitted: Mapping[str, Any]) -> str | None:
     if rules and (not nothing or len(counts) > 1 or min(counts) < 1):
         return "has cleaning rules without a score of each for the same scans"
     subsets = fitted.get("subsets", {})
-    if not isinstance(subsets, dict) or not all(_are_numbers(_by_region(own)) for own in subsets.values()):
+    if not isinstance(subsets, dict) or not all(
+        _are_numbers(_by_region(own, regions)) for own in subsets.values()
+    ):
         return "has subsets without a score for each region"
     return None
 
 
-def _by_region(values: Any) -> list[Any]:
+def _by_region(values: Any, regions: list[str]) -> list[Any]:
     """The value of each region; [None] where there are others."""
-    return list(values.values()) if isinstance(values, dict) and set(values) == set(REGIONS) else [None]
+    return list(values.values()) if isinstance(values, dict) and set(values) == set(regions) else [None]
 
 
 def _is_rule(row: Any) -> bool:

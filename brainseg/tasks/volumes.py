@@ -1,6 +1,7 @@
 """What the two models of volumes share: building the network, predicting a whole scan, showing a slice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from brainseg.inference import Windows, predict_one, predict_windows, widths_of_
 from brainseg.metrics import RegionDice
 from brainseg.nets import build_volume_net, sees_its_window
 from brainseg.tasks.base import Batch, TaskModule
-from brainseg.tasks.preview import Preview
+from brainseg.tasks.preview import Preview, ScoredCase
 
 # The windows of a training's validation scans. They have a part in which epoch is the best, so they are no
 # option; conf/predict.yaml has those of a prediction.
@@ -63,35 +64,52 @@ class RegionDices(RegionDice):
         return scores | {"dice/mean": torch.stack(list(scores.values())).mean()}
 
 
-def score_scans(module: Any, batch: Batch, part: str) -> None:
-    """Predict the whole scans of a batch, log their loss and count their Dice in `module.scores[part]`."""
+def score_scans(module: Any, batch: Batch, part: str) -> list[dict[str, float | str]]:
+    """Predict the whole scans of a batch, log their loss and count their Dice in `module.scores[part]`.
+
+    Returns:
+        The Dices of each scan: {"dice/brain": 0.97}, and "dice/mean" over the regions.
+    """
+    cases = []
     for image, truth in zip(*batch, strict=True):
         logits = module.logits(image)
         module.log_loss(part, logits[None], truth[None])
-        module.scores[part].update(truth[None], module.classes_of(logits)[None])
+        guess = module.classes_of(logits)
+        scores = module.scores[part]
+        scores.update(truth[None], guess[None])
+        cases.append(named_dices(scores.latest[0], scores.regions))
+        module.show_case(partial(_scored_scan, image, truth, guess, cases[-1]))
+    return cases
 
 
-def previews(module: Any, batch: Batch) -> list[Preview]:
-    """Each scan of a batch with its truth and the network's guess."""
-    return [
-        preview_of(image, truth, module.classes_of(module.logits(image)))
-        for image, truth in zip(*batch, strict=True)
-    ]
+def named_dices(dices_R: torch.Tensor, regions: Iterable[str]) -> dict[str, float | str]:
+    """The Dices of a scan by name, with their mean."""
+    found = {f"dice/{region}": dice for region, dice in zip(regions, dices_R.tolist(), strict=True)}
+    return {**found, "dice/mean": float(np.mean(list(found.values())))}
 
 
-def preview_of(image_CXYZ: torch.Tensor, truth_XYZ: torch.Tensor, guess_XYZ: torch.Tensor) -> Preview:
+def _scored_scan(
+    image_CXYZ: torch.Tensor,
+    truth_XYZ: torch.Tensor,
+    guess_XYZ: torch.Tensor,
+    dices: Mapping[str, float | str],
+    index: int,
+) -> ScoredCase:
+    score = float(dices["dice/mean"])
+    return ScoredCase(index, "", score, dices, lambda: preview_of(image_CXYZ, truth_XYZ, guess_XYZ, score))
+
+
+def preview_of(
+    image_CXYZ: torch.Tensor, truth_XYZ: torch.Tensor, guess_XYZ: torch.Tensor, score: float | None = None
+) -> Preview:
     """The axial slice with the most foreground, the middle one where there is none, of the last channel."""
-    truth = _array(truth_XYZ)
-    area = (truth > 0).sum(axis=(0, 1))
-    z = int(area.argmax()) if area.any() else truth.shape[2] // 2
-    return Preview(
-        image=cut(_array(image_CXYZ[-1]), "axial", z).astype(np.float32),
-        caption=f"axial slice {z}",
-        truth=cut(truth, "axial", z),
-        guess=cut(_array(guess_XYZ), "axial", z),
-    )
+    area = (truth_XYZ > 0).sum(dim=(0, 1))
+    z = int(area.argmax()) if area.any() else truth_XYZ.shape[2] // 2
+    image, truth, guess = (_slice(volume, z) for volume in (image_CXYZ[-1], truth_XYZ, guess_XYZ))
+    caption = f"axial slice {z}" + ("" if score is None else f", Dice {score:.2f}")
+    return Preview(image.astype(np.float32), caption, truth=truth, guess=guess)
 
 
-def _array(tensor: torch.Tensor) -> NDArray[Any]:
-    array: NDArray[Any] = tensor.detach().cpu().numpy()
-    return array
+def _slice(volume_XYZ: torch.Tensor, z: int) -> NDArray[Any]:
+    one: NDArray[Any] = volume_XYZ[..., z : z + 1].detach().cpu().numpy()
+    return cut(one, "axial", 0)

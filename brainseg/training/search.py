@@ -29,6 +29,7 @@ from brainseg.sweeps.search import (
     storage_in,
 )
 from brainseg.system.terminal import say
+from brainseg.training.early import refuse_early
 from brainseg.training.sweep import (
     FAILED,
     Planned,
@@ -113,6 +114,7 @@ class _Search:
                 "hydra.sweeper.n_trials, or begin another study by hydra.sweep.dir=DIR"
             )
         refuse_bad(jobs, check)
+        refuse_bad(jobs, refuse_early)
         from brainseg.training.preflight import preflight  # loads torch
 
         refuse_bad(jobs, preflight)

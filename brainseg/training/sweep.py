@@ -38,6 +38,7 @@ from brainseg.sweeps.ledger import Entry, plan, refresh, refuse_other_sweep
 from brainseg.sweeps.names import job_name
 from brainseg.sweeps.table import end_lines, table
 from brainseg.system.terminal import say, show
+from brainseg.training.early import refuse_early
 
 FAILED = 4  # exit code of a sweep in which a job has failed, as of predict.py
 Returned = list[Sequence[JobReturn]]
@@ -113,7 +114,7 @@ def asked_for(sweeper: Any, arguments: Sequence[str]) -> list[Override]:
 
 
 def check_all(config: DictConfig, jobs: Sequence[Planned]) -> None:
-    """Refuse values out of bounds, then networks that cannot be built and folds that cannot be filled.
+    """Refuse values out of bounds, then names and paths, networks that cannot be built and folds to fill.
 
     Raises:
         ConfigError: The message names the job.
@@ -123,6 +124,7 @@ def check_all(config: DictConfig, jobs: Sequence[Planned]) -> None:
         refuse_bad(jobs, _refuse_several_processes)
     for one in jobs:
         _refuse_other_run(one)
+    refuse_bad(jobs, refuse_early)
     if not jobs:
         return
     from brainseg.training.preflight import preflight  # loads torch, so only where it is needed
@@ -144,10 +146,19 @@ def said_at_the_end(folder: Path) -> Iterator[None]:
 def composed(sweeper: Any, folder: Path, pairs: Pairs, overrides: Sequence[str], prefix: str = "") -> Planned:
     """A job with its config, of which Hydra refuses unknown keys and choices. Its folder has a prefix."""
     cfg = sweeper.hydra_context.config_loader.load_sweep_config(sweeper.config, list(overrides))
-    name = prefix + (job_name(pairs) if pairs else "job")
-    named = {"name": f"{cfg.name}_{name}", "group": cfg.group or folder.name}
-    given = [f"{key}={quoted(value)}" for key, value in named.items() if key not in pairs]
+    name = prefix + _name_of(pairs)
+    given = [f"{key}={quoted(value)}" for key, value in named(cfg, folder, pairs, prefix).items()]
     return Planned(pairs, [*overrides, *given, f"hydra.sweep.subdir={quoted(name)}"], cfg, folder / name)
+
+
+def named(cfg: DictConfig, folder: Path, pairs: Pairs, prefix: str = "") -> dict[str, str]:
+    """The name and the group of a job, unless they are what is swept."""
+    values = {"name": f"{cfg.name}_{prefix}{_name_of(pairs)}", "group": cfg.group or folder.name}
+    return {key: value for key, value in values.items() if key not in pairs}
+
+
+def _name_of(pairs: Pairs) -> str:
+    return job_name(pairs) if pairs else "job"
 
 
 def _is_to_run(planned: Planned, retry: Retry) -> bool:

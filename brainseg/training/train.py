@@ -6,8 +6,7 @@ import os
 import platform
 import shlex
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ import pytorch_lightning as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import LambdaCallback
-from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from brainseg.callbacks import CheckpointFiles, MetricsCSV
+from brainseg.callbacks import CheckpointFiles
+from brainseg.callbacks.loggers.route import refuse_unreachable
 from brainseg.callbacks.pruning import pruning_of
 from brainseg.checkpoint import begin_with, load_model, store_fitted
 from brainseg.config import ConfigError, chosen, plain, record
@@ -34,7 +33,9 @@ from brainseg.system.signals import is_first_process
 from brainseg.system.terminal import say
 from brainseg.system.versions import TRAINING, git_commit, versions_of
 from brainseg.tasks import TASKS, TaskModule
-from brainseg.training.resume import keep_command_line, resumed_run, split_hash
+from brainseg.training.command_line import keep_command_line
+from brainseg.training.loggers import keep_models, opened_loggers
+from brainseg.training.resume import resumed_run, split_hash
 
 _say = rank_zero_only(say)  # of several processes one speaks
 
@@ -46,6 +47,7 @@ def train(cfg: DictConfig) -> float:
         The best value of the monitored metric, for sweepers that optimise.
     """
     _quieten()
+    refuse_unreachable(cfg)
     if cfg.paths.run is None or not is_first_process():
         try:
             return _train(cfg)
@@ -55,9 +57,7 @@ def train(cfg: DictConfig) -> float:
     with only_training_in(run):
         if is_job(run):
             if cfg.overwrite and cfg.resume is None:
-                (run / LAST).unlink(
-                    missing_ok=True
-                )  # else a kill in the first epoch would go on with the old one
+                (run / LAST).unlink(missing_ok=True)  # a kill in the first epoch would go on with the old one
             return recorded(run, cfg, lambda: _train_new_or_on(cfg, run), refresh)
         return _train_new_or_on(cfg, run)
 
@@ -87,6 +87,8 @@ def _train(cfg: DictConfig) -> float:
     )
     started_from = _initialise(cfg, module) if resumed is None else resumed.run.get("started_from")
     data = data_of(plain(cfg.data), module.config)
+    if resumed is not None:
+        data.recorded = resumed.recorded_split()
     data.check_split()  # before any scan is prepared for it
     data.prepare_data()
     data.setup("fit")  # faults in the data show here, before a trainer or a logger exists
@@ -122,8 +124,8 @@ def _initialise(cfg: DictConfig, module: TaskModule) -> dict[str, Any] | None:
 
 def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> float:
     callbacks = {name: made for name, node in plain(cfg.callbacks).items() if (made := instantiate(node))}
-    with _opened_loggers(cfg) as loggers:
-        settings = _trainer_settings(cfg)
+    settings = _trainer_settings(cfg)
+    with opened_loggers(cfg, module, data) as loggers:
         _introduce(module, data, settings)
         pruning = [] if (made := pruning_of(cfg)) is None else [made]
         accepted = LambdaCallback(on_train_start=lambda *_: keep_command_line(cfg))
@@ -138,16 +140,14 @@ def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> f
         chosen_best = best.best_model_path if best else ""
         paths = [chosen_best, last.path if last else ""]
         _fit_to_validation(trainer, module, data, [Path(path) for path in paths if Path(path).is_file()])
-        value = _best_value(best)
-        if pruning and pruning[0].pruned:
-            raise Pruned(value)
-        if cfg.test and chosen_best:
+        is_pruned = any(one.pruned for one in pruning)
+        if cfg.test and chosen_best and not is_pruned:
             _score(trainer, module, data, chosen_best)
+        keep_models(loggers, module, data, {Path(path).stem: Path(path) for path in paths if path})
+    value = float("nan") if best is None or best.best_model_score is None else float(best.best_model_score)
+    if is_pruned:
+        raise Pruned(value)
     return value
-
-
-def _best_value(best: Any) -> float:
-    return float("nan") if best is None or best.best_model_score is None else float(best.best_model_score)
 
 
 def _noted(cfg: DictConfig, best: Any) -> list[pl.Callback]:
@@ -194,7 +194,8 @@ def _score(trainer: pl.Trainer, module: TaskModule, data: Any, checkpoint: str) 
 
 def _trainer_settings(cfg: DictConfig) -> dict[str, Any]:
     settings: dict[str, Any] = plain(cfg.trainer)
-    del settings["checkpoint_minutes"]  # of a callback
+    for name in ("checkpoint_minutes", "early_stopping"):
+        del settings[name]  # of callbacks
     if settings["precision"] == "auto":
         kind = {"gpu": "cuda"}.get(settings["accelerator"], settings["accelerator"])
         settings["precision"] = precision_for(best_device(kind))
@@ -221,34 +222,6 @@ def _introduce(module: TaskModule, data: Any, settings: dict[str, Any]) -> None:
     device = f"{settings['accelerator']}, {settings['precision']}"
     sizes = ", ".join(f"{len(ids)} {part}" for part, ids in data.split.as_dict().items())
     _say(f"{module.task}: {millions:.2f} million parameters ({device}); {sizes}")
-
-
-@contextmanager
-def _opened_loggers(cfg: DictConfig) -> Iterator[list[Logger]]:
-    """The run's loggers, closed however the run ends.
-
-    The runs of a sweep share one process, and W&B adds each to the last one that was left open.
-    """
-    loggers = [instantiate(node) for node in plain(cfg.logger).values()]
-    for logger in loggers:
-        try:
-            logger.log_hyperparams(record(cfg))
-        except Exception as error:
-            if isinstance(logger, WandbLogger):  # no account here, for instance
-                raise ConfigError(
-                    f"logger=wandb: {str(error).splitlines()[0]}; WANDB_MODE=offline needs no account"
-                ) from error
-            raise
-        if isinstance(logger, MetricsCSV) and cfg.resume is None:
-            logger.keep(0)  # of a run that was killed in this folder before its first checkpoint
-    failed = True
-    try:
-        yield loggers
-        failed = False
-    finally:
-        for logger in loggers:
-            if isinstance(logger, WandbLogger):
-                logger.experiment.finish(exit_code=int(failed))
 
 
 @rank_zero_only

@@ -116,7 +116,7 @@ def test_nothing_is_left_on_disk_without_output(patient, models, tmp_path, monke
             {"skullstripper": "otsu"},
             {"vote": {"helthy_at": 1}},
             ConfigError,
-            "mean healthy_at",
+            "mean vote.healthy_at",
         ),
         ({"t1": "x.nii"}, {"skullstripper": "otsu"}, {}, ImageError, "x.nii"),
         ({"t1": "x.nii"}, {"segmenter": "no.ckpt"}, {}, CheckpointError, "no.ckpt: no such checkpoint"),

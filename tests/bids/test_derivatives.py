@@ -17,7 +17,7 @@ from brainseg.bids.tables import label_of
 from brainseg.commands import cli
 from brainseg.config.errors import DataError
 from brainseg.prediction.run import run
-from brainseg.results.read import RESULT
+from brainseg.results.names import RESULT
 from brainseg.results.sums import SUMS, write_sums
 
 # Of BIDS 1.10: entities in their order (schema/rules/entities.yaml), those that derivatives of scans in anat/

@@ -10,7 +10,7 @@ from pytorch_lightning.loggers import CSVLogger
 from torch.utils.data import DataLoader, TensorDataset
 
 from brainseg.callbacks import Best, Last
-from brainseg.tasks.preview import Preview
+from brainseg.tasks.preview import Preview, ScoredCase
 
 
 @dataclass
@@ -23,8 +23,10 @@ class TinyConfig:
 class Tiny(pl.LightningModule):
     preview_classes = ("background", "necrotic_core", "edema")
 
-    def __init__(self, scores=(0.2, 0.6, 0.4)):
+    def __init__(self, scores=(0.2, 0.6, 0.4), cases=(0.5, 0.1, 0.9, 0.3, 0.7, 0.2, 0.8, 0.4)):
         super().__init__()
+        self.on_case = None
+        self.cases = cases  # the score of each validation case
         self.config = TinyConfig()
         self.scores = scores
         self.weight = torch.nn.Parameter(torch.zeros(1))
@@ -34,7 +36,10 @@ class Tiny(pl.LightningModule):
         self.log("train/loss", loss, on_step=False, on_epoch=True)
         return loss
 
-    def validation_step(self, batch, _):
+    def validation_step(self, batch, batch_idx):
+        for index in range(2 * batch_idx, 2 * batch_idx + len(batch[0])):
+            if self.on_case is not None:
+                self.on_case(lambda index=index: self.show(index, self.cases[index]))
         self.log("val/loss", ((self.weight - batch[0]) ** 2).mean())
         self.log("val/dice/mean", self.scores[self.current_epoch % len(self.scores)])
 
@@ -44,15 +49,13 @@ class Tiny(pl.LightningModule):
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
-    def previews(self, batch):
-        mask = np.zeros((16, 16), dtype=int)
+    def show(self, index, score):
+        """A case of 16 x 16 pixels, more of them for each further case."""
+        mask = np.zeros((16 + index, 16), dtype=int)
         mask[4:9, 4:9] = 2
-        return [
-            Preview(
-                np.random.default_rng(i).random((16, 16)), f"case {i}", truth=mask, guess=np.roll(mask, i + 1)
-            )
-            for i in range(len(batch[0]))
-        ]
+        image = np.random.default_rng(index).random(mask.shape)
+        preview = Preview(image, f"Dice {score:.2f}", truth=mask, guess=np.roll(mask, index + 1))
+        return ScoredCase(index, "", score, {"dice/mean": score}, lambda: preview)
 
 
 @pytest.fixture

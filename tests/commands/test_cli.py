@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from brainseg.config.errors import DataError
 from brainseg.phantom import write_cohort
+from brainseg.training.preflight import preflight
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -95,7 +97,6 @@ def test_resume_with_another_model_is_refused(workspace, tiny):
     assert "is a run of model=segmenter, not skullstripper" in done.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -104,11 +105,19 @@ def test_resume_with_another_model_is_refused(workspace, tiny):
         (["model=classifier"], "data/kaggle: no such folder; download masoudnickparvar"),
     ],
 )
-def test_without_data_the_answer_says_where_to_get_it_and_that_phantoms_work(tmp_path, arguments, message):
-    done = command(str(ROOT / "train.py"), *arguments, cwd=tmp_path)
+def test_without_data_the_answer_says_where_to_get_it_and_that_phantoms_work(composed, arguments, message):
+    with pytest.raises(DataError) as caught:
+        preflight(composed(*arguments))
+    assert message in str(caught.value)
+    assert "data=phantom" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_without_data_a_training_ends_in_one_line(tmp_path):
+    done = command(str(ROOT / "train.py"), "model=segmenter", cwd=tmp_path)
     assert done.returncode == 2
-    assert message in done.stderr
-    assert "data=phantom" in done.stderr
+    assert "data/brats: no such folder; BraTS is at synapse.org" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 

@@ -86,10 +86,11 @@ def test_phantom_writes_what_was_asked_for_and_says_what_to_try_next(monkeypatch
     folder.mkdir()
     result = run("phantom", str(folder), "--layout", layout, "--subjects", "3", "--spacing-mm", "2")
     assert asked == {
-        "layout": layout, "subjects": 3, "seed": 0, "spacing_mm": 2.0, "contrast": "realistic"
+        "layout": layout, "subjects": 3, "seed": 0, "spacing_mm": 2.0, "contrast": "realistic",
+        "operated_share": 0.0,
     }  # fmt: skip
     first, second = result.stdout.splitlines()
-    assert first == f"{folder}: 3 subjects in {layout} layout, 1 files, 1 MiB"
+    assert first == f"{folder}: 3 subjects in {layout} layout, 1 file, 1 MiB"
     assert second.startswith("next: python ")
     assert f"'{folder}'" in second  # a name with a space is quoted for the shell
 

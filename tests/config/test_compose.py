@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from hydra.errors import HydraException
 
 from brainseg.config import ConfigError, check, explain, plain
@@ -56,7 +57,10 @@ def test_the_command_line_wins_over_an_experiment(composed):
 @pytest.mark.parametrize(
     ("override", "answer"),
     [
-        ("classifier.backbnoe=vgg16", "classifier.backbnoe: unknown key 'backbnoe'; did you mean backbone?"),
+        (
+            "classifier.backbnoe=vgg16",
+            "classifier.backbnoe: unknown key 'backbnoe'; did you mean classifier.backbone?",
+        ),
         (
             "classifier.loss=fcal",
             "classifier.loss: Invalid value 'fcal', expected one of "
@@ -66,8 +70,11 @@ def test_the_command_line_wins_over_an_experiment(composed):
             "classifier.epochs=ten",
             "classifier.epochs: Value 'ten' of type 'str' could not be converted to Integer",
         ),
-        ("trainer.max_epohcs=3", "trainer.max_epohcs: unknown key 'max_epohcs'; did you mean max_epochs?"),
-        ("data.val_shar=3", "data.val_shar: unknown key 'val_shar'; did you mean val_share?"),
+        (
+            "trainer.max_epohcs=3",
+            "trainer.max_epohcs: unknown key 'max_epohcs'; did you mean trainer.max_epochs?",
+        ),
+        ("data.val_shar=3", "data.val_shar: unknown key 'val_shar'; did you mean data.val_share?"),
         ("seed=abc", "seed: Value 'abc' of type 'str' could not be converted to Integer"),
         ("segmenter.epochs=3", "segmenter.* is set, but another model is trained; add model=segmenter"),
         ("model=segmentr", "model=segmentr: no such model; there are classifier, segmenter, skullstripper"),
@@ -194,6 +201,7 @@ def test_the_command_ends_with_that_one_line_and_exit_code_2(tmp_path, override)
 
 def _sweep(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run a sweep whose jobs print their name instead of training; none of them is built before."""
+    (cwd / "data" / "kaggle").mkdir(parents=True)
     return _python(
         "import sys, types; fake = types.ModuleType('brainseg.training.train');"
         "fake.train = lambda cfg: print('TRAINED', cfg.name) or 0.0;"
@@ -239,3 +247,57 @@ def test_a_value_out_of_bounds_anywhere_in_a_sweep_stops_it_before_its_first_run
     assert done.stderr.startswith("error: classifier.epochs must be at least 1, got 0 (in the job")
     assert done.returncode == 2
     assert "TRAINED" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("override", "answer"),
+    [
+        ("seed=-1", "seed must be at least 0, got -1"),
+        ("seed=4294967296", "seed must be at most 4294967295, got 4294967296"),
+        ("menu.optimizer.adamw.lr=-0.1", "menu.optimizer.adamw.lr must be a number from 0 up, got -0.1"),
+        ("menu.optimizer.adamw.lr=nan", "menu.optimizer.adamw.lr must be a number from 0 up, got nan"),
+        ("menu.optimizer.adamw.lr=ten", "menu.optimizer.adamw.lr must be a number, got ten"),
+        ("menu.optimizer.adamw.betas=[0.9,1]", "menu.optimizer.adamw.betas must be in [0, 1), got 1"),
+        (
+            "menu.scheduler.one_cycle.pct_start=2",
+            "menu.scheduler.one_cycle.pct_start must be in [0, 1], got 2",
+        ),
+        ("trainer.accumulate_grad_batches=0", "trainer.accumulate_grad_batches must be at least 1, got 0"),
+        ("trainer.checkpoint_minutes=0", "trainer.checkpoint_minutes must be above 0, got 0.0"),
+        ("data.val_share=2", "data.val_share must be in [0, 1), got 2"),
+        ("+epochs=3", "+epochs adds a key that nothing reads; set classifier.epochs"),
+        ("+classifier.epohcs=3", "+classifier.epohcs adds a key that nothing reads; set classifier.epochs"),
+    ],
+)
+def test_numbers_beside_the_section_of_the_task_have_bounds_too(composed, override, answer):
+    with pytest.raises(ConfigError) as error:
+        check(composed(override))
+    assert str(error.value) == answer
+
+
+def test_an_entry_that_is_not_chosen_is_not_judged_and_the_trainer_takes_more_keys(composed):
+    check(composed("menu.optimizer.sgd.lr=-1", "+trainer.overfit_batches=2", "menu.optimizer.adamw.lr=0"))
+
+
+def _configs(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "train.py"), "-m", "--cfg", "job", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_the_configs_of_all_jobs_of_a_sweep_are_shown_and_nothing_is_run(tmp_path):
+    done = _configs("--resolve", "seed=1,2", "model=segmenter", "segmenter.epochs=3", cwd=tmp_path)
+    assert done.stderr == ""
+    first, second = yaml.safe_load_all(done.stdout)
+    assert [one["seed"] for one in (first, second)] == [1, 2]
+    assert first["trainer"]["max_epochs"] == 3
+    assert "hydra" not in first
+    assert (first["name"][-7:], second["name"][-7:]) == ("_seed=1", "_seed=2")  # as the sweep names them
+    assert first["group"] == second["group"]
+    assert done.stdout.count("--- # job ") == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_configs_of_a_sweep_in_a_file_are_shown_too_and_mistakes_in_one_line(tmp_path):
+    assert _configs("experiment=classifier_grid_small", cwd=tmp_path).stdout.count("--- # job ") == 36
+    done = _configs("seed=1,2", "sede=1", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "error: sede: unknown key 'sede'; did you mean seed?\n")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from brainseg.config import check, plain
+from brainseg.config import ConfigError, check, plain
 from brainseg.tasks import Classifier
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +70,16 @@ def test_without_the_preset_they_are_timm_s(composed, backbone):
         (["preset=keras", "classifier.backbone=resnet18"], "resnet18"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(overrides, said, tmp_path):
+def test_what_cannot_be_is_refused_in_one_line(composed, overrides, said):
+    with pytest.raises(ConfigError) as caught:
+        built(composed(*overrides))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_refusal_ends_the_command(tmp_path):
+    (tmp_path / "kaggle").mkdir()
+    overrides, said = ["classifier.drop_path=0.1"], "vgg16 has no stochastic depth"
     command = [sys.executable, "train.py", *overrides, f"paths.data={tmp_path}", f"hydra.run.dir={tmp_path}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2

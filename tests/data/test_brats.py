@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from brainseg.config.errors import DataError, LabelError
+from brainseg.config.errors import ConfigError, DataError, LabelError
+from brainseg.phantom import write_cohort
 
 SEGMENTER = [
     "model=segmenter",
@@ -198,3 +199,58 @@ def test_a_changed_file_is_prepared_anew(cohort, ready):
     assert before["BraTS2021_00002"][1].any()
     assert not after["BraTS2021_00002"][1].any()
     assert np.array_equal(before["BraTS2021_00001"][1], after["BraTS2021_00001"][1])
+
+
+@pytest.fixture
+def operated(tmp_path):
+    """Four subjects in the names of BraTS 2024; the second and the fourth have a resection cavity."""
+    root = tmp_path / "post"
+    write_cohort(root, layout="brats-post", subjects=4, seed=3, spacing_mm=6.0, operated_share=0.5)
+    return root
+
+
+def cavity_voxels(data) -> int:
+    return sum(int((truth == 4).sum()) for _, truth in whole(data).values())
+
+
+def test_cavities_that_a_segmenter_does_not_learn_are_background_and_said_once(operated, ready, caplog):
+    caplog.set_level("INFO")
+    data = ready(operated, *SEGMENTER)
+    assert cavity_voxels(data) == 0
+    assert data.facts["label_convention"] == "brats-2024-post"
+    are = "background: segmenter.cavity=false"
+    assert data.facts["resection_cavities"] == {"subjects": 2, "of": 4, "are": are}
+    said = [one.getMessage() for one in caplog.records if "resection cavity" in one.getMessage()]
+    assert len(said) == 1
+    assert "2 of 4 subjects have a resection cavity" in said[0]
+    assert "segmenter.cavity=true" in said[0]
+
+
+def test_cavities_that_a_segmenter_learns_are_its_fifth_class(operated, ready, caplog):
+    plain = whole(ready(operated, *SEGMENTER))  # in the same cache
+    data = ready(operated, *SEGMENTER, "segmenter.cavity=true")
+    assert cavity_voxels(data) > 20
+    for name, (image, truth) in whole(data).items():
+        np.testing.assert_array_equal(image, plain[name][0])
+        np.testing.assert_array_equal(np.where(truth == 4, 0, truth), plain[name][1])
+    assert data.facts["resection_cavities"]["are"] == "learnt as a class of its own"
+    assert not [one for one in caplog.records if "resection cavity" in one.getMessage()]
+
+
+def test_a_segmenter_of_cavities_is_refused_data_without_any(cohort, operated, ready, monkeypatch):
+    with pytest.raises(ConfigError, match=r"no label map below .* has a resection cavity .*cavity=false"):
+        ready(cohort("brats"), *SEGMENTER, "segmenter.cavity=true")
+    for seg in operated.rglob("*-seg.nii.gz"):
+        rewritten(seg, lambda labels: np.where(labels == 4, 0, labels).astype(np.uint8))
+    with pytest.raises(ConfigError, match="these labels are brats-2024-post"):
+        ready(operated, *SEGMENTER, "segmenter.cavity=true", "data.labels=brats-2024-post")
+
+
+def test_cavities_that_only_validation_subjects_have_are_warned_of(operated, ready, caplog):
+    for seg in sorted(operated.rglob("*-seg.nii.gz")):
+        rewritten(seg, lambda labels: np.where(labels == 4, 0, labels).astype(np.uint8))
+    data = ready(operated, *SEGMENTER)
+    seg = next(operated.rglob(f"{data.split.val[0]}-seg.nii.gz"))
+    rewritten(seg, lambda labels: np.where(labels == 2, 4, labels).astype(np.uint8))
+    ready(operated, *SEGMENTER, "segmenter.cavity=true", "data.labels=brats-2024-post")
+    assert "none of the 3 training subjects has a resection cavity" in caplog.text

@@ -7,8 +7,10 @@ from PIL import Image
 
 from brainseg.commands.audit import audit
 from brainseg.config.errors import ConfigError, DataError, ImageError
+from brainseg.data import composed_data
 from brainseg.images.labels import EDEMA
-from brainseg.images.lgg import assumed_spacing, read_patient, survey_patients
+from brainseg.images.lgg import assumed_spacing, read_patient
+from brainseg.images.lgg_patients import survey_patients
 from brainseg.images.volume import to_ras
 
 SEGMENTER = [
@@ -142,3 +144,9 @@ def test_the_audit_accounts_for_every_file(root, capsys):
     audit(["data=lgg", f"data.root={root}"])
     patients, files = len(list(root.glob("*/"))), len([one for one in root.rglob("*") if one.is_file()])
     assert f"{patients} subjects; {files} files: {files - 1} used, 1 left out" in capsys.readouterr().out
+
+
+def test_a_segmenter_of_cavities_is_told_that_there_are_none(composed):
+    settings = ["model=segmenter", "data=lgg", "segmenter.preprocess.modalities=[flair]"]
+    with pytest.raises(ConfigError, match=r"whole tumour alone; set segmenter\.cavity=false"):
+        composed_data(composed(*settings, "segmenter.cavity=true"))

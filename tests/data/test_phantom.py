@@ -81,3 +81,25 @@ def test_a_training_slice_is_the_same_alone_and_in_a_batch(composed):
 def test_a_cohort_that_lacks_a_class_is_refused_before_it_is_written(composed, override, answer):
     with pytest.raises(ConfigError, match=answer):
         prepared(composed, override)
+
+
+def test_operated_heads_have_a_folder_of_their_own_and_cavities_to_learn(composed):
+    model = ["model=segmenter", "segmenter.preprocess.spacing_mm=[6,6,6]", "segmenter.cavity=true"]
+    data = prepared(composed, *model, "data.operated_share=0.5", "data.val_share=0.25")
+    data.setup("fit")
+    assert data.folder.name.startswith("brats-post-")
+    assert data.facts["resection_cavities"]["subjects"] == 2
+    assert data.facts["phantom"]["operated_share"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model=segmenter", "segmenter.cavity=true"], "no phantom has a resection cavity.*operated_share"),
+        (["model=classifier", "data.operated_share=0.5"], "model=classifier learns no cavities"),
+        (["model=segmenter", "data.operated_share=1.5"], "must be from 0 to 1"),
+    ],
+)
+def test_operated_heads_that_nobody_can_learn_are_refused(composed, overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        composed_data(composed("data=phantom", *overrides))

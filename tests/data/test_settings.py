@@ -30,15 +30,16 @@ def test_every_data_set_has_the_shared_settings_and_says_where_it_has_other_valu
     shared = {
         "cache": f"{tmp_path}/data/cache", "seed": 3, "workers": "auto", "val_share": 0.2, "test_share": 0.0,
         "folds": None, "fold": 0, "skip_bad": False,
+        "groups": None,
     }  # fmt: skip
     if data == "heads":
-        del shared["skip_bad"]  # there are no files
+        del shared["skip_bad"], shared["groups"]  # there are no files
     found = plain(cfg.data)
     assert {name: found[name] for name in shared} == shared | OTHERS.get(data, {})
     assert ("skip_bad" in found) == (data != "heads")
     made = data_of(found, OmegaConf.to_object(cfg[cfg.task]))
     settings = made.inner.settings if data == "phantom" else made.settings
-    assert asdict(settings) == {"skip_bad": False, **shared, **OTHERS.get(data, {})}
+    assert asdict(settings) == {"skip_bad": False, "groups": None, **shared, **OTHERS.get(data, {})}
 
 
 def test_the_data_of_a_run_from_before_some_settings_is_read(composed):

@@ -55,7 +55,7 @@ def test_four_folds_of_four_are_leave_one_out():
 
 
 def test_a_single_subject_cannot_be_split():
-    with pytest.raises(DataError, match=r"^1 subjects are too few .* add subjects or change data"):
+    with pytest.raises(DataError, match=r"^1 subject is too few .* add subjects or change data"):
         split_subjects(subjects(1), rule())
 
 

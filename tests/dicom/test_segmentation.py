@@ -10,7 +10,7 @@ from pydicom.uid import generate_uid
 from brainseg.config.errors import ImageError
 from brainseg.dicom.segmentation import write_segmentations
 from brainseg.dicom.segments import SEGMENTS
-from brainseg.dicom.source import headers_of, uid_of
+from brainseg.dicom.source import sources_of, uid_of
 from brainseg.images.dicom import Series, read
 from brainseg.images.volume import Grid, Volume, ras_grid, to_ras
 
@@ -64,7 +64,7 @@ def test_each_segment_comes_back_voxel_for_voxel_where_it_was(kind, series, mask
     scan = series(kind, FrameOfReferenceUID=generate_uid())
     grid = read(scan).grid
     assert np.linalg.det(grid.affine) < 0
-    files = write_segmentations(tmp_path, "a", masks, grid, headers_of(scan, 4.0), "0.1.0")
+    files = write_segmentations(tmp_path, "a", masks, grid, sources_of(scan, 4.0), "0.1.0")
     source = sitk.ReadImage(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(tmp_path / "in")))
     for name, mask in masks.items():
         upright = to_ras(Volume(mask[None], grid)).data[0]
@@ -79,7 +79,7 @@ def test_each_segment_comes_back_voxel_for_voxel_where_it_was(kind, series, mask
 def test_an_empty_segment_is_written_with_all_of_its_planes(series, masks, tmp_path):
     scan = series("axial", FrameOfReferenceUID=generate_uid())
     nothing = {"enhancing_tumor": masks["brain"] & False}
-    files = write_segmentations(tmp_path, "a", nothing, read(scan).grid, headers_of(scan, 4.0), "0.1.0")
+    files = write_segmentations(tmp_path, "a", nothing, read(scan).grid, sources_of(scan, 4.0), "0.1.0")
     back = of_itk(tmp_path / files["enhancing_tumor"])
     assert back.data.shape == (1, 8, 10, 12)
     assert not back.data.any()
@@ -87,7 +87,7 @@ def test_an_empty_segment_is_written_with_all_of_its_planes(series, masks, tmp_p
 
 def test_the_same_masks_get_the_same_uids_and_others_get_others(series, masks, tmp_path):
     scan = series("axial")
-    headers, grid = headers_of(scan, 4.0), read(scan).grid
+    headers, grid = sources_of(scan, 4.0), read(scan).grid
 
     def uids(found):
         files = write_segmentations(tmp_path, "a", found, grid, headers, "0.1.0")
@@ -100,4 +100,4 @@ def test_the_same_masks_get_the_same_uids_and_others_get_others(series, masks, t
 
 def test_a_series_that_does_not_say_which_study_it_is_of_is_named(series):
     with pytest.raises(ImageError, match=r"IM\d+: its header has no StudyInstanceUID"):
-        headers_of(series("axial", StudyInstanceUID=None), 4.0)
+        sources_of(series("axial", StudyInstanceUID=None), 4.0)

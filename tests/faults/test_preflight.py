@@ -53,7 +53,7 @@ def test_a_training_that_can_work_passes_and_writes_nothing(composed, tmp_path, 
 
 
 def test_heads_that_are_too_few_are_refused(composed):
-    with pytest.raises(DataError, match="1 subjects are too few"):
+    with pytest.raises(DataError, match="1 subject is too few"):
         preflight(composed("model=skullstripper", "data=heads", "data.heads=1"))
 
 

@@ -12,7 +12,8 @@ from brainseg.config.errors import CheckpointError, DataError
 from brainseg.phantom import write_cohort
 from brainseg.runs.lock import only_training_in
 from brainseg.runs.position import Position, position_in
-from brainseg.training.resume import resumed_arguments, resumed_run
+from brainseg.training.command_line import resumed_arguments
+from brainseg.training.resume import resumed_run
 
 MEAN = "segmenter.ema=0.8"
 STOPS = {
@@ -296,3 +297,23 @@ def test_a_folder_that_is_no_run_or_has_no_checkpoint_is_said(tmp_path):
     run = recorded(tmp_path / "run", checkpoint=False)
     with pytest.raises(CheckpointError, match=r"stopped before its first one, so begin it anew"):
         resumed_arguments([f"resume={run}"])
+
+
+def test_a_run_whose_split_parted_the_visits_of_a_patient_keeps_it(runs, tmp_path, monkeypatch):
+    cohort = tmp_path / "cohort"
+    write_cohort(cohort, layout="brats", subjects=4, seed=1, spacing_mm=8)
+    for number, folder in enumerate(sorted(cohort.iterdir())):
+        name = f"p{number // 2}_week-{number % 2}"
+        for path in folder.iterdir():
+            path.rename(path.with_name(path.name.replace(folder.name, name)))
+        folder.rename(cohort / name)
+    settings = (f"data.root={cohort}", "segmenter.scheduler=constant", "trainer.limit_train_batches=1")
+    by_scan = "brainseg.data.volumes.patients_of"
+    monkeypatch.setattr(by_scan, lambda own, table: {name: name for name in own})
+    runs.train("parted", *settings, "segmenter.epochs=1", real_files=True)
+    monkeypatch.undo()
+    split = (runs.root / "parted" / "split.json").read_text()
+    runs.train("parted", *settings, f"resume={runs.last('parted')}", "segmenter.epochs=2", real_files=True)
+    assert (runs.root / "parted" / "split.json").read_text() == split
+    runs.train("anew", *settings, "segmenter.epochs=1", real_files=True)
+    assert (runs.root / "anew" / "split.json").read_text() != split

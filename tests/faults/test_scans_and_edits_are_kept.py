@@ -16,9 +16,10 @@ from brainseg.files import folders
 from brainseg.images.layouts import Subject, find_subjects
 from brainseg.prediction import outputs
 from brainseg.prediction.run import run
+from brainseg.results.names import RESULT
 from brainseg.results.parts import Judgement, Status
 from brainseg.results.places import refuse_unfit_ids
-from brainseg.results.read import RESULT, read_result
+from brainseg.results.read import read_result
 from brainseg.results.replacing import known_files, recover, replacement
 from brainseg.results.result import Result
 from brainseg.results.sums import SUMS

@@ -85,7 +85,8 @@ def test_a_warning_about_a_folder_names_it_tamely(tmp_path, caplog):
     (folder / "b").write_bytes(bytes(128) + b"DICM")
     assert [subject.id for subject in find_subjects(folder)] == ["a"]
     (record,) = caplog.records
-    assert record.getMessage().startswith(f"{tmp_path}/{TAME_NAME} holds NIfTI scans")
+    reason = "its DICOM header has no SeriesInstanceUID; fetch it again or move it away"
+    assert record.getMessage() == f"{tmp_path}/{TAME_NAME}/b: left out: {reason}"
 
 
 def test_the_summary_of_a_prediction_shows_names_as_they_are(capsys):

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from brainseg.reporting.serve import server_of
-from brainseg.results.places import INDEX
+from brainseg.results.names import INDEX
 
 
 @pytest.fixture

@@ -145,3 +145,9 @@ def test_an_outline_is_measured_in_ml_pieces_and_mm():
         ).ml
         == 0
     )
+
+
+def test_a_cavity_explains_a_type_without_a_tumour():
+    removed = Evidence("glioma", TumorShape(0.0, cavity_ml=8.0))
+    assert contradictions(removed, LIMITS) == []
+    assert contradictions(replace(removed, tumor=TumorShape(0.0)), LIMITS)[0].gate == "verdict_without_tumor"

@@ -49,60 +49,6 @@ def edit(path, **values):
     dataset.save_as(path)
 
 
-def enhanced(path, slices, *, frames=None, compress=None):
-    """The slices of classic files as the frames of one enhanced file, in the order given.
-
-    Args:
-        path: The new file.
-        slices: Classic files of one series.
-        frames: More of each frame: a dictionary of keywords for each.
-        compress: A transfer syntax.
-    """
-    from pydicom.dataset import Dataset
-    from pydicom.sequence import Sequence
-
-    def item(**values):
-        dataset = Dataset()
-        for name, value in values.items():
-            setattr(dataset, name, value)
-        return Sequence([dataset])
-
-    sources = [pydicom.dcmread(file) for file in slices]
-    whole = pydicom.dcmread(slices[0])
-    for name in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "EchoTime"):
-        if name in whole:
-            delattr(whole, name)
-    whole.SOPClassUID = whole.file_meta.MediaStorageSOPClassUID = pydicom.uid.EnhancedMRImageStorage
-    whole.NumberOfFrames = len(sources)
-    whole.PixelData = b"".join(one.PixelData for one in sources)
-    shared = Dataset()
-    shared.PixelMeasuresSequence = item(PixelSpacing=sources[0].PixelSpacing)
-    whole.SharedFunctionalGroupsSequence = Sequence([shared])
-    groups = []
-    for k, one in enumerate(sources):
-        more = (frames or [{}] * len(sources))[k]
-        group = Dataset()
-        group.PlanePositionSequence = item(ImagePositionPatient=one.ImagePositionPatient)
-        group.PlaneOrientationSequence = item(ImageOrientationPatient=one.ImageOrientationPatient)
-        group.PixelValueTransformationSequence = item(
-            RescaleSlope=more.get("slope", 1), RescaleIntercept=more.get("intercept", 0)
-        )
-        if "echo" in more:
-            group.MREchoSequence = item(EffectiveEchoTime=float(more["echo"]))
-        if "component" in more:
-            group.MRImageFrameTypeSequence = item(
-                FrameType=["ORIGINAL", "PRIMARY", "M", "NONE"], ComplexImageComponent=more["component"]
-            )
-        groups.append(group)
-    whole.PerFrameFunctionalGroupsSequence = Sequence(groups)
-    whole["PixelData"].VR = "OW"
-    if compress:
-        whole.compress(compress, encoding_plugin="pydicom")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole.save_as(path, enforce_file_format=True)
-    return path
-
-
 # One file
 
 
@@ -354,7 +300,7 @@ def test_regions_without_pixels_are_left_out_by_their_class(array, write_dicom, 
 
 
 @pytest.mark.parametrize("compress", [None, RLELossless])
-def test_an_enhanced_file_is_the_series_that_it_was_made_of(compress, array, write_dicom, tmp_path):
+def test_an_enhanced_file_is_the_series_that_it_was_made_of(compress, array, write_dicom, tmp_path, enhanced):
     array = array[:6, :8] % 200
     files = write_dicom(tmp_path / "in", array, UPRIGHT, SeriesDescription="t1 pre")
     slopes = [{"slope": 1 if k < 6 else 1.5, "intercept": -7} for k in range(12)][::-1]
@@ -368,7 +314,7 @@ def test_an_enhanced_file_is_the_series_that_it_was_made_of(compress, array, wri
     assert list(subject.images) == ["t1"]
 
 
-def test_echoes_and_phases_in_an_enhanced_file(array, write_dicom, tmp_path):
+def test_echoes_and_phases_in_an_enhanced_file(array, write_dicom, tmp_path, enhanced):
     files = write_dicom(tmp_path / "in", array, UPRIGHT, SeriesDescription="PD+T2")
     others = write_dicom(tmp_path / "more", array + 1, UPRIGHT)
     phases = write_dicom(tmp_path / "phases", array + 2, UPRIGHT)
@@ -384,7 +330,7 @@ def test_echoes_and_phases_in_an_enhanced_file(array, write_dicom, tmp_path):
     assert len(found.left_out) == 2
 
 
-def test_an_enhanced_file_with_a_frame_missing_is_named(array, write_dicom, tmp_path):
+def test_an_enhanced_file_with_a_frame_missing_is_named(array, write_dicom, tmp_path, enhanced):
     path = enhanced(tmp_path / "out" / "one", write_dicom(tmp_path / "in", array, UPRIGHT))
     edit(path, NumberOfFrames=13)
     with pytest.raises(DataError, match="one: says that it has 13 frames, and describes 12"):

@@ -2,7 +2,19 @@ import numpy as np
 import pytest
 
 from brainseg.config.errors import LabelError
-from brainseg.images.labels import CLASSES, CONVENTIONS, REGIONS, detect, from_classes, to_classes
+from brainseg.images.labels import (
+    CLASSES,
+    CONVENTIONS,
+    REGIONS,
+    TUMOR_REGIONS,
+    classes_with,
+    detect,
+    from_classes,
+    is_tumor,
+    regions_with,
+    to_classes,
+    without_cavity,
+)
 
 
 @pytest.mark.parametrize(
@@ -64,8 +76,22 @@ def test_classes_in_the_files_of_each_convention_and_back(name, file_values):
     assert to_classes(np.array(file_values), convention, "a").dtype == np.uint8
 
 
-def test_the_resection_cavity_is_background():
-    assert to_classes(np.array([4, 3]), CONVENTIONS["brats-2024-post"], "a").tolist() == [0, 3]
+def test_the_resection_cavity_is_a_class_and_a_region_of_its_own():
+    post = CONVENTIONS["brats-2024-post"]
+    classes = to_classes(np.array([0, 1, 2, 3, 4]), post, "a")
+    assert [CLASSES[index] for index in classes] == [*classes_with(cavity=False), "resection_cavity"]
+    assert from_classes(classes, post).tolist() == [0, 1, 2, 3, 4]
+    assert is_tumor(classes).tolist() == [False, True, True, True, False]
+    assert without_cavity(classes).tolist() == [0, 1, 2, 3, 0]
+    assert REGIONS["resection_cavity"] == (4,)
+    assert not {4} & {index for members in TUMOR_REGIONS.values() for index in members}
+    assert list(regions_with(cavity=True)) == [*regions_with(cavity=False), "resection_cavity"]
+
+
+@pytest.mark.parametrize("name", ["brats-2018", "brats-2023", "msd-task01"])
+def test_a_cavity_is_not_lost_where_the_labels_have_no_value_for_it(name):
+    with pytest.raises(LabelError, match=f"{name} has no value for the resection cavity.*brats-2024-post"):
+        from_classes(np.array([0, 4, 2], np.uint8), CONVENTIONS[name])
 
 
 def test_a_label_that_the_convention_has_not_is_counted():
@@ -74,5 +100,5 @@ def test_a_label_that_the_convention_has_not_is_counted():
 
 
 def test_regions_nest():
-    enhancing, core, whole = (set(REGIONS[r]) for r in ("enhancing_tumor", "tumor_core", "whole_tumor"))
-    assert enhancing < core < whole == set(range(1, len(CLASSES)))
+    enhancing, core, whole = (set(TUMOR_REGIONS[r]) for r in ("enhancing_tumor", "tumor_core", "whole_tumor"))
+    assert enhancing < core < whole == set(range(1, len(classes_with(cavity=False))))

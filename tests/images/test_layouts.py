@@ -306,10 +306,11 @@ def test_two_files_of_one_sequence_are_both_named(touch):
     ):
         find_subjects(root)
     root = touch("b/y_t1.nii.gz", "b/y_seg.nii.gz", "b/y_seg.nii")
+    (subject,) = find_subjects(root / "b")
     with pytest.raises(
         ImageError, match=r"y_seg.nii and y_seg.nii.gz both claim to be the truth of one subject"
     ):
-        find_subjects(root / "b")
+        subject.refuse_labels()
 
 
 def test_a_flair_that_may_be_of_time_point_one(touch):

@@ -136,6 +136,35 @@ def test_an_ambiguous_subject_has_a_fault_and_the_others_none(write):
         find_subjects(root)
 
 
+def test_files_of_one_patient_are_no_other_s(write_dicom, tmp_path):
+    array = np.arange(7 * 9 * 12, dtype=np.int16).reshape(7, 9, 12)
+    affine = np.diag([-8.0, 8, 8, 1])
+    write_dicom(tmp_path / "in" / "a", array, affine, PatientID="A")
+    write_dicom(tmp_path / "in" / "a" / "more", array + 1, affine, PatientID="A", SeriesDescription="DTI")
+    write_dicom(tmp_path / "in" / "b", array + 2, affine, PatientID="B", SeriesDescription="DTI")
+    write_dicom(tmp_path / "in" / "a", array + 3, affine, "c.dcm", PatientID="C", Modality="CT")
+    (tmp_path / "in" / "a" / "notes.txt").touch()
+    (tmp_path / "in" / "b" / "notes.txt").touch()
+    (tmp_path / "in" / "notes.txt").touch()
+    found = fates(tmp_path / "in")
+    assert {subject for _, role, subject in found.values() if role} == {"A"}
+    assert {name: found[name][2] for name in found if name.endswith("notes.txt")} == {
+        "a/notes.txt": "",  # A's or C's
+        "b/notes.txt": "B",
+        "notes.txt": "",
+    }
+    assert {found[name][2] for name in found if name.startswith("a/more")} == {"A"}
+    assert {found[name][2] for name in found if name.startswith("b/")} == {"B"}
+    assert {found[name][2] for name in found if name.endswith("c.dcm")} == {"C"}
+
+
+def test_all_beside_the_only_patient_in_the_input_is_the_patient_s(write_dicom, tmp_path):
+    array = np.arange(7 * 9 * 12, dtype=np.int16).reshape(7, 9, 12)
+    write_dicom(tmp_path, array, np.diag([-8.0, 8, 8, 1]))
+    (tmp_path / "notes.txt").touch()
+    assert fates(tmp_path)["notes.txt"][2] == "P1"
+
+
 def test_two_t1_series_of_one_study_stop_no_other_study(write_dicom, tmp_path):
     array = np.random.default_rng(0).integers(1, 900, (6, 7, 12)).astype(np.int16)
     for name, patient in (("t1 tra", "P1"), ("t1 tra rpt", "P1"), ("t2", "P2")):
@@ -172,6 +201,10 @@ def test_two_t1_series_of_one_study_stop_no_other_study(write_dicom, tmp_path):
         ("x_ax_ce_T1w", "t1ce"),
         ("x_T1_pre_contrast", "t1"),
         ("x_AX_T1_POST", "t1ce"),
+        ("x_FLAIR_post", "flair"),
+        ("x_T2_pre", "t2"),
+        ("x_t1_mprage_post", "t1ce"),
+        ("x_tirm_tra_dark-fluid", "flair"),
     ],
 )
 def test_a_sequence_by_words_anywhere_in_a_name(name, sequence, touch):
@@ -188,6 +221,8 @@ def test_a_sequence_by_words_anywhere_in_a_name(name, sequence, touch):
         (["head_t1_mprage_sag_20200101_5", "head_t2_tse_20200101_7"], ["head"]),
         (["head_t1_mprage_20200101_5", "head_t1_mprage_20200601_5"], ["head_20200101", "head_20200601"]),
         (["T1_001", "T1_002", "FLAIR_001"], ["001", "002"]),
+        (["sub-01_t1_mprage_5", "sub-01_flair_tra_6"], ["sub-01"]),
+        (["EPI_001_t1_mprage_5", "EPI_001_t2_tse_6", "EPI_001_ep2d_diff_7"], ["EPI_001"]),
     ],
 )
 def test_whose_a_scan_of_dcm2niix_is(names, ids, touch):
@@ -247,6 +282,7 @@ def test_the_sidecar_says_that_it_is_something_else(sidecar, touch):
     (root / "anna_5.json").write_text(json.dumps(sidecar))
     assert sequences(root) == {"anna": {"t1": "anna_t1.nii.gz"}}
     assert "by its sidecar anna_5.json" in whys(root)["anna_5.nii.gz"]
+    assert whys(root)["anna_5.json"] == "goes with anna_5.nii.gz"
 
 
 @pytest.mark.parametrize(
@@ -259,14 +295,19 @@ def test_the_sidecar_says_that_it_is_something_else(sidecar, touch):
         ("x_t1ce", "t1_mprage", False),
         ("x_flair", "t2_tirm", False),
         ("x_t1", "head", False),
+        ("x_t1", "ep2d_diff_ADC", True),
+        ("x_t1", {"SeriesDescription": "head", "Modality": "PT"}, True),
+        ("x_t1", {"SeriesDescription": "t1", "ImageType": ["DERIVED", "SECONDARY", "MPR"]}, False),
+        ("x_t1", "t1_mp2rage_UNI", False),
     ],
 )
 def test_a_sidecar_that_contradicts_the_name_is_said(name, sidecar, warns, touch):
     root = touch(f"{name}.nii.gz")
-    (root / f"{name}.json").write_text(json.dumps({"SeriesDescription": sidecar}))
+    values = sidecar if isinstance(sidecar, dict) else {"SeriesDescription": sidecar}
+    (root / f"{name}.json").write_text(json.dumps(values))
     (subject,) = survey(root).subjects
     assert [f"by {name}.json" in warning for warning in subject.warnings] == [True] * warns
-    assert whys(root)[f"{name}.json"] == "is a sidecar; the name of its scan says enough"
+    assert whys(root)[f"{name}.json"] == "is a sidecar that its scan is named without"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"SeriesDescription": 7}', '{"EchoTime": "long"}'])

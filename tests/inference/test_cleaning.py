@@ -60,3 +60,19 @@ def test_small_parts_go_before_enhancing_tumour_is_counted(tumor):
 def test_an_empty_prediction_stays_empty():
     empty = np.zeros((4, 4, 4), np.uint8)
     assert not Cleaning(1.0, True, 1.0)(empty, VOXEL_ML).any()
+
+
+def test_a_cavity_is_neither_a_hole_nor_a_part_of_the_tumour(tumor):
+    tumor[4:6, 4:6, 4:6] = 4  # 8 voxels within the core, where the enhancing tumour was
+    np.testing.assert_array_equal(Cleaning(fill=True)(tumor, VOXEL_ML), tumor)
+    tumor[8, 2, 2] = 4  # touches the tumour, as a part of its own
+    cleaned = Cleaning(least_part_ml=8 * 0.008)(tumor, VOXEL_ML)
+    assert (cleaned == 4).sum() == 8
+    assert not cleaned[8:].any()  # the crumb of tumour too
+    assert (cleaned[2:8, 2:8, 2:8] == tumor[2:8, 2:8, 2:8]).all()
+
+
+def test_a_cavity_alone_stays(tumor):
+    cavity = np.where(tumor > 0, np.uint8(4), np.uint8(0))
+    rule = Cleaning(least_part_ml=3 * 0.008, fill=True, least_enhancing_ml=1.0)
+    np.testing.assert_array_equal(rule(cavity, VOXEL_ML), cavity)

@@ -37,3 +37,17 @@ def test_the_most_probable_class_is_argmax_s_and_of_equals_the_first():
     generator = torch.Generator().manual_seed(0)
     probabilities = torch.randint(0, 4, (4, 9, 8, 7), generator=generator).float()  # many equals
     assert torch.equal(most_probable(probabilities), torch.from_numpy(probabilities.numpy().argmax(0)).byte())
+
+
+def test_the_cavity_is_a_fourth_region_outside_of_the_tumour():
+    classes = torch.tensor([0.1, 0.15, 0.2, 0.25, 0.3]).view(5, 1, 1, 1)  # the last is the cavity
+    assert region_probabilities(classes).flatten().tolist() == pytest.approx([0.6, 0.4, 0.25, 0.3])
+
+
+def test_a_voxel_of_cavity_and_tumour_is_what_is_more_probable():
+    whole = torch.tensor([0.1, 0.9, 0.6, 0.2, 0.4, 0.5])
+    core = torch.tensor([0.1, 0.2, 0.2, 0.8, 0.1, 0.1])
+    enhancing = torch.full((6,), 0.1)
+    cavity = torch.tensor([0.7, 0.6, 0.8, 0.7, 0.49, 0.5])
+    probabilities = torch.stack([one.view(COLUMN) for one in (whole, core, enhancing, cavity)])
+    assert classes_of_regions(probabilities).flatten().tolist() == [4, 2, 4, 1, 0, 2]

@@ -59,12 +59,23 @@ def test_the_loss_is_least_at_the_truth(loss, batch):
     assert float(loss(wrong, labels)) > 0.001
 
 
-def test_four_logits_for_three_regions_are_refused():
+def test_two_logits_for_three_regions_are_refused():
     with pytest.raises(ValueError, match="need one logit for each of whole_tumor, tumor_core, enhancing_tum"):
-        RegionDiceBCELoss()(torch.zeros(1, 4, 4, 1, 1), LABELS)
+        RegionDiceBCELoss()(torch.zeros(1, 2, 4, 1, 1), LABELS)
 
 
 def test_a_coarser_answer_counts_half_as_much_as_the_finer_one():
     answers = torch.stack([torch.full((1, 3, 2, 2, 2), value) for value in (1.0, 10.0, 100.0)], dim=1)
     total = deeply_supervised(lambda logits, labels: logits.mean(), answers, torch.zeros(1, 2, 2, 2))
     assert float(total) == pytest.approx((1 + 10 / 2 + 100 / 4) / (1 + 1 / 2 + 1 / 4))
+
+
+def test_a_fourth_logit_is_of_the_cavity_which_lies_outside_of_the_tumour():
+    labels = torch.tensor([0, 1, 2, 3, 4]).view(1, 5, 1, 1)
+    *tumor, cavity = region_masks(labels, cavity=True)[0].flatten(1)
+    assert cavity.tolist() == [False, False, False, False, True]
+    assert not any((one & cavity).any() for one in tumor)
+    # As above with 5 voxels; p = 1/2, and of the regions 3, 2, 1 and 1 are true.
+    dices = (2 * 3 / 2 + 1) / 6.5, (2 + 1) / 5.5, (1 + 1) / 4.5, (1 + 1) / 4.5
+    expected = 1 - sum(dices) / 4 + math.log(2)
+    assert float(RegionDiceBCELoss()(torch.zeros(1, 4, 5, 1, 1), labels)) == pytest.approx(expected)

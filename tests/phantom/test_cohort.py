@@ -294,3 +294,21 @@ def test_every_layout_that_can_be_chosen_can_be_written():
     from brainseg.phantom.writers import LAYOUTS
 
     assert {*LAYOUTS, "kaggle"} == set(PHANTOM_LAYOUTS)
+
+
+def test_the_operated_heads_of_a_cohort_have_the_labels_of_brats_after_treatment(tmp_path):
+    root = tmp_path / "post"
+    ids = write_cohort(
+        root, layout="brats-post", subjects=4, seed=3, spacing_mm=SPACING_MM, operated_share=0.5
+    )
+    assert ids[0] == "BraTS-GLI-00000-100"
+    subjects = find_subjects(root)
+    assert [subject.id for subject in subjects] == ids
+    cavity = [4 in np.unique(read_labels(subject.truth).data) for subject in subjects]
+    assert cavity == [False, True, False, True]
+    assert set(subjects[0].images) == set(SEQUENCES)
+
+
+def test_a_layout_without_a_label_for_the_cavity_takes_no_operated_heads(tmp_path):
+    with pytest.raises(ConfigError, match=r"layout brats have no value for a resection cavity.*brats-post"):
+        write_cohort(tmp_path / "a", layout="brats", subjects=1, seed=3, operated_share=0.5)

@@ -3,7 +3,7 @@ import pytest
 from scipy import ndimage
 
 from brainseg.phantom.head import Pose, brain_fractions, build_head
-from brainseg.phantom.subject import WHOLE_HEAD, _lattice, head_grid
+from brainseg.phantom.subject import WHOLE_HEAD, _lattice, head_grid, make_subject
 
 SEEDS = range(8)
 NECROTIC_CORE, EDEMA, ENHANCING = 1, 2, 3
@@ -90,3 +90,27 @@ def test_a_meningioma_pushes_the_brain_aside(subject):
     assert 3 < moved.max() < 20
     far = -head.brain_mm.ravel()[head.voxels] < 0.01
     assert moved[far].max() < 0.1  # nothing moves at the skull
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_cavity_is_like_csf_and_opens_to_the_surface_of_the_brain(seed):
+    operated = make_subject(seed, tumor_type="glioma", spacing_mm=3.0, operated=True)
+    before = make_subject(seed, tumor_type="glioma", spacing_mm=3.0)
+    cavity = operated.labels == 4
+    assert cavity.sum() * 0.027 > 1.0  # ml
+    assert not (cavity & ~operated.brain).any()
+    assert (ndimage.binary_dilation(cavity) & ~operated.brain).any()
+    core_before, core = (np.isin(one.labels, (1, 3)).sum() for one in (before, operated))
+    assert core < core_before
+    inner = ndimage.binary_erosion(cavity)
+    brain = operated.brain & (operated.labels == 0)
+    mean = {name: (image[inner].mean(), image[brain].mean()) for name, image in operated.images.items()}
+    assert all(mean[name][0] < 0.8 * mean[name][1] for name in ("t1", "t1ce", "flair"))
+    assert mean["t2"][0] > 1.2 * mean["t2"][1]
+
+
+def test_of_some_operated_heads_no_tumour_is_left():
+    left = [make_subject(s, tumor_type="glioma", spacing_mm=4.0, operated=True).labels for s in range(12)]
+    whole = [int(np.isin(one, (1, 2, 3)).sum()) for one in left]
+    assert 0 < whole.count(0) < 6
+    assert all((one == 4).any() for one in left)

@@ -68,6 +68,27 @@ def test_an_ambiguous_subject_fails_alone(options, mixed, tmp_path, caplog):
     assert reproduce(out / "good") == []
 
 
+def test_where_no_series_can_be_used_each_file_has_its_own_reason(options, write_dicom, tmp_path):
+    folder, array = tmp_path / "in", np.random.default_rng(0).integers(0, 99, (8, 9, 12)).astype(np.int16)
+    upright = np.diag([-1.0, 1, 1, 1])
+    ct = write_dicom(folder / "ct", array, upright, Modality="CT")
+    few = write_dicom(folder / "few", array[..., :4], upright, SeriesDescription="t2", SeriesNumber=2)
+    maps = write_dicom(folder / "adc", array, upright, SeriesDescription="ADC", SeriesNumber=3)
+    few[0].write_bytes(few[0].read_bytes()[:300])
+    with pytest.raises(DataError, match="DICOM series and files can be used"):
+        run(options(folder, *QUICK))
+    with (tmp_path / "out" / "files.csv").open(encoding="utf-8", newline="") as file:
+        why = {row["file"]: (row["fate"], row["why"]) for row in csv.DictReader(file)}
+    assert len(why) == 12 + 4 + 12
+    assert {why[str(one)] for one in ct} == {("left out", "series 1 't1' is CT, not MR")}
+    assert {why[str(one)] for one in few[1:]} == {
+        ("left out", "series 2 't2' has only 3 slices; a head has at least 10")
+    }
+    assert why[str(few[0])][0] == "unreadable"
+    assert "fetch it again" in why[str(few[0])][1]
+    assert {why[str(one)][1] for one in maps} == {"series 3 'ADC' is diffusion"}
+
+
 def test_a_file_that_cannot_be_read_is_in_the_list_of_those(options, mixed, tmp_path):
     shutil.rmtree(mixed / "bad")
     broken = mixed / "good" / "good_flair.nii.gz"
@@ -116,7 +137,7 @@ def test_a_dry_run_of_no_scan_says_of_every_file_why(options, write_dicom, tmp_p
     write_dicom(tmp_path / "ct", array, np.eye(4), Modality="CT")
     with pytest.raises(DataError, match="is CT, not MR"):
         dry_run(options(tmp_path / "ct", *QUICK))
-    assert "and 11 more" in capsys.readouterr().out
+    assert "(12 files)" in capsys.readouterr().out
 
 
 def test_a_dry_run_loads_neither_torch_nor_a_model():

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from PIL import Image
 from pydicom.uid import SecondaryCaptureImageStorage, SegmentationStorage, generate_uid
 
-from brainseg.images.labels import REGIONS
+from brainseg.images.labels import TUMOR_REGIONS
 from brainseg.images.nifti import read, read_labels
 from brainseg.images.volume import Grid, Volume, resample_to, to_ras
 from brainseg.prediction.reproduce import reproduce
@@ -61,7 +61,7 @@ def expected(out):
     names = ["background", "necrotic_core", "edema", "enhancing_tumor"]
     classes = {int(value): names.index(name) for value, name in values.items()}
     masks = {"brain": brain.data[0] > 0}
-    for region, members in REGIONS.items():
+    for region, members in TUMOR_REGIONS.items():
         inside = [value for value, index in classes.items() if index in members]
         masks[region] = np.isin(labels.data[0], inside)
     return masks, brain.grid
@@ -112,6 +112,24 @@ def test_every_segment_is_read_back_on_the_grid_of_the_scan_voxel_for_voxel(
         assert image.GetSize() == source.GetSize()
         for get in ("GetOrigin", "GetSpacing", "GetDirection"):
             np.testing.assert_allclose(getattr(image, get)(), getattr(source, get)(), atol=1e-4)
+
+
+def test_an_enhanced_scan_gets_segments_that_name_its_frames(options, hospital, enhanced, tmp_path):
+    folder = hospital("sagittal")
+    slices = sorted((folder / "3").iterdir())
+    path = enhanced(tmp_path / "new" / "t1.dcm", slices)
+    run(options(path.parent, *QUICK, "segmenter=null"))
+    out = tmp_path / "out" / "0815"
+    mask = read_labels(out / "0815_brain_mask.nii.gz")
+    back = of_itk(out / "0815_brain_seg.dcm")
+    assert mask.data.any()
+    on_scan = resample_to(back, mask.grid, nearest=True)
+    np.testing.assert_array_equal(on_scan.data[0] > 0, mask.data[0] > 0)
+    source = pydicom.dcmread(path, stop_before_pixels=True)
+    for name in ("brain_seg", "montage"):
+        (item,) = pydicom.dcmread(out / f"0815_{name}.dcm").SourceImageSequence
+        assert item.ReferencedSOPInstanceUID == source.SOPInstanceUID
+        assert list(item.ReferencedFrameNumber) == list(range(1, len(slices) + 1))
 
 
 def test_a_segment_says_what_it_is_and_which_slices_it_was_made_from(options, hospital, tmp_path):

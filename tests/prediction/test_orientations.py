@@ -70,6 +70,7 @@ def segmenter() -> SimpleNamespace:
         facts={},
         subsets=[],
         has_regions=False,
+        cavity=False,
         members=[None],
         temperatures={},
         cleaning=Cleaning(least_part_ml=0.3, fill=True),

@@ -28,6 +28,7 @@ def finds_edema_everywhere(margin_mm: float) -> SimpleNamespace:
         facts={},
         subsets=[],
         has_regions=True,
+        cavity=False,
         members=[None],
         temperatures={},
         cleaning=Cleaning(),

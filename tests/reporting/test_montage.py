@@ -147,7 +147,7 @@ def test_millilitres_have_a_decimal_only_where_it_matters():
 
 
 def test_every_class_has_a_colour_of_its_own():
-    assert len(set(CLASS_COLORS.values())) == len(CLASS_COLORS) == 4
+    assert len(set(CLASS_COLORS.values())) == len(CLASS_COLORS) == 5
 
 
 def test_volumes_on_other_grids_are_named(head):

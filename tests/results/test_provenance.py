@@ -10,8 +10,9 @@ import pytest
 from brainseg.config.errors import DataError
 from brainseg.prediction.reproduce import reproduce
 from brainseg.prediction.run import run
+from brainseg.results.names import RESULT
 from brainseg.results.provenance import settings_of
-from brainseg.results.read import RESULT, read_result
+from brainseg.results.read import read_result
 from brainseg.results.sums import write_sums
 
 

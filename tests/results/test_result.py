@@ -12,8 +12,9 @@ from brainseg.files.typed import to_plain
 from brainseg.gates.assessment import assess
 from brainseg.inference import Cleaning
 from brainseg.inference.diameters import Diameters
+from brainseg.results.names import RESULT
 from brainseg.results.parts import Judgement, Status, gate_result
-from brainseg.results.read import RESULT, read_result
+from brainseg.results.read import read_result
 from brainseg.results.result import SCHEMA, Result
 from brainseg.results.verify import changes
 from brainseg.runs.model_record import Method, ModelFile

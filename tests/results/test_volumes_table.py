@@ -6,7 +6,7 @@ import json
 import pytest
 
 from brainseg.prediction.run import run
-from brainseg.results.places import VOLUMES
+from brainseg.results.names import VOLUMES
 from brainseg.results.read import all_results
 from brainseg.results.table import without_formula, write_volumes
 

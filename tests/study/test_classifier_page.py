@@ -6,8 +6,8 @@ import pytest
 
 from brainseg.callbacks.scores import write_predictions, write_scores
 from brainseg.config.errors import UserError
+from brainseg.reporting.probabilities import reliability_figure, roc_figure, roc_points
 from brainseg.study.classifier_page import write_classifier_page
-from brainseg.study.probability_figures import reliability_figure, roc_figure, roc_points
 
 CLASSES = ["glioma", "meningioma", "notumor", "pituitary"]
 

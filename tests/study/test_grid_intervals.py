@@ -56,20 +56,21 @@ def test_one_value_or_equal_values_have_no_spread_to_go_by(values):
 
 
 def test_one_run_has_wilsons_interval_and_says_so():
-    estimate = mean_accuracy([0.8], [(8, 10)])
+    estimate = mean_accuracy([0.8], [(8, 10)], 10)
     assert (estimate.low, estimate.high) == wilson(8, 10)
     assert estimate.how == "Wilson, 8 of 10"
 
 
-def test_runs_that_agree_have_wilsons_interval_of_all_their_slices():
-    estimate = mean_accuracy([0.8, 0.8], [(8, 10), (8, 10)])
-    assert (estimate.low, estimate.high) == wilson(16, 20)
-    assert estimate.how == "Wilson, 16 of 20"
+@pytest.mark.parametrize(("slices", "right"), [(20, 16), (10, 8), (15, 12)])
+def test_runs_that_agree_have_wilsons_interval_of_all_their_different_slices(slices, right):
+    estimate = mean_accuracy([0.8, 0.8], [(8, 10), (8, 10)], slices)
+    assert (estimate.low, estimate.high) == wilson(right, slices)
+    assert estimate.how == f"Wilson, {right} of {slices}"
 
 
 def test_runs_that_differ_have_the_t_interval_within_0_and_1():
     # Half width t(0.975, 1) = 12.706 times 0.05: from 0.215 to 1.485.
-    estimate = mean_accuracy([0.8, 0.9], [(8, 10), None])
+    estimate = mean_accuracy([0.8, 0.9], [(8, 10), None], 10)
     assert (estimate.mean, estimate.low) == pytest.approx((0.85, 0.2147), abs=1e-4)
     assert estimate.high == 1
     assert estimate.how == "t, n = 2"
@@ -83,7 +84,7 @@ def test_the_interval_of_a_loss_begins_at_0_at_the_lowest():
 
 
 def test_without_the_number_of_slices_one_run_has_no_interval():
-    assert mean_accuracy([0.8], [None]) == Estimate(0.8)
+    assert mean_accuracy([0.8], [None], 0) == Estimate(0.8)
 
 
 def test_intervals_overlap_if_they_share_a_value():

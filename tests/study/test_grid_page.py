@@ -65,7 +65,10 @@ def write_run(folder, overrides, accuracies=(), losses=(), *, done=True, guesses
     (folder / ".hydra").mkdir(parents=True)
     (folder / ".hydra" / "config.yaml").write_text(yaml.safe_dump(config(**settings)))
     (folder / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(list(overrides)))
-    split = {"train": ["Training/glioma/t.jpg"] * 40, "val": [f"Training/{name}/v.jpg" for name in VAL]}
+    split = {
+        "train": ["Training/glioma/t.jpg"] * 40,
+        "val": [f"Training/{name}/v{i}.jpg" for i, name in enumerate(VAL)],
+    }
     (folder / "split.json").write_text(json.dumps({**split, "test": []}))
     with (folder / "metrics.csv").open("w", newline="") as file:
         table = csv.writer(file)
@@ -281,7 +284,7 @@ def test_a_cell_is_the_mean_of_its_seeds(folder):
     assert seeds_differ.mean == pytest.approx(0.85)
     assert seeds_differ.how == "t, n = 2"
     seeds_agree = found["vgg16", KL, "adam"].accuracy
-    assert (seeds_agree.low, seeds_agree.high) == wilson(16, 20)
+    assert (seeds_agree.low, seeds_agree.high) == wilson(8, 10)
     one_seed = found["vgg16", HINGE, "adam"]
     assert (one_seed.accuracy.low, one_seed.accuracy.high) == wilson(4, 10)
     assert (one_seed.missing, one_seed.n_collapsed) == ("1 failed", 1)
@@ -344,6 +347,25 @@ def test_what_else_a_sweep_varies_is_told_and_paired_by(tmp_path):
     runs = read_sweep(sweep).runs
     assert [run.varied for run in runs] == ["data.fold=0", "data.fold=1"] * 2
     assert crossentropy_against_kl(runs).accuracy.mean == pytest.approx((0.1 + 0.2) / 2)
+
+
+def test_only_seeds_are_pooled_and_a_slice_that_two_runs_share_counts_once(tmp_path):
+    sweep = tmp_path / "sweep"
+    write_multirun(sweep, "menu.optimizer.adam.lr=0.1,0.01", "seed=0,1")
+    for rate, accuracy in (("0.1", 0.9), ("0.01", 0.6)):
+        for seed in (0, 1):
+            overrides = [f"menu.optimizer.adam.lr={rate}", f"seed={seed}"]
+            write_run(sweep / f"{rate}_{seed}", overrides, (accuracy,), (1.0,), seed=seed, epochs=1)
+    slow, fast = sorted(results_of(read_sweep(sweep).runs), key=lambda result: result.accuracy.mean)
+    assert (slow.varied, len(slow.runs)) == ("menu.optimizer.adam.lr=0.01", 2)
+    assert (fast.accuracy.mean, fast.accuracy.how) == (pytest.approx(0.9), "Wilson, 9 of 10")
+    markdown = page_of(sweep)[2]
+    assert all(f"menu.optimizer.adam.lr={rate}" in markdown for rate in ("0.1", "0.01"))
+    rows = list(csv.DictReader((sweep / "report" / "grid.csv").open()))
+    assert [(row["varied"][-4:].lstrip("="), row["runs_done"]) for row in rows] == [
+        ("0.1", "2"),
+        ("0.01", "2"),
+    ]
 
 
 def page_of(folder, **options):

@@ -35,7 +35,11 @@ def _seconds_of_a_whole_one(sweeps: Sweeps, arguments: list[str]) -> float:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "jobs", "kills"), [(["seed=0,1"], 2, 2), ([LOSSES, "seed=0,1,2,3"], 12, 20)]
+    ("arguments", "jobs", "kills"),
+    [
+        (["seed=0,1"], 2, 2),
+        pytest.param([LOSSES, "seed=0,1,2,3"], 12, 20, marks=pytest.mark.long),
+    ],
 )
 def test_the_final_table_is_that_of_a_sweep_that_was_never_killed(tmp_path, arguments, jobs, kills):
     sweeps = Sweeps(tmp_path)

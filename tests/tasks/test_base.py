@@ -24,7 +24,7 @@ SHARED = (
 def test_a_task_is_one_level_above_the_module_and_repeats_none_of_it(task):
     assert TASKS[task].__bases__ == (TaskModule,)
     assert [name for name in SHARED if name in vars(TASKS[task])] == []
-    assert {"make_net", "make_scores", "score", "previews"} <= vars(TASKS[task]).keys()
+    assert {"make_net", "make_scores", "score"} <= vars(TASKS[task]).keys()
 
 
 def test_the_scores_of_volumes_are_each_region_s_dice_and_their_mean():

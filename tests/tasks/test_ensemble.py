@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from brainseg.config.errors import CheckpointError
-from brainseg.images.labels import REGIONS
+from brainseg.images.labels import TUMOR_REGIONS
 from brainseg.prediction import members
 from brainseg.tasks import Ensemble
 
@@ -45,13 +45,13 @@ def test_temperatures_are_averaged_as_factors_and_the_rule_is_chosen_on_all_fold
     one, other = segmenter(*SETTINGS), segmenter(*SETTINGS)
     # Alone, the first fold would choose 0.1 ml and the second nothing; together they choose 0.5 ml.
     one.fitted = {
-        "temperatures": dict.fromkeys(REGIONS, 0.5),
+        "temperatures": dict.fromkeys(TUMOR_REGIONS, 0.5),
         "cleaning_scores": [
             row([0.5, 0.5]), row([0.9, 0.9], least_part_ml=0.1), row([0.8, 0.8], least_part_ml=0.5)
         ],
     }  # fmt: skip
     other.fitted = {
-        "temperatures": dict.fromkeys(REGIONS, 2.0),
+        "temperatures": dict.fromkeys(TUMOR_REGIONS, 2.0),
         "cleaning_scores": [
             row([0.5, 0.5]), row([0.1, 0.1], least_part_ml=0.1), row([0.5, 0.5], least_part_ml=0.5)
         ],
@@ -60,7 +60,7 @@ def test_temperatures_are_averaged_as_factors_and_the_rule_is_chosen_on_all_fold
     assert Ensemble({"b": other}).cleaning.least_part_ml == 0.0
     together = Ensemble({"a": one, "b": other})
     assert together.cleaning.least_part_ml == 0.5
-    assert together.temperatures == pytest.approx(dict.fromkeys(REGIONS, 1.0))
+    assert together.temperatures == pytest.approx(dict.fromkeys(TUMOR_REGIONS, 1.0))
 
 
 def test_models_that_want_different_scans_are_refused_by_name(segmenter):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from brainseg.config import ConfigError
 from brainseg.config.choices import Flips
 from brainseg.losses import RegionDiceBCELoss, deeply_supervised
 from brainseg.tasks.volumes import VALIDATION
@@ -119,3 +120,29 @@ def test_a_network_without_norms_of_a_window_is_shown_the_scan_at_once(segmenter
     model.net.register_forward_hook(lambda _, given, __: shown.add(tuple(given[0].shape[2:])))
     model.logits(scan)
     assert shown == {sides}
+
+
+@pytest.mark.parametrize(("output", "told"), [((), 5), (REGIONS, 4)])
+def test_a_segmenter_of_cavities_tells_one_class_or_region_more(segmenter, scan, output, told):
+    model = segmenter("segmenter.cavity=true", *output)
+    probabilities = model.probabilities(scan)
+    assert probabilities.shape == (told, 12, 10, 9)
+    assert model.regions(probabilities).shape[0] == 4
+    assert model.preview_classes[-1] == "resection_cavity"
+    scores = model.make_scores()
+    truth = torch.tensor([4, 4, 2, 0]).view(1, 4, 1, 1)
+    scores.update(truth, torch.tensor([4, 0, 2, 0]).view(1, 4, 1, 1))
+    # Half of the cavity: Dice 2 / 3; whole tumour, and the core and enhancing tumour that are not there, 1.
+    expected = {"resection_cavity": 2 / 3, "whole_tumor": 1, "mean": (2 / 3 + 3) / 4}
+    found = scores.compute()
+    assert {name: float(found[f"dice/{name}"]) for name in expected} == pytest.approx(expected)
+
+
+def test_weights_of_other_classes_than_the_segmenter_s_are_refused_before_training(segmenter):
+    weights = ("segmenter.loss=dice", "menu.loss.dice.class_weights=[0.1,1,1,1]")
+    assert segmenter(*weights).preview_classes[-1] == "enhancing_tumor"
+    with pytest.raises(ConfigError, match="has 4 weights, but the segmenter has 5 classes"):
+        segmenter("segmenter.cavity=true", *weights)
+    with pytest.raises(ConfigError, match=r"class_indexes has 4, but the segmenter's classes are 0 to 3$"):
+        segmenter("menu.loss.dice_ce.class_indexes=[1,2,3,4]")
+    segmenter("segmenter.cavity=true", "menu.loss.dice_ce.class_indexes=[1,2,3,4]")

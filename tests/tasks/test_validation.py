@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from brainseg.images.labels import REGIONS
+from brainseg.images.labels import REGIONS, TUMOR_REGIONS
 from brainseg.inference import Cleaning
+from brainseg.tasks.stored import fitted_fault
 from brainseg.tasks.validation import best_rule, fit_segmenter, pooled_rules
 
 SETTINGS = ("segmenter.output=regions", "segmenter.loss=region_dice_bce")
@@ -27,7 +28,7 @@ def answering(model, monkeypatch, logits_of) -> None:
 
 
 def masks_of(classes: torch.Tensor) -> torch.Tensor:
-    return torch.stack([torch.isin(classes, torch.tensor(members)) for members in REGIONS.values()])
+    return torch.stack([torch.isin(classes, torch.tensor(members)) for members in TUMOR_REGIONS.values()])
 
 
 def scan_of(truth: torch.Tensor) -> torch.Tensor:
@@ -47,7 +48,7 @@ def test_a_network_that_is_twice_as_sure_as_it_should_be_gets_a_temperature_of_t
 
     answering(model, monkeypatch, overconfident)
     fitted = fit_segmenter(model, [(scan_of(truth), truth)] * 2)
-    for region in REGIONS:
+    for region in TUMOR_REGIONS:
         assert fitted["temperatures"][region] == pytest.approx(2, abs=0.15)
         before, after = fitted["calibration_error"][region]
         assert before == pytest.approx(0.9 - 0.75, abs=0.02)
@@ -106,3 +107,23 @@ def test_each_subset_s_dice_is_told(segmenter, monkeypatch, truth):
 
 def test_no_validation_scan_tells_nothing(segmenter):
     assert fit_segmenter(segmenter(), []) == {}
+
+
+def test_all_that_is_fitted_follows_the_regions_of_a_model_of_cavities(segmenter, monkeypatch, truth):
+    model = segmenter("segmenter.cavity=true")
+    truth[12:16, 2:6, 2:6] = 4  # 64 voxels of 8 mm3: 0.512 ml
+    guess = truth.clone()
+    guess[18:20, 8:10, 8:10] = 4  # 8 voxels, 0.064 ml, that are none
+    answering(
+        model,
+        monkeypatch,
+        lambda *_: 12.0 * torch.nn.functional.one_hot(guess, 5).permute(3, 0, 1, 2).float(),
+    )
+    fitted = fit_segmenter(model, [(scan_of(truth), truth)] * 3)
+    assert list(fitted["temperatures"]) == list(fitted["calibration_error"]) == list(REGIONS)
+    nothing, *_ = fitted["cleaning_scores"]
+    # Whole tumour, core and (neither is there) enhancing tumour 1; cavity 2 * 64 / (64 + 72).
+    assert nothing["scores"] == pytest.approx([(3 + 128 / 136) / 4] * 3)
+    assert fitted["cleaning"]["least_part_ml"] == 0.1
+    assert fitted_fault("segmenter", fitted, cavity=True) is None
+    assert "temperature" in fitted_fault("segmenter", fitted)

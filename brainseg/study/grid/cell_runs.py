@@ -59,10 +59,15 @@ class CellRun:
     settings: Mapping[str, str] = field(default_factory=dict)
     epochs: int = 0  # that the run was asked for
     curves: Curves = field(default_factory=dict)  # of the epochs that were trained to their end
-    val_classes: Mapping[str, int] = field(default_factory=dict)  # validation slices of each class
+    val_slices: tuple[str, ...] = ()  # of the validation part
     scored: str = ""  # part and accuracy of the best checkpoint, e.g. "test: 0.9123"
     predictions: Predictions | None = None
     faults: tuple[str, ...] = ()
+
+    @cached_property
+    def val_classes(self) -> Mapping[str, int]:
+        """How many validation slices each class has."""
+        return Counter(Path(name).parent.name for name in self.val_slices)
 
     @property
     def name(self) -> str:
@@ -171,7 +176,7 @@ def read_cell_run(folder: Path) -> CellRun:
         settings=settings_of(config) | _slices(split or {}),
         epochs=epochs,
         curves=curves,
-        val_classes=Counter(Path(name).parent.name for name in (split or {}).get("val", [])),
+        val_slices=tuple((split or {}).get("val", [])),
         scored=scored or "",
         predictions=predictions,
         faults=tuple(filter(None, (split_fault, curves_fault, cut_short, scored_fault, predictions_fault))),

@@ -55,12 +55,15 @@ def mean_loss(losses: Sequence[float]) -> Estimate:
     return estimate if estimate.low is None else replace(estimate, low=max(0.0, estimate.low))
 
 
-def mean_accuracy(accuracies: Sequence[float], counts: Sequence[tuple[int, int] | None]) -> Estimate:
+def mean_accuracy(
+    accuracies: Sequence[float], counts: Sequence[tuple[int, int] | None], slices: int
+) -> Estimate:
     """The mean over runs with the t interval; with Wilson's for one run, or where all runs agree exactly.
 
     Args:
         accuracies: One for each run, at least one.
         counts: For each run how many slices were right, and how many there are; None where not known.
+        slices: How many different slices all runs have together: one that two runs share counts once.
     """
     estimate = mean_of(accuracies)
     if estimate.low is not None and estimate.high is not None:
@@ -68,8 +71,8 @@ def mean_accuracy(accuracies: Sequence[float], counts: Sequence[tuple[int, int] 
     known = [count for count in counts if count is not None]
     if len(known) < len(counts):
         return estimate
-    right, n = (sum(column) for column in zip(*known, strict=True))
-    return Estimate(estimate.mean, *wilson(right, n), how=f"Wilson, {right} of {n}")
+    right = round(estimate.mean * slices)
+    return Estimate(estimate.mean, *wilson(right, slices), how=f"Wilson, {right} of {slices}")
 
 
 def overlap(one: Estimate, other: Estimate) -> bool | None:

@@ -57,10 +57,10 @@ def _chosen(results: Sequence[CellResult], cell: str | None) -> CellResult | Non
 
 def _write_csv(path: Path, results: Sequence[CellResult]) -> None:
     """A row for each cell; empty where there is no number."""
-    places = {ranked.result.cell: ranked for ranked in by_accuracy(results)}
+    places = {ranked.result.name: ranked for ranked in by_accuracy(results)}
     rows = [_csv_row(result) for result in results]
     for result, row in zip(results, rows, strict=True):
-        ranked = places.get(result.cell)
+        ranked = places.get(result.name)
         row |= {
             "place": ranked.place if ranked else None,
             "like_best": ranked.like_best if ranked else None,
@@ -76,6 +76,7 @@ def _csv_row(result: CellResult) -> dict[str, Any]:
     published = result.published
     return {
         **result.cell._asdict(),
+        "varied": result.varied,
         "runs_wanted": len(result.runs),
         "runs_done": len(result.used),
         "runs_collapsed": result.n_collapsed,

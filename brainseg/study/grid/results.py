@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from brainseg.runs.differences import SEED, pooled
 from brainseg.study.grid.cell_runs import CellRun, State
 from brainseg.study.grid.intervals import Estimate, mean_accuracy, mean_loss, mean_of, overlap
 from brainseg.study.published import (
@@ -24,10 +25,20 @@ CROSSENTROPY, KL = "categorical_crossentropy", "kl_divergence"
 
 @dataclass(frozen=True)
 class CellResult:
-    """A cell and its runs: one for each seed, and for each value of what else the sweep varies."""
+    """A cell and its runs, which differ in nothing but their seed."""
 
     cell: Cell
     runs: tuple[CellRun, ...]
+
+    @property
+    def varied(self) -> str:
+        """What else the sweep varies, as these runs have it: "menu.optimizer.adam.lr=0.01"; "" if nothing."""
+        return self.runs[0].varied
+
+    @property
+    def name(self) -> str:
+        """The cell, and what else the sweep varies."""
+        return f"{self.cell} ({self.varied})" if self.varied else str(self.cell)
 
     @property
     def used(self) -> list[CellRun]:
@@ -38,7 +49,10 @@ class CellResult:
     def accuracy(self) -> Estimate | None:
         """The accuracy on the validation part after the last epoch."""
         accuracies = [run.accuracy for run in self.used if run.accuracy is not None]
-        return mean_accuracy(accuracies, [run.count for run in self.used]) if accuracies else None
+        if not accuracies:
+            return None
+        slices = {name for run in self.used for name in run.val_slices}
+        return mean_accuracy(accuracies, [run.count for run in self.used], len(slices))
 
     @property
     def loss(self) -> Estimate | None:
@@ -73,11 +87,15 @@ class CellResult:
 
 
 def results_of(runs: Iterable[CellRun]) -> list[CellResult]:
-    """The cells in the order of the student report; other cells come after them, by name."""
-    cells: dict[Cell, list[CellRun]] = defaultdict(list)
-    for run in runs:
-        cells[run.cell].append(run)
-    return [CellResult(cell, tuple(cells[cell])) for cell in sorted(cells, key=_place)]
+    """The cells in the order of the student report; other cells come after them, by name.
+
+    A cell whose runs differ in more than their seed is there once for each of the other settings.
+    """
+    found = list(runs)
+    settings = [{"cell": run.cell, "varied": run.varied, SEED: run.seed} for run in found]
+    groups = [tuple(found[place] for place in places) for places in pooled(settings)]
+    results = [CellResult(group[0].cell, group) for group in groups]
+    return sorted(results, key=lambda result: _place(result.cell))
 
 
 def _place(cell: Cell) -> tuple[tuple[int, str], ...]:

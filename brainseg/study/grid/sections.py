@@ -50,8 +50,10 @@ RULES = (
     "Intervals have 95 %. For one run it is Wilson's interval of the right slices among the validation "
     "slices: it holds the chance of the slices, but not that of training. For two or more runs it is "
     "Student's t interval of their mean. Runs with other seeds also have another split, so it holds both. "
-    "Where all runs agree exactly, Wilson's interval over all their slices takes its place, because a spread "
-    "of 0 would claim that the mean is known exactly.",
+    "Where all runs agree exactly, Wilson's interval over all their slices takes its place, a slice that "
+    "several runs have counting once: a spread of 0 would claim that the mean is known exactly.",
+    "Runs are taken together only if they differ in nothing but their seed. Where the sweep varies more, "
+    "such as a learning rate, a cell is there once for each of its values.",
     "A cell is like the best if its interval overlaps that of the best cell. This rule is coarse and "
     "cautious.",
     "A run is collapsed if its accuracy is at most the share of the largest class in its validation part "
@@ -96,7 +98,7 @@ def best_said(results: Sequence[CellResult]) -> str:
     best = ranking[0]
     others = sum(ranked.like_best is True for ranked in ranking[1:])
     unknown = sum(ranked.like_best is None for ranked in ranking[1:])
-    said = f"best cell by accuracy: {best.result.cell}, {_with_interval(best.estimate)}"
+    said = f"best cell by accuracy: {best.result.name}, {_with_interval(best.estimate)}"
     said += f"; the intervals of {others} of the {len(ranking) - 1} others overlap it"
     return said + (f", {unknown} have none" if unknown else "")
 
@@ -205,7 +207,7 @@ def _chosen(chosen: CellResult | None) -> Section:
         else:
             matrix = inline_figure(confusion_figure(run.predictions.confusion(), run.predictions.classes))
             pictures.append(Picture(matrix, f"{run.predictions.part} part, best checkpoint, {run.name}"))
-    said = f"{chosen.cell}" + (f", accuracy {_with_interval(chosen.accuracy)}" if chosen.accuracy else "")
+    said = chosen.name + (f", accuracy {_with_interval(chosen.accuracy)}" if chosen.accuracy else "")
     note = (
         f"The student report shows its advanced classifier: {spoken_cell(CHOSEN)} with a head of four "
         "layers, trained for 50 epochs."

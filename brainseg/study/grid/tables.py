@@ -81,16 +81,17 @@ def optimizer_tables(results: Sequence[CellResult]) -> list[Table]:
 
 
 def _optimizer_table(optimizer: str, results: Sequence[CellResult]) -> Table:
-    cells = {result.cell: result for result in results}
-    backbones = list(dict.fromkeys(cell.backbone for cell in cells))
-    losses = [loss for loss in LOSSES if any(cell.loss == loss for cell in cells)]
-    losses += sorted({cell.loss for cell in cells} - set(losses))
+    cells = {(result.cell, result.varied): result for result in results}
+    rows_of = list(dict.fromkeys((cell.backbone, varied) for cell, varied in cells))
+    found = {cell.loss for cell, _ in cells}
+    losses = [loss for loss in LOSSES if loss in found]
+    losses += sorted(found - set(losses))
     best = _best_of(results)
     rows = []
-    for backbone in backbones:
-        row = [_backbone(backbone)]
+    for backbone, varied in rows_of:
+        row = [_backbone(backbone, varied)]
         for loss in losses:
-            result = cells.get(Cell(backbone, loss, optimizer))
+            result = cells.get((Cell(backbone, loss, optimizer), varied))
             row += [Entry(NOTHING)] * 2 if result is None else _loss_and_accuracy(result, best)
         rows.append(row)
     header = ["backbone"]
@@ -106,23 +107,24 @@ def _optimizer_title(optimizer: str) -> str:
     return f"Table {in_order.index(optimizer) + 1}: {title}" if optimizer in in_order else title
 
 
-def _backbone(name: str) -> Entry:
+def _backbone(name: str, varied: str) -> Entry:
     theirs = published_cell(Cell(name, next(iter(LOSSES)), next(iter(OPTIMIZERS))))
-    return Entry(name, beside=BACKBONES[theirs.backbone] if theirs else "not in the student report")
+    beside = BACKBONES[theirs.backbone] if theirs else "not in the student report"
+    return Entry(name, beside="; ".join(filter(None, (beside, varied))))
 
 
-def _best_of(results: Sequence[CellResult]) -> set[tuple[Cell, str]]:
+def _best_of(results: Sequence[CellResult]) -> set[tuple[str, str]]:
     """What is marked as best: the first by accuracy, and the first by loss in each family."""
-    firsts = {(ranked.result.cell, "accuracy") for ranked in by_accuracy(results) if ranked.place == 1}
+    firsts = {(ranked.result.name, "accuracy") for ranked in by_accuracy(results) if ranked.place == 1}
     for ranking in by_loss(results).values():
-        firsts |= {(ranked.result.cell, "loss") for ranked in ranking if ranked.place == 1}
+        firsts |= {(ranked.result.name, "loss") for ranked in ranking if ranked.place == 1}
     return firsts
 
 
-def _loss_and_accuracy(result: CellResult, best: set[tuple[Cell, str]]) -> list[Entry]:
+def _loss_and_accuracy(result: CellResult, best: set[tuple[str, str]]) -> list[Entry]:
     return [
-        _value(result, result.loss, "loss", is_best=(result.cell, "loss") in best),
-        _value(result, result.accuracy, "accuracy", is_best=(result.cell, "accuracy") in best),
+        _value(result, result.loss, "loss", is_best=(result.name, "loss") in best),
+        _value(result, result.accuracy, "accuracy", is_best=(result.name, "accuracy") in best),
     ]
 
 
@@ -177,7 +179,9 @@ def _ranked_row(ranked: Ranked) -> list[str | Entry]:
     first = ranked.place == 1 and not collapsed
     return [
         str(ranked.place),
-        *result.cell,
+        Entry(result.cell.backbone, result.varied),
+        result.cell.loss,
+        result.cell.optimizer,
         f"{len(result.used)} of {len(result.runs)}",
         Entry(number(estimate.mean), collapsed, "best" if first else "bad" if collapsed else ""),
         Entry(interval(estimate) or NOTHING, estimate.how),
@@ -209,7 +213,9 @@ def _loss_row(ranked: Ranked) -> list[str | Entry]:
     theirs = result.published
     return [
         str(ranked.place),
-        *result.cell,
+        Entry(result.cell.backbone, result.varied),
+        result.cell.loss,
+        result.cell.optimizer,
         f"{len(result.used)} of {len(result.runs)}",
         Entry(number(ranked.estimate.mean), mark="best" if ranked.place == 1 else ""),
         interval(ranked.estimate) or NOTHING,
@@ -250,7 +256,7 @@ def _counted(run: CellRun) -> Entry:
 
 def failure_table(runs: Sequence[CellRun], results: Sequence[CellResult]) -> Table:
     """Runs that repeat the failure of EfficientNetB0, beside this sweep's and the student report's."""
-    own = {result.cell: result.accuracy for result in results}
+    own = {result.cell: result.accuracy for result in reversed(results)}
     rows: list[list[str | Entry]] = []
     for run in sorted(runs, key=lambda run: (run.cell, run.settings["input values"], run.seed)):
         theirs, ours = published_cell(run.cell), own.get(run.cell)

@@ -1,0 +1,1 @@
+"""Trained models side by side: runs compared with each other, and a model scored on other data."""
