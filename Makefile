@@ -1,13 +1,14 @@
-# make demo    phantoms -> three trained models -> predictions for patients that no model has seen
-# make test    lint, the documentation and the whole test suite
-# make docs    the documentation site, in build/site
-# make setup   the virtual environment, with pinned versions
+# make demo     phantoms -> three trained models -> predictions for patients that no model has seen
+# make test     lint, the documentation and the whole test suite
+# make cluster  sweeps in a Slurm of one node, which it starts; needs Debian's slurm-wlm and munge, and root
+# make docs     the documentation site, in build/site
+# make setup    the virtual environment, with pinned versions
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint docs doctor clean
+.PHONY: setup demo test cluster lint docs doctor clean
 
 setup: $(VENV)/.installed
 
@@ -21,6 +22,9 @@ demo: setup
 
 test: lint docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+
+cluster: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s -m cluster tests/cluster
 
 lint: setup
 	$(BIN)/ruff check .

@@ -30,6 +30,7 @@ class State(StrEnum):
     done = "done"
     failed = "failed"
     stopped = "stopped"
+    pruned = "pruned"  # a search ended it early, as it fell behind other trials
     unfinished = "unfinished"  # it is running, was stopped or has failed
 
 
@@ -145,7 +146,7 @@ def _runs_below(folder: Path) -> list[Path]:
 
 def _state(said: JobState | None, summary: RunSummary | None, *, scored: bool, whole: bool) -> State:
     """As the run's own files say; a sweep's ledger says more of one that did not come to its end."""
-    if said in (JobState.failed, JobState.stopped):
+    if said in (JobState.failed, JobState.stopped, JobState.pruned):
         return State(said)
     finished = whole or scored if summary is None else summary.finished
     return State.done if finished else State.unfinished

@@ -372,6 +372,9 @@ class SweepConfig:
     """What a sweep (`-m`) does when the same command is given again."""
 
     retry: Retry = MISSING  # which jobs that have ended are begun again
+    storage: Optional[str] = MISSING  # data base of a job's study; hydra/sweeper=optuna sets these three
+    study: Optional[str] = MISSING  # name of that study in it
+    trial: Optional[int] = MISSING  # number of the job's trial in the study
 
 
 @dataclass

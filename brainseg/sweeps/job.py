@@ -32,6 +32,7 @@ class State(StrEnum):
     waiting = "waiting"  # not started, or to be begun anew
     running = "running"
     done = "done"
+    pruned = "pruned"  # ended early, as it fell behind other trials of a search; its checkpoint is kept
     failed = "failed"  # by an error, or killed by the system
     stopped = "stopped"  # by a signal, or its process is gone; it goes on from its last checkpoint
 
@@ -86,6 +87,18 @@ class Job:
     anew: bool = False
 
 
+class StoppedJobError(UserError):
+    """A job was stopped, perhaps before it could write its file: it waits, or goes on later."""
+
+
+class Pruned(Exception):
+    """A training was ended early; its best value so far."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__(f"pruned with a value of {value}")
+        self.value = value
+
+
 def settings_of(cfg: DictConfig) -> dict[str, Any]:
     """What a job learns from and how, as it is read back from its file."""
     settings: dict[str, Any] = json.loads(json.dumps(decisive(cfg)))
@@ -132,16 +145,23 @@ def recorded(run: Path, cfg: DictConfig, body: Callable[[], float], note: Callab
     note(run.parent)
     try:
         with _beating(run):
-            value = body()
+            value, state = _ended(body)
     except BaseException as error:
         failed = isinstance(error, Exception)  # what stops a run is none: SystemExit, KeyboardInterrupt
         note_end(run, State.failed if failed else State.stopped, one_line(error) if failed else None)
         raise
     else:
-        note_end(run, State.done, value=value)
+        note_end(run, state, value=value)
     finally:
         note(run.parent)
     return value
+
+
+def _ended(body: Callable[[], float]) -> tuple[float, State]:
+    try:
+        return body(), State.done
+    except Pruned as end:
+        return end.value, State.pruned
 
 
 def note_epoch(run: Path, epoch: int, value: float | None) -> None:

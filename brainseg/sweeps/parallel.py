@@ -15,7 +15,7 @@ from brainseg.system.launched import LAUNCHER
 
 CORES_OF_A_JOB = 4  # where nothing says how many jobs may run at once
 LOOK_S = 0.1
-_PACKAGE = Path(__file__).resolve().parents[2]  # from where this very code is imported
+PACKAGE = Path(__file__).resolve().parents[2]  # from where this very code is imported
 _VISIBLE, _THREADS, _PATH = "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "PYTHONPATH"
 
 
@@ -94,7 +94,7 @@ def run_all(
 
 def _started(command: Command, place: Place) -> subprocess.Popen[bytes]:
     environment = os.environ | {LAUNCHER: str(os.getpid())}
-    environment[_PATH] = os.pathsep.join(filter(None, [str(_PACKAGE), os.environ.get(_PATH)]))
+    environment[_PATH] = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get(_PATH)]))
     if place.cores:
         environment[_THREADS] = str(min(len(place.cores), int(os.environ.get(_THREADS) or len(place.cores))))
     if place.devices is not None:

@@ -9,11 +9,18 @@ from pathlib import Path
 from rich.table import Table
 
 from brainseg.runs.config import BEST
+from brainseg.sweeps.identity import SEARCH
 from brainseg.sweeps.job import State
 from brainseg.sweeps.ledger import Entry, Ledger
 from brainseg.system.terminal import cell
 
-_STYLES = {State.done: "green", State.failed: "red", State.running: "bold", State.stopped: "yellow"}
+_STYLES = {
+    State.done: "green",
+    State.failed: "red",
+    State.running: "bold",
+    State.stopped: "yellow",
+    State.pruned: "blue",
+}
 
 
 def table(ledger: Ledger) -> Table:
@@ -107,7 +114,7 @@ def _next(folder: Path, ledger: Ledger, best: Entry | None) -> Iterator[str]:
     command = shlex.join(["python", "train.py", *ledger.arguments])
     if ledger.count(State.stopped) or ledger.count(State.waiting):
         yield f"go on with the same command: {command}"
-    if ledger.count(State.failed):
+    if ledger.count(State.failed) and SEARCH not in ledger.fixed:
         yield f"try the failed ones again: {command} sweep.retry=failed"
     if best is not None:
         checkpoint = shlex.quote(f"{best.task}={folder / best.folder / BEST}")

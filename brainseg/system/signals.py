@@ -1,6 +1,7 @@
 """How a command ends that is stopped from outside: in one line, with exit code 128 + the signal's number.
 
-So 130 after Ctrl+C, 143 after SIGTERM (`kill`, `timeout`, Slurm), 129 after SIGHUP (the terminal was closed).
+So 130 after Ctrl+C, 143 after SIGTERM (`kill`, `timeout`, Slurm), 129 after SIGHUP (the terminal was closed);
+in a job of Slurm also 138 after SIGUSR1 and 140 after SIGUSR2, which announce the end of the job's time.
 This module imports nothing but the standard library, so that it can stand guard while torch is imported.
 """
 
@@ -10,11 +11,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
 STOPS = {signal.SIGINT: "Ctrl+C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP, the end of the terminal"}
+OF_SLURM = {one: f"{one.name}, from Slurm" for one in (signal.SIGUSR1, signal.SIGUSR2)}
 COPY_S = 0.5  # `timeout`, and wrappers that pass Ctrl+C on, send the same signal twice: no second wish
 GRACE_S = 20.0  # several processes can wait for each other for ever, so they get no longer than this
 FAREWELL_S = 3.0  # a connection breaks before the process at its other end is gone
@@ -24,6 +26,7 @@ _asked: int | None = None  # the first stop signal that came
 _guarded = False
 _several = False
 _noting = False  # whether the one who trains looks for a signal itself, between two batches
+_last_act: Callable[[int], None] | None = None
 
 
 class Stopped(SystemExit):
@@ -72,6 +75,12 @@ def stoppable() -> Iterator[None]:
             _leave(128 + _asked)
 
 
+def before_leaving(act: Callable[[int], None]) -> None:
+    """Have something done, once, when a stop signal ends this process: it is given the signal's number."""
+    global _last_act
+    _last_act = act
+
+
 def note_only(*, several: bool) -> None:
     """From now on note a stop signal only: the caller heeds it where nothing is lost, by `heed`.
 
@@ -98,7 +107,7 @@ def take_over(*, several: bool) -> None:
     they are sending, so that all wait for ever. Without `stoppable` around it, nothing happens.
     """
     global _several
-    if _is_follower():
+    if _is_follower() or (several and not is_first_process()):
         _ignore_stops()
     elif _guarded:
         _several = several
@@ -111,7 +120,7 @@ def leave_stopping_to_parent(_worker: int = 0) -> None:
     Ctrl+C, `timeout` and Slurm send their signal to every process. A worker that dies of it costs its parent
     the batch, and with it the checkpoint that is to be saved at the end of that batch.
     """
-    for ignored in (signal.SIGINT, signal.SIGHUP):
+    for ignored in _stops().keys() - {signal.SIGTERM}:
         signal.signal(ignored, signal.SIG_IGN)
     if hasattr(signal, "sigwaitinfo"):  # not on macOS
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
@@ -130,16 +139,16 @@ def _on_signal(number: int, _frame: FrameType | None) -> None:
         return  # a copy of the first; _listen looks for a second Ctrl+C
     _asked = number
     if _noting:
-        _say(f"{STOPS[signal.Signals(number)]}: stopping after this batch; Ctrl+C ends at once")
+        _say(f"{_words(number)}: stopping after this batch; Ctrl+C ends at once")
         return
-    _say(f"stopped by {STOPS[signal.Signals(number)]}")
+    _say(f"stopped by {_words(number)}")
     raise Stopped(128 + number)
 
 
 @contextmanager
 def _handlers() -> Iterator[None]:
     global _asked, _guarded, _several, _noting
-    before = {number: signal.getsignal(number) for number in STOPS}
+    before = {number: signal.getsignal(number) for number in _stops()}
     taken = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
     for number in taken:
         signal.signal(number, _on_signal)
@@ -178,7 +187,7 @@ def _listen(ear: int) -> None:
             os.close(ear)
             return
         number = heard[0]
-        if first is None and number in STOPS:
+        if first is None and number in _stops():
             first = time.monotonic(), number
         elif first is not None and number == signal.SIGINT and time.monotonic() > first[0] + COPY_S:
             _end_now(number)
@@ -186,8 +195,16 @@ def _listen(ear: int) -> None:
 
 def _end_now(number: int) -> None:
     if _asked is None:  # the main thread is still within the library
-        _say(f"stopped by {STOPS[signal.Signals(number)]}")
+        _say(f"stopped by {_words(number)}")
+    _act_last(number)
     os._exit(128 + number)
+
+
+def _act_last(number: int) -> None:
+    global _last_act
+    act, _last_act = _last_act, None
+    if act is not None:
+        act(number)
 
 
 def _is_one_of_several() -> bool:
@@ -197,12 +214,30 @@ def _is_one_of_several() -> bool:
 
 def _leave(code: int) -> None:
     """Exit; where other processes may be waiting for this one, without waiting for them in turn."""
+    _act_last(code - 128)
     if _is_one_of_several():
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
         os._exit(code)
     raise SystemExit(code) from None
+
+
+def is_first_process() -> bool:
+    """Whether this process leads its training; one that trains alone does.
+
+    Slurm starts the processes of a training itself, and numbers them.
+    """
+    return all(os.environ.get(name, "0") == "0" for name in ("LOCAL_RANK", "SLURM_PROCID"))
+
+
+def _stops() -> dict[signal.Signals, str]:
+    """The signals that ask for a stop."""
+    return STOPS | OF_SLURM if "SLURM_JOB_ID" in os.environ else STOPS
+
+
+def _words(number: int) -> str:
+    return (STOPS | OF_SLURM)[signal.Signals(number)]
 
 
 def _is_follower() -> bool:
@@ -224,7 +259,7 @@ def _following() -> Iterator[None]:
 
 
 def _ignore_stops() -> None:
-    for number in STOPS:
+    for number in _stops():
         signal.signal(number, signal.SIG_IGN)
 
 
@@ -239,7 +274,7 @@ def _in_forked_child() -> None:
     if _guarded:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        for ignored in (signal.SIGINT, signal.SIGHUP):
+        for ignored in _stops().keys() - {signal.SIGTERM}:
             signal.signal(ignored, signal.SIG_IGN)
 
 

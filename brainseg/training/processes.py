@@ -14,7 +14,7 @@ from omegaconf import DictConfig, open_dict
 
 from brainseg.config import UserError
 from brainseg.config.arguments import quoted
-from brainseg.sweeps.job import note_failure, one_line, read_job
+from brainseg.sweeps.job import StoppedJobError, note_failure, one_line, read_job
 from brainseg.sweeps.ledger import is_job, refresh
 from brainseg.sweeps.parallel import Command, places, run_all
 from brainseg.system.terminal import say
@@ -27,7 +27,7 @@ _LINE = 300  # characters of a log's last line that are shown
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
     run: Path
     cfg: DictConfig
     overrides: list[str]
@@ -46,7 +46,7 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
         ConfigError: The settings ask for a GPU that is not there.
     """
     setup_globals()
-    jobs = [_job(launcher, list(given), first + n) for n, given in enumerate(job_overrides)]
+    jobs = [job_of(launcher, list(given), first + n) for n, given in enumerate(job_overrides)]
     at = places(launcher.n_jobs, launcher.devices)
     say(f"{len(jobs)} jobs, {min(len(at), len(jobs))} at once; what they print is in {LOG} of their folders")
 
@@ -55,20 +55,26 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
 
     def ended(number: int, code: int) -> None:
         job = jobs[number]
-        if code:
-            fault = _fault(job, code)
-            if is_job(job.run):
-                note_failure(job.run, job.cfg, one_line(fault))
-                refresh(job.run.parent)
-            say(f"{job.run.name}: {fault}", error=True)
-        else:
-            say(f"{job.run.name}: done")
+        note_outcome(job, _fault(job, code) if code else None)
 
     codes = run_all([job.command for job in jobs], at, begun, ended)
-    return [_returned(job, code) for job, code in zip(jobs, codes, strict=True)]
+    faults = [_fault(job, code) if code else None for job, code in zip(jobs, codes, strict=True)]
+    return [returned(job, fault) for job, fault in zip(jobs, faults, strict=True)]
 
 
-def _job(launcher: Any, overrides: list[str], number: int) -> _Job:
+def note_outcome(job: Job, fault: UserError | None) -> None:
+    """Say how a job has ended, and note a fault for one that could not note it itself."""
+    if fault is None:
+        say(f"{job.run.name}: done")
+        return
+    if is_job(job.run) and not isinstance(fault, StoppedJobError):
+        note_failure(job.run, job.cfg, one_line(fault))
+        refresh(job.run.parent)
+    say(f"{job.run.name}: {fault}", error=True)
+
+
+def job_of(launcher: Any, overrides: list[str], number: int) -> Job:
+    """A job as a process of its own would run it: its folder, config and command."""
     cfg = launcher.hydra_context.config_loader.load_sweep_config(launcher.config, overrides)
     with open_dict(cfg):
         cfg.hydra.job.id = cfg.hydra.job.num = number
@@ -81,7 +87,7 @@ def _job(launcher: Any, overrides: list[str], number: int) -> _Job:
     given = [*map(str, launcher.config.hydra.overrides.hydra), *overrides]
     own = [one for one in given if not one.lstrip("+").startswith(_OF_THE_SWEEP)]
     arguments = (*_config_dirs(launcher.config), *own, f"hydra.run.dir={quoted(str(run))}")
-    return _Job(run, cfg, overrides, Command(_MODULES[cfg.hydra.job.config_name], arguments, run / LOG))
+    return Job(run, cfg, overrides, Command(_MODULES[cfg.hydra.job.config_name], arguments, run / LOG))
 
 
 def _config_dirs(config: DictConfig) -> list[str]:
@@ -90,10 +96,11 @@ def _config_dirs(config: DictConfig) -> list[str]:
     return [word for one in sources if one.provider == "command-line" for word in ("--config-dir", one.path)]
 
 
-def _returned(job: _Job, code: int) -> JobReturn:
+def returned(job: Job, fault: UserError | None) -> JobReturn:
+    """What a launcher returns for a job: why it failed, or its value."""
     result = JobReturn(overrides=job.overrides, cfg=job.cfg, working_dir=os.getcwd())
-    result.status = JobStatus.FAILED if code else JobStatus.COMPLETED
-    result.return_value = _fault(job, code) if code else _value(job.run)
+    result.status = JobStatus.FAILED if fault else JobStatus.COMPLETED
+    result.return_value = fault or _value(job.run)
     return result
 
 
@@ -102,17 +109,18 @@ def _value(run: Path) -> float | None:
     return None if job is None or job.metric.value is None else job.metric.value
 
 
-def _fault(job: _Job, code: int) -> UserError:
+def _fault(job: Job, code: int) -> UserError:
     """Why a process ended: the signal that killed it, or the last line that it printed."""
     if code < 0:
         name = signal.Signals(-code).name
         memory = "; the system may have run out of memory" if name == "SIGKILL" else ""
         return UserError(f"ended by {name}{memory}; see {job.command.log}")
-    last = _last_line(job.command.log).removeprefix("error: ")
+    last = last_line(job.command.log).removeprefix("error: ")
     return UserError(f"exit code {code}: {last or f'see {job.command.log}'}")
 
 
-def _last_line(log: Path) -> str:
+def last_line(log: Path) -> str:
+    """The last line of what a job printed; nothing where there is none."""
     with suppress(OSError):
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         return next((line.strip()[:_LINE] for line in reversed(lines) if line.strip()), "")

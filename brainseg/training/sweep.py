@@ -12,6 +12,7 @@ from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
@@ -24,6 +25,7 @@ from brainseg.sweeps.identity import Identity, Pairs, identity_of, jobs_of, over
 from brainseg.sweeps.job import (
     Job,
     State,
+    StoppedJobError,
     begin_anew,
     note_failure,
     one_line,
@@ -63,19 +65,16 @@ def sweep(sweeper: BasicSweeper, arguments: Sequence[str]) -> Returned:
 
     Raises:
         ConfigError: A job cannot work, or its folder holds something else; none was started.
-        SystemExit: With `FAILED`, if a job has failed.
+        SystemExit: With `FAILED`, if a job has failed, or was stopped by itself.
     """
     config = sweeper.config
     assert config is not None
-    assert sweeper.hydra_context is not None
-    given = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
-    parser = OverridesParser.create(config_loader=sweeper.hydra_context.config_loader)
-    overrides = parser.parse_overrides([*given, *arguments])
+    overrides = asked_for(sweeper, arguments)
     identity = identity_of(overrides)
     folder = sweep_folder(config, identity)
-    _set(config, "hydra.sweep.dir", str(folder))
+    set_key(config, "hydra.sweep.dir", str(folder))
     refuse_other_sweep(folder, identity)
-    jobs = [_composed(sweeper, folder, pairs, overrides_of(overrides, pairs)) for pairs in jobs_of(overrides)]
+    jobs = [composed(sweeper, folder, pairs, overrides_of(overrides, pairs)) for pairs in jobs_of(overrides)]
     retry = jobs[0].cfg.sweep.retry
     waiting = [one for one in jobs if _is_to_run(one, retry)]
     check_all(config, waiting)
@@ -84,11 +83,16 @@ def sweep(sweeper: BasicSweeper, arguments: Sequence[str]) -> Returned:
         _plan(folder, identity, jobs)
         waiting = [one for one in waiting if _is_to_run(one, retry)]  # another sweep may have run some
         with said_at_the_end(folder):
-            returned = _launched(sweeper, waiting)
+            returned = launched(sweeper, waiting)
     ledger = refresh(folder)
-    if ledger is not None and ledger.count(State.failed):
+    if (ledger is not None and ledger.count(State.failed)) or not all_done(returned):
         raise SystemExit(FAILED)
     return returned
+
+
+def all_done(returned: Returned) -> bool:
+    """Whether each job that was begun came to its end."""
+    return all(one.status is JobStatus.COMPLETED for batch in returned for one in batch)
 
 
 def sweep_folder(config: DictConfig, identity: Identity) -> Path:
@@ -102,23 +106,30 @@ def sweep_folder(config: DictConfig, identity: Identity) -> Path:
     return Path(config.hydra.sweep.dir).parent / identity.folder_name(str(config.task))
 
 
+def asked_for(sweeper: Any, arguments: Sequence[str]) -> list[Override]:
+    """The overrides of an experiment's sweep, and behind them those of the command."""
+    given = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
+    parser = OverridesParser.create(config_loader=sweeper.hydra_context.config_loader)
+    return parser.parse_overrides([*given, *arguments])
+
+
 def check_all(config: DictConfig, jobs: Sequence[Planned]) -> None:
     """Refuse values out of bounds, then names and paths, networks that cannot be built and folds to fill.
 
     Raises:
         ConfigError: The message names the job.
     """
-    _refuse_bad(jobs, check)
+    refuse_bad(jobs, check)
     if config.hydra.launcher._target_.endswith(".BasicLauncher"):
-        _refuse_bad(jobs, _refuse_several_processes)
+        refuse_bad(jobs, _refuse_several_processes)
     for one in jobs:
         _refuse_other_run(one)
-    _refuse_bad(jobs, refuse_early)
+    refuse_bad(jobs, refuse_early)
     if not jobs:
         return
     from brainseg.training.preflight import preflight  # loads torch, so only where it is needed
 
-    _refuse_bad(jobs, preflight)
+    refuse_bad(jobs, preflight)
 
 
 @contextmanager
@@ -132,19 +143,17 @@ def said_at_the_end(folder: Path) -> Iterator[None]:
             say(*end_lines(folder, ledger))
 
 
-def _composed(sweeper: BasicSweeper, folder: Path, pairs: Pairs, overrides: list[str]) -> Planned:
-    """A job with its config, of which Hydra refuses unknown keys and choices."""
-    assert sweeper.config is not None
-    assert sweeper.hydra_context is not None
+def composed(sweeper: Any, folder: Path, pairs: Pairs, overrides: Sequence[str], prefix: str = "") -> Planned:
+    """A job with its config, of which Hydra refuses unknown keys and choices. Its folder has a prefix."""
     cfg = sweeper.hydra_context.config_loader.load_sweep_config(sweeper.config, list(overrides))
-    name = _name_of(pairs)
-    given = [f"{key}={quoted(value)}" for key, value in named(cfg, folder, pairs).items()]
+    name = prefix + _name_of(pairs)
+    given = [f"{key}={quoted(value)}" for key, value in named(cfg, folder, pairs, prefix).items()]
     return Planned(pairs, [*overrides, *given, f"hydra.sweep.subdir={quoted(name)}"], cfg, folder / name)
 
 
-def named(cfg: DictConfig, folder: Path, pairs: Pairs) -> dict[str, str]:
+def named(cfg: DictConfig, folder: Path, pairs: Pairs, prefix: str = "") -> dict[str, str]:
     """The name and the group of a job, unless they are what is swept."""
-    values = {"name": f"{cfg.name}_{_name_of(pairs)}", "group": cfg.group or folder.name}
+    values = {"name": f"{cfg.name}_{prefix}{_name_of(pairs)}", "group": cfg.group or folder.name}
     return {key: value for key, value in values.items() if key not in pairs}
 
 
@@ -166,19 +175,19 @@ def _plan(folder: Path, identity: Identity, jobs: Sequence[Planned]) -> None:
     for one in jobs:
         if one.cfg.overwrite:
             begin_anew(one.run)
-    plan(folder, identity, _arguments(), [one.entry for one in jobs])
+    plan(folder, identity, arguments_again(), [one.entry for one in jobs])
 
 
-def _launched(sweeper: BasicSweeper, jobs: Sequence[Planned]) -> Returned:
+def launched(sweeper: Any, jobs: Sequence[Planned], first: int = 0) -> Returned:
     """What the launcher returns for the jobs, some at a time; what failed before it could say so is noted."""
-    assert sweeper.launcher is not None
     most, returned = sweeper.max_batch_size or len(jobs), []
     for start in range(0, len(jobs), most or 1):
         batch = jobs[start : start + most]
-        these = sweeper.launcher.launch([_as_it_goes_on(one) for one in batch], initial_job_idx=start)
+        these = sweeper.launcher.launch([_as_it_goes_on(one) for one in batch], initial_job_idx=first + start)
         for one, result in zip(batch, these, strict=True):
-            if result.status is JobStatus.FAILED:
-                note_failure(one.run, one.cfg, one_line(result._return_value))
+            fault = result._return_value
+            if result.status is JobStatus.FAILED and not isinstance(fault, StoppedJobError):
+                note_failure(one.run, one.cfg, one_line(fault))
         returned.append(these)
     return returned
 
@@ -227,7 +236,8 @@ def _refuse_several_processes(cfg: DictConfig) -> None:
         )
 
 
-def _refuse_bad(jobs: Sequence[Planned], checked: Callable[[DictConfig], None]) -> None:
+def refuse_bad(jobs: Sequence[Planned], checked: Callable[[DictConfig], None]) -> None:
+    """Refuse jobs of which one does not pass, before any was started."""
     for one in jobs:
         try:
             checked(one.cfg)
@@ -236,14 +246,14 @@ def _refuse_bad(jobs: Sequence[Planned], checked: Callable[[DictConfig], None]) 
             raise ConfigError(f"{error} (in the job {job}; none was started)") from error
 
 
-def _set(config: DictConfig, key: str, value: Any) -> None:
+def set_key(config: DictConfig, key: str, value: Any) -> None:
     """Set a key of Hydra's for the sweep and, as each job is composed again, for its jobs."""
     with read_write(config), open_dict(config):
         OmegaConf.update(config, key, value)
         config.hydra.overrides.hydra.append(f"{key}={quoted(str(value))}")
 
 
-def _arguments() -> list[str]:
+def arguments_again() -> list[str]:
     """The arguments of this command, without what is meant for this time only."""
     once = ("overwrite=", "sweep.retry=")
     return [one for one in sys.argv[1:] if not one.lstrip("+").startswith(once)]

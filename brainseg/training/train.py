@@ -19,15 +19,17 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from brainseg.callbacks import CheckpointFiles
 from brainseg.callbacks.loggers.route import refuse_unreachable
+from brainseg.callbacks.pruning import pruning_of
 from brainseg.checkpoint import begin_with, load_model, store_fitted
 from brainseg.config import ConfigError, chosen, plain, record
 from brainseg.data import data_of
 from brainseg.files.atomic import sweep_files, writing
 from brainseg.runs.config import LAST, SPLIT
 from brainseg.runs.lock import only_training_in
-from brainseg.sweeps.job import note_epoch, recorded
+from brainseg.sweeps.job import Pruned, note_epoch, recorded
 from brainseg.sweeps.ledger import is_job, refresh
 from brainseg.system.device import best_device, precision_for
+from brainseg.system.signals import is_first_process
 from brainseg.system.terminal import say
 from brainseg.system.versions import TRAINING, git_commit, versions_of
 from brainseg.tasks import TASKS, TaskModule
@@ -46,11 +48,16 @@ def train(cfg: DictConfig) -> float:
     """
     _quieten()
     refuse_unreachable(cfg)
-    if cfg.paths.run is None or os.environ.get("LOCAL_RANK", "0") != "0":
-        return _train(cfg)
+    if cfg.paths.run is None or not is_first_process():
+        try:
+            return _train(cfg)
+        except Pruned as end:
+            return end.value
     run = Path(cfg.paths.run)
     with only_training_in(run):
         if is_job(run):
+            if cfg.overwrite and cfg.resume is None:
+                (run / LAST).unlink(missing_ok=True)  # a kill in the first epoch would go on with the old one
             return recorded(run, cfg, lambda: _train_new_or_on(cfg, run), refresh)
         return _train_new_or_on(cfg, run)
 
@@ -120,10 +127,11 @@ def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> f
     settings = _trainer_settings(cfg)
     with opened_loggers(cfg, module, data) as loggers:
         _introduce(module, data, settings)
+        pruning = [] if (made := pruning_of(cfg)) is None else [made]
         accepted = LambdaCallback(on_train_start=lambda *_: keep_command_line(cfg))
         trainer = instantiate(
             settings,
-            callbacks=[*callbacks.values(), accepted, *_noted(cfg, callbacks.get("best"))],
+            callbacks=[*callbacks.values(), accepted, *pruning, *_noted(cfg, callbacks.get("best"))],
             logger=loggers,
             plugins=[CheckpointFiles()],
         )
@@ -132,10 +140,14 @@ def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> f
         chosen_best = best.best_model_path if best else ""
         paths = [chosen_best, last.path if last else ""]
         _fit_to_validation(trainer, module, data, [Path(path) for path in paths if Path(path).is_file()])
-        if cfg.test and chosen_best:
+        is_pruned = any(one.pruned for one in pruning)
+        if cfg.test and chosen_best and not is_pruned:
             _score(trainer, module, data, chosen_best)
         keep_models(loggers, module, data, {Path(path).stem: Path(path) for path in paths if path})
-    return float("nan") if best is None or best.best_model_score is None else float(best.best_model_score)
+    value = float("nan") if best is None or best.best_model_score is None else float(best.best_model_score)
+    if is_pruned:
+        raise Pruned(value)
+    return value
 
 
 def _noted(cfg: DictConfig, best: Any) -> list[pl.Callback]:
@@ -198,6 +210,8 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
     # Scoring a checkpoint needs no weights but the averaged ones, which are where it looks for weights.
     warnings.filterwarnings("ignore", message=".*WeightAveraging callback, but loading a checkpoint outside")
+    # Where Slurm is installed, a training is no mistake that is none of its jobs.
+    warnings.filterwarnings("ignore", message="The `srun` command is available")
     warnings.filterwarnings("ignore", message=".*is smaller than the logging interval")
     warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.* is deprecated")
     warnings.filterwarnings("ignore", message=".*does not have many workers which may be a bottleneck")
