@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from brainseg.config import conf_dir
 from brainseg.sweeps.identity import identity_of, jobs_of, overrides_of
 from brainseg.system.terminal import say
-from brainseg.training.sweep import named, sweep_folder
+from brainseg.training.sweep import name_of, named, sweep_folder
 
 
 def asks_for_configs(arguments: Sequence[str]) -> bool:
@@ -45,7 +45,7 @@ def show_configs(program: str, arguments: Sequence[str]) -> None:
             job = overrides_of(asked, pairs)
             cfg = loader.load_sweep_config(config, job)
             if is_grid:
-                cfg.merge_with(named(cfg, sweep_folder(config, identity_of(asked)), pairs))
+                cfg.merge_with(named(cfg, sweep_folder(config, identity_of(asked)), pairs, name_of(pairs)))
             config_of_job = _shown(cfg, given.cfg, resolve=given.resolve)
             say(f"--- # job {number}: {' '.join(job)}", *config_of_job.splitlines())
 

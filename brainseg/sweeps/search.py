@@ -13,6 +13,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from brainseg.config.errors import ConfigError
 from brainseg.files.atomic import host
 from brainseg.sweeps.identity import Pairs
+from brainseg.sweeps.names import job_name
 
 if TYPE_CHECKING:
     import optuna
@@ -72,6 +73,12 @@ def corners(space: Space) -> list[Pairs]:
 def pairs_of(params: Mapping[str, Any]) -> Pairs:
     """A trial's values as they stand in a command line."""
     return {key: value if isinstance(value, str) else repr(value) for key, value in params.items()}
+
+
+def trial_name(number: int, params: Mapping[str, Any]) -> str:
+    """The name of a trial's folder: its number, and its values in four digits."""
+    short = {key: f"{one:.4g}" if isinstance(one, float) else str(one) for key, one in params.items()}
+    return f"{number:03d}_{job_name(short)}"
 
 
 def need_optuna() -> None:

@@ -27,6 +27,7 @@ from brainseg.sweeps.search import (
     refuse_other_space,
     space_of,
     storage_in,
+    trial_name,
 )
 from brainseg.system.terminal import say
 from brainseg.training.early import refuse_early
@@ -186,7 +187,7 @@ class _Search:
             *overrides_of(self.overrides, pairs),
             *(f"{key}={quoted(value)}" for key, value in own.items()),
         ]
-        return composed(self.sweeper, self.folder, pairs, given, f"{trial.number:03d}_")
+        return composed(self.sweeper, self.folder, pairs, given, trial_name(trial.number, trial.params))
 
     def _count(self) -> int:
         return len(self.study.get_trials(deepcopy=False))

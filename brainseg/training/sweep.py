@@ -143,21 +143,22 @@ def said_at_the_end(folder: Path) -> Iterator[None]:
             say(*end_lines(folder, ledger))
 
 
-def composed(sweeper: Any, folder: Path, pairs: Pairs, overrides: Sequence[str], prefix: str = "") -> Planned:
-    """A job with its config, of which Hydra refuses unknown keys and choices. Its folder has a prefix."""
+def composed(sweeper: Any, folder: Path, pairs: Pairs, overrides: Sequence[str], name: str = "") -> Planned:
+    """A job with its config, of which Hydra refuses unknown keys and choices. Its folder has its name."""
     cfg = sweeper.hydra_context.config_loader.load_sweep_config(sweeper.config, list(overrides))
-    name = prefix + _name_of(pairs)
-    given = [f"{key}={quoted(value)}" for key, value in named(cfg, folder, pairs, prefix).items()]
+    name = name or name_of(pairs)
+    given = [f"{key}={quoted(value)}" for key, value in named(cfg, folder, pairs, name).items()]
     return Planned(pairs, [*overrides, *given, f"hydra.sweep.subdir={quoted(name)}"], cfg, folder / name)
 
 
-def named(cfg: DictConfig, folder: Path, pairs: Pairs, prefix: str = "") -> dict[str, str]:
-    """The name and the group of a job, unless they are what is swept."""
-    values = {"name": f"{cfg.name}_{prefix}{_name_of(pairs)}", "group": cfg.group or folder.name}
+def named(cfg: DictConfig, folder: Path, pairs: Pairs, name: str) -> dict[str, str]:
+    """The name and the group of a job's run, unless they are what is swept."""
+    values = {"name": f"{cfg.name}_{name}", "group": cfg.group or folder.name}
     return {key: value for key, value in values.items() if key not in pairs}
 
 
-def _name_of(pairs: Pairs) -> str:
+def name_of(pairs: Pairs) -> str:
+    """The name of a job's folder."""
     return job_name(pairs) if pairs else "job"
 
 

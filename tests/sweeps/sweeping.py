@@ -3,6 +3,9 @@
 import json
 import os
 import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,8 @@ JOB = (
     *("trainer.accelerator=cpu", "callbacks.panels=null", "callbacks.curves=null", "test=false"),
 )
 
+Condition = Callable[[], bool]
+
 
 class Sweeps:
     """Runs `python train.py -m` with the settings of JOB in a folder, whose phantoms they share."""
@@ -25,25 +30,25 @@ class Sweeps:
         load_all()
 
     def run(
-        self, *arguments: str, folder: str = "sweep", kill: tuple[float, int] | None = None
+        self,
+        *arguments: str,
+        folder: str = "sweep",
+        kill: tuple[float | Callable[[], bool], int] | None = None,
     ) -> tuple[int, str]:
         """The exit code, negative where a signal ended it, and what it printed.
 
         Args:
             arguments: Beside those of JOB.
             folder: hydra.sweep.dir.
-            kill: After so many seconds the child and all it began get this signal.
+            kill: After so many seconds, or once this is so, the child gets this signal.
         """
         given = [*JOB, *arguments, f"hydra.sweep.dir={folder}", f"paths.data={self.root / 'data'}"]
         log = self.root / "log"
         log.unlink(missing_ok=True)
         child = forked(["train.py", "-m", *given], self.root)
-        timer = threading.Timer(*kill[:1], os.kill, (child, kill[1])) if kill else None
-        if timer:
-            timer.start()
+        if kill:
+            threading.Thread(target=_kill, args=(child, *kill), daemon=True).start()
         _, status = os.waitpid(child, 0)
-        if timer:
-            timer.cancel()
         return os.waitstatus_to_exitcode(status), log.read_text()
 
     def table(self, folder: str = "sweep") -> dict[str, Any]:
@@ -64,6 +69,14 @@ class Sweeps:
     def states(self, folder: str = "sweep") -> list[str]:
         ledger = json.loads((self.root / folder / "sweep.json").read_text())
         return [job["state"] for job in ledger["jobs"]]
+
+
+def _kill(child: int, when: float | Condition, number: int) -> None:
+    end = time.monotonic() + (when if isinstance(when, float) else 120)
+    while time.monotonic() < end and not (callable(when) and when()):
+        time.sleep(0.02)
+    with suppress(ProcessLookupError):  # it may have ended before
+        os.kill(child, number)
 
 
 def _read(path: Path) -> str:
