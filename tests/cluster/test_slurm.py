@@ -125,8 +125,8 @@ def test_one_job_of_two_processes_is_requeued_and_ends_as_without(slurm):
 
 
 def test_a_job_whose_time_is_up_is_queued_again_so_often_and_then_stays_stopped(slurm):
-    given = ("seed=choice(0)", "classifier.epochs=1000")
-    limits = ("hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=20")
+    given = ("seed=choice(0)", "classifier.epochs=1500")
+    limits = ("hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=45")
     timed = Sweep(slurm, "timed")
     print(timed.end(timed.begin(*given, *SLURM, *limits, "hydra.launcher.max_num_timeout=1"), code=4))
     said = (timed.folder / "seed=0" / "process.log").read_text()
