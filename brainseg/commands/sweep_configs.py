@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from brainseg.config import conf_dir
-from brainseg.sweeps.identity import identity_of, jobs_of, overrides_of
+from brainseg.sweeps.identity import Pairs, identity_of, jobs_of, overrides_of
+from brainseg.sweeps.search import corners, space_of
 from brainseg.system.terminal import say
 from brainseg.training.sweep import name_of, named, sweep_folder
 
@@ -41,13 +43,20 @@ def show_configs(program: str, arguments: Sequence[str]) -> None:
         swept = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
         asked = OverridesParser.create(config_loader=loader).parse_overrides([*swept, *overrides])
         is_grid = config.hydra.sweeper._target_.endswith(".GridSweeper")  # which names the jobs
-        for number, pairs in enumerate(jobs_of(asked)):
+        for number, pairs in enumerate(_jobs(config, asked)):
             job = overrides_of(asked, pairs)
             cfg = loader.load_sweep_config(config, job)
             if is_grid:
                 cfg.merge_with(named(cfg, sweep_folder(config, identity_of(asked)), pairs, name_of(pairs)))
             config_of_job = _shown(cfg, given.cfg, resolve=given.resolve)
             say(f"--- # job {number}: {' '.join(job)}", *config_of_job.splitlines())
+
+
+def _jobs(config: DictConfig, asked: Sequence[Override]) -> list[Pairs]:
+    """The jobs of a grid; those of a search that are checked before its first trial."""
+    if config.hydra.sweeper._target_.endswith(".OptunaSweeper"):
+        return corners(space_of(asked))
+    return jobs_of(asked)
 
 
 def _shown(cfg: DictConfig, kind: str, *, resolve: bool) -> str:

@@ -145,6 +145,12 @@ class Retry(Choice):
     failed = "failed"  # jobs that have failed are begun again, from their last checkpoint if there is one
 
 
+class Pruner(Choice):
+    median = "median"  # a trial below the median of the others at that epoch
+    hyperband = "hyperband"  # all but the best of a bracket, at some of the epochs
+    none = "none"  # no trial is ended early
+
+
 class Blend(Choice):
     constant = "constant"  # every voxel of a window counts the same
     gaussian = "gaussian"  # voxels near the middle of a window count more

@@ -53,10 +53,24 @@ def read_settings(path: Path) -> dict[str, Any]:
 def differing(runs: Sequence[Settings]) -> list[str]:
     """The keys whose values are not the same in all runs, in the order of the configs.
 
-    A key that a run does not have counts as null there.
+    A key that a run does not have counts as null there. Those of a menu's entry, as menu.loss.dice, are
+    compared between the runs that have chosen it: for the others the choice itself says that they differ.
     """
     keys = list(dict.fromkeys(key for run in runs for key in run))
-    return [key for key in keys if any(run.get(key) != runs[0].get(key) for run in runs)]
+    entries = [{_entry(key) for key in run} for run in runs]
+    return [key for key in keys if _differs(key, runs, entries)]
+
+
+def _differs(key: str, runs: Sequence[Settings], entries: Sequence[set[str]]) -> bool:
+    entry = _entry(key)
+    values = [run.get(key) for run, own in zip(runs, entries, strict=True) if not entry or entry in own]
+    return any(value != values[0] for value in values)
+
+
+def _entry(key: str) -> str:
+    """The entry of a menu that a key belongs to; empty for others."""
+    parts = key.split(".")
+    return ".".join(parts[:3]) if parts[0] == "menu" else ""
 
 
 def pooled(runs: Sequence[Settings], over: Sequence[str] = (SEED,)) -> list[list[int]]:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 FILE = "study.db"  # in the sweep's folder, where no other data base is given
-PRUNERS = ("median", "hyperband", "none")
 _WORKER, _PRUNER = "worker", "pruner"  # attributes of a trial, of a study
 _BUSY_S = 120  # so long a process waits for others that write into the file
 
@@ -35,8 +34,8 @@ class Settings:
     Args:
         seed: Of the sampler.
         random_trials: The first trials, whose values are drawn at random.
-        pruner: One of PRUNERS.
-        pruner_settings: Of Optuna's class of that name.
+        pruner: The name of one of `choices.Pruner`.
+        pruner_settings: Of Optuna's class of that name, none for `none`.
     """
 
     seed: int
@@ -105,10 +104,11 @@ def opened_study(storage: str, name: str, mode: str, settings: Settings) -> "opt
     import optuna
 
     direction = {"min": "minimize", "max": "maximize"}[mode]
+    pruner = _pruner(settings.pruner, settings.pruner_settings)
     try:
         study = optuna.create_study(
             storage=_storage(storage), study_name=name, direction=direction, load_if_exists=True,
-            pruner=_pruner(settings.pruner, settings.pruner_settings),
+            pruner=pruner,
         )  # fmt: skip
     except Exception as error:  # of SQLAlchemy and of many drivers
         raise ConfigError(f"hydra.sweeper.storage={storage}: {' '.join(str(error).split())[:200]}") from error
@@ -203,6 +203,33 @@ def storage_in(folder: Path) -> str:
     return f"sqlite:///{folder.absolute() / FILE}"
 
 
+def without_password(url: str) -> str:
+    """A storage's URL as it may be shown and written down.
+
+    Raises:
+        ConfigError: It is no URL, or that of a file in no folder.
+    """
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    key = f"hydra.sweeper.storage={url}"
+    try:
+        parts = make_url(url)
+    except ArgumentError as error:
+        raise ConfigError(
+            f"{key} is no URL of a data base; write sqlite:////FOLDER/FILE.db, or leave it out for a file in "
+            "the sweep's folder"
+        ) from error
+    if parts.drivername.startswith("sqlite"):
+        if not parts.database or parts.database == ":memory:":
+            raise ConfigError(f"{key} names no file; write sqlite:////FOLDER/FILE.db")
+        if not Path(parts.database).absolute().parent.is_dir():
+            raise ConfigError(
+                f"{key}: the folder {Path(parts.database).parent} is not there; make it, or give another one"
+            )
+    return parts.render_as_string(hide_password=True)
+
+
 def _storage(url: str) -> Any:
     import optuna
 
@@ -211,16 +238,11 @@ def _storage(url: str) -> Any:
 
 
 def _pruner(kind: str, settings: Mapping[str, Any]) -> Any:
+    """What ends trials early: the name of one of `choices.Pruner`, with settings of Optuna's class."""
     import optuna
 
     classes = {"median": "MedianPruner", "hyperband": "HyperbandPruner", "none": "NopPruner"}
-    if kind not in classes:
-        raise ConfigError(f"hydra.sweeper.pruner={kind} is none of {', '.join(PRUNERS)}")
-    given = {} if kind == "none" else dict(settings)
-    try:
-        return getattr(optuna.pruners, classes[kind])(**given)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"hydra.sweeper.pruner_settings: {error}") from error
+    return getattr(optuna.pruners, classes[kind])(**settings)
 
 
 def _distribution(override: Override) -> "BaseDistribution":

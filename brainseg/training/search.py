@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from omegaconf import OmegaConf
 from brainseg.config import ConfigError, check
 from brainseg.config.arguments import quoted
 from brainseg.config.choices import Retry
+from brainseg.config.launching import SearchSettings, check_launching
 from brainseg.files.waiting import one_at_a_time
 from brainseg.sweeps.identity import SEARCH, Identity, identity_of, overrides_of
 from brainseg.sweeps.job import State, read_job, state_now
@@ -28,6 +30,7 @@ from brainseg.sweeps.search import (
     space_of,
     storage_in,
     trial_name,
+    without_password,
 )
 from brainseg.system.terminal import say
 from brainseg.training.early import refuse_early
@@ -65,10 +68,11 @@ def search(sweeper: Any, arguments: Sequence[str]) -> None:
 
 class _Search:
     def __init__(self, sweeper: Any, arguments: Sequence[str]) -> None:
+        given: SearchSettings = check_launching("sweeper", SearchSettings, vars(sweeper))
         self.sweeper = sweeper
         self.overrides = asked_for(sweeper, arguments)
         asked = identity_of(self.overrides)
-        self.identity = Identity((*asked.fixed, SEARCH), asked.keys)
+        self.identity = Identity((*asked.fixed, *_what_search(given)), asked.keys)
         self.space = space_of(self.overrides)
         if not self.space:
             raise ConfigError(
@@ -77,11 +81,11 @@ class _Search:
         self.folder = sweep_folder(sweeper.config, self.identity)
         set_key(sweeper.config, "hydra.sweep.dir", str(self.folder))
         refuse_other_sweep(self.folder, self.identity)
-        self.storage = sweeper.storage or storage_in(self.folder)
-        self.name = sweeper.study_name or self.folder.name
-        self.settings = Settings(
-            sweeper.seed, sweeper.random_trials, sweeper.pruner, sweeper.pruner_settings or {}
-        )
+        self.storage = given.storage or storage_in(self.folder)
+        self.name = given.study_name or self.folder.name
+        self.settings = _settings(given)
+        if getattr(sweeper.launcher, "n_jobs", 0) is None and not sweeper.launcher.devices:
+            sweeper.launcher.n_jobs = given.n_jobs  # beside each other, on few cores too
         self.mine: set[int] = set()
         self.all_done = True
 
@@ -102,8 +106,6 @@ class _Search:
 
     def _check(self) -> None:
         """Try each choice and the ends of each interval."""
-        if self.sweeper.n_jobs < 1 or self.sweeper.n_trials < 1:
-            raise ConfigError("hydra.sweeper.n_trials and hydra.sweeper.n_jobs must be at least 1")
         jobs = [
             composed(self.sweeper, self.folder, one, overrides_of(self.overrides, one))
             for one in corners(self.space)
@@ -195,8 +197,22 @@ class _Search:
     def _say(self) -> None:
         states = [one.state.name.lower() for one in self.study.get_trials(deepcopy=False)]
         counts = ", ".join(f"{states.count(one)} {one}" for one in dict.fromkeys(states))
-        say(f"study {self.name} in {self.storage}: {len(states)} of {self.sweeper.n_trials} trials, {counts}")
+        place = without_password(self.storage)
+        say(f"study {self.name} in {place}: {len(states)} of {self.sweeper.n_trials} trials, {counts}")
         with suppress(ValueError):  # none is complete
             best = self.study.best_trial
             command = ["python", "train.py", *overrides_of(self.overrides, pairs_of(best.params))]
             say(f"best trial: {best.number}, {best.value:.4f}; train it again: {shlex.join(command)}")
+
+
+def _what_search(given: SearchSettings) -> list[str]:
+    """What makes a search another sweep than others of the same keys; a folder holds one study's trials."""
+    named = {"study_name": given.study_name, "storage": given.storage and without_password(given.storage)}
+    return [SEARCH, *(f"hydra.sweeper.{key}={value}" for key, value in named.items() if value)]
+
+
+def _settings(given: SearchSettings) -> Settings:
+    """With those of the pruner that is chosen, out of those of all."""
+    of_pruner = getattr(given.pruner_settings, str(given.pruner), None)
+    settings = asdict(of_pruner) if of_pruner is not None else {}
+    return Settings(given.seed, given.random_trials, str(given.pruner), settings)

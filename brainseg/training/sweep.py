@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from brainseg.config import ConfigError, UserError, check
 from brainseg.config.arguments import quoted
 from brainseg.config.choices import Retry
+from brainseg.config.launching import GridSettings, check_launching
 from brainseg.runs.config import LAST
 from brainseg.runs.lock import only_sweep_in
 from brainseg.sweeps.identity import Identity, Pairs, identity_of, jobs_of, overrides_of
@@ -69,6 +70,7 @@ def sweep(sweeper: BasicSweeper, arguments: Sequence[str]) -> Returned:
     """
     config = sweeper.config
     assert config is not None
+    check_launching("sweeper", GridSettings, {"max_batch_size": sweeper.max_batch_size})
     overrides = asked_for(sweeper, arguments)
     identity = identity_of(overrides)
     folder = sweep_folder(config, identity)

@@ -16,7 +16,10 @@ class LocalParallelLauncher(Launcher):
         self.n_jobs, self.devices = n_jobs, devices
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Keep what `launch` needs."""
+        """Keep what `launch` needs, once it is checked."""
+        from brainseg.config.launching import ParallelSettings, check_launching
+
+        check_launching("launcher", ParallelSettings, {"n_jobs": self.n_jobs, "devices": self.devices})
         self.hydra_context, self.config = hydra_context, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:

@@ -19,7 +19,10 @@ class SlurmLauncher(Launcher):
         }
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Keep what `launch` needs."""
+        """Keep what `launch` needs, once it is checked."""
+        from brainseg.config.launching import SlurmSettings, check_launching
+
+        check_launching("launcher", SlurmSettings, self.settings)
         self.hydra_context, self.config = hydra_context, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:

@@ -6,7 +6,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from brainseg.config import ConfigError
-from brainseg.sweeps.search import corners, space_of, storage_in
+from brainseg.sweeps.search import corners, space_of, storage_in, without_password
 
 from .sweeping import Sweeps
 
@@ -84,7 +84,7 @@ def test_a_study_that_is_killed_goes_on_to_the_same_end(tmp_path, number):
 @pytest.mark.slow
 def test_a_trial_that_falls_behind_is_ended_and_keeps_its_checkpoint(tmp_path):
     sweeps = Sweeps(tmp_path)
-    early = "hydra.sweeper.pruner_settings={n_startup_trials:1,n_warmup_steps:0}"
+    early = "hydra.sweeper.pruner_settings.median={n_startup_trials:1,n_warmup_steps:0}"
     judged = ("classifier.monitor=val/loss", "classifier.monitor_mode=min", "classifier.epochs=8")
     code, said = sweeps.run(*SEARCH, *judged, "hydra.sweeper.n_trials=8", early, folder="pruned")
     assert code == 0, said
@@ -96,11 +96,65 @@ def test_a_trial_that_falls_behind_is_ended_and_keeps_its_checkpoint(tmp_path):
 
 
 @pytest.mark.slow
+def test_hyperband_works_with_its_defaults_and_a_folder_holds_one_study(tmp_path):
+    sweeps = Sweeps(tmp_path)
+    given = (*SEARCH, "hydra.sweeper.pruner=hyperband", "hydra.sweeper.n_trials=2", "trainer=smoke")
+    shared = f"hydra.sweeper.storage=sqlite:///{tmp_path / 'shared.db'}"
+    code, said = sweeps.run(*given, shared, "hydra.sweeper.study_name=first", folder="study")
+    assert code == 0, said
+    assert "study first in sqlite" in said
+    assert "2 of 2 trials, 2 complete" in said
+    code, said = sweeps.run(*given, shared, "hydra.sweeper.study_name=other", folder="study")
+    assert code == 2, said
+    assert "holds another sweep: it has hydra.sweeper.study_name=first" in said
+    assert sweeps.states("study") == ["done", "done"]
+
+
+@pytest.mark.slow
+def test_trials_run_beside_each_other_on_few_cores_too(tmp_path):
+    sweeps = Sweeps(tmp_path)
+    two = ("hydra/launcher=local_parallel", "hydra.sweeper.n_jobs=2", "hydra.sweeper.n_trials=2")
+    code, said = sweeps.run(*SEARCH, *two, "trainer=smoke", folder="two")
+    assert code == 0, said
+    assert "2 jobs, 2 at once" in said
+
+
+@pytest.mark.slow
+def test_cfg_shows_what_is_checked_of_a_search(tmp_path):
+    code, said = Sweeps(tmp_path).run(*SEARCH, "--cfg", "job", folder="none")
+    assert code == 0, said
+    begun = [line for line in said.splitlines() if line.startswith("---")]
+    assert len(begun) == 3
+    assert any("menu.optimizer.adamw.lr=0.1" in line for line in begun)
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("study.db", "is no URL of a data base"),
+        ("sqlite://", "names no file"),
+        ("sqlite:////nowhere/here/study.db", "the folder /nowhere/here is not there"),
+    ],
+)
+def test_a_storage_that_cannot_be_is_refused_with_the_mend(url, said):
+    with pytest.raises(ConfigError, match=said):
+        without_password(url)
+
+
+def test_a_password_is_not_shown():
+    assert without_password("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
+
+
+@pytest.mark.slow
 def test_what_cannot_work_starts_no_trial(tmp_path):
     sweeps = Sweeps(tmp_path)
     for given, fault in (
         (["classifier.dropout=interval(0.0,1.5)"], "classifier.dropout"),
-        (["seed=0,1", "hydra.sweeper.pruner=best"], "is none of median, hyperband, none"),
+        (
+            ["seed=0,1", "hydra.sweeper.pruner=best"],
+            "expected one of [median, hyperband, none]",
+        ),
         (["seed=0,1", "overwrite=true"], "repeats no trial"),
         ([], "nothing to search"),
     ):
