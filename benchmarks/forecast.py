@@ -18,8 +18,9 @@ from brainseg.images.layouts import find_subjects
 from brainseg.phantom import write_cohort
 from brainseg.prediction.forecast import forecast
 from brainseg.prediction.job import job_of
-from brainseg.prediction.run import SOME_FAILED, run
+from brainseg.prediction.run import run
 from brainseg.results.read import read_result
+from brainseg.system.verdicts import SOME_FAILED
 
 SPACINGS_MM = (1.0, 1.5, 2.0, 3.0)
 

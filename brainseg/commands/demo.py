@@ -24,7 +24,6 @@ from brainseg.images.nifti import read_labels
 from brainseg.metrics import dice
 from brainseg.phantom import write_cohort
 from brainseg.phantom.damage import damage
-from brainseg.prediction.run import SOME_FAILED, SOME_TO_REVIEW
 from brainseg.reporting.subject_page import PAGE
 from brainseg.results.names import INDEX
 from brainseg.results.parts import Status
@@ -33,6 +32,7 @@ from brainseg.results.replacing import known_files, remove_ours
 from brainseg.results.sums import SUMS, read_sums, write_sums_of
 from brainseg.runs.config import LAST
 from brainseg.system.terminal import cell, console, say
+from brainseg.system.verdicts import SOME_FAILED, SOME_TO_REVIEW
 
 TASKS = ("skullstripper", "segmenter", "classifier")
 PATIENTS_SEED = 1000  # far from the cohorts' own, so that no model has seen these heads

@@ -24,9 +24,8 @@ from brainseg.runs.config import LAST
 from brainseg.system.pseudonyms import KEEP
 from brainseg.system.signals import asked_to_stop, heed
 from brainseg.system.terminal import say
+from brainseg.system.verdicts import verdicts
 from brainseg.training.early import refuse_early as refuse_training_early
-
-_codes: list[int] = []  # of the predictions of this process; a sweep has several
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")
@@ -51,7 +50,7 @@ def _predict(cfg: DictConfig) -> None:
         refuse_prediction_early(options)
         from brainseg.prediction.run import run
 
-        _codes.append(run(options))
+        verdicts.append(run(options))
 
 
 def _refuse_shard_alone(options: PredictConfig) -> None:
@@ -129,7 +128,7 @@ def train_main() -> None:
 def predict_main() -> None:
     """`python predict.py input=PATH [key=value ...]`: exit code 0 if all passed, 3 to review, 4 failed."""
     _one_line_errors(lambda: _run_or_show("predict", _predict))
-    if code := max(_codes, default=0):
+    if code := max(verdicts, default=0):
         sys.exit(code)
 
 

@@ -39,8 +39,8 @@ from brainseg.results.replacing import known_files, recover
 from brainseg.results.result import Result
 from brainseg.results.verify import changed_files
 from brainseg.system.terminal import cell, console, followed, say
+from brainseg.system.verdicts import SOME_FAILED, SOME_TO_REVIEW
 
-SOME_TO_REVIEW, SOME_FAILED = 3, 4  # exit codes
 COLOURS = {
     Judgement.passed: "green",
     Judgement.review: "yellow",

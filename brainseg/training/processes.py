@@ -18,6 +18,7 @@ from brainseg.sweeps.job import StoppedJobError, note_failure, one_line, read_jo
 from brainseg.sweeps.ledger import is_job, refresh
 from brainseg.sweeps.parallel import Command, places, run_all
 from brainseg.system.terminal import say
+from brainseg.system.verdicts import VERDICTS, verdicts
 
 LOG = "process.log"  # in a job's folder: all that it printed
 _MODULES = {"train": "brainseg.commands.train_process", "predict": "brainseg.commands.predict_process"}
@@ -53,13 +54,15 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) ->
     def begun(number: int) -> None:
         say(f"{jobs[number].run.name}: begun")
 
+    faults: dict[int, UserError | None] = {}
+
     def ended(number: int, code: int) -> None:
         job = jobs[number]
-        note_outcome(job, _fault(job, code) if code else None)
+        faults[number] = None if is_end(job, code) else _fault(job, code)
+        note_outcome(job, faults[number])
 
-    codes = run_all([job.command for job in jobs], at, begun, ended)
-    faults = [_fault(job, code) if code else None for job, code in zip(jobs, codes, strict=True)]
-    return [returned(job, fault) for job, fault in zip(jobs, faults, strict=True)]
+    run_all([job.command for job in jobs], at, begun, ended)
+    return [returned(job, faults[number]) for number, job in enumerate(jobs)]
 
 
 def note_outcome(job: Job, fault: UserError | None) -> None:
@@ -102,6 +105,15 @@ def returned(job: Job, fault: UserError | None) -> JobReturn:
     result.status = JobStatus.FAILED if fault else JobStatus.COMPLETED
     result.return_value = fault or _value(job.run)
     return result
+
+
+def is_end(job: Job, code: int) -> bool:
+    """Whether a job with this exit code has come to its end; a prediction's says what it has found."""
+    is_prediction = job.command.module == _MODULES["predict"]
+    if is_prediction and code in VERDICTS:
+        verdicts.append(code)
+        return True
+    return code == 0
 
 
 def _value(run: Path) -> float | None:

@@ -19,8 +19,8 @@ from brainseg.config import ConfigError, UserError
 from brainseg.sweeps.job import StoppedJobError
 from brainseg.sweeps.parallel import PACKAGE
 from brainseg.system.terminal import say
-from brainseg.training.processes import Job, job_of, last_line, note_outcome, returned
-from brainseg.training.slurm_task import SlurmTask
+from brainseg.training.processes import Job, is_end, job_of, last_line, note_outcome, returned
+from brainseg.training.slurm_task import STOPPED, SlurmTask
 
 LOOK_S = 5.0  # between two looks at the queue
 SLOW_DISK_S = 15.0  # a network's file system shows a node's file so much later
@@ -176,11 +176,10 @@ def _fault(job: Job, number: str, folder: Path) -> UserError | None:
 
     paths = JobPaths(folder, job_id=number)
     end = time.monotonic() + SLOW_DISK_S
-    stopped = SlurmTask.was_stopped(job.run, number)
-    while not (ended := SlurmTask.has_ended(job.run, number)) and not stopped and time.monotonic() < end:
+    while (how := SlurmTask.end_of(job.run, number)) is None and time.monotonic() < end:
         time.sleep(1)
-    if ended:
+    if how is not None and how.isdigit() and is_end(job, int(how)):
         return None
     last = last_line(job.command.log).removeprefix("error: ") or last_line(paths.stdout)
-    kind = StoppedJobError if stopped else UserError
+    kind = StoppedJobError if how == STOPPED else UserError
     return kind(f"Slurm's job {number} has ended without a result: {last or f'see {paths.stdout}'}")

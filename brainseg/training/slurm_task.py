@@ -22,9 +22,10 @@ from brainseg.runs.config import LAST
 from brainseg.sweeps.job import read_job
 from brainseg.system.signals import OF_SLURM, before_leaving, is_first_process
 from brainseg.system.terminal import say
+from brainseg.system.verdicts import VERDICTS
 from brainseg.training.processes import LOG
 
-_STOPPED = "stopped"
+STOPPED = "stopped"
 _ENDED = ".slurm_ended"  # in a job's folder: which of Slurm's jobs has come to its end there
 
 
@@ -39,9 +40,15 @@ class SlurmTask:
             before_leaving(_requeuing(run))
         else:
             sys.argv.append("hydra.output_subdir=null")
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        code = 0
+        try:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        except SystemExit as end:
+            if end.code not in VERDICTS:
+                raise
+            code = end.code
         if is_first_process():
-            (run / _ENDED).write_text(_number(), encoding="utf-8")
+            (run / _ENDED).write_text(f"{_number()} {code}", encoding="utf-8")
 
     def checkpoint(self, *arguments: Any) -> Any:
         """The next attempt, as submitit wants it: the same again."""
@@ -50,16 +57,12 @@ class SlurmTask:
         return DelayedSubmission(self, *arguments)
 
     @staticmethod
-    def has_ended(run: Path, number: str, how: str = "") -> bool:
-        """Whether one of Slurm's jobs has come to its end in a folder, or ended there by `how`."""
+    def end_of(run: Path, number: str) -> str | None:
+        """How one of Slurm's jobs has ended in a folder: its exit code, or STOPPED by a signal; else None."""
         with suppress(OSError):
-            return (run / _ENDED).read_text(encoding="utf-8") == f"{number} {how}".strip()
-        return False
-
-    @classmethod
-    def was_stopped(cls, run: Path, number: str) -> bool:
-        """Whether a signal has ended the last attempt of one of Slurm's jobs."""
-        return cls.has_ended(run, number, _STOPPED)
+            ended, _, how = (run / _ENDED).read_text(encoding="utf-8").partition(" ")
+            return how if ended == number else None
+        return None
 
 
 def arguments_now(run: Path, arguments: Sequence[str]) -> list[str]:
@@ -89,7 +92,7 @@ def _requeuing(run: Path) -> Callable[[int], None]:
     queue_again: Any = signal.getsignal(getattr(signal, f"SIG{JobEnvironment.USR_SIG}"))
 
     def act(number: int) -> None:
-        (run / _ENDED).write_text(f"{_number()} {_STOPPED}", encoding="utf-8")
+        (run / _ENDED).write_text(f"{_number()} {STOPPED}", encoding="utf-8")
         if number not in OF_SLURM:
             return
         try:

@@ -9,7 +9,8 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from brainseg.config import check_predict, conf_dir, register_schemas
-from brainseg.prediction.run import SOME_FAILED, SOME_TO_REVIEW, run
+from brainseg.prediction.run import run
+from brainseg.system.verdicts import SOME_FAILED, SOME_TO_REVIEW
 
 ALL = ("T1w", "ce-gadolinium_T1w", "T2w", "FLAIR")
 

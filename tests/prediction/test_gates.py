@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from brainseg.images.nifti import read, write
-from brainseg.prediction.run import SOME_FAILED, SOME_TO_REVIEW, run
+from brainseg.prediction.run import run
+from brainseg.system.verdicts import SOME_FAILED, SOME_TO_REVIEW
 
 
 @pytest.fixture
