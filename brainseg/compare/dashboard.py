@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from brainseg.compare.runs import NoTrainingError, Run, read_run
-from brainseg.compare.settings import shown
+from brainseg.compare.settings import brief
 from brainseg.config.errors import UserError
 from brainseg.reporting.page import inline_figure
 from brainseg.reporting.run_pictures import heat_map_figure, level_boxes_figure, runs_curves_figure
@@ -20,6 +20,7 @@ from brainseg.runs.differences import SEED, differing
 log = logging.getLogger("brainseg")
 REPEATS = (SEED, f"data.{SEED}")  # runs that differ in them only are repetitions
 MOST_LEVELS = 24  # of a row, a column, a box: a key with more, such as a searched learning rate, is no grid
+MOST_SINGLE = 8  # the same where each value has one run
 MOST_CURVES = 28  # the best ones
 
 
@@ -52,7 +53,7 @@ class RunSet:
         curves = {self._label(run): run.curves[self.metric] for run in self.runs[:MOST_CURVES]}
         less = self.lower_is_better
         figures = {"curves": runs_curves_figure(curves, metric=self.metric, lower_is_better=less)}
-        levels = {key: groups for key in self.keys if 1 < len(groups := self._levels(key)) <= MOST_LEVELS}
+        levels = {key: groups for key in self.keys if self._is_grid(groups := self._levels(key))}
         if levels:
             figures = {"boxes": level_boxes_figure(levels, metric=f"best {self.metric}"), **figures}
         if grid := self._grid(levels):
@@ -62,6 +63,10 @@ class RunSet:
             )
             figures = {"heat map": heat, **figures}
         return figures
+
+    def _is_grid(self, groups: Mapping[str, Sequence[float]]) -> bool:
+        """Whether the values of a key repeat, or are few; those of a search are neither."""
+        return 1 < len(groups) <= (MOST_LEVELS if len(groups) < len(self.runs) else MOST_SINGLE)
 
     def _levels(self, key: str) -> dict[str, list[float]]:
         groups: dict[str, list[float]] = defaultdict(list)
@@ -172,7 +177,7 @@ def _best(run: Run) -> float:
 
 
 def _value(run: Run, key: str) -> str:
-    return shown(run.settings[key]) if key in run.settings else NOTHING
+    return brief(run.settings[key]) if key in run.settings else NOTHING
 
 
 def _repeats(runs: Sequence[Run]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from brainseg.compare.figures import MOST_NAMED, curves_figure, scores_figure
 from brainseg.compare.runs import Run, State, read_runs
-from brainseg.compare.settings import Comparison, Setting, compared, shown
+from brainseg.compare.settings import Comparison, Setting, brief, compared, shown
 from brainseg.files.atomic import writing
 from brainseg.metrics.cases import RESAMPLES, Interval
 from brainseg.reporting.page import inline_figure
@@ -130,7 +130,7 @@ def _row(comparison: Comparison, setting: Setting) -> list[str | Entry]:
     return [
         Entry(number(score.value if score else None), _ends(score), "best" if best else ""),
         NOTHING if best else _difference(setting),
-        *(shown(setting.values[key]) for key in comparison.keys),
+        *(brief(setting.values[key]) for key in comparison.keys),
         Entry(str(n) if used == n else f"{used} of {n}", mark="" if used == n else "bad"),
         NOTHING if setting.seconds is None else f"{setting.seconds:.0f}",
         NOTHING if setting.memory_mb is None else f"{setting.memory_mb:.0f}",

@@ -35,7 +35,7 @@ class Setting:
     @property
     def name(self) -> str:
         """What tells it from the others, as on the command line."""
-        said = " ".join(f"{key}={shown(value)}" for key, value in self.values.items())
+        said = " ".join(f"{key}={brief(value)}" for key, value in self.values.items())
         return said or self.runs[0].folder.name
 
     @property
@@ -105,6 +105,11 @@ def shown(value: Any) -> str:
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def brief(value: Any) -> str:
+    """The same for a table or a label: a number that a search has drawn has four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else shown(value)
 
 
 def _metric_of(runs: Sequence[Run]) -> str:
