@@ -27,7 +27,7 @@ from brainseg.config import (
     register_schemas,
 )
 from brainseg.config.arguments import quoted
-from brainseg.config.choices import TASKS, Identify
+from brainseg.config.choices import BUILTIN, TASKS, Identify
 from brainseg.config.defaults import default_choose
 from brainseg.config.errors import DataError, ImageError
 from brainseg.images.layouts import find_subjects
@@ -154,8 +154,10 @@ def _job(subject: Subject, models: Mapping[str, Any], output: Path, options: Map
     _refuse_unfit_models(models)
     if unfit := [name for name in options if name in NOT_HERE]:
         raise ConfigError(f"{unfit[0]} is an option of predict.py, for many subjects; leave it out here")
-    overrides = [one for name, value in {**models, **options}.items() for one in _overrides(name, value)]
-    files = [path for name, given in models.items() if given != OTSU for path in checkpoints_of(given)]
+    given = dict.fromkeys(TASKS) | dict(models)
+    overrides = [one for name, value in {**given, **options}.items() for one in _overrides(name, value)]
+    named = [one for one in models.values() if one not in (OTSU, BUILTIN)]
+    files = [path for one in named for path in checkpoints_of(one)]
     job = _loaded(tuple(overrides), tuple((str(path), *_identity(path)) for path in files))
     places = replace(job.options, input=str(subject.folder), output=str(output))
     return replace(job, options=places, settings=provenance.settings_of(places))

@@ -19,6 +19,7 @@ from brainseg.commands import (
     dashboard,
     doctor,
     evaluate,
+    models,
     phantom,
     results,
     study_pages,
@@ -127,6 +128,8 @@ app.command()(evaluate.evaluate)
 app.command()(dashboard.dashboard)
 app.command()(compare.compare)
 app.command()(compare.score)
+app.command()(models.models)
+app.command()(models.pack)
 for command in (results.verify, results.reproduce, results.bids, results.view):
     app.command()(command)
 app.add_typer(study_pages.study, name="study")

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError
 
 from brainseg.config.bounds import within
+from brainseg.config.builtin import with_builtin
 from brainseg.config.choices import TASKS, SegmenterOutput
 from brainseg.config.errors import ConfigError
 from brainseg.config.explain import explain
@@ -86,7 +87,7 @@ def _check_class_loss(section: SegmenterConfig, entry: DictConfig) -> None:
 
 
 def check_predict(cfg: DictConfig) -> PredictConfig:
-    """The composed prediction config as its class.
+    """The composed prediction config as its class, with the files of the models that come with brainseg.
 
     Raises:
         ConfigError: There is no input, or a value is out of bounds.
@@ -94,7 +95,7 @@ def check_predict(cfg: DictConfig) -> PredictConfig:
     if OmegaConf.is_missing(cfg, "input"):
         raise ConfigError("input is not set: python predict.py input=PATH, a scan, a subject or a folder")
     options: PredictConfig = OmegaConf.to_object(cfg)  # type: ignore[assignment]
-    return options
+    return with_builtin(options)
 
 
 def as_section(schema: type[Section], values: dict[str, Any]) -> Section:

@@ -7,6 +7,7 @@ TASKS = ("classifier", "skullstripper", "segmenter")  # what can be trained: sec
 SEQUENCES = ("t1", "t1ce", "t2", "flair")
 ANY = "any"  # every sequence, for a skull stripper that was trained with all of them
 OTSU = "otsu"  # in the place of a skull stripper's checkpoint
+BUILTIN = "builtin"  # in the place of any model's checkpoint: the one that comes with brainseg
 TUMOR_TYPES = ("glioma", "meningioma", "notumor", "pituitary")  # the order of the classifier's logits
 KeptCheckpoint = Literal["best", "last"]  # of a run
 Protocol = Literal["brats-legacy", "brats-2023", "brats-2026"]  # how a challenge counts

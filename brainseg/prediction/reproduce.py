@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from brainseg.config import PredictConfig, as_section
+from brainseg.config.builtin import with_builtin
 from brainseg.config.defaults import with_defaults
 from brainseg.config.errors import DataError
 from brainseg.files.atomic import sha256
@@ -47,7 +48,7 @@ def _options(result: Result, folder: Path) -> PredictConfig:
             f"{folder / RESULT}: names are hidden in it, so its scans cannot be found; predict them again"
         )
     try:
-        return as_section(PredictConfig, with_defaults(result.settings.values))
+        return with_builtin(as_section(PredictConfig, with_defaults(result.settings.values)))
     except Exception as error:  # whatever stands there instead of settings
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{folder / RESULT}: its settings cannot be used ({said})") from error

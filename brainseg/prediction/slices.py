@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from brainseg.config import PredictConfig
+from brainseg.config.builtin import is_builtin
 from brainseg.config.errors import ConfigError, ImageError
 from brainseg.config.gates import GatesConfig
 from brainseg.data.groups import joined_subjects
@@ -114,7 +115,8 @@ def pictures_of(options: PredictConfig) -> tuple[PredictConfig, Survey] | None:
             f"names={options.names}: names of pictures of slices cannot be hidden; leave it out, or give the "
             "files names that tell nothing"
         )
-    unused = [name for name in ("skullstripper", "segmenter") if getattr(options, name)]
+    others = {name: getattr(options, name) for name in ("skullstripper", "segmenter")}
+    unused = [name for name, given in others.items() if given and not is_builtin(given)]
     if unused:
         log.warning("%s: pictures of slices need no %s", options.input, " and no ".join(unused))
     return replace(options, skullstripper=None, segmenter=None, forecast=False), found

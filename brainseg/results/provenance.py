@@ -14,6 +14,8 @@ from omegaconf import OmegaConf
 import brainseg
 from brainseg.config import OTSU, PredictConfig, plain
 from brainseg.config.arguments import PREDICTION_PATHS
+from brainseg.config.builtin import is_builtin
+from brainseg.config.choices import BUILTIN
 from brainseg.files.atomic import sha256
 from brainseg.images.source import Source
 from brainseg.results.parts import Code, InputFile, Machine, SeriesName, Settings
@@ -74,9 +76,11 @@ def _hidden(value: Any) -> Any:
 
 
 def _from_the_root(path: Any) -> Any:
-    """The absolute path, or those of a list; None and "otsu" stay as they are."""
+    """The absolute path, or those of a list; None, "otsu" and models of brainseg are no paths."""
     if isinstance(path, list):
         return [_from_the_root(one) for one in path]
+    if is_builtin(path):
+        return BUILTIN  # which is found again wherever brainseg is installed
     return path if path in (None, OTSU) else os.path.abspath(path)
 
 

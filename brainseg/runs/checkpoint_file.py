@@ -15,6 +15,7 @@ import torch
 
 from brainseg.config.errors import CheckpointError
 from brainseg.files.atomic import sha256, writing
+from brainseg.runs.packed_file import is_packed, load_packed
 
 SUM = ".sha256"  # behind the name of the checkpoint
 _SUM_LINE = re.compile(r"([0-9a-fA-F]{64})(\s.*)?")  # of sha256sum, or of another tool that is like it
@@ -45,12 +46,14 @@ def _save(content: dict[str, Any], path: Path) -> None:
 
 
 def load_checkpoint(path: str | Path) -> Any:
-    """The plain content of a checkpoint, on the CPU; nothing in it is executed.
+    """The plain content of a checkpoint or a packed model, on the CPU; nothing in it is executed.
 
     Raises:
         CheckpointError: The file is not what was written.
         Exception: As torch.load, where it is no checkpoint.
     """
+    if is_packed(path):
+        return load_packed(path)
     refuse_changed(Path(path))
     return torch.load(path, map_location="cpu", weights_only=True)
 
