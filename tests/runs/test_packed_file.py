@@ -28,7 +28,9 @@ def test_the_network_is_that_of_the_checkpoint_to_half_precision(packed):
     for name, weights in theirs.net.state_dict().items():
         found = ours.net.state_dict()[name]
         assert found.dtype == weights.dtype
-        assert torch.equal(found, weights.half().to(weights.dtype) if weights.is_floating_point() else weights)
+        assert torch.equal(
+            found, weights.half().to(weights.dtype) if weights.is_floating_point() else weights
+        )
 
 
 def test_single_precision_is_kept_to_the_last_bit(trained, tmp_path):
