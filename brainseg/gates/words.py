@@ -185,6 +185,12 @@ WORDS = {
         "The intensity of white matter less that of grey matter is {:.2f} standard deviations of the brain",
         *_SEQUENCE,
     ),
+    "t1_over_flair": Words(
+        "White matter less grey matter in the T1, less the same in the FLAIR, is {:.2f} standard deviations "
+        "of the brain",
+        "the two files may be exchanged, or the brain mask may be wrong",
+        "Check which sequence each file holds, then look at the mask",
+    ),
     "plane_agreement": Words(
         "{:.0%} of the planes give, each alone, the tumour type that all give together",
         "the tumour type is uncertain",
