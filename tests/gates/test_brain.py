@@ -99,3 +99,12 @@ def test_a_brain_that_ends_in_its_uppermost_slice_is_hardly_cut_off(thick_mm, le
     spacing = (2.0, 2.0, thick_mm)
     assert least <= brain.cut_cm2(ball, spacing)[0] <= most
     assert brain.cut_cm2(ball[:, :, : -round(30 / thick_mm)], spacing)[0] > 50
+
+
+def test_a_mask_that_is_like_no_brain_says_nothing_of_the_header(mni):
+    """A brain with half of its height of neck: the mask is wrong, and not the orientation."""
+    neck = np.zeros_like(mni)
+    middle = np.argwhere(mni).mean(axis=0).astype(int)
+    neck[middle[0] - 9 : middle[0] + 9, :, : middle[2]] = True
+    assert atlas.uprightness(mni[:, :, ::-1], STEP) < 0
+    assert atlas.uprightness((mni | neck)[:, :, ::-1], STEP) >= 0
