@@ -94,7 +94,7 @@ WORDS = {
     ),
     "lost_slices": Words(
         "The number of slices that are empty or equal to a neighbour is {:g}",
-        "slices within the head may be lost",
+        "slices of the scan may be lost",
         "Look through the slices, and export the whole series again",
     ),
     "slice_order": Words(
