@@ -81,6 +81,7 @@ class GatesConfig:
     uprightness: Optional[Limits] = MISSING  # correlation with an atlas, less the best when turned
     csf_over_white: Optional[SequenceLimits] = MISSING  # CSF less white matter, in standard deviations
     white_over_gray: Optional[SequenceLimits] = MISSING  # white less grey matter, in standard deviations
+    t1_over_flair: Optional[Limits] = None  # white over grey in a T1 less that in the FLAIR beside it
     plane_agreement: Optional[Limits] = MISSING  # share of the planes that alone name the type of the vote
     type_entropy: Optional[Limits] = MISSING  # entropy of the tumour type; 1 is a guess
     slice_colour: Optional[Limits] = None  # share of a picture of a slice that is in colour

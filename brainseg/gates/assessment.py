@@ -21,13 +21,24 @@ class Level(IntEnum):
 
 
 @dataclass(frozen=True)
+class Unmeasured:
+    """A measure that a scan does not allow.
+
+    Args:
+        why: A clause without a full stop, for the reader.
+    """
+
+    why: str
+
+
+@dataclass(frozen=True)
 class Assessment:
     """What a gate says about one measure.
 
     Args:
         gate: Its name, as in conf/gates.
-        level: Follows from value and limits.
-        value: The measure.
+        level: Follows from value and limits; a pass where nothing could be measured.
+        value: The measure; None where nothing could be measured.
         limits: None for a contradiction, whose sentence names its limit.
         sentence: For the reader.
         of: The sequence, or the two sequences, that were measured; None for the whole subject.
@@ -35,14 +46,14 @@ class Assessment:
 
     gate: str
     level: Level
-    value: float
+    value: float | None
     limits: Limits | None
     sentence: str
     of: str | None = None
 
 
 def assess(
-    measured: Mapping[str, float],
+    measured: Mapping[str, float | Unmeasured],
     limits: GatesConfig,
     of: str | None = None,
     words: Mapping[str, Words] = WORDS,
@@ -50,7 +61,7 @@ def assess(
     """An assessment for each measure whose gate has limits.
 
     Args:
-        measured: The value of each gate.
+        measured: The value of each gate, or why there is none.
         limits: The limits of all gates; some hold for one sequence only.
         of: The sequence, or two of them, that the measures are about.
         words: The words of each gate.
@@ -64,7 +75,11 @@ def assess(
     return found
 
 
-def _judged(gate: str, value: float, limits: Limits, words: Words, of: str | None) -> Assessment:
+def _judged(gate: str, value: float | Unmeasured, limits: Limits, words: Words, of: str | None) -> Assessment:
+    start = "" if of is None else f"{of}: "
+    if isinstance(value, Unmeasured):
+        said = f"{start}{gate} could not be measured: {value.why}."
+        return Assessment(gate, Level.passed, None, limits, said, of)
     if not _within(value, limits.fail):
         level, held = Level.fail, limits.fail
     elif not _within(value, limits.review):
@@ -72,7 +87,7 @@ def _judged(gate: str, value: float, limits: Limits, words: Words, of: str | Non
     else:
         level, held = Level.passed, limits.review or limits.fail
     said = words.passed(value, held) if level is Level.passed else words.failed(value, held)
-    return Assessment(gate, level, value, limits, said if of is None else f"{of}: {said}", of)
+    return Assessment(gate, level, value, limits, start + said, of)
 
 
 def worst(found: Iterable[Assessment]) -> Level:

@@ -12,6 +12,8 @@ from brainseg.inference import fill_holes, largest_component
 
 Bool = NDArray[np.bool_]
 SYMMETRY_MM = 5.0  # voxels of the mask whose halves are laid over each other
+THIN_MM = 2.0  # up to here the outermost slice shows next to nothing of a brain that ends there
+SURFACE_MM = 75.0  # radius of curvature of an adult's brain below the crown
 TILTS = (-12.0, -6.0, 0.0, 6.0, 12.0)  # degrees about A and about S, as heads lie
 
 
@@ -35,11 +37,19 @@ def sides_mm(mask: Bool, spacing_mm: Spacing) -> tuple[float, float, float]:
 
 
 def cut_cm2(mask: Bool, spacing_mm: Spacing) -> tuple[float, float]:
-    """Area of a mask in the outermost layer of the field of view: the worst side, and the side below."""
+    """Area of a mask in the outermost layer of the field of view: the worst side, and the side below.
+
+    The outermost of thick slices shows a large part of a brain that ends within it or just beyond. So what a
+    sphere like the brain's surface shows within one and a half of the slice's excess over THIN_MM is
+    taken off.
+    """
     areas = {}
     for axis, end in product(range(3), (0, -1)):
         one, other = (spacing_mm[a] for a in range(3) if a != axis)
-        areas[axis, end] = float(np.take(mask, end, axis=axis).sum() * one * other / 100)
+        deep = 1.5 * max(0.0, spacing_mm[axis] - THIN_MM)
+        cap = np.pi * (2 * SURFACE_MM * deep - deep**2)
+        area = float(np.take(mask, end, axis=axis).sum() * one * other)
+        areas[axis, end] = max(0.0, area - cap) / 100
     below = areas.pop((2, 0))
     return max(areas.values()), below
 

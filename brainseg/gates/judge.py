@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from brainseg.config.gates import GatesConfig
-from brainseg.gates import atlas, brain, scan
-from brainseg.gates.assessment import Assessment, assess
+from brainseg.gates import air, atlas, brain, scan, slices
+from brainseg.gates.assessment import Assessment, Unmeasured, assess
 from brainseg.gates.tumor import TumorShape
 from brainseg.images.tissue import tissue_of
 from brainseg.images.volume import Grid, Spacing, Volume, to_ras
@@ -19,6 +19,7 @@ from brainseg.inference import HEALTHY
 from brainseg.metrics import dice
 from brainseg.preprocess.noise import noise_share
 
+Image = NDArray[np.float32]
 Bool = NDArray[np.bool_]
 
 
@@ -38,13 +39,14 @@ def judge_scans(images: Mapping[str, Volume], limits: GatesConfig) -> list[Asses
     return found
 
 
-def _of_scan(volume: Volume) -> dict[str, float]:
+def _of_scan(volume: Volume) -> dict[str, float | Unmeasured]:
     ras = to_ras(volume)
-    image, spacing_mm = ras.data[0], ras.grid.spacing_mm
+    # Flipped and turned views take half as long again for all that follows.
+    image, spacing_mm = np.ascontiguousarray(ras.data[0]), ras.grid.spacing_mm
     tissue, middle = tissue_of(image, sparsely=True), scan.middle_of(image)
     small, size_mm = scan.coarse(image, spacing_mm)
     head, noise = tissue_of(small, sparsely=True), noise_share(image[middle], tissue[middle])
-    air = scan.air_around(small, head, size_mm)
+    of_head = slices.head_slices(image)
     return {
         "header": float(sum(remark.doubts_header for remark in volume.remarks)),
         "lowest_intensity": float(image.min()),
@@ -52,14 +54,27 @@ def _of_scan(volume: Volume) -> dict[str, float]:
         "grey_levels": scan.grey_levels(image, tissue),
         "saturated_share": scan.saturated_share(image, tissue),
         "noise": noise,
-        "lost_slices": scan.lost_slices(image),
-        "slice_order": scan.slice_order(image),
-        "slice_jump": scan.slice_jump(image),
-        "air_level": scan.air_level(small, head),
-        "ghost_level": scan.ghost_level(small, air, noise),
-        "air_structure": scan.air_structure(small, air, size_mm),
+        "lost_slices": slices.lost_slices(of_head),
+        "slice_order": slices.slice_order(of_head),
+        "slice_jump": slices.slice_jump(of_head),
+        "air_level": air.air_level(small, head),
+        **_of_air(image, small, head, spacing_mm, size_mm),
         "sharpness": scan.sharpness(small, head, size_mm),
         "field_of_view_mm": float(min(np.multiply(image.shape, spacing_mm))),
+    }
+
+
+def _of_air(
+    image: Image, small: Image, head: Bool, spacing_mm: Spacing, size_mm: Spacing
+) -> dict[str, float | Unmeasured]:
+    """The measures of the air around a head, from the image and its voxels of about 2 mm."""
+    around = air.air_around(small, head, size_mm)
+    if isinstance(around, Unmeasured):
+        return {"ghost_level": around, "air_structure": around}
+    squares, _ = scan.coarse(np.square(image, dtype=np.float32), spacing_mm)
+    return {
+        "ghost_level": air.ghost_level(small, squares, around),
+        "air_structure": air.air_structure(small, around, size_mm),
     }
 
 
@@ -111,7 +126,7 @@ def judge_contrast(
     """
     small, size_mm = _coarse(mask, grid)
     without = None if tumor is None else _coarse(tumor, grid)[0] > 0
-    found = []
+    found, white_over_gray = [], {}
     for name, volume in images.items():
         medians = atlas.tissue_medians(_coarse(volume.data[0], grid)[0], small > 0.5, size_mm, without)
         measured = {
@@ -119,6 +134,11 @@ def judge_contrast(
             "white_over_gray": medians[atlas.WHITE] - medians[atlas.GRAY],
         }
         found += assess(measured, limits, name)
+        white_over_gray[name] = measured["white_over_gray"]
+    for name in ("t1", "t1ce"):
+        if name in images and "flair" in images:
+            apart = white_over_gray[name] - white_over_gray["flair"]
+            found += assess({"t1_over_flair": apart}, limits, f"{name} and flair")
     return found
 
 

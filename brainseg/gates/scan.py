@@ -1,7 +1,6 @@
 """Measures of a scan before anything is done to it. All take an image (X, Y, Z) in RAS."""
 
-from dataclasses import dataclass
-from itertools import product, repeat
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +16,6 @@ Bool = NDArray[np.bool_]
 COARSE_MM = 2.0
 EDGE_MM = 4.0  # voxels in which the edges of two sequences are compared
 FARTHEST_MM = 40.0  # the largest shift between two sequences that is looked for
-AIR_FROM_MM = 12.0  # beyond the head, where nothing blurs into the air
-STRUCTURE_FROM_MM = 16.0
-UPPER_HEAD_MM = 90.0
-LEAST_AIR = 1000  # voxels of about 2 mm
 
 
 def coarse(image: Image, spacing_mm: Spacing) -> tuple[Image, Spacing]:
@@ -44,112 +39,6 @@ def saturated_share(image: Image, tissue: Bool) -> float:
     """Share of the tissue that has the highest value of all."""
     inside = image[tissue]
     return float((inside == inside.max()).mean())
-
-
-def lost_slices(image: Image) -> int:
-    """Slices between others that hold one value only, or what their neighbour holds, along the worst axis."""
-    lost = 0
-    for rows in map(_slices, repeat(image), range(3)):
-        filled = rows.min(axis=1) < rows.max(axis=1)
-        used = np.flatnonzero(filled)
-        empty = int((~filled[used[0] : used[-1]]).sum()) if used.size else 0
-        repeated = int(((rows[1:] == rows[:-1]).all(axis=1) & filled[1:]).sum())
-        lost = max(lost, empty + repeated)
-    return lost
-
-
-def slice_order(image: Image) -> float:
-    """How much more a slice is like its neighbour than like the next but one, along the worst axis.
-
-    Below 0 slices lie in a wrong order. The measure is the mean correlation at one step less that at two.
-    """
-    worst = 1.0
-    for rows in map(_slices, repeat(image), range(3)):
-        rows = rows[rows.std(axis=1) > 0.1 * rows.std()]
-        if len(rows) < 6:
-            continue
-        rows = (rows - rows.mean(axis=1, keepdims=True)) / rows.std(axis=1, keepdims=True)
-        one, two = ((rows[k:] * rows[:-k]).mean() for k in (1, 2))
-        worst = min(worst, float(one - two))
-    return worst
-
-
-def slice_jump(image: Image) -> float:
-    """The largest change from a slice to the next as a multiple of the usual one, along the worst axis."""
-    worst = 0.0
-    for rows in map(_slices, repeat(image), range(3)):
-        changes = np.abs(np.diff(rows, axis=0)).mean(axis=1)
-        usual = np.median(changes[changes > 0.05 * changes.max()]) if changes.max() > 0 else 1.0
-        worst = max(worst, float(changes.max() / usual))
-    return worst
-
-
-def _slices(image: Image, axis: int) -> NDArray[np.float32]:
-    """Slices across an axis, a row each, of some 96 x 96 of their voxels."""
-    slices = np.moveaxis(image, axis, 0)
-    y, z = (max(1, n // 96) for n in slices.shape[1:])
-    return slices[:, ::y, ::z].reshape(len(slices), -1).astype(np.float32)
-
-
-def air_level(image: Image, tissue: Bool) -> float:
-    """The median in the eight corners as a share of the median in tissue: near 0, unless black is white."""
-    corner = [max(1, n // 16) for n in image.shape]
-    ends = [(slice(0, n), slice(-n, None)) for n in corner]
-    air = np.median([np.median(image[box]) for box in product(*ends)])
-    return float(air / np.median(image[tissue])) if tissue.any() else 0.0
-
-
-@dataclass(frozen=True)
-class Air:
-    """The air around a head.
-
-    Args:
-        head: All that is bright, closed and filled; ghosts are darker than the head.
-        distance_mm: Distance to the head, 0 inside.
-        middle: The median in tissue.
-    """
-
-    head: Bool
-    distance_mm: NDArray[np.float64]
-    middle: float
-
-
-def air_around(image: Image, tissue: Bool, spacing_mm: Spacing) -> Air:
-    middle = float(np.median(image[tissue])) if tissue.any() else 1.0
-    bright = ndimage.binary_opening(image > 0.4 * middle, iterations=2)
-    head = fill_holes(ndimage.binary_closing(bright, iterations=3))
-    return Air(head, ndimage.distance_transform_edt(~head, sampling=spacing_mm), middle)
-
-
-def ghost_level(image: Image, air: Air, noise: float) -> float:
-    """What the air around the head holds beyond noise, as a share of the median in tissue.
-
-    The mean of Rician noise in air is 1.25 times its standard deviation in tissue, which `noise` is as a
-    share of the median.
-    """
-    around = air.distance_mm > AIR_FROM_MM
-    if around.sum() < LEAST_AIR:
-        return 0.0
-    return float(image[around].mean() / air.middle - 1.2533 * noise)
-
-
-def air_structure(image: Image, air: Air, spacing_mm: Spacing) -> float:
-    """How uneven the air beside the upper head is, smoothed, as a share of the median in tissue.
-
-    Noise is even; ghosts and the blurred copy of a head that moved are not. The air beside face and neck is
-    left out, since dark muscle there may be taken for air. The measure is the 99th percentile less the 25th.
-    """
-    around = air.distance_mm > STRUCTURE_FROM_MM
-    top = int(np.flatnonzero(air.head.any(axis=(0, 1)))[-1]) if air.head.any() else 0
-    around[:, :, : max(0, int(top - UPPER_HEAD_MM / spacing_mm[2]))] = False
-    deviation = [4.0 / step for step in spacing_mm]
-    weight = ndimage.gaussian_filter(around.astype(np.float32), deviation)
-    seen = around & (weight > 0.5)
-    if seen.sum() < LEAST_AIR:
-        return 0.0
-    smooth = ndimage.gaussian_filter(image * around, deviation)[seen] / weight[seen]
-    low, high = np.percentile(smooth, [25, 99])
-    return float((high - low) / air.middle)
 
 
 def sharpness(image: Image, tissue: Bool, spacing_mm: Spacing) -> float:

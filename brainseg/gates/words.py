@@ -95,7 +95,7 @@ WORDS = {
     "lost_slices": Words(
         "The number of slices that are empty or equal to a neighbour is {:g}",
         "slices of the scan may be lost",
-        "Export the whole series again",
+        "Look through the slices, and export the whole series again",
     ),
     "slice_order": Words(
         "The correlation of neighbouring slices less that of slices two apart is {:.3f}",
@@ -104,23 +104,23 @@ WORDS = {
     ),
     "slice_jump": Words(
         "The largest change from one slice to the next is {:.1f} times the usual change",
-        "a slice may be missing or damaged",
-        "Look through the slices",
+        "a slice may be damaged or missing, or part of the image may be black",
+        "Look through the slices, and export the series again if one is missing",
     ),
     "air_level": Words(
         "The intensity of the air is {:.0%} of that of the head",
-        "the scan may be a negative, or the corners of the image may not show air",
-        "Look at the scan",
+        "the scan may be a negative or an inversion recovery with signs, or the corners may show no air",
+        "Look at the scan, and give its magnitude if it has signs",
     ),
     "ghost_level": Words(
         "The intensity of the air around the head, less the noise, is {:.1%} of that of the head",
-        "the scan may show ghosts, or parts of the head may be folded over",
-        "Look at the air around the head",
+        "the scan may show the stripes of a spike or ghosts, or parts of the head may be folded over",
+        "Look at the air around the head with a narrow window",
     ),
     "air_structure": Words(
         "The intensity of the air beside the head varies by {:.1%} of that of the head",
-        "the patient may have moved during the scan",
-        "Look at the scan for signs of motion",
+        "the scan may show ghosts of the head or blood vessels, or the patient may have moved",
+        "Look at the air beside the head with a narrow window, and at the brain for ripples",
     ),
     "sharpness": Words(
         "Structures of less than about 4 mm make up {:.2f} of the contrast",
@@ -174,8 +174,8 @@ WORDS = {
     ),
     "uprightness": Words(
         "The Dice of the brain with an atlas less that in the best other orientation is {:.3f}",
-        "the header may give a wrong orientation",
-        "Check in the page's planes that the head is upright and looks forward",
+        "the header may give a wrong orientation, or the brain mask may be wrong",
+        "Check in the page's planes that the head is upright and looks forward, then look at the mask",
     ),
     "csf_over_white": Words(
         "The intensity of CSF less that of white matter is {:.2f} standard deviations of the brain",
@@ -184,6 +184,12 @@ WORDS = {
     "white_over_gray": Words(
         "The intensity of white matter less that of grey matter is {:.2f} standard deviations of the brain",
         *_SEQUENCE,
+    ),
+    "t1_over_flair": Words(
+        "White matter less grey matter in the T1, less the same in the FLAIR, is {:.2f} standard deviations "
+        "of the brain",
+        "the two files may be exchanged, or the brain mask may be wrong",
+        "Check which sequence each file holds, then look at the mask",
     ),
     "plane_agreement": Words(
         "{:.0%} of the planes give, each alone, the tumour type that all give together",

@@ -100,7 +100,8 @@ def read_colour(slices: Sequence[Path], channel: int) -> Volume:
         ImageError: A slice is missing or damaged.
     """
     volume = _volume(_stacked(slices), [channel], None)
-    return replace(volume, remarks=(Remark(f"{assumption(len(slices))}, so sizes and volumes are rough"),))
+    said = f"{assumption(len(slices))}, so sizes and volumes are rough"
+    return replace(volume, remarks=(Remark(said, doubts_header=False),))  # true of every patient of the set
 
 
 def sequences_of(slices: Sequence[Path]) -> dict[str, int]:

@@ -1,6 +1,8 @@
-"""The MNI152 template: places in it that several rooms need, and its maps as nilearn ships them.
+"""The MNI152 template: places in it that several rooms need, and its maps.
 
-Positions are millimetres along R, A and S in MNI space.
+Positions are millimetres along R, A and S in MNI space. The maps come from nilearn. Those of STORED_MM, which
+every prediction needs, stand beside this file as well, since nilearn takes two seconds for them; their
+licence stands in mni152_4mm.txt.
 """
 
 # mypy: allow-untyped-calls
@@ -8,12 +10,15 @@ Positions are millimetres along R, A and S in MNI space.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 SELLA = (0.0, 3.0, -33.0)  # the sella turcica, where the pituitary gland lies
 BRAIN_CENTRE = (0.0, -17.0, 6.0)
+STORED_MM = 4
+STORED = Path(__file__).with_name("mni152_4mm.npz")
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,15 @@ class Maps:
 
 
 def load(step_mm: int) -> Maps:
-    """The template in voxels of `step_mm`; read and resampled at each call, which takes seconds at 1 mm."""
+    """The template in voxels of `step_mm`; those of STORED_MM are read at once, others take seconds."""
+    if step_mm != STORED_MM:
+        return resampled(step_mm)
+    with np.load(STORED, allow_pickle=False) as stored:
+        return Maps(stored["brain"], stored["gray"], stored["white"], stored["origin"])
+
+
+def resampled(step_mm: int) -> Maps:
+    """The template as nilearn has it, resampled to voxels of `step_mm`."""
     import nilearn.datasets  # seconds to import, and only needed here
 
     loads = (

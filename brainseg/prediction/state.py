@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from brainseg.config.choices import Stage
 from brainseg.gates import Assessment, Level, worst
+from brainseg.gates.order import likeliest_first
 from brainseg.prediction.brain import Brain
 from brainseg.prediction.scans import Scans
 from brainseg.results.result import Result
@@ -55,7 +56,7 @@ class State:
     @property
     def error(self) -> str | None:
         """Why the subject was stopped, if it was."""
-        failed = [one.sentence for one in self.gates if one.level is Level.fail]
+        failed = [one.sentence for one in likeliest_first([*self.gates]) if one.level is Level.fail]
         return " ".join(failed) if failed else None
 
     @property

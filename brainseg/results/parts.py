@@ -181,12 +181,12 @@ class GateLimits:
 
 @dataclass(frozen=True)
 class GateResult:
-    """What a gate found, as `brainseg.gates.Assessment` has it."""
+    """What a gate found, as `brainseg.gates.Assessment` has it: without a value where it was not measured."""
 
     gate: str
     of: str | None
     level: Judgement
-    value: float
+    value: float | None
     limits: GateLimits | None
     sentence: str
 
@@ -198,8 +198,8 @@ class GateResult:
 def gate_result(found: Assessment) -> GateResult:
     """An assessment as it is stored, its value rounded to 4 digits."""
     limits = None if found.limits is None else GateLimits(found.limits.review, found.limits.fail)
-    level, value = Judgement(str(found.level)), round(float(found.value), 4)
-    return GateResult(found.gate, found.of, level, value, limits, found.sentence)
+    value = None if found.value is None else round(float(found.value), 4)
+    return GateResult(found.gate, found.of, Judgement(str(found.level)), value, limits, found.sentence)
 
 
 @dataclass(frozen=True)

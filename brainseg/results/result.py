@@ -6,6 +6,7 @@ from typing import Any
 
 from brainseg.config.errors import DataError, UnreadableError
 from brainseg.files.typed import ABSENT, from_plain, to_plain
+from brainseg.gates.order import likeliest_first
 from brainseg.inference.diameters import Diameters
 from brainseg.results.parts import (
     Code,
@@ -110,9 +111,14 @@ class Result:
     traceback: str | None = field(default=None, metadata=ABSENT)
 
     @property
+    def wrong(self) -> list[GateResult]:
+        """The gates that it did not pass, what matters most first."""
+        return likeliest_first([gate for gate in self.gates if not gate.has_passed])
+
+    @property
     def reasons(self) -> list[str]:
-        """Why it did not pass: the sentences of its gates, or else its error."""
-        wrong = [gate.sentence for gate in self.gates if not gate.has_passed]
+        """Why it did not pass: the sentences of its gates, what matters most first, or else its error."""
+        wrong = [gate.sentence for gate in self.wrong]
         return wrong or ([self.error] if self.error is not None else [])
 
     @property

@@ -9,7 +9,8 @@ from brainseg.config import check_predict, conf_dir, register_schemas
 from brainseg.config.errors import ConfigError
 from brainseg.config.gates import GatesConfig
 from brainseg.gates import Level, worst
-from brainseg.gates.assessment import assess
+from brainseg.gates.assessment import Assessment, Unmeasured, assess
+from brainseg.gates.order import ORDER, likeliest_first
 from brainseg.gates.words import WORDS
 
 
@@ -113,3 +114,23 @@ def test_a_sentence_names_the_measure_its_value_the_limit_and_what_to_do(limits)
         "t1: The noise is 25.0% of the median intensity (limit: at most 20%): the noise may hide small "
         "structures. Look at the scan, and use a less noisy one if you have it."
     )
+
+
+def test_what_cannot_be_measured_says_why_and_passes(limits):
+    (found,) = assess({"air_structure": Unmeasured("most of the background has one value")}, limits, "t1")
+    assert (found.level, found.value) == (Level.passed, None)
+    assert found.sentence == (
+        "t1: air_structure could not be measured: most of the background has one value."
+    )
+
+
+def test_every_gate_has_its_place_among_the_reasons():
+    assert set(WORDS) <= set(ORDER)
+    assert len(ORDER) == len(set(ORDER))
+
+
+def test_what_stops_a_subject_and_what_explains_the_rest_come_first():
+    levels = {"air_structure": 1, "deep_meningioma": 1, "tumor_outside": 1, "brain_cut_cm2": 1, "brain_ml": 2}
+    found = [Assessment(name, Level(level), 1.0, None, "") for name, level in levels.items()]
+    first = [one.gate for one in likeliest_first(found)]
+    assert first == ["brain_ml", "brain_cut_cm2", "deep_meningioma", "tumor_outside", "air_structure"]

@@ -28,8 +28,8 @@ def test_sides_and_what_is_cut_off_in_mm_and_cm2():
     mask = np.zeros((20, 20, 20), bool)
     mask[5:15, 5:15, 10:] = True
     assert brain.sides_mm(mask, (1.0, 2.0, 3.0)) == (10, 20, 30)
-    assert brain.cut_cm2(mask, (1.0, 2.0, 3.0)) == (2.0, 0.0)  # 10 x 20 mm at the top
-    assert brain.cut_cm2(mask[:, :, ::-1], (1.0, 2.0, 3.0)) == (0.0, 2.0)
+    assert brain.cut_cm2(mask, (1.0, 2.0, 2.0)) == (2.0, 0.0)  # 10 x 20 mm at the top
+    assert brain.cut_cm2(mask[:, :, ::-1], (1.0, 2.0, 2.0)) == (0.0, 2.0)
 
 
 def test_a_brain_is_symmetric_also_when_it_lies_askew(mni):
@@ -88,3 +88,23 @@ def test_a_tumor_in_half_of_the_brain_does_not_pass_for_its_tissue(mni):
 def test_the_sella_of_the_atlas_is_found_in_a_brain_of_another_size(mni):
     where = atlas.sella_of(mni, (3.0, 3.5, 4.5))
     np.testing.assert_allclose(where / (3.0, 3.5, 4.5), (atlas.atlas().sella + 8 * 4) / 4.0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("thick_mm", "least", "most"), [(1.0, 0, 8), (7.0, 0, 20)])
+def test_a_brain_that_ends_in_its_uppermost_slice_is_hardly_cut_off(thick_mm, least, most):
+    """A ball of 75 mm whose uppermost slice has its crown; then one whose upper 30 mm are missing."""
+    height = (np.arange(round(150 / thick_mm)) + 0.5) * thick_mm - 75
+    axes = np.meshgrid(np.arange(-80, 80, 2.0), np.arange(-80, 80, 2.0), height, indexing="ij")
+    ball = sum(a**2 for a in axes) < 75**2
+    spacing = (2.0, 2.0, thick_mm)
+    assert least <= brain.cut_cm2(ball, spacing)[0] <= most
+    assert brain.cut_cm2(ball[:, :, : -round(30 / thick_mm)], spacing)[0] > 50
+
+
+def test_a_mask_that_is_like_no_brain_says_nothing_of_the_header(mni):
+    """A brain with half of its height of neck: the mask is wrong, and not the orientation."""
+    neck = np.zeros_like(mni)
+    middle = np.argwhere(mni).mean(axis=0).astype(int)
+    neck[middle[0] - 9 : middle[0] + 9, :, : middle[2]] = True
+    assert atlas.uprightness(mni[:, :, ::-1], STEP) < 0
+    assert atlas.uprightness((mni | neck)[:, :, ::-1], STEP) >= 0

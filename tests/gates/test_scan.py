@@ -36,63 +36,6 @@ def test_grey_levels_are_counted_in_the_middle_slices():
     assert scan.grey_levels(image, image > 0) == 81
 
 
-def test_empty_and_repeated_slices_between_others_are_lost(ball):
-    assert scan.lost_slices(ball) == 0
-    gone = ball.copy()
-    gone[:, 30:33] = 0
-    assert scan.lost_slices(gone) == 3
-    gone[:, :, 20] = gone[:, :, 21]
-    assert scan.lost_slices(gone) == 3  # the worst axis counts, 1 along the other
-    gone[:, :, 22:25] = gone[:, :, 21:22]
-    assert scan.lost_slices(gone) == 4
-
-
-def test_slices_that_are_more_like_the_next_but_one_lie_in_a_wrong_order(ball):
-    assert scan.slice_order(ball) > 0.02
-    order = np.arange(64).reshape(2, 32).T.ravel()  # 0, 32, 1, 33, ...
-    assert scan.slice_order(ball[:, :, order]) < 0
-
-
-def test_one_wrong_slice_is_a_jump(ball):
-    assert scan.slice_jump(ball) < 3
-    ball[:, :, 30] = 0
-    assert scan.slice_jump(ball) > 10
-
-
-def test_air_is_dark_unless_black_is_white(ball):
-    tissue = tissue_of(ball)
-    assert scan.air_level(ball, tissue) == 0
-    negative = 110 - ball
-    assert scan.air_level(negative, tissue_of(negative)) > 0.9
-
-
-def noisy(image, seed=0):
-    rng = np.random.default_rng(seed)
-    return np.hypot(image + rng.normal(0, 2, image.shape), rng.normal(0, 2, image.shape)).astype(np.float32)
-
-
-def air_of(image):
-    return scan.air_around(image, tissue_of(image), (2.0, 2.0, 2.0))
-
-
-def test_ghosts_are_what_air_holds_beyond_noise(ball):
-    clean = noisy(ball)
-    level = scan.ghost_level(clean, air_of(clean), 0.02)
-    assert level == pytest.approx(0, abs=0.002)
-    ghost = clean + 0.08 * np.roll(ball, 32, axis=1)
-    around = air_of(ghost).distance_mm > scan.AIR_FROM_MM
-    share = 0.08 * np.roll(ball, 32, axis=1)[around].mean() / 100
-    assert scan.ghost_level(ghost, air_of(ghost), 0.02) == pytest.approx(level + share, rel=0.1)
-
-
-def test_a_second_head_in_the_air_is_uneven_and_noise_is_not(ball):
-    head = np.pad(ball, ((0, 0), (24, 24), (0, 0)))
-    clean = noisy(head)
-    ghost = clean + 0.08 * np.roll(head, 50, axis=1)
-    assert scan.air_structure(clean, air_of(clean), (2.0, 2.0, 2.0)) < 0.02
-    assert scan.air_structure(ghost, air_of(ghost), (2.0, 2.0, 2.0)) == pytest.approx(0.08, abs=0.02)
-
-
 def test_a_blurred_scan_has_no_fine_structure(ball):
     from scipy import ndimage
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from brainseg.config.gates import ContradictionsConfig
-from brainseg.gates import Level, atlas
+from brainseg.gates import Level, atlas, tumor
 from brainseg.gates.contradictions import Evidence, contradictions
 from brainseg.gates.tumor import TumorShape, shape_of_tumor
 from brainseg.images.volume import Grid
@@ -151,3 +152,15 @@ def test_a_cavity_explains_a_type_without_a_tumour():
     removed = Evidence("glioma", TumorShape(0.0, cavity_ml=8.0))
     assert contradictions(removed, LIMITS) == []
     assert contradictions(replace(removed, tumor=TumorShape(0.0)), LIMITS)[0].gate == "verdict_without_tumor"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_depth_is_that_of_a_distance_transform(seed):
+    rng = np.random.default_rng(seed)
+    spacing = (1.0, 1.3, 2.1)
+    brain = ndimage.gaussian_filter(rng.random((30, 28, 26)), 4) > 0.49
+    core = (ndimage.gaussian_filter(rng.random(brain.shape), 2) > 0.52) & (brain if seed % 2 else True)
+    expected = ndimage.distance_transform_edt(np.pad(brain, 1), sampling=spacing)[1:-1, 1:-1, 1:-1][
+        core
+    ].min()
+    assert tumor._depth_mm(core, brain, spacing) == pytest.approx(expected, abs=1e-9)

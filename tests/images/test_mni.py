@@ -15,3 +15,12 @@ def test_the_sella_lies_below_the_brains_middle_and_the_maps_share_one_grid():
     assert (high > mni.SELLA).all()
     assert mni.SELLA[0] == 0  # on the midline
     assert (maps.gray + maps.white)[~maps.brain].mean() < 0.02
+
+
+def test_the_stored_maps_are_those_of_nilearn():
+    """Made by np.savez_compressed(mni.STORED, **vars(mni.resampled(mni.STORED_MM)))."""
+    stored, made = mni.load(mni.STORED_MM), mni.resampled(mni.STORED_MM)
+    for name, values in vars(made).items():
+        np.testing.assert_array_equal(vars(stored)[name], values)
+        assert vars(stored)[name].dtype == values.dtype
+    assert mni.STORED.with_suffix(".txt").is_file()  # its licence
