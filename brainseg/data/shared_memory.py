@@ -16,7 +16,6 @@ from brainseg.data.loading import worker_count
 SHARED = Path("/dev/shm")  # of Linux; other systems have no such limit
 AHEAD = 2  # batches that torch lets each process have ready
 IN_HAND = 2  # the one that is trained on and the next, which Lightning fetches before it
-FLOAT, LONG = 4, 8  # bytes of a voxel or pixel, and of a label, in a batch
 _say = rank_zero_only(print)  # of several processes one speaks
 
 

@@ -23,6 +23,7 @@ from brainseg.callbacks.pruning import pruning_of
 from brainseg.checkpoint import begin_with, load_model, store_fitted
 from brainseg.config import ConfigError, chosen, plain, record
 from brainseg.data import data_of
+from brainseg.data.handover import handover_of
 from brainseg.files.atomic import sweep_files, writing
 from brainseg.runs.config import LAST, SPLIT
 from brainseg.runs.lock import only_training_in
@@ -87,6 +88,9 @@ def _train(cfg: DictConfig) -> float:
     )
     started_from = _initialise(cfg, module) if resumed is None else resumed.run.get("started_from")
     data = data_of(plain(cfg.data), module.config)
+    data.handover = handover_of(
+        cfg.trainer.accelerator, cfg.trainer.half_images, cfg.trainer.augment_on_device
+    )
     if resumed is not None:
         data.recorded = resumed.recorded_split()
     data.check_split()  # before any scan is prepared for it
@@ -194,8 +198,8 @@ def _score(trainer: pl.Trainer, module: TaskModule, data: Any, checkpoint: str) 
 
 def _trainer_settings(cfg: DictConfig) -> dict[str, Any]:
     settings: dict[str, Any] = plain(cfg.trainer)
-    for name in ("checkpoint_minutes", "early_stopping"):
-        del settings[name]  # of callbacks
+    for name in ("checkpoint_minutes", "early_stopping", "half_images", "augment_on_device"):
+        del settings[name]  # of callbacks and the data
     if settings["precision"] == "auto":
         kind = {"gpu": "cuda"}.get(settings["accelerator"], settings["accelerator"])
         settings["precision"] = precision_for(best_device(kind))

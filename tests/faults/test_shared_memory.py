@@ -4,6 +4,7 @@ import shutil
 from collections import namedtuple
 
 import pytest
+import torch
 
 from brainseg.config.errors import ConfigError
 from brainseg.data import composed_data, shared_memory
@@ -76,7 +77,9 @@ def test_a_system_without_that_folder_has_no_such_limit(room, monkeypatch, tmp_p
 
 
 def bytes_of(batch) -> int:
-    return sum(part.numel() * part.element_size() for part in batch)
+    if isinstance(batch, torch.Tensor):
+        return batch.numel() * batch.element_size()
+    return sum(map(bytes_of, batch)) if isinstance(batch, list) else 0
 
 
 SMALL = ["data.subjects=5", "data.spacing_mm=8", "data.workers=1"]
@@ -111,8 +114,10 @@ def test_what_a_batch_needs_is_known_without_making_one(composed, room, monkeypa
         f"brainseg.data.{MODULES[task]}.fitting_workers",
         lambda workers, **needs: asked.update(needs) or 0,
     )
-    train = next(iter(data.train_dataloader()))
-    others = [batch for loader in (data.val_dataloader(), data.test_dataloader()) for batch in loader]
+    train = next(data.train_dataloader().handed_over())
+    others = [
+        batch for loader in (data.val_dataloader(), data.test_dataloader()) for batch in loader.handed_over()
+    ]
     assert bytes_of(train) == asked["train_bytes"]
     largest = max(map(bytes_of, others))
     assert largest <= asked["other_bytes"] <= 4 * largest  # heads are cut to what is in them when prepared
