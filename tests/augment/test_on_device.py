@@ -102,9 +102,6 @@ def test_a_plain_patch_crosses_as_it_is_kept_and_a_turned_one_with_what_it_may_s
     turned = read_uncut(replace(USUAL, affine=1), *scan, seeded(0))
     assert turned.labels.shape != PATCH
     assert all(side <= whole for side, whole in zip(turned.labels.shape, scan[1].shape, strict=True))
-    assert all(
-        side >= small for each in turned for side, small in zip(each.labels.shape, (9, 7, 11), strict=True)
-    )
 
 
 def test_a_scan_that_is_smaller_than_the_patch_is_padded(scan):
