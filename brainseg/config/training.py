@@ -349,6 +349,7 @@ class TrainerConfig:
     num_nodes: int = MISSING  # machines of a cluster
     strategy: str = MISSING  # auto, or ddp for several processes
     precision: str = MISSING  # auto: bf16-mixed where the device is fast at it, else 32-true
+    compile: Any = MISSING  # compile the network; auto: on a GPU, for a training of 2,000 steps or more
     half_images: Any = MISSING  # images changed on the CPU go to the device as float16; auto: to a GPU
     augment_on_device: Any = MISSING  # training samples are changed on the device; auto: on a GPU
     gradient_clip_val: Optional[float] = MISSING  # largest norm of the gradient; null: any
@@ -365,6 +366,7 @@ class TrainerConfig:
 
     def __post_init__(self) -> None:
         at_least("trainer.max_epochs", self.max_epochs, -1)
+        yes_or_no("trainer.compile", self.compile)
         yes_or_no("trainer.half_images", self.half_images)
         yes_or_no("trainer.augment_on_device", self.augment_on_device)
         at_least("trainer.num_nodes", self.num_nodes, 1)

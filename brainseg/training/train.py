@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.callbacks import LambdaCallback
 from pytorch_lightning.utilities import rank_zero_only
 
-from brainseg.callbacks import CheckpointFiles
+from brainseg.callbacks import CheckpointFiles, Compiled
 from brainseg.callbacks.loggers.route import refuse_unreachable
 from brainseg.callbacks.pruning import pruning_of
 from brainseg.checkpoint import begin_with, load_model, store_fitted
@@ -133,9 +133,10 @@ def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> f
         _introduce(module, data, settings)
         pruning = [] if (made := pruning_of(cfg)) is None else [made]
         accepted = LambdaCallback(on_train_start=lambda *_: keep_command_line(cfg))
+        ours = [accepted, Compiled(cfg.trainer.compile)]
         trainer = instantiate(
             settings,
-            callbacks=[*callbacks.values(), accepted, *pruning, *_noted(cfg, callbacks.get("best"))],
+            callbacks=[*callbacks.values(), *ours, *pruning, *_noted(cfg, callbacks.get("best"))],
             logger=loggers,
             plugins=[CheckpointFiles()],
         )
@@ -198,7 +199,7 @@ def _score(trainer: pl.Trainer, module: TaskModule, data: Any, checkpoint: str) 
 
 def _trainer_settings(cfg: DictConfig) -> dict[str, Any]:
     settings: dict[str, Any] = plain(cfg.trainer)
-    for name in ("checkpoint_minutes", "early_stopping", "half_images", "augment_on_device"):
+    for name in ("checkpoint_minutes", "early_stopping", "compile", "half_images", "augment_on_device"):
         del settings[name]  # of callbacks and the data
     if settings["precision"] == "auto":
         kind = {"gpu": "cuda"}.get(settings["accelerator"], settings["accelerator"])
