@@ -5,14 +5,17 @@ from brainseg.data.handover import CPU, Handover
 from brainseg.data.loader import Loader, Samples
 from brainseg.data.sampling import EpochSampler
 from brainseg.runs.position import START, Position
-from brainseg.system.device import threads
+from brainseg.system.device import own_cores
 from brainseg.system.terminal import say
 
 
 def worker_count(workers: int | str) -> int:
-    """Loader processes: as asked for; "auto" is none on two cores, else all cores but one, up to 8."""
+    """Loader processes: as asked for; "auto" is none on two cores, else all cores but one, up to 8.
+
+    The processes of a training on several devices share the cores of their machine out.
+    """
     if workers == "auto":
-        cores = threads()
+        cores = own_cores()
         return 0 if cores <= 2 else min(8, cores - 1)
     if isinstance(workers, int) and workers >= 0:
         return workers

@@ -86,7 +86,7 @@ def test_batches_that_the_device_changes_are_those_of_the_cpu_but_for_rounding(p
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def test_no_process_is_begun_to_read_only_unless_it_is_asked_for(prepared, monkeypatch):
-    monkeypatch.setattr("brainseg.data.loading.threads", lambda: 9)
+    monkeypatch.setattr("brainseg.system.device.threads", lambda: 9)
     auto = "data.workers=auto"
     for task in ("segmenter", "classifier"):
         assert prepared(task, Handover(augment=True), auto).train_dataloader().num_workers == 0

@@ -5,6 +5,7 @@ from collections import namedtuple
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from brainseg.config.errors import ConfigError
 from brainseg.data import composed_data, shared_memory
@@ -18,7 +19,7 @@ def room(monkeypatch):
     """Set how much of the shared memory is free, in MB, on a machine of nine cores."""
 
     def _room(mb: float) -> None:
-        monkeypatch.setattr("brainseg.data.loading.threads", lambda: 9)
+        monkeypatch.setattr("brainseg.system.device.threads", lambda: 9)
         monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**12, 0, int(mb * MB)))
 
     return _room
@@ -63,8 +64,8 @@ def test_no_workers_need_no_room(room):
 
 
 def test_every_process_of_a_training_on_several_devices_needs_as_much(room, monkeypatch):
-    monkeypatch.setattr(shared_memory.dist, "is_initialized", lambda: True)
-    monkeypatch.setattr(shared_memory.dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
     room(299)
     with pytest.raises(ConfigError, match="needs about 300 MB"):
         fitting(4)
