@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from brainseg.config import plain
 from brainseg.config.errors import CheckpointError
+from brainseg.nets.layout import suit_layout
 from brainseg.runs.checkpoint_file import load_checkpoint, write_checkpoint
 from brainseg.runs.models import refuse_no_checkpoint
 from brainseg.system.device import best_device
@@ -81,6 +82,7 @@ def load_model(
     module = _rebuilt(path, stored)
     flush_subnormals(module.net.state_dict().values())
     module.provenance, module.fitted = run, fitted
+    suit_layout(module.net, place)
     return module.eval().to(place)
 
 

@@ -51,6 +51,15 @@ def test_a_resumed_run_ends_with_the_weights_of_one_that_was_never_stopped(
     assert_same(straight, resumed)
 
 
+@pytest.mark.parametrize("task", ["segmenter", "classifier"])
+def test_a_resumed_run_is_exact_where_the_device_changes_the_samples(weights_after, tmp_path, task):
+    settings = ("trainer.augment_on_device=true",)
+    straight = weights_after("straight", *settings, task=task)
+    weights_after("stopped", "trainer.max_epochs=1", *settings, task=task)
+    last = tmp_path / "stopped" / "checkpoints" / "last.ckpt"
+    assert_same(straight, weights_after("resumed", f"resume={last}", *settings, task=task))
+
+
 def test_a_resumed_run_goes_on_with_both_the_weights_and_their_mean(weights_after, tmp_path):
     settings = ("segmenter.ema=0.8", "segmenter.subsets=any", "segmenter.subset_share=0.5")
     straight = weights_after("straight", *settings)

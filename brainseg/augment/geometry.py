@@ -29,9 +29,18 @@ def random_bend(shape: tuple[int, int, int], generator: Generator, *, strength: 
     Control points `NODE_VOXELS` apart are displaced by at most `strength` along each axis; cubic B-splines
     between them, so that no voxel is displaced further.
     """
-    weights = [_spline_weights(side) for side in shape]
-    nodes = 2 * torch.rand(3, *(len(w[0]) for w in weights), generator=generator) - 1
-    return torch.einsum("cijk,xi,yj,zk->cxyz", strength * nodes, *weights)
+    return bend_of(random_nodes(shape, generator, strength=strength), shape)
+
+
+def random_nodes(shape: tuple[int, int, int], generator: Generator, *, strength: float) -> Tensor:
+    """How far the control points of a patch are displaced along X, Y and Z, voxels, (3, i, j, k)."""
+    return strength * (2 * torch.rand(3, *map(_nodes, shape), generator=generator) - 1)
+
+
+def bend_of(nodes: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """How far each voxel of a patch is displaced by its control points, (3, *shape), on their device."""
+    weights = [_spline_weights(side).to(nodes.device) for side in shape]
+    return torch.einsum("cijk,xi,yj,zk->cxyz", nodes, *weights)
 
 
 def looked_up(image: Tensor, labels: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
@@ -43,7 +52,7 @@ def looked_up(image: Tensor, labels: Tensor, places: Tensor) -> tuple[Tensor, Te
     image, labels = image[(slice(None), *box)], labels[box]
     last = torch.tensor(labels.shape).view(3, 1, 1, 1) - 1
     places = (places - first).clamp_(torch.zeros(()), last)
-    return _interpolated(image, places, last), _nearest(labels, places)
+    return _interpolated(image, places, last), nearest(labels, places)
 
 
 def _box_around(places: Tensor, shape: Sequence[int]) -> tuple[Tensor, tuple[slice, ...]]:
@@ -81,7 +90,8 @@ def _table(image: Tensor) -> Tensor:
     return table.flatten(0, 2)
 
 
-def _nearest(labels: Tensor, places: Tensor) -> Tensor:
+def nearest(labels: Tensor, places: Tensor) -> Tensor:
+    """Labels (X, Y, Z) of the voxels nearest to places (3, ...) within their volume."""
     rows = _row(places.round(), labels.shape)
     return labels.flatten().index_select(0, rows).view(places.shape[1:])
 
@@ -99,8 +109,13 @@ def _spline_weights(side: int) -> Tensor:
     first = place.floor().long()
     f = (place - first)[:, None]
     values = torch.cat([(1 - f) ** 3, 3 * f**3 - 6 * f**2 + 4, -3 * f**3 + 3 * f**2 + 3 * f + 1, f**3], 1) / 6
-    weights = torch.zeros(side, math.floor((side - 1) / NODE_VOXELS) + 4)
+    weights = torch.zeros(side, _nodes(side))
     return weights.scatter_(1, first[:, None] + torch.arange(4), values)
+
+
+def _nodes(side: int) -> int:
+    """Control points along a side of so many voxels."""
+    return math.floor((side - 1) / NODE_VOXELS) + 4
 
 
 def _signed(generator: Generator) -> float:

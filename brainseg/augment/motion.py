@@ -28,7 +28,7 @@ def random_motion(image: Tensor, generator: Generator, *, degrees: float, voxels
     axis = 1 + int(torch.randint(3, (), generator=generator))
     n = image.shape[axis]
     cuts = [0, *sorted((torch.rand(MOVES, generator=generator) * n).long().tolist()), n]
-    lines = torch.fft.fftfreq(n).argsort()  # from the lowest frequency up, 0 in the middle
+    lines = torch.fft.fftfreq(n).argsort().to(image.device)  # from the lowest frequency up, 0 in the middle
     mixed = torch.fft.fftn(image, dim=(1, 2, 3))
     for first, last in pairwise(cuts):
         if first <= n // 2 < last or first == last:
@@ -47,5 +47,5 @@ def _moved(image: Tensor, generator: Generator, degrees: float, voxels: float) -
     half = torch.tensor(image.shape[1:]).flip(0) / 2  # Z Y X, as affine_grid counts
     shift = voxels * (2 * torch.rand(3, generator=generator) - 1)
     matrix = torch.cat([turn * half[None] / half[:, None], (shift / half)[:, None]], dim=1)
-    places = F.affine_grid(matrix[None], [1, *image.shape], align_corners=False)
+    places = F.affine_grid(matrix[None].to(image.device), [1, *image.shape], align_corners=False)
     return F.grid_sample(image[None], places, padding_mode="border", align_corners=False)[0]

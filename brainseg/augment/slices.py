@@ -62,5 +62,12 @@ class SliceAugment:
         if not self.noise:
             return toned
         # The same in all channels: they are one grey image.
-        noise = torch.stack([torch.randn(1, *slices.shape[2:], generator=own) for own in generators])
-        return toned + noise.to(slices) * (self.noise * grain * deviation)
+        noise = torch.stack([_grains(slices[0, :1], own) for own in generators])
+        return toned + noise * (self.noise * grain * deviation)
+
+
+def _grains(like: Tensor, own: Generator) -> Tensor:
+    """Standard normal numbers; a GPU draws its own."""
+    if like.device.type != "cpu":
+        own = Generator(like.device).manual_seed(own.initial_seed())
+    return torch.randn(like.shape, generator=own, device=like.device)

@@ -5,6 +5,7 @@ from brainseg.callbacks.best import Best
 from brainseg.callbacks.best_epoch import BestEpoch
 from brainseg.callbacks.cases import CaseScores
 from brainseg.callbacks.checkpoint_io import CheckpointFiles
+from brainseg.callbacks.compiled import Compiled
 from brainseg.callbacks.curves import Curves
 from brainseg.callbacks.early import early_stopping
 from brainseg.callbacks.last import Last
@@ -21,6 +22,7 @@ __all__ = [
     "BestEpoch",
     "CaseScores",
     "CheckpointFiles",
+    "Compiled",
     "Curves",
     "Last",
     "MetricsCSV",

@@ -4,7 +4,7 @@ The scores are those of a training's own test part: slices as prepared for the n
 network's grid, without the cleaning of predictions.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from omegaconf import DictConfig
-from torch.utils.data import Dataset
 
 from brainseg.checkpoint import load_model
 from brainseg.config import plain
 from brainseg.config.errors import ConfigError, UserError
 from brainseg.data import KaggleSlices, PhantomData, data_of
+from brainseg.data.loader import Samples
 from brainseg.data.loading import plain_loader
 from brainseg.data.slices import SliceDataset
 from brainseg.data.volumes import VolumeData, WholeDataset
@@ -168,9 +168,9 @@ def _guesser(models: Mapping[Path, TaskModule]) -> Callable[[torch.Tensor], torc
     return torch.inference_mode()(lambda image: ensemble.decided(ensemble.probabilities(image)))
 
 
-def _batches(dataset: Dataset[Any], size: int, what: str) -> Iterator[Any]:
-    loader: Iterable[Any] = plain_loader(dataset, size, 0)
-    yield from followed(loader, f"scoring {what}", -(-len(dataset) // size))  # type: ignore[arg-type]
+def _batches(dataset: Samples, size: int, what: str) -> Iterator[Any]:
+    loader = plain_loader(dataset, size, 0)
+    yield from followed(loader, f"scoring {what}", len(loader))
 
 
 def _overlap(path: Path, model: TaskModule, cfg: DictConfig, cases: Sequence[ScoredCase]) -> Iterator[str]:

@@ -48,3 +48,8 @@ def known(key: str, values: list[str], known: tuple[str, ...]) -> None:
     unknown = [value for value in values if value not in known]
     if unknown or not values or len(set(values)) < len(values):
         raise ConfigError(f"{key} takes distinct names out of {list(known)}, got {list(values)}")
+
+
+def yes_or_no(key: str, value: Any) -> None:
+    if value != "auto" and not isinstance(value, bool):
+        raise ConfigError(f"{key} must be auto, true or false, got {value}")

@@ -13,7 +13,16 @@ from typing import Any, Optional
 
 from omegaconf import MISSING
 
-from brainseg.config.bounds import at_least, at_most, first_of, known, share, three_positive, within
+from brainseg.config.bounds import (
+    at_least,
+    at_most,
+    first_of,
+    known,
+    share,
+    three_positive,
+    within,
+    yes_or_no,
+)
 from brainseg.config.choices import (
     ANY,
     BATCH_NORMED,
@@ -340,6 +349,9 @@ class TrainerConfig:
     num_nodes: int = MISSING  # machines of a cluster
     strategy: str = MISSING  # auto, or ddp for several processes
     precision: str = MISSING  # auto: bf16-mixed where the device is fast at it, else 32-true
+    compile: Any = MISSING  # compile the network; auto: on a GPU, for a training of 2,000 steps or more
+    half_images: Any = MISSING  # images changed on the CPU go to the device as float16; auto: to a GPU
+    augment_on_device: Any = MISSING  # training samples are changed on the device; auto: on a GPU
     gradient_clip_val: Optional[float] = MISSING  # largest norm of the gradient; null: any
     accumulate_grad_batches: int = MISSING  # batches to an optimizer step
     check_val_every_n_epoch: int = MISSING  # epochs from one validation to the next
@@ -354,6 +366,9 @@ class TrainerConfig:
 
     def __post_init__(self) -> None:
         at_least("trainer.max_epochs", self.max_epochs, -1)
+        yes_or_no("trainer.compile", self.compile)
+        yes_or_no("trainer.half_images", self.half_images)
+        yes_or_no("trainer.augment_on_device", self.augment_on_device)
         at_least("trainer.num_nodes", self.num_nodes, 1)
         at_least("trainer.accumulate_grad_batches", self.accumulate_grad_batches, 1)
         at_least("trainer.check_val_every_n_epoch", self.check_val_every_n_epoch, 1)

@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import DataLoader, Dataset
 
-from brainseg.augment import VolumeAugment
 from brainseg.config import SkullStripperConfig
 from brainseg.config.choices import Intensity
 from brainseg.config.errors import ConfigError
 from brainseg.data.cache import ArrayCache, Arrays
+from brainseg.data.handover import BYTE, CPU, FLOAT, Handover
+from brainseg.data.loader import Loader
 from brainseg.data.loading import plain_loader, train_loader
 from brainseg.data.sampling import Draw, generator_of
 from brainseg.data.settings import DataSettings
-from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
+from brainseg.data.shared_memory import fitting_workers
 from brainseg.data.splits import Split, split_subjects
 from brainseg.data.unfinished import sweep_cache
-from brainseg.data.volumes import WholeDataset
+from brainseg.data.volumes import Patches, WholeDataset
 from brainseg.images.volume import Volume
 from brainseg.phantom.painting import paint
 from brainseg.phantom.templates import VERSION, Template, grid_of, make_template
@@ -46,6 +46,7 @@ class PaintedHeads(pl.LightningDataModule):
     """
 
     beginning = START  # where the first training batches are from
+    handover = CPU  # what is done for the device
 
     def __init__(self, recipe: SkullStripperConfig, settings: DataSettings, heads: int) -> None:
         super().__init__()
@@ -87,32 +88,35 @@ class PaintedHeads(pl.LightningDataModule):
         self.facts |= {f"{part}_subjects": len(names) for part, names in self.split.as_dict().items()}
         self.facts["phantom"] = {"templates": VERSION, "heads": self.n, "seed": self.settings.seed}
 
-    def train_dataloader(self) -> DataLoader[Any]:
+    def train_dataloader(self) -> Loader:
         seed = self.settings.seed
-        dataset = PaintedPatches(self.templates["train"], self.recipe, seed)
-        return train_loader(dataset, len(dataset), self.recipe.batch_size, seed, self.loaders, self.beginning)
+        dataset = PaintedPatches(self.templates["train"], self.recipe, seed, self.handover)
+        return train_loader(
+            dataset, len(dataset), self.recipe.batch_size, seed, self.loaders, self.beginning, self.handover
+        )
 
-    def val_dataloader(self) -> DataLoader[Any]:
+    def val_dataloader(self) -> Loader:
         return self._whole("val")
 
-    def test_dataloader(self) -> DataLoader[Any]:
+    def test_dataloader(self) -> Loader:
         return self._whole("test")
 
     def _split(self) -> Split:
         return split_subjects({f"head-{k:04d}": "" for k in range(self.n)}, self.settings.rule)
 
-    def _whole(self, part: str) -> DataLoader[Any]:
+    def _whole(self, part: str) -> Loader:
         painted = [prepared_head(template, k, self.recipe) for k, template in enumerate(self.templates[part])]
-        return plain_loader(WholeDataset(painted), 1, self.loaders)
+        return plain_loader(WholeDataset(painted), 1, self.loaders, self.handover)
 
     @cached_property
     def loaders(self) -> int:
         """Loader processes of each part; found once, before any of them takes shared memory."""
-        voxel = FLOAT + LONG
+        patch = prod(self.recipe.patch) * (self.handover.image_type.itemsize + BYTE)
+        whole = self.templates["train"][0].parts.size * (FLOAT + BYTE)  # all heads have one grid
         return fitting_workers(
             self.settings.workers,
-            train_bytes=self.recipe.batch_size * prod(self.recipe.patch) * voxel,
-            other_bytes=self.templates["train"][0].parts.size * voxel,  # all heads have one grid
+            train_bytes=self.recipe.batch_size * (whole if self.handover.augment else patch),
+            other_bytes=whole,
         )
 
     def _templates(self) -> list[Template]:
@@ -143,25 +147,21 @@ def prepared_head(template: Template, seed: int, recipe: SkullStripperConfig) ->
     }
 
 
-class PaintedPatches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+class PaintedPatches(Patches):
     """Patches (1, x, y, z) with their truth (x, y, z), each of a head that is painted for it."""
 
-    def __init__(self, templates: list[Template], recipe: SkullStripperConfig, seed: int) -> None:
-        self.templates, self.recipe, self.seed = templates, recipe, seed
-        x, y, z = recipe.patch
-        self.augment = VolumeAugment(
-            (x, y, z), recipe.foreground_share, flip_axes=(0,), **vars(recipe.augment)
-        )
+    def __init__(
+        self, templates: list[Template], recipe: SkullStripperConfig, seed: int, handover: Handover = CPU
+    ) -> None:
+        super().__init__(recipe, seed, handover)
+        self.templates, self.stripper = templates, recipe
 
     def __len__(self) -> int:
         return len(self.templates) * self.recipe.patches_per_volume
 
-    def __getitem__(self, draw: Draw) -> tuple[torch.Tensor, torch.Tensor]:
+    def __getitem__(self, draw: Draw) -> Any:
         epoch, index = draw
         generator = generator_of(self.seed, epoch, index)
         seed = int(torch.randint(2**62, (), generator=generator))
-        head = prepared_head(self.templates[index // self.recipe.patches_per_volume], seed, self.recipe)
-        image, truth = self.augment(
-            torch.from_numpy(head["image"]), torch.from_numpy(head["truth"]), generator
-        )
-        return image.contiguous(), truth.long().contiguous()
+        template = self.templates[index // self.recipe.patches_per_volume]
+        return self.patch_of(prepared_head(template, seed, self.stripper), generator)

@@ -9,16 +9,17 @@ import numpy as np
 import pytorch_lightning as pl
 from numpy.typing import NDArray
 from pytorch_lightning.utilities import rank_zero_only
-from torch.utils.data import DataLoader
 
 from brainseg.config import ClassifierConfig
 from brainseg.config.errors import ConfigError, DataError, ImageError
 from brainseg.data.cache import ArrayCache
 from brainseg.data.duplicates import cached_copies, clusters
 from brainseg.data.groups import joined_subjects, numbers_of, read_groups, united
+from brainseg.data.handover import BYTE, CPU, LONG
+from brainseg.data.loader import Loader
 from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader
 from brainseg.data.settings import DataSettings
-from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
+from brainseg.data.shared_memory import fitting_workers
 from brainseg.data.slice_files import find_slices, slice_folders, subjects_of
 from brainseg.data.slices import SliceDataset, Slices, in_proportion, places_by_part
 from brainseg.data.splits import Split
@@ -57,6 +58,7 @@ class KaggleSlices(pl.LightningDataModule):
     """
 
     beginning = START  # where the first training batches are from
+    handover = CPU  # what is done for the device
 
     def __init__(
         self,
@@ -213,20 +215,28 @@ class KaggleSlices(pl.LightningDataModule):
             )
         self.facts |= {"groups": n_groups, "slices_in_groups": len(table), "left_out_groups": left_out}
 
-    def train_dataloader(self) -> DataLoader[Any]:
+    def train_dataloader(self) -> Loader:
         seed = self.settings.seed
-        dataset = SliceDataset(self.parts["train"], self.recipe, seed)
-        return train_loader(dataset, len(dataset), self.recipe.batch_size, seed, self.loaders, self.beginning)
+        dataset = SliceDataset(self.parts["train"], self.recipe, seed, self.handover)
+        return train_loader(
+            dataset,
+            len(dataset),
+            self.recipe.batch_size,
+            seed,
+            self.loaders,
+            self.beginning,
+            self.handover,
+        )
 
-    def val_dataloader(self) -> DataLoader[Any]:
+    def val_dataloader(self) -> Loader:
         return self._plain("val")
 
-    def test_dataloader(self) -> DataLoader[Any]:
+    def test_dataloader(self) -> Loader:
         return self._plain("test")
 
-    def _plain(self, part: str) -> DataLoader[Any]:
+    def _plain(self, part: str) -> Loader:
         dataset = SliceDataset(self.parts[part], self.recipe, seed=None)
-        return plain_loader(dataset, self._plain_batch, self.loaders)
+        return plain_loader(dataset, self._plain_batch, self.loaders, self.handover)
 
     @property
     def _plain_batch(self) -> int:
@@ -235,7 +245,9 @@ class KaggleSlices(pl.LightningDataModule):
     @cached_property
     def loaders(self) -> int:
         """Loader processes of each part; found once, before any of them takes shared memory."""
-        slice_bytes = 3 * self.recipe.preprocess.size**2 * FLOAT + LONG
+        if self.handover.augment and self.settings.workers == "auto":
+            return 0  # to read is all that is left to do
+        slice_bytes = self.recipe.preprocess.size**2 * BYTE + LONG
         return fitting_workers(
             self.settings.workers,
             train_bytes=self.recipe.batch_size * slice_bytes,

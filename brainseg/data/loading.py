@@ -1,21 +1,21 @@
 """How batches are loaded: the settings that all data modules share."""
 
-from typing import Any
-
-from torch.utils.data import DataLoader, Dataset
-
 from brainseg.config.errors import ConfigError, DataError
+from brainseg.data.handover import CPU, Handover
+from brainseg.data.loader import Loader, Samples
 from brainseg.data.sampling import EpochSampler
 from brainseg.runs.position import START, Position
-from brainseg.system.device import threads
-from brainseg.system.signals import leave_stopping_to_parent
+from brainseg.system.device import own_cores
 from brainseg.system.terminal import say
 
 
 def worker_count(workers: int | str) -> int:
-    """Loader processes: as asked for; "auto" is none on two cores, else all cores but one, up to 8."""
+    """Loader processes: as asked for; "auto" is none on two cores, else all cores but one, up to 8.
+
+    The processes of a training on several devices share the cores of their machine out.
+    """
     if workers == "auto":
-        cores = threads()
+        cores = own_cores()
         return 0 if cores <= 2 else min(8, cores - 1)
     if isinstance(workers, int) and workers >= 0:
         return workers
@@ -23,13 +23,14 @@ def worker_count(workers: int | str) -> int:
 
 
 def train_loader(
-    dataset: Dataset[Any],
+    dataset: Samples,
     n: int,
     batch_size: int,
     seed: int,
     workers: int,
     beginning: Position = START,
-) -> DataLoader[Any]:
+    handover: Handover = CPU,
+) -> Loader:
     """Batches in a new order every epoch, the same for any number of workers.
 
     Args:
@@ -39,28 +40,22 @@ def train_loader(
         seed: Draws the order.
         workers: Loader processes.
         beginning: Where the training stands; a run that goes on gets its first batches from there.
+        handover: What is done for the device.
     """
     sampler = EpochSampler(n, seed, beginning.epochs, beginning.batches * batch_size)
-    return DataLoader(
+    return Loader(
         dataset,
         batch_size,
+        workers,
+        handover,
         sampler=sampler,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        worker_init_fn=leave_stopping_to_parent,
         drop_last=len(sampler) > batch_size,  # never the only batch of a process
     )
 
 
-def plain_loader(dataset: Dataset[Any], batch_size: int, workers: int) -> DataLoader[Any]:
+def plain_loader(dataset: Samples, batch_size: int, workers: int, handover: Handover = CPU) -> Loader:
     """Everything once, in order."""
-    return DataLoader(
-        dataset,
-        batch_size,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        worker_init_fn=leave_stopping_to_parent,
-    )
+    return Loader(dataset, batch_size, workers, handover)
 
 
 def refuse_if_bad(problems: dict[str, str], total: int, what: str, skip: bool) -> None:

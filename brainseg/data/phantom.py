@@ -9,12 +9,13 @@ from typing import Any
 
 import pytorch_lightning as pl
 from rich.progress import Progress
-from torch.utils.data import DataLoader
 
 from brainseg.config import TUMOR_TYPES
 from brainseg.config.errors import ConfigError, ImageError
 from brainseg.data.brats import BraTSVolumes
+from brainseg.data.handover import CPU
 from brainseg.data.kaggle import KaggleSlices
+from brainseg.data.loader import Loader
 from brainseg.data.nfbs import NFBSVolumes
 from brainseg.data.settings import DataSettings
 from brainseg.data.splits import Split, split_subjects
@@ -45,6 +46,7 @@ class PhantomData(pl.LightningDataModule):
     """
 
     beginning = START  # where the first training batches are from
+    handover = CPU  # what is done for the device
     recorded: Split | None = None  # that of a run that goes on
 
     def __init__(
@@ -144,14 +146,16 @@ class PhantomData(pl.LightningDataModule):
             self.parts = self.inner.parts
         self.facts = {**self.inner.facts, "phantom": self.cohort}
 
-    def train_dataloader(self) -> DataLoader[Any]:
-        self.inner.beginning = self.beginning
+    def train_dataloader(self) -> Loader:
+        self.inner.beginning, self.inner.handover = self.beginning, self.handover
         return self.inner.train_dataloader()
 
-    def val_dataloader(self) -> DataLoader[Any]:
+    def val_dataloader(self) -> Loader:
+        self.inner.handover = self.handover
         return self.inner.val_dataloader()
 
-    def test_dataloader(self) -> DataLoader[Any]:
+    def test_dataloader(self) -> Loader:
+        self.inner.handover = self.handover
         return self.inner.test_dataloader()
 
 

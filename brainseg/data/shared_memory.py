@@ -7,16 +7,15 @@ allocate shared memory" from deep inside of torch, often hours after its start.
 import shutil
 from pathlib import Path
 
-import torch.distributed as dist
 from pytorch_lightning.utilities import rank_zero_only
 
 from brainseg.config.errors import ConfigError
 from brainseg.data.loading import worker_count
+from brainseg.system.device import processes_here
 
 SHARED = Path("/dev/shm")  # of Linux; other systems have no such limit
 AHEAD = 2  # batches that torch lets each process have ready
 IN_HAND = 2  # the one that is trained on and the next, which Lightning fetches before it
-FLOAT, LONG = 4, 8  # bytes of a voxel or pixel, and of a label, in a batch
 _say = rank_zero_only(print)  # of several processes one speaks
 
 
@@ -32,7 +31,7 @@ def fitting_workers(asked: int | str, *, train_bytes: int, other_bytes: int) -> 
         ConfigError: A number was asked for that there is no room for.
     """
     workers, free = worker_count(asked), _free_bytes()
-    pair = (train_bytes + other_bytes) * _processes()
+    pair = (train_bytes + other_bytes) * processes_here()
     if free is None or not workers or _needed(workers, pair) <= free:
         return workers
     there = f"{SHARED} has {free / 1e6:.0f} MB free, but data.workers={asked}"
@@ -48,11 +47,6 @@ def fitting_workers(asked: int | str, *, train_bytes: int, other_bytes: int) -> 
 
 def _needed(workers: int, pair: int) -> int:
     return (AHEAD * workers + IN_HAND) * pair
-
-
-def _processes() -> int:
-    """How many processes a training has, as if all its devices were on this machine."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def _free_bytes() -> int | None:

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
 
 from brainseg.augment import SliceAugment
 from brainseg.config import ClassifierConfig
+from brainseg.data.handover import CPU, Handover
+from brainseg.data.loader import Batch, Samples
 from brainseg.data.sampling import Draw, generator_of
 from brainseg.data.splits import SplitRule, split_subjects
 from brainseg.preprocess.slices import network_input
@@ -75,33 +76,52 @@ def places_by_part(
     }
 
 
-class SliceDataset(Dataset[tuple[torch.Tensor, int]]):
-    """Network inputs (3, S, S) with their class; changed at random when there is a seed.
+class SliceDataset(Samples):
+    """Slices, uint8 (S, S), with their class; changed at random when there is a seed.
 
     Args:
         slices: Which.
         recipe: The classifier's section of the config.
         seed: Draws the random changes; None leaves the slices as they are.
+        handover: What is done for the device, where they may be changed.
     """
 
-    def __init__(self, slices: Slices, recipe: ClassifierConfig, seed: int | None) -> None:
+    def __init__(
+        self, slices: Slices, recipe: ClassifierConfig, seed: int | None, handover: Handover = CPU
+    ) -> None:
         self.slices, self.recipe, self.seed = slices, recipe, seed
-        self.augment = SliceAugment(**vars(recipe.augment))
+        self.augment, self.changed_there = SliceAugment(**vars(recipe.augment)), handover.augment
 
     def __len__(self) -> int:
         return len(self.slices.targets)
 
-    def __getitem__(self, draw: Draw | int) -> tuple[torch.Tensor, int]:
+    def __getitem__(self, draw: Draw | int) -> tuple[torch.Tensor, int, Draw]:
         return self.__getitems__([draw])[0]
 
-    def __getitems__(self, draws: Sequence[Draw | int]) -> list[tuple[torch.Tensor, int]]:
+    def __getitems__(self, draws: Sequence[Draw | int]) -> list[tuple[torch.Tensor, int, Draw]]:
         """The samples of a batch, as a DataLoader asks for them; made together, which is faster."""
         places = [draw if isinstance(draw, tuple) else (0, draw) for draw in draws]
         indices = [index for _, index in places]
         images = torch.from_numpy(self.slices.images(indices))
-        if self.seed is not None:
-            generators = [generator_of(self.seed, epoch, index) for epoch, index in places]
-            changed = self.augment(images.float().unsqueeze(1), generators).squeeze(1)
-            images = changed.clamp(0, 255).round().to(torch.uint8)
-        inputs = network_input(images, self.recipe.preprocess)
-        return [(x, int(self.slices.targets[index])) for x, index in zip(inputs, indices, strict=True)]
+        if not self.changed_there:
+            images = self._changed(images, places)
+        targets = self.slices.targets[indices].tolist()
+        return list(zip(images, targets, places, strict=True))
+
+    def collate(self, samples: list[tuple[torch.Tensor, int, Draw]]) -> Any:
+        images, targets, places = zip(*samples, strict=True)
+        return [*super().collate(list(zip(images, targets, strict=True))), places]
+
+    def finish(self, batch: Any) -> Batch:
+        """Network inputs (B, 3, S, S) of slices, uint8 (B, S, S), with their classes (B,)."""
+        images, targets, places = batch
+        if self.changed_there:
+            images = self._changed(images, places)
+        return [network_input(images, self.recipe.preprocess), targets]
+
+    def _changed(self, images: torch.Tensor, places: Sequence[Draw]) -> torch.Tensor:
+        if self.seed is None:
+            return images
+        generators = [generator_of(self.seed, epoch, index) for epoch, index in places]
+        changed = self.augment(images.float().unsqueeze(1), generators).squeeze(1)
+        return changed.clamp(0, 255).round().to(torch.uint8)

@@ -13,19 +13,21 @@ from typing import Any, ClassVar
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import DataLoader, Dataset
 
 from brainseg.augment import VolumeAugment
+from brainseg.augment.on_device import made_of, read_uncut
 from brainseg.config.choices import Intensity
 from brainseg.config.errors import GeometryError, ImageError
 from brainseg.config.prediction import ChooseConfig
 from brainseg.config.training import VolumeRecipe
 from brainseg.data.cache import ArrayCache, Arrays
 from brainseg.data.groups import patients_of, read_groups
+from brainseg.data.handover import BYTE, CPU, Handover
+from brainseg.data.loader import Batch, Loader, Samples
 from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader
 from brainseg.data.sampling import Draw, generator_of
 from brainseg.data.settings import DataSettings
-from brainseg.data.shared_memory import FLOAT, LONG, fitting_workers
+from brainseg.data.shared_memory import fitting_workers
 from brainseg.data.splits import Split, split_groups
 from brainseg.data.unfinished import sweep_cache
 from brainseg.files.there import refuse_no_folder
@@ -77,6 +79,7 @@ class VolumeData(pl.LightningDataModule):
     regions: ClassVar[tuple[str, ...] | None] = None  # those that its truths have; None: all
     where_from: ClassVar[str]  # who has no such data reads where to get it
     beginning = START  # where the first training batches are from
+    handover = CPU  # what is done for the device
     recorded: Split | None = None  # that of a run that goes on
 
     def __init__(
@@ -142,27 +145,44 @@ class VolumeData(pl.LightningDataModule):
         self._prepare()
         self.facts |= {f"{part}_subjects": len(ids) for part, ids in self.split.as_dict().items()}
 
-    def train_dataloader(self) -> DataLoader[Any]:
+    def train_dataloader(self) -> Loader:
         seed = self.settings.seed
-        dataset = PatchDataset([self.arrays[name] for name in self.split.train], self.recipe, seed)
-        return train_loader(dataset, len(dataset), self.recipe.batch_size, seed, self.loaders, self.beginning)
+        cases = [self.arrays[name] for name in self.split.train]
+        dataset = PatchDataset(cases, self.recipe, seed, self.handover)
+        return train_loader(
+            dataset, len(dataset), self.recipe.batch_size, seed, self.loaders, self.beginning, self.handover
+        )
 
-    def val_dataloader(self) -> DataLoader[Any]:
-        return plain_loader(WholeDataset([self.arrays[name] for name in self.split.val]), 1, self.loaders)
+    def val_dataloader(self) -> Loader:
+        return self._whole(self.split.val)
 
-    def test_dataloader(self) -> DataLoader[Any]:
-        return plain_loader(WholeDataset([self.arrays[name] for name in self.split.test]), 1, self.loaders)
+    def test_dataloader(self) -> Loader:
+        return self._whole(self.split.test)
+
+    def _whole(self, names: Iterable[str]) -> Loader:
+        return plain_loader(
+            WholeDataset([self.arrays[name] for name in names]), 1, self.loaders, self.handover
+        )
 
     @cached_property
     def loaders(self) -> int:
         """Loader processes of each part; found once, before any of them takes shared memory."""
-        channels = next(iter(self.arrays.values()))["image"].shape[0]
-        patch = (channels * FLOAT + LONG) * prod(self.recipe.patch)
+        if self.handover.augment and self.settings.workers == "auto":
+            return 0  # to read is all that is left to do
         whole = [self.arrays[name] for name in (*self.split.val, *self.split.test)]
-        largest = max(case["image"].size * FLOAT + case["truth"].size * LONG for case in whole)
         return fitting_workers(
-            self.settings.workers, train_bytes=self.recipe.batch_size * patch, other_bytes=largest
+            self.settings.workers,
+            train_bytes=self.recipe.batch_size * self._sample_bytes,
+            other_bytes=max(map(_bytes, whole)),
         )
+
+    @property
+    def _sample_bytes(self) -> int:
+        """What a training sample takes between processes, at most."""
+        if self.handover.augment:  # all that a turned patch may show
+            return max(_bytes(self.arrays[name]) for name in self.split.train)
+        channels = next(iter(self.arrays.values()))["image"].shape[0]
+        return (channels * self.handover.image_type.itemsize + BYTE) * prod(self.recipe.patch)
 
     def _prepare(self) -> None:
         """Split the usable cases; map their images float16 (C, X, Y, Z) and truths uint8 (X, Y, Z)."""
@@ -251,6 +271,10 @@ class VolumeData(pl.LightningDataModule):
         return {"image": prepared.image.astype(np.float16), "truth": labels}
 
 
+def _bytes(case: Arrays) -> int:
+    return sum(array.nbytes for array in case.values())
+
+
 def truth_of(path: Path, image: Volume) -> Volume:
     """The label map of an image, (1, X, Y, Z).
 
@@ -264,31 +288,57 @@ def truth_of(path: Path, image: Volume) -> Volume:
     return truth
 
 
-class PatchDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Random patches (C, x, y, z) with their truth (x, y, z), `patches_per_volume` of each scan an epoch."""
+class Patches(Samples):
+    """Random patches (C, x, y, z) with their truth (x, y, z); on a device they are cut and changed there.
 
-    def __init__(self, cases: list[Arrays], recipe: VolumeRecipe, seed: int) -> None:
-        self.cases, self.recipe, self.seed = cases, recipe, seed
+    Args:
+        recipe: The task's section of the config.
+        seed: Draws the patches and their changes.
+        handover: What is done for the device.
+    """
+
+    def __init__(self, recipe: VolumeRecipe, seed: int, handover: Handover) -> None:
+        self.recipe, self.seed, self.handover = recipe, seed, handover
         x, y, z = recipe.patch
         self.augment = VolumeAugment(
             (x, y, z), recipe.foreground_share, flip_axes=(0,), **vars(recipe.augment)
         )
 
+    def patch_of(self, case: Arrays, generator: torch.Generator) -> Any:
+        """A sample of a case, image (C, X, Y, Z) and truth (X, Y, Z)."""
+        image, truth = torch.from_numpy(case["image"]), torch.from_numpy(case["truth"])
+        if self.handover.augment:
+            return read_uncut(self.augment, image, truth, generator)
+        image, truth = self.augment(image, truth, generator)
+        return image.to(self.handover.image_type).contiguous(), truth.contiguous()
+
+    def collate(self, samples: list[Any]) -> Any:
+        return samples if self.handover.augment else super().collate(samples)
+
+    def finish(self, batch: Any) -> Batch:
+        return super().finish(made_of(self.augment, batch) if self.handover.augment else batch)
+
+
+class PatchDataset(Patches):
+    """`patches_per_volume` patches of each prepared scan an epoch."""
+
+    def __init__(
+        self, cases: list[Arrays], recipe: VolumeRecipe, seed: int, handover: Handover = CPU
+    ) -> None:
+        super().__init__(recipe, seed, handover)
+        self.cases = cases
+
     def __len__(self) -> int:
         return len(self.cases) * self.recipe.patches_per_volume
 
-    def __getitem__(self, draw: Draw) -> tuple[torch.Tensor, torch.Tensor]:
+    def __getitem__(self, draw: Draw) -> Any:
         epoch, index = draw
-        generator = generator_of(self.seed, epoch, index)
         case = self.cases[index // self.recipe.patches_per_volume]
-        image, truth = self.augment(
-            torch.from_numpy(case["image"]), torch.from_numpy(case["truth"]), generator
-        )
-        return image.contiguous(), truth.long().contiguous()
+        return self.patch_of(case, generator_of(self.seed, epoch, index))
 
 
-class WholeDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Whole prepared scans (C, X, Y, Z) with their truth (X, Y, Z)."""
+class WholeDataset(Samples):
+    """Whole prepared scans (C, X, Y, Z) with their truth (X, Y, Z), in the numbers that they are kept in."""
 
     def __init__(self, cases: list[Arrays]) -> None:
         self.cases = cases
@@ -298,4 +348,4 @@ class WholeDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         case = self.cases[index]
-        return torch.from_numpy(case["image"]).float(), torch.from_numpy(case["truth"]).long()
+        return torch.from_numpy(case["image"]), torch.from_numpy(case["truth"])

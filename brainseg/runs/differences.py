@@ -21,6 +21,7 @@ _APART = {"hydra", "paths", "menu", "logger", "callbacks", "name", "group", "tag
 _APART |= {"test", "trial", "sweep", *TASKS}
 _FREE = {"data.workers", "data.cache", "data.skip_bad", "callbacks.last.every_minutes"}
 _FREE |= {f"trainer.{name}" for name in ("_target_", "default_root_dir", "checkpoint_minutes")}
+_FREE |= {f"trainer.{name}" for name in ("compile", "half_images", "augment_on_device")}
 _FREE |= {f"trainer.{name}" for name in ("log_every_n_steps", "enable_model_summary")}
 _FREE |= {f"trainer.{name}" for name in ("limit_test_batches", "num_sanity_val_steps")}
 _PLACES = re.compile(r"callbacks\.\w+\.(dirpath|folder|_target_)")

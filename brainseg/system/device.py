@@ -1,5 +1,6 @@
 """What this machine offers: device, number format, cores, memory; for training and prediction alike."""
 
+import os
 import platform
 import resource
 import sys
@@ -8,6 +9,7 @@ from typing import Literal
 
 import joblib
 import torch
+import torch.distributed as dist
 
 from brainseg.config.errors import ConfigError
 
@@ -113,6 +115,25 @@ def threads() -> int:
     """Cores that this process may use: those of its affinity, and no more than a container's quota."""
     cores: int = joblib.cpu_count()
     return cores
+
+
+def processes_here() -> int:
+    """How many processes of one training share this machine; as if all of them did where nothing says it."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return 1
+    said = os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("SLURM_NTASKS_PER_NODE", "")
+    return min(int(said), dist.get_world_size()) if said.isdigit() and int(said) else dist.get_world_size()
+
+
+def own_cores() -> int:
+    """Cores that this process need not share with the other processes of its training.
+
+    Slurm gives each of its tasks cores of its own where it was asked for so many per task.
+    """
+    cores, given = threads(), os.environ.get("SLURM_CPUS_PER_TASK", "")
+    if given.isdigit() and int(given) > 0:
+        return min(cores, int(given))
+    return max(1, cores // processes_here())
 
 
 def memory_limit_mb(cgroup: Path = CGROUP) -> float:

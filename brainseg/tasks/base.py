@@ -9,6 +9,7 @@ from hydra.utils import instantiate
 from torchmetrics import Metric, MetricCollection
 
 from brainseg.config import ConfigError, as_section
+from brainseg.nets.layout import suit_layout
 from brainseg.tasks.preview import ScoredCase
 
 FORMAT = 1  # of checkpoint["brainseg"]; raise it when what predict.py reads from there changes
@@ -47,7 +48,7 @@ class TaskModule(pl.LightningModule):
         self.save_hyperparameters(logger=False)
         self.config: Any = as_section(self.schema, config)
         self.loss = instantiate(loss)
-        self.net = self.make_net()
+        self.net = suit_layout(self.make_net(), torch.device("cpu"))
         self.scores = torch.nn.ModuleDict({part: self.make_scores() for part in ("val", "test")})
         self.provenance: dict[str, Any] = {}
         self.fitted: dict[str, Any] = {}  # plain values found on the validation part after its last epoch
@@ -55,6 +56,7 @@ class TaskModule(pl.LightningModule):
         self._case = 0  # how many of a part were scored
         self._loss_sum: torch.Tensor | float = 0.0  # of the epoch so far, over its samples
         self._samples = 0
+        self._compiled_net: Callable[[torch.Tensor], torch.Tensor] | None = None  # for training
         self._scheduled_steps: int | None = None  # of a schedule that goes on, for the whole training
 
     @property
@@ -79,8 +81,20 @@ class TaskModule(pl.LightningModule):
         """Give a fresh run its starting weights. Building or loading a module never downloads."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.net(x)
+        net = self._compiled_net if self.training and self._compiled_net else self.net
+        logits: torch.Tensor = net(x)
         return logits
+
+    def compile_net(self, backend: Any = "inductor") -> None:
+        """From now on train the network as torch compiles it; its parameters stay the same ones.
+
+        A function is compiled, not the module: that would give its weights other names.
+        """
+        net = self.net
+        self._compiled_net = torch.compile(lambda x: net(x), backend=backend)
+
+    def on_fit_start(self) -> None:
+        suit_layout(self.net, self.device)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         # So dropout draws the same numbers in a resumed run as in one that was never stopped.

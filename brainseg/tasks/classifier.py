@@ -30,7 +30,7 @@ class Classifier(TaskModule):
     net: SliceClassifier
 
     def make_net(self) -> SliceClassifier:
-        net = SliceClassifier(
+        return SliceClassifier(
             self.config.backbone,
             len(self.config.classes),
             str(self.config.head),
@@ -40,7 +40,6 @@ class Classifier(TaskModule):
             batch_norm_eps=self.config.batch_norm_eps,
             batch_norm_momentum=self.config.batch_norm_momentum,
         )
-        return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
     def make_scores(self) -> MetricCollection:
         n = len(self.config.classes)

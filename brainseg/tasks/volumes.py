@@ -22,11 +22,10 @@ VALIDATION = Windows(overlap=0.5, blend=Blend.gaussian, batch_size=4)
 
 
 def volume_net(config: Any, in_channels: int, out_channels: int, **options: Any) -> torch.nn.Module:
-    """The network that a volume task's section names, in the memory layout that suits 3D convolutions."""
-    net = build_volume_net(
+    """The network that a volume task's section names."""
+    return build_volume_net(
         str(config.net), in_channels, out_channels, config.channels, config.dropout, **options
     )
-    return net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
 
 
 @torch.no_grad()

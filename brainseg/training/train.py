@@ -17,12 +17,13 @@ from omegaconf import DictConfig
 from pytorch_lightning.callbacks import LambdaCallback
 from pytorch_lightning.utilities import rank_zero_only
 
-from brainseg.callbacks import CheckpointFiles
+from brainseg.callbacks import CheckpointFiles, Compiled
 from brainseg.callbacks.loggers.route import refuse_unreachable
 from brainseg.callbacks.pruning import pruning_of
 from brainseg.checkpoint import begin_with, load_model, store_fitted
 from brainseg.config import ConfigError, chosen, plain, record
 from brainseg.data import data_of
+from brainseg.data.handover import handover_of
 from brainseg.files.atomic import sweep_files, writing
 from brainseg.runs.config import LAST, SPLIT
 from brainseg.runs.lock import only_training_in
@@ -87,6 +88,9 @@ def _train(cfg: DictConfig) -> float:
     )
     started_from = _initialise(cfg, module) if resumed is None else resumed.run.get("started_from")
     data = data_of(plain(cfg.data), module.config)
+    data.handover = handover_of(
+        cfg.trainer.accelerator, cfg.trainer.half_images, cfg.trainer.augment_on_device
+    )
     if resumed is not None:
         data.recorded = resumed.recorded_split()
     data.check_split()  # before any scan is prepared for it
@@ -129,9 +133,10 @@ def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> f
         _introduce(module, data, settings)
         pruning = [] if (made := pruning_of(cfg)) is None else [made]
         accepted = LambdaCallback(on_train_start=lambda *_: keep_command_line(cfg))
+        ours = [accepted, Compiled(cfg.trainer.compile)]
         trainer = instantiate(
             settings,
-            callbacks=[*callbacks.values(), accepted, *pruning, *_noted(cfg, callbacks.get("best"))],
+            callbacks=[*callbacks.values(), *ours, *pruning, *_noted(cfg, callbacks.get("best"))],
             logger=loggers,
             plugins=[CheckpointFiles()],
         )
@@ -194,8 +199,8 @@ def _score(trainer: pl.Trainer, module: TaskModule, data: Any, checkpoint: str) 
 
 def _trainer_settings(cfg: DictConfig) -> dict[str, Any]:
     settings: dict[str, Any] = plain(cfg.trainer)
-    for name in ("checkpoint_minutes", "early_stopping"):
-        del settings[name]  # of callbacks
+    for name in ("checkpoint_minutes", "early_stopping", "compile", "half_images", "augment_on_device"):
+        del settings[name]  # of callbacks and the data
     if settings["precision"] == "auto":
         kind = {"gpu": "cuda"}.get(settings["accelerator"], settings["accelerator"])
         settings["precision"] = precision_for(best_device(kind))

@@ -59,8 +59,8 @@ def test_a_training_slice_is_the_same_alone_and_in_a_batch(composed):
     slices = data.train_dataloader().dataset
     draws = [(2, index) for index in (5, 0, 3)]
     together = slices.__getitems__(draws)
-    assert [target for _, target in together] == [int(slices.slices.targets[index]) for _, index in draws]
-    for draw, (x, _) in zip(draws, together, strict=True):
+    assert [target for _, target, _ in together] == [int(slices.slices.targets[index]) for _, index in draws]
+    for draw, (x, _, _) in zip(draws, together, strict=True):
         torch.testing.assert_close(slices[draw][0], x, rtol=0, atol=1e-6)
     assert not torch.equal(slices[(2, 5)][0], slices[(3, 5)][0])  # another epoch, another change
 

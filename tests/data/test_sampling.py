@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
+from brainseg.data.loader import Samples
 from brainseg.data.loading import train_loader
 from brainseg.data.sampling import EpochSampler, generator_of
 
@@ -55,4 +56,4 @@ def test_a_last_batch_that_is_not_full_is_left_out_unless_it_is_the_only_one(
     monkeypatch.setattr(dist, "is_initialized", lambda: True)
     monkeypatch.setattr(dist, "get_rank", lambda: 0)
     monkeypatch.setattr(dist, "get_world_size", lambda: processes)
-    assert len(train_loader([0] * n, n, batch_size=32, seed=0, workers=0)) == batches
+    assert len(train_loader(Samples(), n, batch_size=32, seed=0, workers=0)) == batches

@@ -4,6 +4,8 @@ import shutil
 from collections import namedtuple
 
 import pytest
+import torch
+import torch.distributed as dist
 
 from brainseg.config.errors import ConfigError
 from brainseg.data import composed_data, shared_memory
@@ -17,7 +19,7 @@ def room(monkeypatch):
     """Set how much of the shared memory is free, in MB, on a machine of nine cores."""
 
     def _room(mb: float) -> None:
-        monkeypatch.setattr("brainseg.data.loading.threads", lambda: 9)
+        monkeypatch.setattr("brainseg.system.device.threads", lambda: 9)
         monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**12, 0, int(mb * MB)))
 
     return _room
@@ -62,8 +64,8 @@ def test_no_workers_need_no_room(room):
 
 
 def test_every_process_of_a_training_on_several_devices_needs_as_much(room, monkeypatch):
-    monkeypatch.setattr(shared_memory.dist, "is_initialized", lambda: True)
-    monkeypatch.setattr(shared_memory.dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
     room(299)
     with pytest.raises(ConfigError, match="needs about 300 MB"):
         fitting(4)
@@ -76,7 +78,9 @@ def test_a_system_without_that_folder_has_no_such_limit(room, monkeypatch, tmp_p
 
 
 def bytes_of(batch) -> int:
-    return sum(part.numel() * part.element_size() for part in batch)
+    if isinstance(batch, torch.Tensor):
+        return batch.numel() * batch.element_size()
+    return sum(map(bytes_of, batch)) if isinstance(batch, list) else 0
 
 
 SMALL = ["data.subjects=5", "data.spacing_mm=8", "data.workers=1"]
@@ -111,8 +115,10 @@ def test_what_a_batch_needs_is_known_without_making_one(composed, room, monkeypa
         f"brainseg.data.{MODULES[task]}.fitting_workers",
         lambda workers, **needs: asked.update(needs) or 0,
     )
-    train = next(iter(data.train_dataloader()))
-    others = [batch for loader in (data.val_dataloader(), data.test_dataloader()) for batch in loader]
+    train = next(data.train_dataloader().handed_over())
+    others = [
+        batch for loader in (data.val_dataloader(), data.test_dataloader()) for batch in loader.handed_over()
+    ]
     assert bytes_of(train) == asked["train_bytes"]
     largest = max(map(bytes_of, others))
     assert largest <= asked["other_bytes"] <= 4 * largest  # heads are cut to what is in them when prepared

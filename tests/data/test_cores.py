@@ -1,0 +1,59 @@
+"""The processes of one training share the cores of their machine out among their loaders."""
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from brainseg.data.loading import worker_count
+from brainseg.system import device
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine of so many cores with so many processes of a training, and its environment."""
+
+    def _machine(cores, processes, **given):
+        monkeypatch.setattr(device, "threads", lambda: cores)
+        monkeypatch.setattr(dist, "is_initialized", lambda: True)
+        monkeypatch.setattr(dist, "get_world_size", lambda: processes)
+        for name in ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE", "SLURM_CPUS_PER_TASK"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in given.items():
+            monkeypatch.setenv(name, str(value))
+
+    return _machine
+
+
+@pytest.mark.parametrize(
+    ("cores", "processes", "given", "workers"),
+    [
+        (16, 1, {}, 8),
+        (16, 2, {}, 7),
+        (16, 4, {}, 3),
+        (16, 8, {}, 0),  # two cores each
+        (2, 4, {}, 0),
+        (16, 8, {"LOCAL_WORLD_SIZE": 4}, 3),  # two machines
+        (16, 8, {"SLURM_NTASKS_PER_NODE": 4}, 3),
+        (6, 4, {"SLURM_CPUS_PER_TASK": 6}, 5),  # each task has cores of its own already
+    ],
+)
+def test_loader_processes_by_cores_and_processes(machine, cores, processes, given, workers):
+    machine(cores, processes, **given)
+    assert worker_count("auto") == workers
+    assert worker_count(5) == 5  # what was asked for is given
+
+
+def _one_of_two(rank, place, found):
+    dist.init_process_group("gloo", init_method=f"file://{place}", rank=rank, world_size=2)
+    device.threads = lambda: 12
+    found[rank] = worker_count("auto")
+    dist.destroy_process_group()
+
+
+def test_two_processes_on_this_machine_take_half_of_its_cores_each(tmp_path, monkeypatch):
+    for name in ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE", "SLURM_CPUS_PER_TASK"):
+        monkeypatch.delenv(name, raising=False)
+    found = torch.zeros(2, dtype=torch.int64).share_memory_()
+    mp.start_processes(_one_of_two, (tmp_path / "meeting", found), nprocs=2, start_method="spawn")
+    assert found.tolist() == [5, 5]
