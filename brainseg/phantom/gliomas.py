@@ -1,6 +1,7 @@
 """Gliomas as real ones are, drawn anew for each painting.
 
-With and without enhancement, with whole or broken rims, several foci, infiltration without an edge. A focus is a field rho, 0 in its middle and 1 on the surface of its core, roughened by noise.
+With and without enhancement, with whole or broken rims, several foci, infiltration without an edge. A focus
+is a field rho, 0 in its middle and 1 on the surface of its core, roughened by noise.
 """
 
 from dataclasses import dataclass
