@@ -52,6 +52,7 @@ DATA_SETS = {
         "or train on synthetic tumours with data=phantom",
     ),
     "heads": DataSet("brainseg.data.PaintedHeads", ("skullstripper",)),
+    "tumours": DataSet("brainseg.data.PaintedTumours", ("segmenter",)),
     "phantom": DataSet("brainseg.data.PhantomData", TASKS),
 }
 

@@ -7,6 +7,7 @@ from brainseg.data.lgg import LGGVolumes
 from brainseg.data.nfbs import NFBSVolumes
 from brainseg.data.phantom import PhantomData
 from brainseg.data.registry import composed_data, data_of
+from brainseg.data.tumours import PaintedTumours
 
 __all__ = [
     "BraTSVolumes",
@@ -14,6 +15,7 @@ __all__ = [
     "LGGVolumes",
     "NFBSVolumes",
     "PaintedHeads",
+    "PaintedTumours",
     "PhantomData",
     "composed_data",
     "data_of",

@@ -1,167 +1,42 @@
 """Synthetic heads for a skull stripper of any contrast, painted anew for every patch."""
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
-from math import prod
-from typing import Any
+from functools import partial
 
 import numpy as np
-import pytorch_lightning as pl
-import torch
 
-from brainseg.config import SkullStripperConfig
+from brainseg.config import SkullStripperConfig, VolumePreprocess
 from brainseg.config.choices import Intensity
 from brainseg.config.errors import ConfigError
-from brainseg.data.cache import ArrayCache, Arrays
-from brainseg.data.handover import BYTE, CPU, FLOAT, Handover
-from brainseg.data.loader import Loader
-from brainseg.data.loading import plain_loader, train_loader
-from brainseg.data.sampling import Draw, generator_of
+from brainseg.data.cache import Arrays
+from brainseg.data.painted import Paint, PaintedData
 from brainseg.data.settings import DataSettings
-from brainseg.data.shared_memory import fitting_workers
-from brainseg.data.splits import Split, split_subjects
-from brainseg.data.unfinished import sweep_cache
-from brainseg.data.volumes import Patches, WholeDataset
 from brainseg.images.volume import Volume
 from brainseg.phantom.painting import paint
-from brainseg.phantom.templates import VERSION, Template, grid_of, make_template
+from brainseg.phantom.templates import Template, grid_of
 from brainseg.preprocess.volumes import prepare_labels, prepare_volume
-from brainseg.runs.position import START
-from brainseg.system.device import threads
-from brainseg.system.terminal import followed
 
 
-class PaintedHeads(pl.LightningDataModule):
-    """Heads whose contrast, noise, slices and field of view are drawn each time that they are shown.
+class PaintedHeads(PaintedData):
+    """Heads whose contrast, noise, slices and field of view are drawn each time that they are shown."""
 
-    Only their anatomy is kept on disk. Heads of the validation and test parts are painted once each.
-
-    Args:
-        recipe: The skull stripper's section of the config; its spacing is that of the heads.
-        settings: Those that all data sets take; the cache holds the anatomy.
-        heads: How many different ones.
-
-    Raises:
-        ConfigError: The recipe is of another task, has no cubes for voxels, or wants landmarks.
-    """
-
-    beginning = START  # where the first training batches are from
-    handover = CPU  # what is done for the device
+    data, task, intensity = "heads", "skullstripper", Intensity.percentile
 
     def __init__(self, recipe: SkullStripperConfig, settings: DataSettings, heads: int) -> None:
-        super().__init__()
         if not isinstance(recipe, SkullStripperConfig):
             raise ConfigError("data=heads is for model=skullstripper; other models take data=phantom")
-        spacing_mm = recipe.preprocess.spacing_mm
-        if spacing_mm is None or len(set(spacing_mm)) > 1:
-            raise ConfigError(
-                f"data=heads needs cubes, but skullstripper.preprocess.spacing_mm is {spacing_mm}; "
-                "set it, for instance to [2,2,2]"
-            )
-        if recipe.preprocess.intensity is Intensity.landmarks:
-            raise ConfigError(
-                "data=heads has any contrast, which no landmarks describe; "
-                "set skullstripper.preprocess.intensity=percentile"
-            )
-        self.recipe, self.settings, self.n, self.spacing_mm = recipe, settings, heads, float(spacing_mm[0])
-        self.cache = ArrayCache(settings.cache)
-        self.facts: dict[str, Any] = {}
+        super().__init__(recipe, settings, heads)
 
-    def check_split(self) -> None:
-        """Refuse a split that the heads cannot fill.
-
-        Raises:
-            DataError: They are too few.
-        """
-        self._split()
-
-    def prepare_data(self) -> None:
-        sweep_cache(self.cache.folder)
-        self._templates()
-
-    def setup(self, stage: str) -> None:
-        templates = self._templates()
-        self.split = self._split()
-        self.templates = {
-            part: [templates[int(name[5:])] for name in names] for part, names in self.split.as_dict().items()
-        }
-        self.facts |= {f"{part}_subjects": len(names) for part, names in self.split.as_dict().items()}
-        self.facts["phantom"] = {"templates": VERSION, "heads": self.n, "seed": self.settings.seed}
-
-    def train_dataloader(self) -> Loader:
-        seed = self.settings.seed
-        dataset = PaintedPatches(self.templates["train"], self.recipe, seed, self.handover)
-        return train_loader(
-            dataset, len(dataset), self.recipe.batch_size, seed, self.loaders, self.beginning, self.handover
-        )
-
-    def val_dataloader(self) -> Loader:
-        return self._whole("val")
-
-    def test_dataloader(self) -> Loader:
-        return self._whole("test")
-
-    def _split(self) -> Split:
-        return split_subjects({f"head-{k:04d}": "" for k in range(self.n)}, self.settings.rule)
-
-    def _whole(self, part: str) -> Loader:
-        painted = [prepared_head(template, k, self.recipe) for k, template in enumerate(self.templates[part])]
-        return plain_loader(WholeDataset(painted), 1, self.loaders, self.handover)
-
-    @cached_property
-    def loaders(self) -> int:
-        """Loader processes of each part; found once, before any of them takes shared memory."""
-        patch = prod(self.recipe.patch) * (self.handover.image_type.itemsize + BYTE)
-        whole = self.templates["train"][0].parts.size * (FLOAT + BYTE)  # all heads have one grid
-        return fitting_workers(
-            self.settings.workers,
-            train_bytes=self.recipe.batch_size * (whole if self.handover.augment else patch),
-            other_bytes=whole,
-        )
-
-    def _templates(self) -> list[Template]:
-        with ThreadPoolExecutor(threads()) as pool:
-            made = pool.map(self._template, range(self.n))
-            return list(followed(made, "making heads", self.n))
-
-    def _template(self, number: int) -> Template:
-        seed = 1_000_000 * (self.settings.seed + 1) + number
-
-        def make() -> Arrays:
-            template = make_template(seed, self.spacing_mm)
-            return {name: getattr(template, name) for name in ("parts", "gray", "white", "brain")}
-
-        key = self.cache.key([], template=VERSION, seed=seed, spacing_mm=self.spacing_mm)
-        arrays = self.cache.get(key, make)
-        return Template(**arrays, spacing_mm=self.spacing_mm)
+    @property
+    def paint(self) -> Paint:
+        return partial(prepared_head, how=self.recipe.preprocess)
 
 
-def prepared_head(template: Template, seed: int, recipe: SkullStripperConfig) -> Arrays:
+def prepared_head(template: Template, seed: int, how: VolumePreprocess) -> Arrays:
     """A painted head as prediction would show it to the network: image (1, X, Y, Z) and truth (X, Y, Z)."""
     image, brain = paint(template, seed)
     grid = grid_of(image.shape, template.spacing_mm)
-    prepared = prepare_volume(Volume(image[None], grid), recipe.preprocess)
+    prepared = prepare_volume(Volume(image[None], grid), how)
     return {
         "image": prepared.image,
         "truth": prepare_labels(Volume(brain[None].astype(np.uint8), grid), prepared),
     }
-
-
-class PaintedPatches(Patches):
-    """Patches (1, x, y, z) with their truth (x, y, z), each of a head that is painted for it."""
-
-    def __init__(
-        self, templates: list[Template], recipe: SkullStripperConfig, seed: int, handover: Handover = CPU
-    ) -> None:
-        super().__init__(recipe, seed, handover)
-        self.templates, self.stripper = templates, recipe
-
-    def __len__(self) -> int:
-        return len(self.templates) * self.recipe.patches_per_volume
-
-    def __getitem__(self, draw: Draw) -> Any:
-        epoch, index = draw
-        generator = generator_of(self.seed, epoch, index)
-        seed = int(torch.randint(2**62, (), generator=generator))
-        template = self.templates[index // self.recipe.patches_per_volume]
-        return self.patch_of(prepared_head(template, seed, self.stripper), generator)

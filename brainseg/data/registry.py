@@ -22,10 +22,19 @@ from brainseg.data.lgg import LGGVolumes
 from brainseg.data.nfbs import NFBSVolumes
 from brainseg.data.phantom import PhantomData
 from brainseg.data.settings import DataSettings
+from brainseg.data.tumours import PaintedTumours
 
 _OURS: dict[str, type[pl.LightningDataModule]] = {
     f"brainseg.data.{one.__name__}": one
-    for one in (BraTSVolumes, KaggleSlices, LGGVolumes, NFBSVolumes, PaintedHeads, PhantomData)
+    for one in (
+        BraTSVolumes,
+        KaggleSlices,
+        LGGVolumes,
+        NFBSVolumes,
+        PaintedHeads,
+        PaintedTumours,
+        PhantomData,
+    )
 }
 _SHARED = {field.name for field in fields(DataSettings)}
 

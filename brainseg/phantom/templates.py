@@ -52,8 +52,14 @@ def grid_of(shape: tuple[int, ...], spacing_mm: float) -> Grid:
     return Grid((x, y, z), np.diag([spacing_mm] * 3 + [1.0]))
 
 
-def make_template(seed: int, spacing_mm: float) -> Template:
-    """A head of any size and position, with or without face and tumour; more varied than `make_subject`'s."""
+def make_template(seed: int, spacing_mm: float, tumor_share: float = TUMOR_SHARE) -> Template:
+    """A head of any size and position, with or without face and tumour; more varied than `make_subject`'s.
+
+    Args:
+        seed: Decides everything that is drawn.
+        spacing_mm: Side of the voxels.
+        tumor_share: How probable a tumour is.
+    """
     rng = random_stream(seed, 60)
     rim_mm = float(np.clip(rng.normal(2.2, 2.0), 0, 6))
     pose = Pose(
@@ -69,7 +75,7 @@ def make_template(seed: int, spacing_mm: float) -> Template:
     head = build_head(seed, Lattice((x, y, z), (spacing_mm,) * 3), pose)
     parts, brain = head.tissue.copy(), head.brain.copy()
     gray, white = brain_fractions(head, seed)
-    if rng.random() < TUMOR_SHARE:
+    if rng.random() < tumor_share:
         kinds = [kind for kind in TUMOR_TYPES if kind != "notumor"]
         tumor = grow(seed, head, kinds[int(rng.integers(len(kinds)))], gray, white)
         if tumor is not None:

@@ -12,6 +12,7 @@ from brainseg.data.registry import composed_data
     [
         ("demo_segmenter", "brats"),
         ("demo_segmenter", "lgg"),  # both have data.spacing_mm: a number there, three here
+        ("demo_segmenter", "tumours"),
         ("demo_skullstripper", "nfbs"),
         ("demo_skullstripper", "heads"),
         ("classifier_grid_small", "phantom"),

@@ -18,9 +18,11 @@ MODELS = {
     "lgg": "segmenter",
     "nfbs": "skullstripper",
     "phantom": "segmenter",
+    "tumours": "segmenter",
 }
 DATA_SETS = {path.stem for path in (conf_dir() / "data").glob("[!_]*.yaml")}
-OTHERS = {"heads": {"val_share": 0.1}, "phantom": {"test_share": 0.2}}
+PAINTED = ("heads", "tumours")  # there are no files
+OTHERS = {"heads": {"val_share": 0.1}, "tumours": {"val_share": 0.1}, "phantom": {"test_share": 0.2}}
 
 
 @pytest.mark.parametrize("data", MODELS)
@@ -32,11 +34,11 @@ def test_every_data_set_has_the_shared_settings_and_says_where_it_has_other_valu
         "folds": None, "fold": 0, "skip_bad": False,
         "groups": None,
     }  # fmt: skip
-    if data == "heads":
-        del shared["skip_bad"], shared["groups"]  # there are no files
+    if data in PAINTED:
+        del shared["skip_bad"], shared["groups"]
     found = plain(cfg.data)
     assert {name: found[name] for name in shared} == shared | OTHERS.get(data, {})
-    assert ("skip_bad" in found) == (data != "heads")
+    assert ("skip_bad" in found) == (data not in PAINTED)
     made = data_of(found, OmegaConf.to_object(cfg[cfg.task]))
     settings = made.inner.settings if data == "phantom" else made.settings
     assert asdict(settings) == {"skip_bad": False, "groups": None, **shared, **OTHERS.get(data, {})}

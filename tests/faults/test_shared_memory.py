@@ -101,7 +101,7 @@ MODELS = {
         "skullstripper.patch=[16,16,16]",
     ],
 }
-MODULES = {"segmenter": "volumes", "classifier": "kaggle", "skullstripper": "heads"}
+MODULES = {"segmenter": "volumes", "classifier": "kaggle", "skullstripper": "painted"}
 
 
 @pytest.mark.parametrize("task", MODELS)

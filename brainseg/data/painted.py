@@ -1,0 +1,173 @@
+"""Synthetic data whose anatomy is kept on disk, and whose scans are painted anew for every patch."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from math import prod
+from typing import Any, ClassVar
+
+import pytorch_lightning as pl
+import torch
+
+from brainseg.config.choices import Intensity
+from brainseg.config.errors import ConfigError
+from brainseg.config.training import VolumeRecipe
+from brainseg.data.cache import ArrayCache, Arrays
+from brainseg.data.handover import BYTE, CPU, FLOAT, Handover
+from brainseg.data.loader import Loader
+from brainseg.data.loading import plain_loader, train_loader
+from brainseg.data.sampling import Draw, generator_of
+from brainseg.data.settings import DataSettings
+from brainseg.data.shared_memory import fitting_workers
+from brainseg.data.splits import Split, split_subjects
+from brainseg.data.unfinished import sweep_cache
+from brainseg.data.volumes import Patches, WholeDataset
+from brainseg.phantom.templates import TUMOR_SHARE, VERSION, Template, make_template
+from brainseg.runs.position import START
+from brainseg.system.device import threads
+from brainseg.system.terminal import followed
+
+Paint = Callable[[Template, int], Arrays]  # image (C, X, Y, Z) and truth (X, Y, Z) from a template and a seed
+
+
+class PaintedData(pl.LightningDataModule):
+    """Templates of heads that are painted each time that they are shown; one subclass for each task.
+
+    Only their anatomy is kept on disk. Heads of the validation and test parts are painted once each.
+
+    Args:
+        recipe: The task's section of the config; its spacing is that of the heads.
+        settings: Those that all data sets take; the cache holds the anatomy.
+        heads: How many different ones.
+
+    Raises:
+        ConfigError: The recipe is of another task, has no cubes for voxels, or wants landmarks.
+    """
+
+    data: ClassVar[str]  # data=NAME
+    task: ClassVar[str]
+    intensity: ClassVar[Intensity]  # that suits any contrast
+    tumor_share: ClassVar[float] = TUMOR_SHARE  # of the templates
+    beginning = START  # where the first training batches are from
+    handover = CPU  # what is done for the device
+
+    def __init__(self, recipe: VolumeRecipe, settings: DataSettings, heads: int) -> None:
+        super().__init__()
+        spacing_mm = recipe.preprocess.spacing_mm
+        if spacing_mm is None or len(set(spacing_mm)) > 1:
+            raise ConfigError(
+                f"data={self.data} needs cubes, but {self.task}.preprocess.spacing_mm is {spacing_mm}; "
+                "set it, for instance to [2,2,2]"
+            )
+        if recipe.preprocess.intensity is Intensity.landmarks:
+            raise ConfigError(
+                f"data={self.data} has any contrast, which no landmarks describe; "
+                f"set {self.task}.preprocess.intensity={self.intensity}"
+            )
+        self.recipe, self.settings, self.n, self.spacing_mm = recipe, settings, heads, float(spacing_mm[0])
+        self.cache = ArrayCache(settings.cache)
+        self.facts: dict[str, Any] = {}
+
+    @property
+    @abstractmethod
+    def paint(self) -> Paint:
+        """How a template becomes a scan as prediction would show it to the network, with its truth.
+
+        It goes to the loaders' processes.
+        """
+
+    def check_split(self) -> None:
+        """Refuse a split that the heads cannot fill.
+
+        Raises:
+            DataError: They are too few.
+        """
+        self._split()
+
+    def prepare_data(self) -> None:
+        sweep_cache(self.cache.folder)
+        self._templates()
+
+    def setup(self, stage: str) -> None:
+        templates = self._templates()
+        self.split = self._split()
+        self.templates = {
+            part: [templates[int(name[5:])] for name in names] for part, names in self.split.as_dict().items()
+        }
+        self.facts |= {f"{part}_subjects": len(names) for part, names in self.split.as_dict().items()}
+        self.facts["phantom"] = {"templates": VERSION, "heads": self.n, "seed": self.settings.seed}
+
+    def train_dataloader(self) -> Loader:
+        seed = self.settings.seed
+        dataset = PaintedPatches(self.templates["train"], self.recipe, seed, self.paint, self.handover)
+        return train_loader(
+            dataset, len(dataset), self.recipe.batch_size, seed, self.loaders, self.beginning, self.handover
+        )
+
+    def val_dataloader(self) -> Loader:
+        return self._whole("val")
+
+    def test_dataloader(self) -> Loader:
+        return self._whole("test")
+
+    def _split(self) -> Split:
+        return split_subjects({f"head-{k:04d}": "" for k in range(self.n)}, self.settings.rule)
+
+    def _whole(self, part: str) -> Loader:
+        painted = [self.paint(template, k) for k, template in enumerate(self.templates[part])]
+        return plain_loader(WholeDataset(painted), 1, self.loaders, self.handover)
+
+    @cached_property
+    def loaders(self) -> int:
+        """Loader processes of each part; found once, before any of them takes shared memory."""
+        channels = len(self.recipe.preprocess.modalities)
+        patch = prod(self.recipe.patch) * (channels * self.handover.image_type.itemsize + BYTE)
+        whole = self.templates["train"][0].parts.size * (channels * FLOAT + BYTE)  # all heads have one grid
+        return fitting_workers(
+            self.settings.workers,
+            train_bytes=self.recipe.batch_size * (whole if self.handover.augment else patch),
+            other_bytes=whole,
+        )
+
+    def _templates(self) -> list[Template]:
+        with ThreadPoolExecutor(threads()) as pool:
+            made = pool.map(self._template, range(self.n))
+            return list(followed(made, "making heads", self.n))
+
+    def _template(self, number: int) -> Template:
+        seed = 1_000_000 * (self.settings.seed + 1) + number
+
+        def make() -> Arrays:
+            template = make_template(seed, self.spacing_mm, self.tumor_share)
+            return {name: getattr(template, name) for name in ("parts", "gray", "white", "brain")}
+
+        other = {} if self.tumor_share == TUMOR_SHARE else {"tumor_share": self.tumor_share}
+        key = self.cache.key([], template=VERSION, seed=seed, spacing_mm=self.spacing_mm, **other)
+        arrays = self.cache.get(key, make)
+        return Template(**arrays, spacing_mm=self.spacing_mm)
+
+
+class PaintedPatches(Patches):
+    """Patches (C, x, y, z) with their truth (x, y, z), each of a head that is painted for it."""
+
+    def __init__(
+        self,
+        templates: list[Template],
+        recipe: VolumeRecipe,
+        seed: int,
+        paint: Paint,
+        handover: Handover = CPU,
+    ) -> None:
+        super().__init__(recipe, seed, handover)
+        self.templates, self.paint = templates, paint
+
+    def __len__(self) -> int:
+        return len(self.templates) * self.recipe.patches_per_volume
+
+    def __getitem__(self, draw: Draw) -> Any:
+        epoch, index = draw
+        generator = generator_of(self.seed, epoch, index)
+        seed = int(torch.randint(2**62, (), generator=generator))
+        template = self.templates[index // self.recipe.patches_per_volume]
+        return self.patch_of(self.paint(template, seed), generator)
