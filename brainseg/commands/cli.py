@@ -19,6 +19,7 @@ from brainseg.commands import (
     dashboard,
     doctor,
     evaluate,
+    export,
     phantom,
     results,
     study_pages,
@@ -124,6 +125,7 @@ app.command()(sweep.sweep)
 app.command()(demo)
 app.command()(audit.audit)
 app.command()(evaluate.evaluate)
+app.command()(export.export)
 app.command()(dashboard.dashboard)
 app.command()(compare.compare)
 app.command()(compare.score)
