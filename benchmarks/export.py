@@ -6,7 +6,8 @@ python benchmarks/export.py SCANS [SCANS ...] --skullstripper A.ckpt --segmenter
 SCANS is what input= of predict.py takes. The Python of an environment without torch runs run.py: one with
 numpy, nibabel and onnxruntime. Both sides get the same NIfTI copies of the scans, one thread each, in float32
 unless --as-is is given; the seconds are those of the steps alone, without starting, loading and writing. Ours
-makes the heat map of the loudest slice too, in the seconds of classify.
+makes the heat map of the loudest slice too, in the seconds of classify. Classifier and segmenter get our brain
+mask, so that each model is compared alone.
 """
 
 import argparse
@@ -71,7 +72,9 @@ def _compare(scans: str, models: dict[str, Path], python: str, work: Path, first
                 step := {"skullstripper": "strip", "classifier": "classify", "segmenter": "segment"}[task]
             ) not in result["seconds"]:
                 continue
-            found = _exported(task, patient, python, work)
+            found = _exported(
+                task, patient, python, work, ours / patient.name / f"{patient.name}_brain_mask.nii.gz"
+            )
             for side, seconds in (("ours", result["seconds"]), ("exported", found["seconds"])):
                 rows[f"{step} {side} s"].append(seconds[step])
             if task == "classifier":
@@ -140,12 +143,11 @@ def _ours(patients: Path, models: dict[str, Path], output: Path, as_is: bool) ->
     return output
 
 
-def _exported(task: str, patient: Path, python: str, work: Path) -> dict[str, Any]:
+def _exported(task: str, patient: Path, python: str, work: Path, mask: Path) -> dict[str, Any]:
     files = {name: patient / f"{patient.name}_{name}.nii.gz" for name in SEQUENCES}
     scans = [f"{name}={file}" for name, file in files.items() if file.is_file()]
     program = work / "exported" / task / "run.py"
-    stripper = work / "exported" / "skullstripper"
-    brain = [] if task == "skullstripper" or not stripper.is_dir() else ["--stripper", str(stripper)]
+    brain = ["--brain", str(mask)] if task != "skullstripper" and mask.is_file() else []
     done = subprocess.run(
         [python, str(program), *scans, *brain, "--output", str(work / "out"), "--threads", "1"],
         check=False,

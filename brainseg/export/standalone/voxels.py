@@ -136,16 +136,20 @@ def linear(image: Array, where: Sequence[Array]) -> Array:
 
 def sampled(data: Array, index: Array) -> Array:
     """Values (...) of (X, Y, Z) at places (..., 3) by linear interpolation; 0 outside the field of view."""
-    last = np.array(data.shape) - 1
-    nearest = np.floor(index + 0.5)
-    inside = ((nearest >= 0) & (nearest <= last)).all(axis=-1)
-    index = np.clip(index, 0, last)
-    low = np.floor(index).astype(np.intp)
-    share, total = index - low, np.zeros(index.shape[:-1])
-    for corner in product((0, 1), repeat=3):
-        at = np.minimum(low + corner, last)
-        weight = np.where(corner, share, 1 - share).prod(axis=-1)
-        total += weight * data[at[..., 0], at[..., 1], at[..., 2]]
+    flat, strides = np.ascontiguousarray(data).ravel(), (data.shape[1] * data.shape[2], data.shape[2], 1)
+    inside = np.ones(index.shape[:-1], dtype=bool)
+    sides = []
+    for axis, (size, stride) in enumerate(zip(data.shape, strides, strict=True)):
+        along = index[..., axis]
+        nearest = np.floor(along + 0.5)
+        inside &= (nearest >= 0) & (nearest < size)
+        along = np.clip(along, 0, size - 1)
+        low = np.floor(along).astype(np.intp)
+        share = along - low
+        sides.append(((1 - share, low * stride), (share, np.minimum(low + 1, size - 1) * stride)))
+    total = np.zeros(index.shape[:-1])
+    for (a, x), (b, y), (c, z) in product(*sides):
+        total += a * b * c * flat[x + y + z]
     return np.where(inside, total, 0).astype(np.float32)
 
 
