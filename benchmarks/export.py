@@ -4,10 +4,10 @@ python benchmarks/export.py SCANS [SCANS ...] --skullstripper A.ckpt --segmenter
     --python VENV/bin/python
 
 SCANS is what input= of predict.py takes. The Python of an environment without torch runs run.py: one with
-numpy, nibabel and onnxruntime. Both sides get the same NIfTI copies of the scans, one thread each, in float32
+numpy, nibabel and onnxruntime. Both get the same NIfTI copies of the scans, one thread each, in float32
 unless --as-is is given; the seconds are those of the steps alone, without starting, loading and writing. Ours
-makes the heat map of the loudest slice too, in the seconds of classify. Classifier and segmenter get our brain
-mask, so that each model is compared alone.
+makes the heat map of the loudest slice too, in the seconds of classify. Classifier and segmenter get our
+brain mask, so that each model is compared alone.
 """
 
 import argparse

@@ -41,6 +41,8 @@ def export(given: Path | Sequence[Path], folder: Path) -> list[Path]:
     """
     refuse_early(folder)
     files = checkpoints_of(given)
+    nets: list[nn.Module]
+    shape: tuple[int, ...]
     first: Any = load_model(files[0])
     if len(files) > 1 and first.task != "segmenter":
         raise CheckpointError(

@@ -1,6 +1,7 @@
 """The brain in a head, and the tumour in a brain."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -47,14 +48,14 @@ def brain_if_stripped(volume: Volume) -> Array | None:
 
 def usable(about: Mapping[str, Any], there: Sequence[str]) -> list[str]:
     """The sequences that a segmenter is shown: all that it knows, or the largest subset that it learnt."""
-    known = [about["sequences"], *about["subsets"]]
+    known: list[list[str]] = [about["sequences"], *about["subsets"]]
     fitting = [names for names in known if set(names) <= set(there)]
     if not fitting:
         raise Fault(
             f"the scans are {', '.join(there)}, the segmenter knows "
             f"{'; or '.join(map(', '.join, known))}; add what is missing"
         )
-    return list(max(fitting, key=len))
+    return list(max(fitting, key=lambda names: len(names)))
 
 
 def segment(model: Model, volume: Volume, names: Sequence[str], brain: Array | None) -> tuple[Array, Array]:
@@ -68,13 +69,13 @@ def segment(model: Model, volume: Volume, names: Sequence[str], brain: Array | N
     image = np.zeros((len(every), *prepared.image.shape[1:]), dtype=np.float32)
     image[[every.index(name) for name in names]] = prepared.image
     present = np.array([name in names for name in every], dtype=np.float32) if about["subsets"] else None
-    found, n = np.float32(0), 0
+    found, n = np.zeros(1, dtype=np.float32), 0
     for network, axes in product(model.networks, about["window"]["flips"]):
         logits = whole(
             np.flip(image, axes),
             prepared.origin,
             about["window"],
-            lambda x, net=network: model.logits(net, x, present),
+            partial(model.logits, network, present=present),
         )
         found, n = (
             found + np.flip(sigmoid(logits) if about["output"] == "regions" else softmax(logits), axes),

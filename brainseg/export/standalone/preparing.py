@@ -219,7 +219,9 @@ def tissue_of(image: Array) -> Array:
 def grey(image: Array) -> Array:
     """A slice (H, W) or (H, W, 3) as grey uint8."""
     if image.ndim == 3 and image.dtype == np.uint8:
-        return np.asarray((image.astype(np.int64) @ [19595, 38470, 7471] + 0x8000) >> 16, dtype=np.uint8)
+        return np.asarray(
+            (image.astype(np.int64) @ np.array([19595, 38470, 7471]) + 0x8000) >> 16, dtype=np.uint8
+        )
     if image.ndim == 3:
         image = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     if image.dtype == np.uint8:
@@ -275,11 +277,13 @@ def network_input(slices: Array, rule: str) -> Array:
         variance = (np.square(unit - mean) * head).sum((1, 2, 3), keepdims=True) / n
         unit = (unit - mean) / np.maximum(np.sqrt(variance), np.float32(1 / 255))
     three = np.repeat(unit, 3, axis=1)
-    mean, deviation = (np.float32(v).reshape(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_DEVIATION))
+    mean, deviation = (
+        np.array(v, dtype=np.float32).reshape(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_DEVIATION)
+    )
     if rule in ("imagenet", "double_scaled"):
         three = ((three / np.float32(255) if rule == "double_scaled" else three) - mean) / deviation
     elif rule == "caffe":
-        three = 255 * three - np.float32(CAFFE_MEAN).reshape(3, 1, 1)
+        three = 255 * three - np.array(CAFFE_MEAN, dtype=np.float32).reshape(3, 1, 1)
     elif rule == "tf":
         three = 2 * three - 1
     return np.ascontiguousarray(three, dtype=np.float32)

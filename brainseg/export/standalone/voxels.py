@@ -12,17 +12,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Box = tuple[slice, ...]
-PLACE = (
-    "pixdim",
-    "qform_code",
-    "sform_code",
-    "quatern_b",
-    "quatern_c",
-    "quatern_d",
-    "qoffset_x",
-    "qoffset_y",
+PLACE = (  # of a NIfTI header
+    *("pixdim", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
+    *("qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z", "xyzt_units"),
 )
-PLACE += ("qoffset_z", "srow_x", "srow_y", "srow_z", "xyzt_units")  # of a NIfTI header
 
 
 class Fault(Exception):
