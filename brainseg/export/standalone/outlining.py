@@ -55,7 +55,8 @@ def usable(about: Mapping[str, Any], there: Sequence[str]) -> list[str]:
             f"the scans are {', '.join(there)}, the segmenter knows "
             f"{'; or '.join(map(', '.join, known))}; add what is missing"
         )
-    return list(max(fitting, key=lambda names: len(names)))
+    largest_known: list[str] = max(fitting, key=len)
+    return largest_known
 
 
 def segment(model: Model, volume: Volume, names: Sequence[str], brain: Array | None) -> tuple[Array, Array]:
