@@ -19,6 +19,7 @@ from brainseg.commands import (
     dashboard,
     doctor,
     evaluate,
+    export,
     models,
     phantom,
     results,
@@ -125,6 +126,7 @@ app.command()(sweep.sweep)
 app.command()(demo)
 app.command()(audit.audit)
 app.command()(evaluate.evaluate)
+app.command()(export.export)
 app.command()(dashboard.dashboard)
 app.command()(compare.compare)
 app.command()(compare.score)

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from brainseg.config.check import as_section
 from brainseg.config.folder import conf_dir
-from brainseg.config.prediction import ChooseConfig, WindowConfig
+from brainseg.config.prediction import ChooseConfig, VoteConfig, WindowConfig
 from brainseg.config.record import plain
 
 _OF_A_COMMAND = ("hydra", "defaults", "input", "output")  # keys of conf/predict.yaml
@@ -16,6 +16,11 @@ _OF_A_COMMAND = ("hydra", "defaults", "input", "output")  # keys of conf/predict
 def default_window() -> WindowConfig:
     """The sliding window of conf/predict.yaml."""
     return as_section(WindowConfig, plain(_values().window))
+
+
+def default_vote() -> VoteConfig:
+    """The vote on the tumour type of conf/predict.yaml."""
+    return as_section(VoteConfig, plain(_values().vote))
 
 
 def default_choose() -> ChooseConfig:

@@ -131,14 +131,14 @@ class SegmentStage(PipelineStage):
     def load(cls, options: PredictConfig, device: torch.device) -> Self:
         given, windows, flips = options.segmenter, Windows.of(options.window), options.window.flips
         if not given:
-            return cls(None, windows, flips, _convention(options.labels, None))
+            return cls(None, windows, flips, convention_of(options.labels, None))
         model, files = load_ensemble(given, device), checkpoints_of(given)
         modules = dict(zip(files, model.members, strict=True))
         return cls(
             model,
             windows,
             flips,
-            _convention(options.labels, model),
+            convention_of(options.labels, model),
             [model_file(path, module) for path, module in modules.items()],
             missing_members(given, modules),
         )
@@ -244,7 +244,7 @@ def segment(
     return Segmentation(classes, regions, tuple(there), about, cavity=model.cavity)
 
 
-def _convention(asked: str | None, model: Ensemble | None) -> Convention:
+def convention_of(asked: str | None, model: Ensemble | None) -> Convention:
     """How the labels are written: as asked for, else as the segmenter's data had them."""
     learnt = None if model is None else model.facts.get("label_convention")
     cavity = model is not None and model.cavity

@@ -1,0 +1,1 @@
+"""The program that answers without torch. It is exported as one file: `brainseg.export.joined`."""
