@@ -282,7 +282,7 @@ def test_a_subject_that_failed_is_named_and_left_out_with_what_it_had_before(res
     assert done.exit_code == 0
     assert done.stdout.splitlines() == [
         "sub-001: left out of the BIDS derivatives: The brain is too small.",
-        f"BIDS derivatives of 1 subjects in {root}",
+        f"BIDS derivatives of 1 subject in {root}",
     ]
     assert [row["participant_id"] for row in rows(root / "participants.tsv")] == ["sub-002"]
     assert not [path for path in tree(root) if "sub-001" in path]

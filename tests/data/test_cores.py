@@ -1,5 +1,7 @@
 """The processes of one training share the cores of their machine out among their loaders."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.distributed as dist
@@ -52,6 +54,7 @@ def _one_of_two(rank, place, found):
 
 
 def test_two_processes_on_this_machine_take_half_of_its_cores_each(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # from where both import this file
     for name in ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE", "SLURM_CPUS_PER_TASK"):
         monkeypatch.delenv(name, raising=False)
     found = torch.zeros(2, dtype=torch.int64).share_memory_()

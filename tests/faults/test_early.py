@@ -129,7 +129,7 @@ def test_a_data_set_without_the_truth_for_a_model_is_refused(folder):
     said = answered("train.py model=segmenter data=kaggle", folder)
     assert said == (
         "error: data=kaggle has no truth for model=segmenter; set model=classifier, or data=brats or "
-        "data=lgg or data=phantom"
+        "data=lgg or data=phantom or data=tumours"
     )
 
 

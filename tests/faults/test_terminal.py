@@ -115,7 +115,10 @@ def test_nothing_but_the_terminal_module_prints():
         f"{path.relative_to(root)}:{node.lineno}"
         for path in root.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in PRINTERS and path.name != "terminal.py"
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in PRINTERS
+        and path.name != "terminal.py"
+        and "standalone" not in path.parts  # of an exported model, which has no brainseg
     }
     assert printing == set()
 
