@@ -86,7 +86,7 @@ class PredictConfig:
     sequence: Optional[str] = MISSING  # t1, t1ce, t2 or flair, where a single file or series does not say it
     identify: Identify = MISSING  # what says which sequence a scan is
     choose: ChooseConfig = MISSING
-    skullstripper: Optional[str] = MISSING  # a checkpoint, or otsu: the threshold of Otsu; null: no stripping
+    skullstripper: Optional[str] = MISSING  # a checkpoint, builtin, otsu (Otsu's threshold), or null
     classifier: Optional[str] = MISSING  # a checkpoint; null: no tumour type
     segmenter: Any = MISSING  # a checkpoint, run, sweep or list of these (their mean); null: no outline
     names: str = MISSING  # keep, hash, or a CSV of id and name: what subjects are called in all outputs

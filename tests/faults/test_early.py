@@ -89,7 +89,10 @@ def folder(tmp_path):
         ("predict.py input=. segmenter=a.ckpt", "error: a.ckpt: no such checkpoint; training writes"),
         ("predict.py input=. segmenter=nfbs", "error: nfbs holds no run with checkpoints/best.ckpt"),
         ("predict.py input=. classifier=nfbs", "error: nfbs is a folder; give the checkpoint in it"),
-        ("predict.py input=.", "error: no model for any of the stages strip, classify, segment; give"),
+        (
+            "predict.py input=. skullstripper=null",
+            "error: no model for any of the stages strip, classify, segment; give",
+        ),
         ("brainseg audit data=kaggle data.root=nowhere", "error: nowhere: no such folder; download masoud"),
         ("brainseg evaluate a b", "error: a: no such file or folder; check the path"),
         ("brainseg verify a", "error: a: no such file or folder; check the path"),
