@@ -1,6 +1,6 @@
 # brainseg without a checkout: docs/how-to/install.md
 #
-#   docker build -t brainseg .                              for processors
+#   docker build --build-arg CPU_INDEX=ADDRESS -t brainseg . for processors
 #   docker build --build-arg DEVICE=cuda -t brainseg:cuda . for NVIDIA GPUs
 #
 # Checkpoints in models/ go into the image, in /models. Nothing is fetched when it runs.
@@ -9,13 +9,15 @@ ARG BASE=python:3.12-slim-bookworm
 # hadolint ignore=DL3006
 FROM ${BASE} AS build
 ARG DEVICE=cpu
-# PyPI has torch for CUDA only, with 4 GB of NVIDIA's libraries; PyTorch's own index has it for processors.
-ARG CPU_INDEX=https://download.pytorch.org/whl/cpu
+# PyPI has torch for CUDA only, with 4 GB of NVIDIA's libraries. PyTorch has it for processors in an index of its
+# own, whose address pytorch.org names under Get Started.
+ARG CPU_INDEX
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python3 -m venv /opt/brainseg
 WORKDIR /src
 COPY constraints.txt ./
 RUN if [ "${DEVICE}" = cpu ]; then \
+      : "${CPU_INDEX:?give the index of torch for processors, see docs/how-to/install.md, or DEVICE=cuda}" && \
       /opt/brainseg/bin/pip install --no-deps -c constraints.txt --index-url "${CPU_INDEX}" torch torchvision; \
     else \
       /opt/brainseg/bin/pip install -c constraints.txt torch torchvision; \

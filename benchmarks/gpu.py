@@ -2,7 +2,7 @@
 
 python benchmarks/gpu.py [--device cuda] [--steps 30] [--compile] [--tiny] [--experiments segmenter_best ...]
 
-Of made-up scans and slices (loader_scaling.py), so it needs no data. A step is forward, loss, backward and
+Scans and slices are made up (loader_scaling.py), so it needs no data. A step is forward, loss, backward and
 optimizer, in bf16 where the device is fast at it. Alone, the same batch is used again and again; in training
 each comes from the loader, with what trainer.half_images and trainer.augment_on_device choose on the device.
 The device is busy for the share that a step alone is of one in training. Operations are counted by torch in

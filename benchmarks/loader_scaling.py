@@ -2,7 +2,7 @@
 
 python benchmarks/loader_scaling.py [--seconds 5] [--most 16] [--tasks segmenter_best classifier ...]
 
-Of made-up scans and slices of the usual sizes, so that nothing is read from a slow disk or written before.
+Scans and slices of the usual sizes are made up, so that nothing is read from a slow disk or written before.
 Three ways to hand samples over: as on the CPU; with half images; and to be changed on the device
 (trainer.half_images, trainer.augment_on_device), of which only the part before the device is timed. Printed
 are samples a second of the clock; the seconds of one core that a sample costs, measured without any process

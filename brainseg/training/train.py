@@ -25,6 +25,7 @@ from brainseg.config import ConfigError, chosen, plain, record
 from brainseg.data import data_of
 from brainseg.data.handover import handover_of
 from brainseg.files.atomic import sweep_files, writing
+from brainseg.runs.checkpoint_file import remove_checkpoint
 from brainseg.runs.config import LAST, SPLIT
 from brainseg.runs.lock import only_training_in
 from brainseg.sweeps.job import Pruned, note_epoch, recorded
@@ -58,7 +59,7 @@ def train(cfg: DictConfig) -> float:
     with only_training_in(run):
         if is_job(run):
             if cfg.overwrite and cfg.resume is None:
-                (run / LAST).unlink(missing_ok=True)  # a kill in the first epoch would go on with the old one
+                remove_checkpoint(run / LAST)  # a kill in the first epoch would go on with the old one
             return recorded(run, cfg, lambda: _train_new_or_on(cfg, run), refresh)
         return _train_new_or_on(cfg, run)
 
