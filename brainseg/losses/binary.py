@@ -74,7 +74,7 @@ class BinaryCrossentropy(nn.Module):
 
 
 def _largest(values: Tensor, k: int) -> Tensor:
-    """Where the k largest of (N,) values are, in any order. NumPy takes a seventh of torch's time on a CPU."""
+    """Where the k largest of (N,) values are, in any order; on a CPU NumPy is seven times as fast."""
     if values.device.type != "cpu":
         return values.topk(k, sorted=False).indices
     return torch.from_numpy(np.argpartition(values.numpy(), len(values) - k)[-k:])
