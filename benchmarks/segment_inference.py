@@ -41,7 +41,7 @@ from brainseg.images.volume import Volume, from_ras, to_ras
 from brainseg.inference import Cleaning
 from brainseg.metrics import dice
 from brainseg.nets import sees_its_window
-from brainseg.tasks import Segmenter
+from brainseg.trained import SegmenterModel
 
 TOOLS = ("MONAI", "ours")
 REFERENCES = ("MONAI as it comes", "in one piece")  # not timed
@@ -194,7 +194,7 @@ MAKERS = {
 }
 
 
-def _windows(model: Segmenter) -> Callable[[torch.Tensor], torch.Tensor]:
+def _windows(model: SegmenterModel) -> Callable[[torch.Tensor], torch.Tensor]:
     from monai.inferers import SlidingWindowInferer
 
     sides = model.config.patch if sees_its_window(model.net) else REPORT_SIDES
@@ -203,7 +203,7 @@ def _windows(model: Segmenter) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def _at_multiples(
-    model: Segmenter, answer: Callable[[torch.Tensor], torch.Tensor]
+    model: SegmenterModel, answer: Callable[[torch.Tensor], torch.Tensor]
 ) -> Callable[[torch.Tensor], torch.Tensor]:
     """`answer` to images with zeros behind them, up to a multiple of what the network pools."""
     factor = 2 ** (len(model.config.channels) - 1)
@@ -217,14 +217,14 @@ def _at_multiples(
     return padded
 
 
-def _loaded(checkpoint: Path) -> Segmenter:
+def _loaded(checkpoint: Path) -> SegmenterModel:
     model = load_model(checkpoint, task="segmenter").to(memory_format=torch.contiguous_format)
-    assert isinstance(model, Segmenter)
+    assert isinstance(model, SegmenterModel)
     return model
 
 
 def _plain(
-    model: Segmenter, answer: Callable[[torch.Tensor], torch.Tensor]
+    model: SegmenterModel, answer: Callable[[torch.Tensor], torch.Tensor]
 ) -> tuple[Callable[[Volume], Classes], list[str]]:
     """From a volume, scaled as the network was trained, to the labels of the logits that `answer` gives."""
     from monai.transforms import NormalizeIntensity, ScaleIntensity

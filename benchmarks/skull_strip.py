@@ -106,10 +106,10 @@ def _ours(checkpoint: str) -> Callable[[Path], Mask]:
     from brainseg.inference import Windows
     from brainseg.prediction.scans import Scans
     from brainseg.prediction.strip import NetworkStripper, strip
-    from brainseg.tasks import SkullStripper
+    from brainseg.trained import SkullStripperModel
 
     model = load_model(checkpoint, task="skullstripper")
-    assert isinstance(model, SkullStripper)
+    assert isinstance(model, SkullStripperModel)
     windows = Windows.of(default_window())
 
     def tool(scan: Path) -> Mask:

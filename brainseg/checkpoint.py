@@ -15,9 +15,9 @@ from brainseg.nets.layout import suit_layout
 from brainseg.runs.checkpoint_file import load_checkpoint, write_checkpoint
 from brainseg.runs.models import refuse_no_checkpoint
 from brainseg.system.device import best_device
-from brainseg.tasks import TASKS, TaskModule
-from brainseg.tasks.base import FORMAT, flush_subnormals
-from brainseg.tasks.stored import fitted_fault, record_fault, structure_fault, weights_fault
+from brainseg.trained import MODELS, Model
+from brainseg.trained.base import FORMAT, flush_subnormals
+from brainseg.trained.stored import fitted_fault, record_fault, structure_fault, weights_fault
 
 __all__ = ["NETWORK", "CheckpointError", "begin_with", "load_model", "read_checkpoint", "store_fitted"]
 
@@ -52,9 +52,7 @@ _ADDED: dict[str, dict[str, Any]] = {
 }
 
 
-def load_model(
-    path: str | Path, device: str | torch.device = "cpu", *, task: str | None = None
-) -> TaskModule:
+def load_model(path: str | Path, device: str | torch.device = "cpu", *, task: str | None = None) -> Model:
     """The trained model in a checkpoint, ready to predict. Nothing but the file is needed.
 
     Only plain data is unpickled and no loss or optimizer is built, so that a checkpoint from elsewhere cannot
@@ -86,25 +84,25 @@ def load_model(
     return module.eval().to(place)
 
 
-def _rebuilt(path: str | Path, stored: dict[str, Any]) -> TaskModule:
+def _rebuilt(path: str | Path, stored: dict[str, Any]) -> Model:
     """The module with its weights, once a plan of it, which takes no memory, has been compared with them."""
     task, weights = stored["brainseg"]["task"], stored["state_dict"]  # of the loss too, which is not rebuilt
     net = {key[4:]: value for key, value in weights.items() if str(key).startswith("net.")}
     config = _completed(stored["hyper_parameters"]["config"], task)
     try:
         with torch.device("meta"):
-            planned = TASKS[task](config=config).net.state_dict()
+            planned = MODELS[task].of(config).net.state_dict()
         fault = weights_fault(net, planned)
     except Exception as error:  # whatever stands there instead of a config
         raise CheckpointError(f"{path} does not fit this brainseg: {_first_line(error)}") from error
     if fault:
         raise CheckpointError(f"{path} cannot be used: it is a checkpoint which {fault}")
-    module = TASKS[task](config=config)
+    module = MODELS[task].of(config)
     module.net.load_state_dict(net)
     return module
 
 
-def begin_with(module: TaskModule, path: str | Path) -> tuple[dict[str, Any], list[str]]:
+def begin_with(module: Model, path: str | Path) -> tuple[dict[str, Any], list[str]]:
     """Give a fresh module the weights of a checkpoint of the same task and network.
 
     Returns:
@@ -161,8 +159,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     version, task = about.get("format"), about.get("task")
     if type(version) is not int or not 1 <= version <= FORMAT:
         raise CheckpointError(f"{path} has format {version!s:.40}; this brainseg reads up to {FORMAT}")
-    if not isinstance(task, str) or task not in TASKS:
-        raise CheckpointError(f"{path} is a checkpoint of another task than brainseg's, {', '.join(TASKS)}")
+    if not isinstance(task, str) or task not in MODELS:
+        raise CheckpointError(f"{path} is a checkpoint of another task than brainseg's, {', '.join(MODELS)}")
     if fault := structure_fault(stored):
         raise CheckpointError(f"{path} cannot be used: it is a checkpoint which {fault}")
     return dict(stored)

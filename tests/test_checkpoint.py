@@ -8,7 +8,7 @@ import torch
 from brainseg.checkpoint import CheckpointError, begin_with, load_model, read_checkpoint, store_fitted
 from brainseg.config import plain
 from brainseg.tasks import TASKS
-from brainseg.tasks.base import FORMAT, flush_subnormals
+from brainseg.trained.base import FORMAT, flush_subnormals
 
 
 @pytest.mark.parametrize("task", ["classifier", "skullstripper", "segmenter"])

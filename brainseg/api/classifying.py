@@ -15,7 +15,7 @@ from brainseg.config.errors import CheckpointError, ImageError
 from brainseg.images.jpeg import pixels_of, read_slice
 from brainseg.prediction.slices import probabilities_of
 from brainseg.preprocess.slices import prepare_slice
-from brainseg.tasks import Classifier, TaskModule
+from brainseg.trained import ClassifierModel, Model
 
 Slice = AnyPath | NDArray[Any] | Image.Image
 
@@ -34,7 +34,7 @@ class SliceType:
 
 
 def classify(
-    images: Slice | Iterable[Slice], model: AnyPath | TaskModule, *, device: str = "auto"
+    images: Slice | Iterable[Slice], model: AnyPath | Model, *, device: str = "auto"
 ) -> list[SliceType]:
     """The tumour type of each slice, in the order given; a list for a single slice too.
 
@@ -52,8 +52,8 @@ def classify(
         ImageError: A slice cannot be used: a wrong shape or type, or values that are NaN or infinite.
         CheckpointError: The model is no classifier.
     """
-    classifier = model if isinstance(model, TaskModule) else _loaded(model, device)
-    if not isinstance(classifier, Classifier):
+    classifier = model if isinstance(model, Model) else _loaded(model, device)
+    if not isinstance(classifier, ClassifierModel):
         raise CheckpointError(f"the model is a {classifier.task}; give a classifier")
     single = is_path(images) or hasattr(images, "__array__") or not isinstance(images, Iterable)
     slices = [images] if single else list(images)  # type: ignore[arg-type]
@@ -65,7 +65,7 @@ def classify(
     ]
 
 
-def _loaded(path: Any, device: str) -> TaskModule:
+def _loaded(path: Any, device: str) -> Model:
     if not is_path(path):
         raise CheckpointError(
             f"the model is of type {type(path).__name__}; give a checkpoint, or what load_model gave"

@@ -28,8 +28,9 @@ from brainseg.runs.cases import ScoredCase
 from brainseg.runs.config import SPLIT, read_split
 from brainseg.runs.models import checkpoints_of
 from brainseg.system.terminal import followed
-from brainseg.tasks import Classifier, Ensemble, Segmenter, TaskModule
+from brainseg.tasks.classifier import slice_scores
 from brainseg.tasks.volumes import named_dices
+from brainseg.trained import ClassifierModel, Ensemble, Model, SegmenterModel
 
 PART = "external"
 
@@ -67,7 +68,7 @@ class External:
         return calibrated(self.logits, self.temperature)
 
 
-def models_of(given: Sequence[Path], device: torch.device) -> dict[Path, TaskModule]:
+def models_of(given: Sequence[Path], device: torch.device) -> dict[Path, Model]:
     """The models in checkpoints, runs or sweeps, all of one task; several answer together.
 
     Raises:
@@ -85,7 +86,7 @@ def models_of(given: Sequence[Path], device: torch.device) -> dict[Path, TaskMod
     return models
 
 
-def score_external(models: Mapping[Path, TaskModule], cfg: DictConfig) -> External:
+def score_external(models: Mapping[Path, Model], cfg: DictConfig) -> External:
     """Score models on all that a composed config's data section describes.
 
     Raises:
@@ -100,7 +101,7 @@ def score_external(models: Mapping[Path, TaskModule], cfg: DictConfig) -> Extern
         data.write()
         inner = data.inner
     about = f"{name} in {inner.root}"
-    if isinstance(inner, KaggleSlices) and isinstance(model, Classifier):
+    if isinstance(inner, KaggleSlices) and isinstance(model, ClassifierModel):
         cases, more = _score_slices(model, inner)
     elif isinstance(inner, VolumeData):
         cases, more = _score_volumes(models, inner), {}
@@ -110,7 +111,7 @@ def score_external(models: Mapping[Path, TaskModule], cfg: DictConfig) -> Extern
     return External(list(models), model.task, about, cases, list(dict.fromkeys(remarks)), **more)
 
 
-def _data_for(model: TaskModule, cfg: DictConfig) -> Any:
+def _data_for(model: Model, cfg: DictConfig) -> Any:
     try:
         return data_of(plain(cfg.data), model.config)
     except ConfigError as error:
@@ -123,30 +124,32 @@ def _data_for(model: TaskModule, cfg: DictConfig) -> Any:
         ) from error
 
 
-def _score_slices(model: Classifier, data: KaggleSlices) -> tuple[list[ScoredCase], dict[str, Any]]:
-    model.start_scoring("test")
+def _score_slices(model: ClassifierModel, data: KaggleSlices) -> tuple[list[ScoredCase], dict[str, Any]]:
+    logits: list[NDArray[np.float32]] = []
+    truth: list[NDArray[np.int64]] = []
     names: list[str] = []
     subjects: list[str] = []
     for slices in data.everything():
         names, subjects = [*names, *slices.names], [*subjects, *slices.subjects]
         for batch in _batches(SliceDataset(slices, data.recipe, seed=None), 32, "slices"):
-            _scored(model, batch)
-    rows = zip(names, subjects, model.case_scores(), strict=True)
-    logits, truth = model.scored_part()
-    more = {"logits": logits, "truth": truth, "temperature": model.temperature}
-    return [ScoredCase(PART, *row) for row in rows], {**more, "classes": list(model.config.classes)}
+            logits.append(_logits(model, batch[0]))
+            truth.append(batch[1].numpy())
+    classes = list(model.config.classes)
+    found = np.concatenate(logits), np.concatenate(truth)
+    rows = zip(names, subjects, slice_scores(*found, classes), strict=True)
+    more = {"logits": found[0], "truth": found[1], "temperature": model.temperature, "classes": classes}
+    return [ScoredCase(PART, *row) for row in rows], more
 
 
 @torch.inference_mode()
-def _scored(model: TaskModule, batch: Any) -> None:
-    x, truth = (part.to(model.device) for part in batch)
-    model.score((x, truth), "test")
+def _logits(model: ClassifierModel, x: torch.Tensor) -> NDArray[np.float32]:
+    return np.asarray(model(x.to(model.device)).float().cpu())
 
 
-def _score_volumes(models: Mapping[Path, TaskModule], data: VolumeData) -> list[ScoredCase]:
+def _score_volumes(models: Mapping[Path, Model], data: VolumeData) -> list[ScoredCase]:
     first: Any = next(iter(models.values()))
     arrays = dict(sorted(data.everything(first.facts.get("landmarks")).items()))
-    every = first.scores["test"].regions
+    every = first.region_members
     regions = {name: every[name] for name in data.regions or every}
     guess, cases = _guesser(models), []
     for name, (image, truth) in zip(
@@ -158,12 +161,12 @@ def _score_volumes(models: Mapping[Path, TaskModule], data: VolumeData) -> list[
     return cases
 
 
-def _guesser(models: Mapping[Path, TaskModule]) -> Callable[[torch.Tensor], torch.Tensor]:
+def _guesser(models: Mapping[Path, Model]) -> Callable[[torch.Tensor], torch.Tensor]:
     """From a prepared scan (C, X, Y, Z) to the class of each voxel (X, Y, Z)."""
     first: Any = next(iter(models.values()))
     if len(models) == 1:
         return torch.inference_mode()(lambda image: first.classes_of(first.logits(image)))
-    members = {str(path): one for path, one in models.items() if isinstance(one, Segmenter)}
+    members = {str(path): one for path, one in models.items() if isinstance(one, SegmenterModel)}
     ensemble = Ensemble(members)
     return torch.inference_mode()(lambda image: ensemble.decided(ensemble.probabilities(image)))
 
@@ -173,7 +176,7 @@ def _batches(dataset: Samples, size: int, what: str) -> Iterator[Any]:
     yield from followed(loader, f"scoring {what}", len(loader))
 
 
-def _overlap(path: Path, model: TaskModule, cfg: DictConfig, cases: Sequence[ScoredCase]) -> Iterator[str]:
+def _overlap(path: Path, model: Model, cfg: DictConfig, cases: Sequence[ScoredCase]) -> Iterator[str]:
     """A sentence where the model has learnt from some of the cases, by their names and the kind of data.
 
     Which subjects a model learnt from is written in its run's folder, beside its checkpoints.

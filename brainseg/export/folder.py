@@ -19,7 +19,7 @@ from brainseg.nets import sees_its_window
 from brainseg.prediction.members import load_ensemble
 from brainseg.results.provenance import code
 from brainseg.runs.models import checkpoints_of
-from brainseg.tasks import Classifier, SkullStripper
+from brainseg.trained import ClassifierModel, SkullStripperModel
 
 MODEL_JSON, PROGRAM = "model.json", "run.py"
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
@@ -49,10 +49,10 @@ def export(given: Path | Sequence[Path], folder: Path) -> list[Path]:
             f"{files[0]} is a {first.task}, of which one is exported at a time, and "
             f"{len(files)} were given; give one"
         )
-    if isinstance(first, Classifier):
+    if isinstance(first, ClassifierModel):
         side = first.config.preprocess.size
         values, nets, shape, subsets = classifier_json(first), [first.net], (3, side, side), False
-    elif isinstance(first, SkullStripper):
+    elif isinstance(first, SkullStripperModel):
         values, nets, shape, subsets = stripper_json(first), [first.net], (1, *first.config.patch), False
     else:
         model = load_ensemble([str(file) for file in files], torch.device("cpu"))

@@ -21,14 +21,14 @@ from brainseg.prediction.classify import VOTE_ORDER
 from brainseg.prediction.models import landmarks_of
 from brainseg.prediction.segment import convention_of
 from brainseg.preprocess.volumes import HEAD_MARGIN_MM, REPORT_SHAPE, report_box
-from brainseg.tasks import Classifier, Ensemble, SkullStripper, TaskModule
-from brainseg.tasks.segmenter import MIRRORED
+from brainseg.trained import ClassifierModel, Ensemble, Model, SkullStripperModel
+from brainseg.trained.segmenter import MIRRORED
 
 FORMAT = 1  # of model.json; a change that run.py of before cannot read raises it
 Values = dict[str, Any]
 
 
-def stripper_json(model: SkullStripper) -> Values:
+def stripper_json(model: SkullStripperModel) -> Values:
     """How a skull stripper finds the brain; its only sequence is `any` where any will do."""
     return {
         "task": "skullstripper",
@@ -60,7 +60,7 @@ def segmenter_json(model: Ensemble) -> Values:
     }
 
 
-def classifier_json(model: Classifier) -> Values:
+def classifier_json(model: ClassifierModel) -> Values:
     """How a classifier names the tumour type of a slice, and slices that of a scan."""
     preparation = plain(OmegaConf.structured(model.config.preprocess))
     return {
@@ -73,7 +73,7 @@ def classifier_json(model: Classifier) -> Values:
     }
 
 
-def _preparation(model: TaskModule) -> Values:
+def _preparation(model: Model) -> Values:
     """How a scan is turned, cropped, resampled and scaled; landmarks by their sequence."""
     settings, landmarks = model.config.preprocess, landmarks_of(model)
     crop: Values = {"rule": str(settings.crop)}
@@ -92,7 +92,7 @@ def _preparation(model: TaskModule) -> Values:
     }
 
 
-def _window(model: TaskModule) -> Values:
+def _window(model: Model) -> Values:
     """How the network is shown a whole scan; `one`: it takes all of it at once, up to so many voxels."""
     how, channels, one = default_window(), model.config.channels, None
     if not sees_its_window(model.net):

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from brainseg.config.gates import GatesConfig
 from brainseg.gates import air, atlas, brain, scan, slices
@@ -15,7 +14,7 @@ from brainseg.gates.assessment import Assessment, Unmeasured, assess
 from brainseg.gates.tumor import TumorShape
 from brainseg.images.tissue import tissue_of
 from brainseg.images.volume import Grid, Spacing, Volume, to_ras
-from brainseg.inference import HEALTHY
+from brainseg.inference import HEALTHY, undecidedness
 from brainseg.metrics import dice
 from brainseg.preprocess.noise import noise_share
 
@@ -159,7 +158,7 @@ def judge_type(
         agreement: Share of the planes that, each alone, give the same type.
         limits: The limits of all gates.
     """
-    entropy = float(stats.entropy(list(probabilities.values()))) / np.log(len(probabilities))
+    entropy = undecidedness(np.array(list(probabilities.values())))
     measured = {"plane_agreement": agreement, "type_entropy": entropy}
     if verdict != HEALTHY and probabilities[HEALTHY] > probabilities[verdict]:
         tumours = sum(probabilities.values()) - probabilities[HEALTHY]

@@ -1,6 +1,6 @@
 """From predictions of patches and slices to predictions of volumes."""
 
-from brainseg.inference.calibration import calibrated, fit_temperature
+from brainseg.inference.calibration import calibrated, fit_temperature, undecidedness
 from brainseg.inference.cleaning import Cleaning
 from brainseg.inference.components import fill_holes, largest_component
 from brainseg.inference.diameters import diameters
@@ -37,6 +37,7 @@ __all__ = [
     "predict_windows",
     "region_probabilities",
     "share_inside",
+    "undecidedness",
     "vote_slices",
     "widths_of_one",
 ]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import entr, log_softmax, softmax
 
 SEARCHED = (0.2, 10.0)  # where every guess is right no temperature is the best
 
@@ -30,3 +30,8 @@ def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.integer]) ->
 def calibrated(logits: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
     """Probabilities (N, K) of logits (N, K) at a temperature."""
     return np.asarray(softmax(logits.astype(np.float64) / temperature, axis=1))
+
+
+def undecidedness(probabilities: NDArray[np.floating]) -> float:
+    """The entropy of probabilities (K,) over the largest that K can have: 0 is certain, 1 knows nothing."""
+    return float(entr(probabilities / np.sum(probabilities)).sum() / np.log(len(probabilities)))

@@ -8,12 +8,10 @@ from brainseg.metrics.classification import (
     reliability,
     roc_auc,
 )
-from brainseg.metrics.overlap import dice, soft_dice, soft_iou
+from brainseg.metrics.overlap import dice, region_dices, soft_dice, soft_iou
 from brainseg.metrics.regions import score_case
-from brainseg.metrics.streaming import RegionDice, region_dices
 
 __all__ = [
-    "RegionDice",
     "brain_scores",
     "calibration_error",
     "classification_scores",

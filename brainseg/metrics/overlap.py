@@ -4,9 +4,11 @@ Where a ratio has nothing to divide by, the rule of the BraTS challenges up to 2
 masks are empty, and 0 if one of them is.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -70,3 +72,22 @@ def _counts(truth: NDArray[Any], guess: NDArray[Any]) -> tuple[int, int, int]:
 
 def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else 1.0
+
+
+def region_dices(truth: Tensor, guess: Tensor, regions: Mapping[str, tuple[int, ...]]) -> Tensor:
+    """The Dice of each region of each case, (B, R), from label classes (B, X, Y, Z).
+
+    A case scores 1 if truth and guess both lack the region, and 0 if one of them does.
+    """
+    if truth.shape != guess.shape:
+        raise ValueError(
+            f"truth is {tuple(truth.shape)} but guess {tuple(guess.shape)}; both are (B, X, Y, Z)"
+        )
+    return torch.stack([_dices(truth, guess, classes) for classes in regions.values()], dim=1)
+
+
+def _dices(truth: Tensor, guess: Tensor, classes: tuple[int, ...]) -> Tensor:
+    wanted = torch.tensor(classes, device=truth.device)
+    there, found = torch.isin(truth, wanted).flatten(1), torch.isin(guess, wanted).flatten(1)
+    shared, voxels = (there & found).sum(dim=1), there.sum(dim=1) + found.sum(dim=1)
+    return torch.where(voxels > 0, 2 * shared / voxels.clamp_min(1), 1.0)

@@ -8,6 +8,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from brainseg.images.labels import TUMOR_REGIONS
+from brainseg.metrics.overlap import region_dices
 
 
 class RegionDice(Metric):
@@ -46,22 +47,3 @@ class RegionDice(Metric):
         """The means; NaN before the first case."""
         means = self.total / self.cases
         return {f"dice/{region}": mean for region, mean in zip(self.regions, means, strict=True)}
-
-
-def region_dices(truth: Tensor, guess: Tensor, regions: Mapping[str, tuple[int, ...]]) -> Tensor:
-    """The Dice of each region of each case, (B, R), from label classes (B, X, Y, Z).
-
-    A case scores 1 if truth and guess both lack the region, and 0 if one of them does.
-    """
-    if truth.shape != guess.shape:
-        raise ValueError(
-            f"truth is {tuple(truth.shape)} but guess {tuple(guess.shape)}; both are (B, X, Y, Z)"
-        )
-    return torch.stack([_dices(truth, guess, classes) for classes in regions.values()], dim=1)
-
-
-def _dices(truth: Tensor, guess: Tensor, classes: tuple[int, ...]) -> Tensor:
-    wanted = torch.tensor(classes, device=truth.device)
-    there, found = torch.isin(truth, wanted).flatten(1), torch.isin(guess, wanted).flatten(1)
-    shared, voxels = (there & found).sum(dim=1), there.sum(dim=1) + found.sum(dim=1)
-    return torch.where(voxels > 0, 2 * shared / voxels.clamp_min(1), 1.0)

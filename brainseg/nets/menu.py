@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from brainseg.config.errors import ConfigError
 from brainseg.nets.blocks import InstanceNorm, check_sides
 from brainseg.nets.residual_unet3d import ResidualUNet3D
+from brainseg.nets.unet import UNet
 from brainseg.nets.unet3d import UNet3D
 
 Dropout = float | Sequence[float]
@@ -96,19 +97,8 @@ def _unet3d(in_channels: int, out_channels: int, channels: tuple[int, ...], drop
 def _unet(
     in_channels: int, out_channels: int, channels: tuple[int, ...], rate: float, norm: str
 ) -> nn.Module:
-    from monai.networks.nets.unet import UNet  # seconds, that the other networks need not wait
-
-    net = UNet(
-        spatial_dims=3,
-        in_channels=in_channels,
-        out_channels=out_channels,
-        channels=channels,
-        strides=(2,) * (len(channels) - 1),
-        num_res_units=0,
-        norm=_instance_or_batch(norm),
-        dropout=rate,
-    )
-    return _checked(net, len(channels))
+    layer = nn.BatchNorm3d if norm == "batch" else InstanceNorm
+    return _checked(UNet(in_channels, out_channels, channels, rate, layer), len(channels))
 
 
 def _segresnet(
@@ -121,7 +111,7 @@ def _segresnet(
             f"segresnet doubles its channels at each level, from a multiple of 8; got {list(channels)}, "
             f"try {[max(8, width // 8 * 8) * 2**level for level in range(levels)]}"
         )
-    from monai.networks.nets.segresnet import SegResNet
+    from monai.networks.nets.segresnet import SegResNet  # seconds, that the other networks need not wait
 
     net = SegResNet(
         spatial_dims=3,

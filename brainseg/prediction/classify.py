@@ -44,7 +44,7 @@ from brainseg.results.parts import LoudestSlice, SliceVote, TypeResult
 from brainseg.results.result import Result
 from brainseg.results.type_words import TypeWords
 from brainseg.runs.model_record import Member
-from brainseg.tasks import Classifier
+from brainseg.trained import ClassifierModel
 
 VOTE_ORDER = ("t1ce", "flair", "t2", "t1")
 
@@ -130,7 +130,7 @@ class TumorType(TypeWords):
 class ClassifyStage(PipelineStage):
     """The tumour type, by a vote of slices in three planes."""
 
-    model: Classifier | None
+    model: ClassifierModel | None
     vote: VoteConfig
     members: Sequence[Member] = ()
 
@@ -175,7 +175,9 @@ class ClassifyStage(PipelineStage):
         return [Work(self.model, (3, side, side), 3 * len(offsets_mm) + GRAD_CAM_PASSES)]  # three planes
 
 
-def classify(scans: Scans, brain: NDArray[np.bool_] | None, model: Classifier, vote: VoteConfig) -> TumorType:
+def classify(
+    scans: Scans, brain: NDArray[np.bool_] | None, model: ClassifierModel, vote: VoteConfig
+) -> TumorType:
     """The tumour type that slices of one sequence, in three planes, agree on.
 
     The slices are cut through the middle of the brain, or of the scan where no brain is known; from the brain
@@ -272,7 +274,9 @@ def _by_plane(
     }
 
 
-def heat_of(model: Classifier, prepared: NDArray[np.uint8], class_index: int) -> NDArray[np.float32] | None:
+def heat_of(
+    model: ClassifierModel, prepared: NDArray[np.uint8], class_index: int
+) -> NDArray[np.float32] | None:
     """Grad-CAM (S, S) of a class in a prepared slice (S, S); None where the backbone has no map."""
     stage = model.net.map_stage(model.config.preprocess.size)
     if stage is None:

@@ -14,23 +14,23 @@ from brainseg.config import UserError
 from brainseg.nets import folded
 from brainseg.runs.config import BEST, CONFIG, read_run_config, run_folders
 from brainseg.runs.models import checkpoints_of
-from brainseg.tasks import Ensemble, Segmenter, TaskModule
+from brainseg.trained import Ensemble, Model, SegmenterModel
 
 _MOST_FOLDS = 1000
 
 
 def load_ensemble(given: Any, device: torch.device) -> Ensemble:
     """The segmenters in a checkpoint, a run's or sweep's folder, or a list of these."""
-    members: dict[str, Segmenter] = {}
+    members: dict[str, SegmenterModel] = {}
     for path in checkpoints_of(given):
         model = load_model(path, device, task="segmenter")
-        assert isinstance(model, Segmenter)
+        assert isinstance(model, SegmenterModel)
         model.net = folded(model.net)
         members[str(path)] = model
     return Ensemble(members)
 
 
-def missing_members(given: Any, members: Mapping[Path, TaskModule]) -> list[str]:
+def missing_members(given: Any, members: Mapping[Path, Model]) -> list[str]:
     """A sentence for each run that should answer with the others and does not, or not as they do.
 
     Only a folder of several runs says how many there should be; a run or a file was chosen as it is.

@@ -8,10 +8,10 @@ from typing import Any
 from brainseg.config.errors import CheckpointError
 from brainseg.files.atomic import sha256
 from brainseg.runs.model_record import LearntFrom, Measured, ModelFile
-from brainseg.tasks import Ensemble, TaskModule
+from brainseg.trained import Ensemble, Model
 
 
-def model_file(path: str | Path, model: TaskModule) -> ModelFile:
+def model_file(path: str | Path, model: Model) -> ModelFile:
     """The checkpoint that a model came from, what it learnt from, and how it was measured.
 
     Raises:
@@ -22,19 +22,19 @@ def model_file(path: str | Path, model: TaskModule) -> ModelFile:
     )
 
 
-def landmarks_of(model: TaskModule | Ensemble) -> Any:
+def landmarks_of(model: Model | Ensemble) -> Any:
     """The intensity landmarks of the training part, where the model was trained with them; else None."""
     return model.facts.get("landmarks")
 
 
-def _learnt_from(model: TaskModule) -> LearntFrom:
+def _learnt_from(model: Model) -> LearntFrom:
     """How many examples of which data, as the checkpoint has it."""
     facts = model.facts
     sequences = [] if "train_slices" in facts else list(model.config.preprocess.modalities)
     return replace(_examples(model.provenance), sequences=sequences)
 
 
-def measured_on_real(model: TaskModule, path: str | Path) -> list[Measured]:
+def measured_on_real(model: Model, path: str | Path) -> list[Measured]:
     """How the model did on real scans, where its checkpoint says so: `facts.measured` of its run.
 
     Raises:

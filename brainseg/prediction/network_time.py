@@ -16,7 +16,7 @@ from brainseg.nets import sees_its_window
 from brainseg.prediction.scans import brain_if_stripped
 from brainseg.preprocess.volumes import head_of
 from brainseg.system.device import fast_precision
-from brainseg.tasks import TaskModule
+from brainseg.trained import Model
 
 ADULT_BRAIN_MM = np.array([150.0, 185.0, 145.0])  # along R, A and S
 
@@ -44,7 +44,7 @@ class Sizes:
 class Work:
     """So many passes of a network over inputs of one shape."""
 
-    module: TaskModule
+    module: Model
     shape: tuple[int, ...]  # (C, ...), without the batch
     passes: float
 

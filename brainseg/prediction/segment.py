@@ -42,8 +42,8 @@ from brainseg.results.result import Result
 from brainseg.runs.model_record import Member
 from brainseg.runs.models import checkpoints_of
 from brainseg.system.device import fast_precision
-from brainseg.tasks import Ensemble
-from brainseg.tasks.segmenter import MIRRORED
+from brainseg.trained import Ensemble
+from brainseg.trained.segmenter import MIRRORED
 
 DEFAULT_CONVENTION = "brats-2023"  # of label maps, where neither the options nor the segmenter say one
 WITH_CAVITY = "brats-2024-post"  # the same of a segmenter that tells the resection cavity

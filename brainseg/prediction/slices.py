@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import stats
 
 from brainseg.config import PredictConfig
 from brainseg.config.builtin import is_builtin
@@ -25,6 +24,7 @@ from brainseg.images.found import Survey
 from brainseg.images.jpeg import read_picture, read_slice
 from brainseg.images.pictures import LAYOUT, survey_pictures
 from brainseg.images.subject import Subject
+from brainseg.inference import undecidedness
 from brainseg.metrics import classification_scores, confusion_matrix
 from brainseg.prediction.classify import ClassifyStage, heat_of
 from brainseg.prediction.job import Job
@@ -48,7 +48,7 @@ from brainseg.results.result import Result
 from brainseg.results.table import without_formula
 from brainseg.system.pseudonyms import KEEP
 from brainseg.system.terminal import followed
-from brainseg.tasks import Classifier
+from brainseg.trained import ClassifierModel
 
 TABLE = "slices.csv"
 AT_ONCE = 32  # pictures that the network sees together
@@ -84,7 +84,7 @@ class Answer:
         p = self.probabilities
         if p is None:
             return {}
-        return {ENTROPY: float(stats.entropy(p)) / np.log(len(p)), COLOUR: self.colour}
+        return {ENTROPY: undecidedness(p), COLOUR: self.colour}
 
     @property
     def certainty(self) -> float:
@@ -126,7 +126,7 @@ def is_of_pictures(subject: Subject) -> bool:
     return subject.layout == LAYOUT
 
 
-def probabilities_of(prepared: Sequence[NDArray[np.uint8]], model: Classifier) -> NDArray[np.float64]:
+def probabilities_of(prepared: Sequence[NDArray[np.uint8]], model: ClassifierModel) -> NDArray[np.float64]:
     """Calibrated probabilities (N, K) of prepared slices (S, S), some at a time."""
     groups = [prepared[first : first + AT_ONCE] for first in range(0, len(prepared), AT_ONCE)]
     found = [model.probabilities(torch.from_numpy(np.stack(group))) for group in groups]
@@ -192,13 +192,13 @@ def _fates(subject: Subject, failed: Mapping[str, str]) -> Iterator[FileFate]:
         yield one if error is None else replace(one, fate=Fate.unreadable, why=error)
 
 
-def _classifier(job: Job) -> Classifier:
+def _classifier(job: Job) -> ClassifierModel:
     model = next(stage.model for stage in job.stages if isinstance(stage, ClassifyStage))
     assert model is not None
     return model
 
 
-def _answers(subject: Subject, model: Classifier) -> Iterator[Answer]:
+def _answers(subject: Subject, model: ClassifierModel) -> Iterator[Answer]:
     """Every picture's, in the order of their names; as many are in memory as the network sees together."""
     names = list(subject.images)
     starts = range(0, len(names), AT_ONCE)
@@ -210,7 +210,7 @@ def _answers(subject: Subject, model: Classifier) -> Iterator[Answer]:
             yield one if isinstance(one, Answer) else replace(one[0], probabilities=next(found))
 
 
-def _read(subject: Subject, name: str, model: Classifier) -> Answer | tuple[Answer, NDArray[np.uint8]]:
+def _read(subject: Subject, name: str, model: ClassifierModel) -> Answer | tuple[Answer, NDArray[np.uint8]]:
     answer = Answer(name, class_of(f"{subject.folder.resolve().name}/{name}"))
     try:
         grey, colour = read_picture(subject.images[name].path)
@@ -257,7 +257,7 @@ def _others(failed: Mapping[str, str]) -> str:
     return f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
 
 
-def _remarks(answers: Sequence[Answer], model: Classifier) -> Iterator[str]:
+def _remarks(answers: Sequence[Answer], model: ClassifierModel) -> Iterator[str]:
     if model.config.preprocess.stripped:
         yield (
             "the classifier learnt from slices without skull, and pictures are taken as they are; give "
@@ -334,7 +334,7 @@ def _to_show(answers: Sequence[Answer], classes: Sequence[str]) -> tuple[list[An
     return surest, [one for one in reversed(known) if one.name not in names][:SHOWN]
 
 
-def _shown(some: Sequence[Answer], subject: Subject, model: Classifier) -> list[ShownSlice]:
+def _shown(some: Sequence[Answer], subject: Subject, model: ClassifierModel) -> list[ShownSlice]:
     made = []
     for one in some:
         assert one.probabilities is not None

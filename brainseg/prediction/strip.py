@@ -25,7 +25,7 @@ from brainseg.prediction.state import State
 from brainseg.preprocess.volumes import prepare_volume
 from brainseg.runs.model_record import Member, Method
 from brainseg.system.device import fast_precision
-from brainseg.tasks import SkullStripper
+from brainseg.trained import SkullStripperModel
 
 
 class Stripper(Protocol):
@@ -59,7 +59,7 @@ class OtsuStripper:
 class NetworkStripper:
     """A trained skull stripper."""
 
-    module: SkullStripper
+    module: SkullStripperModel
 
     @property
     def sequence(self) -> str | None:

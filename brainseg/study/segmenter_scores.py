@@ -22,9 +22,9 @@ from brainseg.preprocess.volumes import report_box
 from brainseg.reporting.curves import Curves, read_curves
 from brainseg.study.held_out import VolumeRun
 from brainseg.system.terminal import followed
-from brainseg.tasks import Ensemble
 from brainseg.tasks.preview import Preview
 from brainseg.tasks.volumes import preview_of
+from brainseg.trained import Ensemble
 
 Scores = Mapping[str, Mapping[str, float]]  # case -> score ("dice/whole_tumor") -> value
 
@@ -36,7 +36,7 @@ class SegmenterScores:
     name: str
     settings: Mapping[str, str]
     scores: Mapping[str, Scores]  # by protocol
-    fitted: Mapping[str, Any]  # on its validation part, see `tasks.validation`
+    fitted: Mapping[str, Any]  # on its validation part, see `trained.validation`
     cut_off: Mapping[str, float] = field(
         default_factory=dict
     )  # case -> share of its tumour beyond the fixed crop

@@ -1,6 +1,6 @@
-"""What the trained models share: how they are built, trained, scored, logged and kept in checkpoints."""
+"""What the tasks share: how a model is trained, scored, logged and kept in a checkpoint."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytorch_lightning as pl
@@ -8,22 +8,20 @@ import torch
 from hydra.utils import instantiate
 from torchmetrics import Metric, MetricCollection
 
-from brainseg.config import ConfigError, as_section
+from brainseg.config import ConfigError
 from brainseg.nets.layout import suit_layout
 from brainseg.tasks.preview import ScoredCase
-
-FORMAT = 1  # of checkpoint["brainseg"]; raise it when what predict.py reads from there changes
-Batch = tuple[torch.Tensor, torch.Tensor]  # inputs and their truth
+from brainseg.trained.base import FORMAT, Batch, Model, flush_subnormals
 
 
-class TaskModule(pl.LightningModule):
-    """A network with its loss, scores and optimizer, built from plain values only.
+class TaskModule(pl.LightningModule, Model):
+    """A model with its loss, scores and optimizer, built from plain values only.
 
     Plain values (no objects, no DictConfig) keep the checkpoint readable with torch.load(weights_only=True)
     and make it complete: the class is rebuilt from it alone.
 
-    A task says its name, its section's class, its network (`make_net`), its scores (`make_scores`), how a
-    validation or test batch is scored (`score`). Where `on_case` is set, it tells it of each case.
+    A task is this and its model. It says its scores (`make_scores`) and how a validation or test batch is
+    scored (`score`). Where `on_case` is set, it tells it of each case.
 
     Args:
         config: The task's section of the config, e.g. everything under `segmenter`.
@@ -33,8 +31,6 @@ class TaskModule(pl.LightningModule):
             `total_steps`; None keeps the rate.
     """
 
-    task: ClassVar[str]
-    schema: ClassVar[type]
     preview_classes: ClassVar[tuple[str, ...]] = ()  # of the masks in pictures, background first
 
     def __init__(
@@ -46,28 +42,15 @@ class TaskModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
-        self.config: Any = as_section(self.schema, config)
         self.loss = instantiate(loss)
-        self.net = suit_layout(self.make_net(), torch.device("cpu"))
+        self.build(config)
         self.scores = torch.nn.ModuleDict({part: self.make_scores() for part in ("val", "test")})
-        self.provenance: dict[str, Any] = {}
-        self.fitted: dict[str, Any] = {}  # plain values found on the validation part after its last epoch
         self.on_case: Callable[[Callable[[], ScoredCase]], None] | None = None  # who wants to see the cases
         self._case = 0  # how many of a part were scored
         self._loss_sum: torch.Tensor | float = 0.0  # of the epoch so far, over its samples
         self._samples = 0
         self._compiled_net: Callable[[torch.Tensor], torch.Tensor] | None = None  # for training
         self._scheduled_steps: int | None = None  # of a schedule that goes on, for the whole training
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What the training found out about its data: label convention, number of subjects and the like."""
-        facts: dict[str, Any] = self.provenance.get("facts", {})
-        return facts
-
-    def make_net(self) -> torch.nn.Module:
-        """The untrained network that `config` describes."""
-        raise NotImplementedError
 
     def make_scores(self) -> Metric | MetricCollection:
         """What a part is scored by; it computes a value for each name, "dice/brain" for instance."""
@@ -80,10 +63,9 @@ class TaskModule(pl.LightningModule):
     def initialise(self) -> None:
         """Give a fresh run its starting weights. Building or loading a module never downloads."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        net = self._compiled_net if self.training and self._compiled_net else self.net
-        logits: torch.Tensor = net(x)
-        return logits
+    @property
+    def network(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        return self._compiled_net if self.training and self._compiled_net else self.net
 
     def compile_net(self, backend: Any = "inductor") -> None:
         """From now on train the network as torch compiles it; its parameters stay the same ones.
@@ -117,7 +99,7 @@ class TaskModule(pl.LightningModule):
         self._samples += n
 
     def on_train_start(self) -> None:
-        if type(self).fit_to_validation is not TaskModule.fit_to_validation:
+        if type(self).fit_to_validation is not Model.fit_to_validation:
             self.fitted = {}  # those of the weights that a run goes on from do not fit the new ones
 
     def on_train_epoch_start(self) -> None:
@@ -176,14 +158,6 @@ class TaskModule(pl.LightningModule):
     def _scores_of(self, part: str) -> Any:  # nn.ModuleDict's type knows only modules
         return self.scores[part]
 
-    def fit_to_validation(self, batches: Iterable[Any]) -> dict[str, Any]:
-        """Plain values for `fitted` that the finished model finds on its validation part; none by default.
-
-        Args:
-            batches: The batches of the validation part.
-        """
-        return {}
-
     def configure_optimizers(self) -> Any:
         optimizer = instantiate(self.hparams["optimizer"], params=self.parameters(), _convert_="all")
         if self.hparams["scheduler"] is None:
@@ -223,14 +197,3 @@ class TaskModule(pl.LightningModule):
         self._loss_sum, self._samples = checkpoint["brainseg"].get("train_loss", (0.0, 0))
         for schedule in checkpoint.get("lr_schedulers", []):
             self._scheduled_steps = schedule.get("total_steps")
-
-
-def flush_subnormals(tensors: Iterable[torch.Tensor]) -> None:
-    """Set weights too small for a normal float to 0, in place.
-
-    They change no answer, but a CPU takes many times longer over each (HD-BET's first weights, 45 % of them:
-    58 seconds instead of 4).
-    """
-    for tensor in tensors:
-        if tensor.is_floating_point():
-            tensor.masked_fill_(tensor.abs() < torch.finfo(tensor.dtype).tiny, 0)

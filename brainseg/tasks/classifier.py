@@ -1,4 +1,4 @@
-"""The 2D classifier: a timm backbone that names the tumour in one slice."""
+"""How the classifier is trained and scored."""
 
 import logging
 from collections.abc import Sequence
@@ -11,35 +11,18 @@ from numpy.typing import NDArray
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
-from brainseg.config import ClassifierConfig
-from brainseg.inference import calibrated, fit_temperature
-from brainseg.nets import SliceClassifier, load_imagenet
-from brainseg.preprocess.slices import network_input
-from brainseg.tasks.base import Batch, TaskModule
+from brainseg.inference import fit_temperature
+from brainseg.nets import load_imagenet
+from brainseg.tasks.base import TaskModule
 from brainseg.tasks.preview import Preview, ScoredCase
+from brainseg.trained.base import Batch
+from brainseg.trained.classifier import ClassifierModel
 
 log = logging.getLogger("brainseg")
 
 
-class Classifier(TaskModule):
-    """Slices (B, 3, S, S) to logits (B, K) over `config.classes`."""
-
-    task = "classifier"
-    schema = ClassifierConfig
-    config: ClassifierConfig
-    net: SliceClassifier
-
-    def make_net(self) -> SliceClassifier:
-        return SliceClassifier(
-            self.config.backbone,
-            len(self.config.classes),
-            str(self.config.head),
-            self.config.dropout,
-            head_init=str(self.config.head_init),
-            drop_path=self.config.drop_path,
-            batch_norm_eps=self.config.batch_norm_eps,
-            batch_norm_momentum=self.config.batch_norm_momentum,
-        )
+class Classifier(TaskModule, ClassifierModel):
+    """The classifier in training."""
 
     def make_scores(self) -> MetricCollection:
         n = len(self.config.classes)
@@ -53,11 +36,6 @@ class Classifier(TaskModule):
         if self.config.pretrained:
             weights = None if self.config.weights is None else Path(self.config.weights)
             log.info("%s", load_imagenet(self.net, weights))
-
-    @property
-    def temperature(self) -> float:
-        """Logits are divided by it; 1 before a validation part has been seen."""
-        return float(self.fitted.get("temperature", 1.0))
 
     def start_scoring(self, part: str) -> None:
         super().start_scoring(part)
@@ -85,18 +63,17 @@ class Classifier(TaskModule):
         return logits, truth
 
     def case_scores(self) -> list[dict[str, float | str]]:
-        logits, truth = self.scored_part()
-        names = self.config.classes
-        return [
-            {"truth": names[true], "guess": names[guess], "accuracy": float(true == guess)}
-            for true, guess in zip(truth.tolist(), logits.argmax(axis=1).tolist(), strict=True)
-        ]
+        return slice_scores(*self.scored_part(), list(self.config.classes))
 
-    @torch.no_grad()
-    def probabilities(self, slices_BSS: torch.Tensor) -> NDArray[np.float64]:
-        """Calibrated class probabilities (B, K) of slices prepared by `prepare_slice`, uint8 (B, S, S)."""
-        x = network_input(slices_BSS, self.config.preprocess).to(self.device)
-        return calibrated(self(x).float().cpu().numpy(), self.temperature)
+
+def slice_scores(
+    logits: NDArray[np.float32], truth: NDArray[np.int64], names: Sequence[str]
+) -> list[dict[str, float | str]]:
+    """The row of each slice, of logits (N, K): its true class (N,), the guess, and whether that is right."""
+    return [
+        {"truth": names[true], "guess": names[guess], "accuracy": float(true == guess)}
+        for true, guess in zip(truth.tolist(), logits.argmax(axis=1).tolist(), strict=True)
+    ]
 
 
 def _scored_slice(

@@ -35,6 +35,7 @@ from brainseg.system.signals import is_first_process
 from brainseg.system.terminal import say
 from brainseg.system.versions import TRAINING, git_commit, versions_of
 from brainseg.tasks import TASKS, TaskModule
+from brainseg.trained import Model
 from brainseg.training.command_line import keep_command_line
 from brainseg.training.loggers import keep_models, opened_loggers
 from brainseg.training.resume import resumed_run, split_hash
@@ -174,7 +175,7 @@ def _fit_to_validation(
     trainer: pl.Trainer, module: TaskModule, data: pl.LightningDataModule, checkpoints: Iterable[Path]
 ) -> None:
     """Let each checkpoint learn from the validation part what it takes to predict well with it."""
-    if type(module).fit_to_validation is TaskModule.fit_to_validation:
+    if type(module).fit_to_validation is Model.fit_to_validation:
         return  # nothing to find
     for path in checkpoints:
         model = load_model(path, trainer.strategy.root_device)

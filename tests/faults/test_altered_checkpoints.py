@@ -13,7 +13,7 @@ import torch
 from brainseg.checkpoint import begin_with, load_model, read_checkpoint
 from brainseg.config.errors import CheckpointError
 from brainseg.prediction.members import load_ensemble
-from brainseg.tasks import Ensemble
+from brainseg.trained import Ensemble
 
 CPU = torch.device("cpu")
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from brainseg.config.errors import ConfigError, GeometryError
-from brainseg.metrics import RegionDice, score_case
+from brainseg.metrics import score_case
+from brainseg.metrics.streaming import RegionDice
 
 
 @pytest.fixture

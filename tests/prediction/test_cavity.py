@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 
 import brainseg
 from brainseg.bids.dataset import write_derivatives
-from brainseg.checkpoint import load_model
+from brainseg.checkpoint import load_model, read_checkpoint
 from brainseg.config import ConfigError, check_predict, conf_dir, register_schemas
 from brainseg.config.errors import CheckpointError
 from brainseg.dicom.segments import SEGMENTS
@@ -22,7 +22,7 @@ from brainseg.images.volume import Grid
 from brainseg.phantom import write_cohort
 from brainseg.prediction.run import run
 from brainseg.results.read import read_result
-from brainseg.tasks import Ensemble
+from brainseg.trained import Ensemble
 from brainseg.training.train import train
 
 
@@ -63,7 +63,7 @@ def finds_a_cavity_alone(monkeypatch):
         found[0] = 1 - found[4]
         return found
 
-    monkeypatch.setattr("brainseg.tasks.segmenter.Segmenter.probabilities", probabilities)
+    monkeypatch.setattr("brainseg.trained.segmenter.SegmenterModel.probabilities", probabilities)
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_labels_that_have_no_value_for_the_cavity_are_refused_before_the_predict
 
 def test_a_segmenter_of_cavities_and_one_without_do_not_answer_together(taught):
     with_it = load_model(taught(), task="segmenter")
-    config = dict(with_it.hparams["config"]) | {"cavity": False}
-    other = type(with_it)(config)
+    config = read_checkpoint(taught())["hyper_parameters"]["config"] | {"cavity": False}
+    other = type(with_it).of(config)
     with pytest.raises(CheckpointError, match="their cavity differ"):
         Ensemble({"a.ckpt": with_it, "b.ckpt": other})
 

@@ -15,7 +15,7 @@ from brainseg.prediction.forecast import forecast
 from brainseg.prediction.job import Job, job_of
 from brainseg.prediction.network_time import Sizes, Work, sizes_of, work_on_volume
 from brainseg.prediction.run import run
-from brainseg.tasks import Ensemble
+from brainseg.trained import Ensemble
 
 HEAD = Sizes(head_mm=(180.0, 220.0, 190.0), brain_mm=(150.0, 185.0, 145.0), came_stripped=False, apart=0)
 

@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
-from brainseg.metrics import RegionDice
+from brainseg.metrics.streaming import RegionDice
 from brainseg.tasks import TASKS, TaskModule
 from brainseg.tasks.volumes import RegionDices
+from brainseg.trained import MODELS
 
 SHARED = (
     "__init__",
@@ -22,9 +23,10 @@ SHARED = (
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_task_is_one_level_above_the_module_and_repeats_none_of_it(task):
-    assert TASKS[task].__bases__ == (TaskModule,)
+    assert TASKS[task].__bases__ == (TaskModule, MODELS[task])
     assert [name for name in SHARED if name in vars(TASKS[task])] == []
-    assert {"make_net", "make_scores", "score"} <= vars(TASKS[task]).keys()
+    assert {"make_scores", "score"} <= vars(TASKS[task]).keys()
+    assert "make_net" in vars(MODELS[task])
 
 
 def test_the_scores_of_volumes_are_each_region_s_dice_and_their_mean():

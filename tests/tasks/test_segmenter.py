@@ -9,7 +9,7 @@ import torch
 from brainseg.config import ConfigError
 from brainseg.config.choices import Flips
 from brainseg.losses import RegionDiceBCELoss, deeply_supervised
-from brainseg.tasks.volumes import VALIDATION
+from brainseg.trained.volumes import VALIDATION
 
 REGIONS = ("segmenter.output=regions", "segmenter.loss=region_dice_bce")
 SUBSETS = ("segmenter.subsets=[[flair,t1ce],[flair]]", "segmenter.subset_share=0.5")

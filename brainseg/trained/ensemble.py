@@ -10,9 +10,9 @@ from brainseg.config.choices import Flips
 from brainseg.config.errors import CheckpointError
 from brainseg.config.training import SegmenterConfig
 from brainseg.inference import Cleaning, Windows, at_temperatures
-from brainseg.tasks.segmenter import Segmenter, mean_of
-from brainseg.tasks.validation import best_rule, pooled_rules
-from brainseg.tasks.volumes import VALIDATION
+from brainseg.trained.segmenter import SegmenterModel, mean_of
+from brainseg.trained.validation import best_rule, pooled_rules
+from brainseg.trained.volumes import VALIDATION
 
 # What the members must have in common, so that they can be shown one and the same prepared scan.
 SHARED = ("preprocess", "output", "cavity", "margin_mm", "subsets")
@@ -31,7 +31,7 @@ class Ensemble:
         CheckpointError: Two members differ in what they must share.
     """
 
-    def __init__(self, members: Mapping[str, Segmenter]) -> None:
+    def __init__(self, members: Mapping[str, SegmenterModel]) -> None:
         self.members = list(members.values())
         first = self.members[0]
         for file, other in members.items():
@@ -67,7 +67,7 @@ class Ensemble:
         flips: Flips = Flips.none,
         windows: Windows = VALIDATION,
     ) -> torch.Tensor:
-        """As `Segmenter.probabilities`."""
+        """As `SegmenterModel.probabilities`."""
         return mean_of(member.probabilities(image_CXYZ, sequences, flips, windows) for member in self.members)
 
     def decided(self, probabilities_KXYZ: torch.Tensor) -> torch.Tensor:
@@ -89,7 +89,7 @@ class Ensemble:
         return float(np.mean(costs)) if costs else None
 
 
-def _difference(one: Segmenter, other: Segmenter) -> str:
+def _difference(one: SegmenterModel, other: SegmenterModel) -> str:
     for name in SHARED:
         if getattr(one.config, name) != getattr(other.config, name):
             return name

@@ -6,8 +6,8 @@ import torch
 
 from brainseg.images.labels import REGIONS, TUMOR_REGIONS
 from brainseg.inference import Cleaning
-from brainseg.tasks.stored import fitted_fault
-from brainseg.tasks.validation import best_rule, fit_segmenter, pooled_rules
+from brainseg.trained.stored import fitted_fault
+from brainseg.trained.validation import best_rule, fit_segmenter, pooled_rules
 
 SETTINGS = ("segmenter.output=regions", "segmenter.loss=region_dice_bce")
 

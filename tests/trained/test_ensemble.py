@@ -5,7 +5,7 @@ from torch import nn
 from brainseg.config.errors import CheckpointError
 from brainseg.images.labels import TUMOR_REGIONS
 from brainseg.prediction import members
-from brainseg.tasks import Ensemble
+from brainseg.trained import Ensemble
 
 SETTINGS = ("segmenter.output=regions", "segmenter.loss=region_dice_bce")
 
