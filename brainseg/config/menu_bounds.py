@@ -21,7 +21,7 @@ BOUNDS: dict[str, Bound] = {  # by the key of an entry, of whatever kind; a list
     **dict.fromkeys(("betas", "momentum", "label_smoothing", "alpha"), _BELOW_1),
     **dict.fromkeys(("T_max", "total_iters", "div_factor", "final_div_factor", "limit_mm"), _ABOVE_0),
     **dict.fromkeys(("hardest", "spacing_mm"), _ABOVE_0),
-    **dict.fromkeys(("dampening", "pct_start"), share),
+    **dict.fromkeys(("dampening", "pct_start", "missed"), share),
     "class_weights": _FROM_0,
     "class_indexes": partial(at_least, low=0),
 }

@@ -15,7 +15,7 @@ from brainseg.phantom.scanners import Random, coil, field, noisy, point_spread, 
 from brainseg.phantom.sequence_looks import Means, drawn_looks
 from brainseg.phantom.templates import PARTS, Template
 
-VERSION = 1  # raise it when the same seed gives another painting
+VERSION = 2  # raise it when the same seed gives another painting
 WHOLE_HEAD_SHARE = 0.1  # of the paintings keep what lies around the brain
 THICK_SHARE = 0.65  # of the studies have thick slices
 CUT_SHARE = 0.25  # of the fields of view end within the brain, above or below

@@ -59,9 +59,9 @@ def _t2(rng: Random) -> Means:
 
 def _flair(rng: Random) -> Means:
     u = rng.uniform
-    core = u(0.3, 1.05) if rng.random() < MISMATCH_SHARE else u(1.0, 2.0)
+    core = u(0.3, 1.05) if rng.random() < MISMATCH_SHARE else u(1.0, 2.2)
     return _around("flair", rng) | {
         "white": u(0.62, 1.02), "gray": 1.0, "csf": u(0.05, 0.5), "plexus": 1.0, "lesion": u(1.1, 1.8),
-        "core": core, "infiltration": u(1.06, 1.9), "enhancing": u(0.85, 1.9), "blood": u(0.3, 1.6),
+        "core": core, "infiltration": u(1.06, 2.1), "enhancing": u(0.85, 1.9), "blood": u(0.3, 1.6),
         "lime": u(0.1, 0.7), "vessel": u(0.1, 0.9),
     }  # fmt: skip

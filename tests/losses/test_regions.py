@@ -6,6 +6,7 @@ import pytest
 import torch
 from monai.losses import DiceLoss as MonaiDiceLoss
 from monai.losses import FocalLoss as MonaiFocalLoss
+from monai.losses import TverskyLoss as MonaiTverskyLoss
 from torch.nn import functional as F
 
 from brainseg.losses import RegionDiceBCELoss, RegionDiceFocalLoss, deeply_supervised
@@ -43,6 +44,14 @@ def test_the_terms_are_those_of_other_implementations(batch):
     torch.testing.assert_close(RegionDiceBCELoss(bce_weight=0.7)(logits, labels), theirs + 0.7 * bce)
     focal = MonaiFocalLoss(gamma=2.0)(logits, masks)
     torch.testing.assert_close(RegionDiceFocalLoss(focal_weight=0.7)(logits, labels), theirs + 0.7 * focal)
+
+
+def test_the_share_of_what_is_missed_is_that_of_the_tversky_index(batch):
+    logits, labels = batch
+    masks = region_masks(labels).double()
+    of = {"sigmoid": True, "batch": True, "smooth_nr": 0.5, "smooth_dr": 0.5}  # theirs are halves of ours
+    theirs = MonaiTverskyLoss(alpha=0.25, beta=0.75, **of)(logits, masks)
+    torch.testing.assert_close(RegionDiceBCELoss(bce_weight=0.0, missed=0.75)(logits, labels), theirs)
 
 
 def test_without_gamma_the_focal_loss_is_the_crossentropy(batch):
