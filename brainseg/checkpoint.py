@@ -34,6 +34,7 @@ NETWORK = (
     "backbone",
     "head",
     "classes",
+    "subset_share",
 )
 
 # Keys that checkpoints from before they existed lack, with the values that they were trained with.
@@ -49,6 +50,7 @@ _ADDED: dict[str, dict[str, Any]] = {
         "subsets": [],
         "subset_share": 0.0,
     },
+    "volume_classifier": {},
 }
 
 

@@ -28,7 +28,7 @@ from brainseg.runs.cases import ScoredCase
 from brainseg.runs.config import SPLIT, read_split
 from brainseg.runs.models import checkpoints_of
 from brainseg.system.terminal import followed
-from brainseg.tasks.classifier import slice_scores
+from brainseg.tasks.types import case_rows
 from brainseg.tasks.volumes import named_dices
 from brainseg.trained import ClassifierModel, Ensemble, Model, SegmenterModel
 
@@ -136,7 +136,7 @@ def _score_slices(model: ClassifierModel, data: KaggleSlices) -> tuple[list[Scor
             truth.append(batch[1].numpy())
     classes = list(model.config.classes)
     found = np.concatenate(logits), np.concatenate(truth)
-    rows = zip(names, subjects, slice_scores(*found, classes), strict=True)
+    rows = zip(names, subjects, case_rows(*found, classes), strict=True)
     more = {"logits": found[0], "truth": found[1], "temperature": model.temperature, "classes": classes}
     return [ScoredCase(PART, *row) for row in rows], more
 
