@@ -32,7 +32,7 @@ def with_builtin(options: PredictConfig) -> PredictConfig:
     Raises:
         ConfigError: There is no such model in this installation.
     """
-    asked = {task: getattr(options, task) for task in TASKS if hasattr(options, task)}
+    asked = {task: getattr(options, task) for task in TASKS}
     return replace(options, **{task: _with_files(task, given) for task, given in asked.items()})
 
 

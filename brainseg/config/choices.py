@@ -176,7 +176,8 @@ class Flips(Choice):
 
 class Stage(Choice):
     strip = "strip"  # skull stripping
-    classify = "classify"  # tumour type
+    classify = "classify"  # tumour type, by a vote of slices
+    classify_volume = "classify_volume"  # tumour type, from the whole brain at once
     segment = "segment"  # tumour outline
 
 
