@@ -1,5 +1,6 @@
 """The tumour type of a whole brain: what the network is shown, and what the prediction makes of it."""
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -7,10 +8,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from hydra import compose, initialize_config_dir
 
-from brainseg.config import ConfigError, as_section, check_predict, conf_dir, plain, register_schemas
+from brainseg.checkpoint import load_model
+from brainseg.config import ConfigError, as_section, check_predict, conf_dir, register_schemas
 from brainseg.config.choices import Stage
 from brainseg.config.defaults import default_vote, with_defaults
 from brainseg.config.errors import ImageError
@@ -21,18 +22,22 @@ from brainseg.images.volume import Grid, Volume
 from brainseg.prediction.brain import Brain
 from brainseg.prediction.classify import ClassifyStage, TumorType
 from brainseg.prediction.classify_volume import ClassifyVolumeStage, VolumeType, classify_volume
-from brainseg.prediction.job import Job, job_of
+from brainseg.prediction.job import Job
 from brainseg.prediction.network_time import Sizes
 from brainseg.prediction.plan import plan_of
+from brainseg.prediction.reproduce import reproduce
+from brainseg.prediction.run import run
 from brainseg.prediction.scans import Scans
 from brainseg.prediction.segment import Segmentation
 from brainseg.prediction.state import State
 from brainseg.prediction.strip import OtsuStripper, StripStage
 from brainseg.prediction.subject import _conclude, _why_left_out, predict_subject
 from brainseg.results.parts import Settings
+from brainseg.results.read import read_result
 from brainseg.results.result import Result
+from brainseg.results.verify import changed_files
 from brainseg.runs.model_record import Method
-from brainseg.trained import VolumeClassifierModel
+from brainseg.trained import Model
 
 from .turned import ORIENTATIONS, oblong_head, stored_as
 
@@ -41,20 +46,11 @@ CLASSES = ["glioma", "meningioma", "notumor", "pituitary"]
 
 
 @pytest.fixture(scope="module")
-def model_of():
-    """A network that has learnt nothing, but tells one brain from another, by changes of its section."""
-    register_schemas()
+def model_of(volume_classifier):
+    """A network that has learnt nothing, by changes of its section."""
 
-    def _model(*overrides: str) -> VolumeClassifierModel:
-        small = ["net=residual", "channels=[4,8]", "side=32", "preprocess.spacing_mm=[6,6,6]", "margin_mm=6"]
-        given = [f"volume_classifier.{one}" for one in (*small, *overrides)]
-        with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
-            cfg = compose("train", ["model=volume_classifier", *given])
-        torch.manual_seed(3)
-        model = VolumeClassifierModel.of(plain(cfg.volume_classifier)).eval()
-        with torch.no_grad():
-            model.net.out.weight.mul_(4.0)
-        return model
+    def _model(*overrides: str) -> Model:
+        return load_model(volume_classifier(*overrides), task="volume_classifier")
 
     return _model
 
@@ -275,31 +271,56 @@ def test_the_type_is_the_same_in_all_48_orientations_of_a_file(head, model_of, o
         assert found.probabilities == pytest.approx(expected.probabilities, abs=2e-5), orientation
 
 
-@pytest.fixture
-def stages_with(model_of):
-    """The stages of the wished order with stand-ins, in the place of those that the options name."""
-
-    def _stages(job: Job) -> Job:
-        own = ClassifyVolumeStage(model_of(), default_vote(), [Method("a stand-in")])
-        stages = tuple(own if stage.name is Stage.classify_volume else stage for stage in job.stages)
-        return replace(job, stages=stages)
-
-    return _stages
-
-
-def test_a_patient_is_predicted_with_both_classifiers_on_its_page(options, patients, stages_with, tmp_path):
-    (subject, *_) = find_subjects(patients)
-    job = stages_with(job_of(options(patients, "pipeline=wished", "page=true", "skullstripper=otsu")))
-    result = predict_subject(subject, job, tmp_path)
-    values = json.loads(json.dumps(result.to_json()))
-    assert values["stages"] == ["strip", "classify_volume", "classify", "segment"]
-    said = values["tumor_type_3d"]
-    assert set(said["probabilities"]) == set(CLASSES)
-    assert said["sequences"] == ["t1", "t1ce", "t2", "flair"]
-    assert 0 <= said["shared"] <= 1
-    assert Result.from_json(values, Path("x")).tumor_type_3d == result.tumor_type_3d
-    page = (tmp_path / "report.html").read_text()
+def test_a_patient_is_predicted_with_both_classifiers_on_its_page(
+    options, patients, volume_classifier, tmp_path
+):
+    chosen = options(
+        patients / "sub-001",
+        *("pipeline=wished", f"volume_classifier={volume_classifier()}", "skullstripper=otsu", "page=true"),
+    )
+    assert run(chosen) == 0
+    folder = tmp_path / "out" / "sub-001"
+    result = read_result(folder)
+    assert result.stages == ["strip", "classify_volume", "classify", "segment"]
+    said = result.tumor_type_3d
+    assert set(said.probabilities) == set(CLASSES)
+    assert said.sequences == ["t1", "t1ce", "t2", "flair"]
+    assert 0 <= said.shared <= 1
+    assert result.models["volume_classifier"][0].learnt_from.synthetic
+    page = (folder / "report.html").read_text()
     assert "The tumour type in 3-D" in page
-    for p in said["probabilities"].values():
+    for p in said.probabilities.values():
         assert f"{p:.3f}" in page
-    assert (tmp_path / f"{subject.id}_type_3d.png").stat().st_size > 10_000
+    assert (folder / "sub-001_type_3d.png").stat().st_size > 10_000
+    with (tmp_path / "out" / "volumes.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["type_3d"], row["undecided_3d"]) == (said.verdict, "yes" if said.undecided else "no")
+    assert row["types_agree"] == ("yes" if said.agrees else "no")
+    assert not changed_files(folder)
+    assert reproduce(folder) == []
+
+
+def test_a_head_without_a_stripper_gets_what_the_others_can_do_and_is_reviewed(
+    options, patients, volume_classifier, tmp_path
+):
+    chosen = options(
+        patients / "sub-001",
+        *("pipeline=wished", f"volume_classifier={volume_classifier()}", "skullstripper=null"),
+        *("segmenter=null", "montage=false"),
+    )
+    assert run(chosen) == 3
+    result = read_result(tmp_path / "out" / "sub-001")
+    assert result.stages == ["classify"]
+    assert result.left_out["classify_volume"].startswith(
+        "the volume classifier was trained on brains without"
+    )
+    assert result.reasons[0].startswith("No tumour type in 3-D was made: the volume classifier was trained")
+
+
+def test_without_that_model_nothing_in_a_result_speaks_of_it(options, patients, tmp_path):
+    run(options(patients / "sub-001", "skullstripper=otsu", "segmenter=null", "montage=false"))
+    text = (tmp_path / "out" / "sub-001" / "result.json").read_text()
+    values = json.loads(text)
+    values.pop("settings")
+    assert "3d" not in json.dumps(values)
+    assert "classify_volume" not in json.dumps(values)
