@@ -237,7 +237,7 @@ def volume_classifier(tmp_path_factory) -> Callable[..., Path]:
     small = ["net=residual", "channels=[4,8]", "side=32", "preprocess.spacing_mm=[6,6,6]", "margin_mm=6"]
 
     def _checkpoint(*overrides: str) -> Path:
-        path = root / f"{'_'.join(overrides).replace('/', '_') or 'usual'}.ckpt"
+        path = root / f"{''.join(filter(str.isalnum, ''.join(overrides))) or 'usual'}.ckpt"
         if path.exists():
             return path
         register_schemas()
