@@ -53,6 +53,7 @@ DATA_SETS = {
     ),
     "heads": DataSet("brainseg.data.PaintedHeads", ("skullstripper",)),
     "tumours": DataSet("brainseg.data.PaintedTumours", ("segmenter",)),
+    "types": DataSet("brainseg.data.PaintedTypes", ("volume_classifier",)),
     "phantom": DataSet("brainseg.data.PhantomData", TASKS),
 }
 

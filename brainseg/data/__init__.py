@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from brainseg.data.phantom import PhantomData
     from brainseg.data.registry import composed_data, data_of
     from brainseg.data.tumours import PaintedTumours
+    from brainseg.data.types import PaintedTypes
 
 __all__ = [
     "BraTSVolumes",
@@ -23,6 +24,7 @@ __all__ = [
     "NFBSVolumes",
     "PaintedHeads",
     "PaintedTumours",
+    "PaintedTypes",
     "PhantomData",
     "composed_data",
     "data_of",

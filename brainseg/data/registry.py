@@ -23,6 +23,7 @@ from brainseg.data.nfbs import NFBSVolumes
 from brainseg.data.phantom import PhantomData
 from brainseg.data.settings import DataSettings
 from brainseg.data.tumours import PaintedTumours
+from brainseg.data.types import PaintedTypes
 
 _OURS: dict[str, type[pl.LightningDataModule]] = {
     f"brainseg.data.{one.__name__}": one
@@ -33,6 +34,7 @@ _OURS: dict[str, type[pl.LightningDataModule]] = {
         NFBSVolumes,
         PaintedHeads,
         PaintedTumours,
+        PaintedTypes,
         PhantomData,
     )
 }
