@@ -61,16 +61,9 @@ class WholeCubes(Samples):
         return in_cube(self.scans[index], self.side), self.targets[index]
 
 
-def with_some(image: torch.Tensor, recipe: VolumeClassifierConfig, generator: Generator) -> torch.Tensor:
-    """A scan (C, X, Y, Z) of all its sequences, or with some of them 0 throughout.
-
-    Every part of those that are there is as likely as any other.
-    """
-    there = image.ne(0).flatten(1).any(dim=1).nonzero().flatten().tolist()
+def drawn_sequences(there: Sequence[str], recipe: VolumeClassifierConfig, generator: Generator) -> list[str]:
+    """Which of the sequences that are there a sample shows: all, or a part of them, each as often."""
     if len(there) < 2 or not torch.rand((), generator=generator) < recipe.subset_share:
-        return image
+        return list(there)
     number = int(torch.randint(1, 2 ** len(there) - 1, (), generator=generator))  # neither none nor all
-    hidden = [channel for place, channel in enumerate(there) if not number >> place & 1]
-    image = image.clone()
-    image[hidden] = 0
-    return image
+    return [name for place, name in enumerate(there) if number >> place & 1]

@@ -52,6 +52,8 @@ class PaintedData(pl.LightningDataModule):
     beginning = START  # where the first training batches are from
     handover = CPU  # what is done for the device
 
+    recipe: Any  # the task's section of the config
+
     def __init__(
         self, recipe: VolumeRecipe | VolumeClassifierConfig, settings: DataSettings, heads: int
     ) -> None:
@@ -112,7 +114,7 @@ class PaintedData(pl.LightningDataModule):
     def test_dataloader(self) -> Loader:
         return plain_loader(self.whole_samples("test"), 1, self.loaders, self.handover)
 
-    def training_samples(self) -> Samples:
+    def training_samples(self) -> Any:
         """The heads of the training part, painted anew for each sample; it has a length."""
         return PaintedPatches(
             self.templates["train"], self.recipe, self.settings.seed, self.paint, self.handover

@@ -23,6 +23,7 @@ from brainseg.data.nfbs import NFBSVolumes
 from brainseg.data.phantom import PhantomData
 from brainseg.data.settings import DataSettings
 from brainseg.data.tumours import PaintedTumours
+from brainseg.data.typed_volumes import VolumesByType
 from brainseg.data.types import PaintedTypes
 
 _OURS: dict[str, type[pl.LightningDataModule]] = {
@@ -36,6 +37,7 @@ _OURS: dict[str, type[pl.LightningDataModule]] = {
         PaintedTumours,
         PaintedTypes,
         PhantomData,
+        VolumesByType,
     )
 }
 _SHARED = {field.name for field in fields(DataSettings)}

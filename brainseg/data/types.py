@@ -1,6 +1,7 @@
 """Synthetic tumours of every type for a classifier of volumes, painted anew each time that they are shown."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -11,11 +12,10 @@ from brainseg.config import VolumeClassifierConfig
 from brainseg.config.choices import Crop, Intensity
 from brainseg.config.errors import ConfigError
 from brainseg.data.cache import Arrays
-from brainseg.data.cubes import TrainingCubes, WholeCubes, with_some
+from brainseg.data.cubes import TrainingCubes, WholeCubes, drawn_sequences
 from brainseg.data.handover import CPU, FLOAT, LONG, Handover
 from brainseg.data.loader import Samples
 from brainseg.data.painted import Paint, PaintedData
-from brainseg.data.sampling import generator_of
 from brainseg.data.settings import DataSettings
 from brainseg.data.shared_memory import fitting_workers
 from brainseg.images.volume import Volume
@@ -37,7 +37,6 @@ class PaintedTypes(PaintedData):
     """
 
     data, task, intensity = "types", "volume_classifier", Intensity.zscore_nonzero
-    recipe: VolumeClassifierConfig
 
     def __init__(self, recipe: VolumeClassifierConfig, settings: DataSettings, heads: int) -> None:
         if not isinstance(recipe, VolumeClassifierConfig):
@@ -75,10 +74,7 @@ class PaintedTypes(PaintedData):
 
     def whole_samples(self, part: str) -> Samples:
         painted = [self.paint(template, k) for k, template in enumerate(self.templates[part])]
-        scans = [
-            with_some(torch.from_numpy(one["image"]), self.recipe, generator_of(self.settings.seed, -2, k))
-            for k, one in enumerate(painted)
-        ]
+        scans = [torch.from_numpy(one["image"]) for one in painted]
         return WholeCubes(scans, [int(one["truth"]) for one in painted], self.recipe.side)
 
     @cached_property
@@ -109,16 +105,22 @@ class PaintedCubes(TrainingCubes):
 
     def scan(self, index: int, generator: Generator) -> torch.Tensor:
         seed = int(torch.randint(2**62, (), generator=generator))
-        image = torch.from_numpy(self.paint(self.templates[index], seed)["image"])
-        return with_some(image, self.recipe, generator)
+        return torch.from_numpy(self.paint(self.templates[index], seed)["image"])
 
 
 def prepared_type(template: Template, seed: int, recipe: VolumeClassifierConfig) -> Arrays:
-    """A painted brain as prediction would show it to the network, image (C, X, Y, Z), and its class."""
-    images = paint_type(template, seed, recipe.preprocess.modalities, recipe.margin_mm)
+    """A painted brain as prediction would show it to the network, and its class.
+
+    The image (C, X, Y, Z) has all sequences or some of them, and is 0 in the channels of the others.
+    """
+    every = list(recipe.preprocess.modalities)
+    shown = drawn_sequences(every, recipe, torch.Generator().manual_seed(seed))
+    images = paint_type(template, seed, shown, recipe.margin_mm)
     volume = Volume(images, grid_of(images.shape[1:], template.spacing_mm))
-    image = prepare_volume(volume, recipe.preprocess).image
-    return {"image": image.astype(np.float16), "truth": np.array(_class_of(template, recipe))}
+    prepared = prepare_volume(volume, replace(recipe.preprocess, modalities=shown)).image
+    image = np.zeros((len(every), *prepared.shape[1:]), dtype=np.float16)
+    image[[every.index(name) for name in shown]] = prepared
+    return {"image": image, "truth": np.array(_class_of(template, recipe))}
 
 
 def _class_of(template: Template, recipe: VolumeClassifierConfig) -> int:
