@@ -49,6 +49,8 @@ class SliceScores(pl.Callback):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         n = len(truth)  # fewer than the part has, where trainer.limit_*_batches says so
         names, subjects = (values[:n] for values in names_and_subjects(data, part))
+        patients = getattr(data, "patients", {})
+        subjects = [patients.get(one, one) for one in subjects]  # the scans of one are no two draws
         write_predictions(self.folder / "predictions.csv", part, names, truth, probabilities, classes)
         png = self.folder / "confusion.png"
         with self._failures.within(png.name):

@@ -14,7 +14,7 @@ KeptCheckpoint = Literal["best", "last"]  # of a run
 Protocol = Literal["brats-legacy", "brats-2023", "brats-2026"]  # how a challenge counts
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 PhantomLayout = Literal[
-    "brats", "brats-post", "msd", "nfbs", "bids", "kaggle"
+    "brats", "brats-post", "msd", "nfbs", "bids", "kaggle", "types"
 ]  # whose file names a cohort has
 PHANTOM_LAYOUTS: tuple[PhantomLayout, ...] = get_args(PhantomLayout)
 Contrast = Literal["realistic", "random"]  # how bright the tissues of a phantom are

@@ -363,6 +363,11 @@ class VolumeClassifierConfig(Recipe):
                 f"preprocess.spacing_mm is {spacing_mm}, but a classifier of volumes sees cubes; set it, for "
                 "instance to [3,3,3]"
             )
+        if self.preprocess.intensity is Intensity.landmarks:
+            raise ConfigError(
+                "preprocess.intensity=landmarks is not for a classifier of volumes, which sees any part of "
+                "its sequences; set preprocess.intensity=zscore_nonzero"
+            )
         if self.subset_share and len(self.preprocess.modalities) == 1:
             raise ConfigError(
                 f"subset_share is {self.subset_share}, but {self.preprocess.modalities[0]} is the only "

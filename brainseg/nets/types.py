@@ -1,4 +1,4 @@
-"""Networks that name the tumour in a volume by name, from plain values, so that a checkpoint rebuilds them."""
+"""Networks that name the tumour in a volume, from plain values only, so that checkpoints can rebuild them."""
 
 from collections.abc import Sequence
 from itertools import pairwise
