@@ -6,7 +6,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from brainseg.images.volume import Volume, ras_grid, to_ras
-from brainseg.prediction.classify import TumorType
+from brainseg.prediction.classify import VOTE_ORDER, TumorType
 from brainseg.prediction.classify_volume import VolumeType
 from brainseg.prediction.segment import Segmentation
 from brainseg.prediction.state import State
@@ -61,5 +61,6 @@ def _draw_volume_type(folder: Path, name: str, found: VolumeType, scene: Scene) 
     if found.vote is not None:
         answers[f"{len(found.vote.slices)} slices"] = found.vote.probabilities
     title = f"{name}: {found.in_words} in 3-D"
-    draw_volume_type(scene, found.sequences[0], answers, title, found.reason, png)
+    sequence = next(one for one in VOTE_ORDER if one in found.sequences)
+    draw_volume_type(scene, sequence, answers, title, found.reason, png)
     return png

@@ -13,7 +13,7 @@ from brainseg.gates.judge import judge_contrast, judge_scans
 from brainseg.gates.origin import figures_of, judge_origin
 from brainseg.images.labels import is_tumor
 from brainseg.images.layouts import Subject
-from brainseg.inference import HEALTHY
+from brainseg.inference import HEALTHY, likeliest
 from brainseg.prediction.brain import Brain
 from brainseg.prediction.classify import TumorType, with_tumor
 from brainseg.prediction.classify_volume import VolumeType
@@ -158,7 +158,9 @@ def _contradictions(
         evidence = Evidence(vote.verdict, shape, heat.heat_in_tumor, heat.heat_in_brain)
         yield from contradictions(evidence, limits)
     if volume is not None:
-        evidence = Evidence(volume.verdict, shape, heat_times=volume.heat_times, of=VOLUME)
+        # Its likeliest class: a brain that is probably healthy contradicts no empty outline.
+        said = likeliest(volume.probabilities)
+        evidence = Evidence(said, shape, heat_times=volume.heat_times, of=VOLUME)
         yield from contradictions(evidence, limits)
     if vote is not None and volume is not None:
         yield from types_differ(vote.probabilities, volume.probabilities, limits)

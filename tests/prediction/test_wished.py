@@ -192,6 +192,14 @@ def test_the_whole_brain_s_type_is_held_against_the_outline(scans, monkeypatch):
     (finding,) = _conclude(State(scans[0], (elsewhere, tumor)), limits()).gates
     assert (finding.gate, finding.value) == ("heat_outside_tumor", 0.0)
     assert _conclude(State(scans[0], (found_in(scans, glioma=1.0), tumor)), limits()).gates == ()
+    # Probably healthy, though the rule of the vote names a tumour: that goes with an empty outline.
+    empty = replace(
+        tumor, classes=0 * classes, shape=SimpleNamespace(ml=0.0, depth_mm=0, sella_mm=0, cavity_ml=0)
+    )
+    unsure = replace(found_in(scans, notumor=0.9, pituitary=0.1), verdict="pituitary")
+    assert _conclude(State(scans[0], (unsure, empty)), limits()).gates == ()
+    (finding,) = _conclude(State(scans[0], (found_in(scans, glioma=1.0), empty)), limits()).gates
+    assert finding.gate == "verdict_without_tumor"
 
 
 @pytest.mark.parametrize(
