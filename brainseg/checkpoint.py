@@ -138,10 +138,8 @@ def _begin_with_encoder(module: VolumeClassifierModel, path: str | Path) -> tupl
     start = load_model(path, task="segmenter")
     theirs = {f"features.{name}": tensor for name, tensor in start.net.state_dict().items()}
     ours = {name: tensor for name, tensor in module.net.state_dict().items() if name.startswith("features.")}
-    unfit = [
-        name for name, tensor in ours.items() if name not in theirs or theirs[name].shape != tensor.shape
-    ]
-    if unfit or str(module.config.net) != "unet_encoder":
+    fits = all(name in theirs and theirs[name].shape == tensor.shape for name, tensor in ours.items())
+    if not fits or str(module.config.net) != "unet_encoder":
         seen = ",".join(start.config.preprocess.modalities)
         widths = ",".join(map(str, start.config.channels))
         raise CheckpointError(

@@ -9,7 +9,7 @@ import typer
 from brainseg.system.terminal import say
 
 if TYPE_CHECKING:
-    from brainseg.data import KaggleSlices
+    from brainseg.data import KaggleSlices, VolumesByType
     from brainseg.data.volumes import VolumeData
 
 

@@ -1,4 +1,4 @@
-"""Scans that a folder holds twice: under two tumour types they are two truths, in two parts they are a leak."""
+"""Scans that a folder holds twice: under two tumour types they are two truths, in two parts a leak."""
 
 import hashlib
 from collections import defaultdict
