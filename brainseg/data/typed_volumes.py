@@ -1,7 +1,7 @@
 """Scans of subjects whose tumour type is known: what a classifier of volumes learns from."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -80,12 +80,13 @@ class VolumesByType(VolumeData):
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
+        known = "train_types" in self.facts
         for part, names in self.split.as_dict().items():
             self.facts[f"{part}_types"] = {
                 kind: sum(self.types[name] == kind for name in names) for kind in self.recipe.classes
             }
         lacking = [kind for kind, n in self.facts["train_types"].items() if not n]
-        if lacking:
+        if lacking and not known:
             log.warning(
                 "the training part has no %s, which the classifier will not learn; add subjects of it, or "
                 "change seed or data.val_share",
@@ -101,11 +102,14 @@ class VolumesByType(VolumeData):
             dataset, len(dataset), self.recipe.batch_size, seed, self.loaders, self.beginning, self.handover
         )
 
-    def _whole(self, names: Any) -> Loader:
-        names = list(names)
-        images = [_first_if_any(self.arrays[name]["image"], self.recipe) for name in names]
-        dataset = WholeCubes(images, self._targets(names), self.recipe.side)
-        return plain_loader(dataset, 1, self.loaders, self.handover)
+    def _whole(self, names: Iterable[str]) -> Loader:
+        cases = {name: self.arrays[name] for name in names}
+        return plain_loader(self.whole(cases), 1, self.loaders, self.handover)
+
+    def whole(self, cases: Mapping[str, Arrays]) -> WholeCubes:
+        """Prepared scans as prediction shows them, with their classes; of any one sequence the first."""
+        images = [_first_if_any(one["image"], self.recipe) for one in cases.values()]
+        return WholeCubes(images, self._targets(cases), self.recipe.side)
 
     @cached_property
     def loaders(self) -> int:
@@ -117,7 +121,7 @@ class VolumesByType(VolumeData):
             other_bytes=cube * FLOAT + LONG,
         )
 
-    def _targets(self, names: Sequence[str]) -> list[int]:
+    def _targets(self, names: Iterable[str]) -> list[int]:
         return [list(self.recipe.classes).index(self.types[name]) for name in names]
 
     def _drawn(self, ids: Sequence[str]) -> Split:
