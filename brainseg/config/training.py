@@ -53,6 +53,7 @@ from brainseg.config.errors import ConfigError
 # Far beyond what any model needs. A config from elsewhere, in a checkpoint for instance, asks for no more.
 MOST_LEVELS, MOST_CHANNELS = 10, 4096
 MOST_VOXELS = 2**25  # of a patch: a cube of 322
+MOST_SIDE = 320  # of a cube
 MOST_PIXELS = 4096  # along a side of a slice
 SPACING_MM = (0.1, 50.0)
 MOST_MARGIN_MM = 500
@@ -352,7 +353,7 @@ class VolumeClassifierConfig(Recipe):
         known("classes", self.classes, TUMOR_TYPES)
         within("dropout", self.dropout, 0, 1)
         at_least("side", self.side, 16)
-        at_most("side", self.side, round(MOST_VOXELS ** (1 / 3)))
+        at_most("side", self.side, MOST_SIDE)
         at_least("margin_mm", self.margin_mm, 0)
         at_most("margin_mm", self.margin_mm, MOST_MARGIN_MM)
         share("subset_share", self.subset_share)
