@@ -102,7 +102,7 @@ def _check_type_weights(section: ClassifierConfig | VolumeClassifierConfig, entr
     if len(weights) != len(section.classes) or not any(one > 0 for one in weights):
         raise ConfigError(
             f"menu.loss.{section.loss}.class_weights is {list(weights)}, but the classes are "
-            f"{len(section.classes)}, {', '.join(section.classes)}; give a number for each, some of them above 0"
+            f"{len(section.classes)}, {', '.join(section.classes)}; give one for each, some of them above 0"
         )
 
 

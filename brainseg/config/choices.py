@@ -93,7 +93,7 @@ class VolumeNet(Choice):
 class TypeNet(Choice):
     """Networks that name the tumour in a volume, built by `brainseg.nets.build_type_net`."""
 
-    residual = "residual"  # compact and residual, with batch normalisation: 0.9 million weights by default
+    residual = "residual"  # compact and residual, with batch normalisation: small and fast
     resnet10 = "resnet10"  # the ResNet of MONAI with one block to a level
     resnet18 = "resnet18"  # the ResNet of MONAI with two blocks to a level
     densenet121 = "densenet121"  # the DenseNet121 of MONAI

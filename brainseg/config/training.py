@@ -53,7 +53,7 @@ from brainseg.config.errors import ConfigError
 # Far beyond what any model needs. A config from elsewhere, in a checkpoint for instance, asks for no more.
 MOST_LEVELS, MOST_CHANNELS = 10, 4096
 MOST_VOXELS = 2**25  # of a patch: a cube of 322
-MOST_SIDE = 322  # of that cube
+MOST_SIDE = 320  # of a cube
 MOST_PIXELS = 4096  # along a side of a slice
 SPACING_MM = (0.1, 50.0)
 MOST_MARGIN_MM = 500

@@ -55,6 +55,8 @@ class TypeNet(nn.Module):
         self.features = features
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(2 * width, classes)
+        nn.init.zeros_(self.out.weight)  # the maxima are large: random weights would begin with wild guesses
+        nn.init.zeros_(self.out.bias)
 
     def forward(self, image: Tensor) -> Tensor:
         maps = self.features(image).flatten(2)
@@ -110,10 +112,9 @@ class _Residual(nn.Module):
 
 
 def _residual(in_channels: int, channels: Sequence[int]) -> nn.Sequential:
-    """A stem of stride 2, then a residual block to each level, each of half the sides of the one before."""
+    """A stem of stride 2, then a block to each further level; none at the image's own resolution, for speed."""
     stem = nn.Sequential(*_conv(in_channels, channels[0], 3, 2), nn.ReLU(inplace=True))
-    blocks = [_Residual(above, below, 2) for above, below in pairwise(channels)]
-    return nn.Sequential(stem, _Residual(channels[0], channels[0], 1), *blocks)
+    return nn.Sequential(stem, *(_Residual(above, below, 2) for above, below in pairwise(channels)))
 
 
 def _conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> tuple[nn.Module, nn.Module]:
