@@ -15,7 +15,7 @@ from brainseg.nets.layout import suit_layout
 from brainseg.runs.checkpoint_file import load_checkpoint, write_checkpoint
 from brainseg.runs.models import refuse_no_checkpoint
 from brainseg.system.device import best_device
-from brainseg.trained import MODELS, Model
+from brainseg.trained import MODELS, Model, VolumeClassifierModel
 from brainseg.trained.base import FORMAT, flush_subnormals
 from brainseg.trained.stored import fitted_fault, record_fault, structure_fault, weights_fault
 
@@ -34,6 +34,7 @@ NETWORK = (
     "backbone",
     "head",
     "classes",
+    "subset_share",
 )
 
 # Keys that checkpoints from before they existed lack, with the values that they were trained with.
@@ -49,6 +50,7 @@ _ADDED: dict[str, dict[str, Any]] = {
         "subsets": [],
         "subset_share": 0.0,
     },
+    "volume_classifier": {},
 }
 
 
@@ -105,6 +107,8 @@ def _rebuilt(path: str | Path, stored: dict[str, Any]) -> Model:
 def begin_with(module: Model, path: str | Path) -> tuple[dict[str, Any], list[str]]:
     """Give a fresh module the weights of a checkpoint of the same task and network.
 
+    A classifier of volumes with net=unet_encoder takes the way down of a segmenter's unet, too.
+
     Returns:
         The record of the checkpoint's run, and what that prepared its images with where the module does
         otherwise: "intensity=minmax".
@@ -112,6 +116,9 @@ def begin_with(module: Model, path: str | Path) -> tuple[dict[str, Any], list[st
     Raises:
         CheckpointError: As for `load_model`, or its network is another one.
     """
+    stored = read_checkpoint(path)["brainseg"]["task"]
+    if isinstance(module, VolumeClassifierModel) and stored == "segmenter":
+        return _begin_with_encoder(module, path)
     start = load_model(path, task=module.task)
     theirs, ours = start.net.state_dict(), module.net.state_dict()
     shapes = [{name: tensor.shape for name, tensor in weights.items()} for weights in (theirs, ours)]
@@ -124,6 +131,24 @@ def begin_with(module: Model, path: str | Path) -> tuple[dict[str, Any], list[st
             "otherwise, as the model brings these along, or set the same"
         )
     module.net.load_state_dict(theirs)
+    return start.provenance, _differing(start.config.preprocess, module.config.preprocess)
+
+
+def _begin_with_encoder(module: VolumeClassifierModel, path: str | Path) -> tuple[dict[str, Any], list[str]]:
+    start = load_model(path, task="segmenter")
+    theirs = {f"features.{name}": tensor for name, tensor in start.net.state_dict().items()}
+    ours = {name: tensor for name, tensor in module.net.state_dict().items() if name.startswith("features.")}
+    fits = all(name in theirs and theirs[name].shape == tensor.shape for name, tensor in ours.items())
+    if not fits or str(module.config.net) != "unet_encoder":
+        seen = ",".join(start.config.preprocess.modalities)
+        widths = ",".join(map(str, start.config.channels))
+        raise CheckpointError(
+            f"start_from={path} is a segmenter with net={start.config.net}, whose way down does not fit; set "
+            f"volume_classifier.net=unet_encoder volume_classifier.channels=[{widths}] "
+            f"volume_classifier.preprocess.modalities=[{seen}] for a segmenter with net=unet norm=own, with "
+            f"volume_classifier.subset_share {'above 0' if start.config.subset_share else '0'}"
+        )
+    module.net.load_state_dict({name: theirs[name] for name in ours}, strict=False)
     return start.provenance, _differing(start.config.preprocess, module.config.preprocess)
 
 

@@ -224,6 +224,41 @@ def write_dicom() -> Callable[..., list[Path]]:
     return _write
 
 
+@pytest.fixture(scope="session")
+def volume_classifier(tmp_path_factory) -> Callable[..., Path]:
+    """A checkpoint of a classifier of whole brains that has learnt nothing, but tells one from another."""
+    import torch
+
+    from brainseg.config import plain
+    from brainseg.runs.checkpoint_file import write_checkpoint
+    from brainseg.trained import VolumeClassifierModel
+
+    root = tmp_path_factory.mktemp("volume_classifier")
+    small = ["net=residual", "channels=[4,8]", "side=32", "preprocess.spacing_mm=[6,6,6]", "margin_mm=6"]
+
+    def _checkpoint(*overrides: str) -> Path:
+        path = root / f"{''.join(filter(str.isalnum, ''.join(overrides))) or 'usual'}.ckpt"
+        if path.exists():
+            return path
+        register_schemas()
+        given = [f"volume_classifier.{one}" for one in (*small, *overrides)]
+        with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+            config = plain(compose("train", ["model=volume_classifier", *given]).volume_classifier)
+        torch.manual_seed(3)
+        net = VolumeClassifierModel.of(config).net
+        with torch.no_grad():
+            net.out.weight.normal_(0, 0.3)  # which begin as 0
+        run = {"facts": {"phantom": {}, "train_subjects": 3}, "data": {}, "seed": 0}
+        about = {"format": 1, "task": "volume_classifier", "run": run, "fitted": {"temperature": 1.5}}
+        weights = {f"net.{name}": value for name, value in net.state_dict().items()}
+        write_checkpoint(
+            {"brainseg": about, "hyper_parameters": {"config": config}, "state_dict": weights}, path
+        )
+        return path
+
+    return _checkpoint
+
+
 STAGES = ("skullstripper", "classifier", "segmenter")
 
 

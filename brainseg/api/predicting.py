@@ -62,9 +62,10 @@ class Prediction(Result):
     def __repr__(self) -> str:
         """What a notebook shows: the answers, without the votes of all slices and the provenance."""
         tumor_type = None if self.tumor_type is None else self.tumor_type.verdict
+        in_3d = "" if self.tumor_type_3d is None else f"tumor_type_3d={self.tumor_type_3d.verdict!r}, "
         return (
             f"Prediction(subject={self.subject!r}, verdict={str(self.verdict)!r}, reasons={self.reasons}, "
-            f"tumor_type={tumor_type!r}, volumes_ml={self.volumes_ml}, images={list(self.images)})"
+            f"tumor_type={tumor_type!r}, {in_3d}volumes_ml={self.volumes_ml}, images={list(self.images)})"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -85,9 +86,9 @@ def predict(
     Args:
         scans: A scan, a subject's folder or a DICOM folder; or each sequence (t1, t1ce, t2, flair) with its
             path, nibabel image, or (array, affine).
-        models: "skullstripper", "classifier" and "segmenter" with a checkpoint each. The skull stripper may
-            be "otsu"; the segmenter may be several checkpoints, a run or a sweep. A stage without a model
-            is left out.
+        models: "skullstripper", "classifier", "volume_classifier" and "segmenter" with a checkpoint each. The
+            skull stripper may be "otsu"; the segmenter may be several checkpoints, a run or a sweep. A stage
+            without a model is left out. A volume classifier takes `pipeline="wished"` as well.
         output: A folder for what predict.py writes: a folder of the subject's name, which replaces an earlier
             result there. Without it nothing is kept on disk, and no page is made.
         options: The other keys of conf/predict.yaml: `device="cpu"`, `gates="none"`,

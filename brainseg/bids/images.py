@@ -147,7 +147,7 @@ def label_row(value: int, part: str) -> dict[str, Any]:
 
 
 def fill_figures(folder: Path, results: Path, naming: Naming) -> None:
-    for kind in ("montage", "vote"):
+    for kind in ("montage", "vote", "type_3d"):
         path = results / f"{naming.result.subject}_{kind}.png"
         if path.is_file():
             shutil.copyfile(path, folder / f"{naming.label.name}_{kind}.png")

@@ -35,6 +35,11 @@ COLUMNS = {
     "probability": "The type's mean probability over the slices, from 0 to 1",
     "notumor_probability": "The same of notumor",
     "undecided": "yes where another class, mostly notumor, has a larger mean than the type",
+    "type_3d": "By the classifier of whole brains, by the same rule (results/*.json, tumor_type_3d)",
+    "probability_3d": "The probability of this type, from 0 to 1",
+    "notumor_probability_3d": "The same of notumor",
+    "undecided_3d": "yes where another class is likelier than this type",
+    "types_agree": "Whether the two classifiers say the same, where both were asked",
     **{
         f"{name}_ml": f"Volume of the {spoken(name)}"
         for name in ("brain", *ABBREVIATIONS)

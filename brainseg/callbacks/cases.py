@@ -10,7 +10,7 @@ from brainseg.callbacks.best import Best
 from brainseg.files.atomic import writing
 from brainseg.metrics.cases import score_intervals
 from brainseg.runs.cases import CASES, ScoredCase, write_cases
-from brainseg.tasks import Classifier, TaskModule
+from brainseg.tasks import Classifier, TaskModule, VolumeClassifier
 
 
 class CaseScores(pl.Callback):
@@ -47,7 +47,7 @@ class CaseScores(pl.Callback):
         n = len(found)  # fewer than the part has, where trainer.limit_*_batches says so
         rows = zip(names[:n], subjects[:n], found, strict=True)
         write_cases(self.folder / CASES, [ScoredCase(part, *row) for row in rows])
-        if scored and not isinstance(module, Classifier):
+        if scored and not isinstance(module, Classifier | VolumeClassifier):
             scores = {"part": part, "n": n, **score_intervals(found)}
             with writing(self.folder / "scores.json") as temporary:
                 temporary.write_text(json.dumps(scores, indent=1) + "\n")

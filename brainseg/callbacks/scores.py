@@ -10,20 +10,20 @@ import numpy as np
 import pytorch_lightning as pl
 from numpy.typing import NDArray
 
+from brainseg.callbacks.cases import names_and_subjects
 from brainseg.callbacks.loggers import Scored, dashboards
 from brainseg.callbacks.warn_once import WarnOnce
 from brainseg.files.atomic import writing
 from brainseg.inference import calibrated
 from brainseg.metrics import classification_scores, confusion_matrix
 from brainseg.reporting.confusion import draw_confusion
-from brainseg.tasks import Classifier
+from brainseg.tasks import Classifier, VolumeClassifier
 
 
 class SliceScores(pl.Callback):
     """Writes predictions.csv, scores.json and confusion.png of the part that is scored after training.
 
-    That is the test part, or the validation part where there is no other. Other tasks than the classifier
-    have none.
+    That is the test part, or the validation part where there is no other. Tasks that name no types have none.
 
     Args:
         folder: Where the files go. Dashboards get all of them, W&B and TensorBoard with charts of their own.
@@ -41,14 +41,16 @@ class SliceScores(pl.Callback):
             self._write(trainer, pl_module, "val")
 
     def _write(self, trainer: pl.Trainer, module: pl.LightningModule, part: str) -> None:
-        if not isinstance(module, Classifier) or not trainer.is_global_zero:
+        if not isinstance(module, Classifier | VolumeClassifier) or not trainer.is_global_zero:
             return
         logits, truth = module.scored_part()
         classes = list(module.config.classes)
         probabilities = calibrated(logits, module.temperature)
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         n = len(truth)  # fewer than the part has, where trainer.limit_*_batches says so
-        names, subjects = data.parts[part].names[:n], data.parts[part].subjects[:n]
+        names, subjects = (values[:n] for values in names_and_subjects(data, part))
+        patients = getattr(data, "patients", {})
+        subjects = [patients.get(one, one) for one in subjects]  # the scans of one are no two draws
         write_predictions(self.folder / "predictions.csv", part, names, truth, probabilities, classes)
         png = self.folder / "confusion.png"
         with self._failures.within(png.name):
@@ -68,7 +70,7 @@ def write_predictions(
     probabilities: NDArray[np.float64],
     classes: Sequence[str],
 ) -> None:
-    """A row for each slice: file, part, true class, and the calibrated probability of each class."""
+    """A row for each slice, or scan: file, part, true class, and the calibrated probability of each class."""
     with writing(path) as temporary, temporary.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["file", "part", "truth", *classes])

@@ -9,7 +9,7 @@ import typer
 from brainseg.system.terminal import say
 
 if TYPE_CHECKING:
-    from brainseg.data import KaggleSlices
+    from brainseg.data import KaggleSlices, VolumesByType
     from brainseg.data.volumes import VolumeData
 
 
@@ -24,14 +24,17 @@ def audit(
 ) -> None:
     """Look at a data set: unreadable files, copies, copies in two classes or in both parts.
 
-    For data=brats, nfbs and lgg it says what becomes of every file: used, copy, left out, unreadable.
+    For data=brats, nfbs, lgg and volumes it says what becomes of every file: used, copy, left out,
+    unreadable; for volumes also which scans are there twice, under two classes above all.
     """
     data = _data(overrides or [])
-    from brainseg.data import KaggleSlices  # loads torch, so only once the config is known to be good
+    from brainseg.data import KaggleSlices, VolumesByType  # load torch: once the config is known to be good
     from brainseg.data.volumes import VolumeData
 
     if isinstance(data, VolumeData):
         _say_files(data)
+        if isinstance(data, VolumesByType):
+            _say_same_scans(data)
     elif isinstance(data, KaggleSlices):
         _audit_slices(data, output)
 
@@ -41,6 +44,12 @@ def _say_files(data: "VolumeData") -> None:
     from brainseg.prediction.dry_run import say_files
 
     say_files(data.survey(), data.root)
+
+
+def _say_same_scans(data: "VolumesByType") -> None:
+    from brainseg.data.same_scans import sentences
+
+    say(*sentences(data.found_subjects(), data.types))
 
 
 def _audit_slices(slices: "KaggleSlices", output: Path | None) -> None:
@@ -83,7 +92,7 @@ def _data(overrides: list[str]) -> "KaggleSlices | VolumeData":
     if not isinstance(files, KaggleSlices | VolumeData):
         raise ConfigError(
             f"model={cfg.task} learns from {type(files).__name__}, which has no files; give data=kaggle, "
-            "data=brats, data=nfbs, data=lgg or data=phantom"
+            "data=brats, data=nfbs, data=lgg, data=volumes or data=phantom"
         )
     if isinstance(data, PhantomData):
         data.write()
@@ -95,6 +104,7 @@ def _model_for(overrides: list[str]) -> list[str]:
     models = {
         "data=brats": ["model=segmenter"],
         "data=nfbs": ["model=skullstripper"],
+        "data=volumes": ["model=volume_classifier"],
         "data=lgg": ["model=segmenter", "segmenter.preprocess.modalities=[flair]"],
     }
     if any(one.startswith("model=") for one in overrides):

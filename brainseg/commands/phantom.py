@@ -17,6 +17,7 @@ NEXT_COMMAND: dict[PhantomLayout, str] = {
     "msd": "python train.py model=segmenter data.root={root}",
     "nfbs": "python train.py model=skullstripper data.root={root}",
     "kaggle": "python train.py model=classifier data.root={root}",
+    "types": "python train.py model=volume_classifier data=volumes data.root={root}",
     "bids": "python predict.py input={root} skullstripper=A.ckpt classifier=B.ckpt segmenter=C.ckpt",
 }
 

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from brainseg.checkpoint import load_model
 from brainseg.config import plain
 from brainseg.config.errors import ConfigError, UserError
-from brainseg.data import KaggleSlices, PhantomData, data_of
+from brainseg.data import KaggleSlices, PhantomData, VolumesByType, data_of
 from brainseg.data.loader import Samples
 from brainseg.data.loading import plain_loader
 from brainseg.data.slices import SliceDataset
@@ -28,9 +28,9 @@ from brainseg.runs.cases import ScoredCase
 from brainseg.runs.config import SPLIT, read_split
 from brainseg.runs.models import checkpoints_of
 from brainseg.system.terminal import followed
-from brainseg.tasks.classifier import slice_scores
+from brainseg.tasks.types import case_rows
 from brainseg.tasks.volumes import named_dices
-from brainseg.trained import ClassifierModel, Ensemble, Model, SegmenterModel
+from brainseg.trained import ClassifierModel, Ensemble, Model, SegmenterModel, VolumeClassifierModel
 
 PART = "external"
 
@@ -103,6 +103,8 @@ def score_external(models: Mapping[Path, Model], cfg: DictConfig) -> External:
     about = f"{name} in {inner.root}"
     if isinstance(inner, KaggleSlices) and isinstance(model, ClassifierModel):
         cases, more = _score_slices(model, inner)
+    elif isinstance(inner, VolumesByType) and isinstance(model, VolumeClassifierModel):
+        cases, more = _score_types(model, inner)
     elif isinstance(inner, VolumeData):
         cases, more = _score_volumes(models, inner), {}
     else:
@@ -134,15 +136,36 @@ def _score_slices(model: ClassifierModel, data: KaggleSlices) -> tuple[list[Scor
         for batch in _batches(SliceDataset(slices, data.recipe, seed=None), 32, "slices"):
             logits.append(_logits(model, batch[0]))
             truth.append(batch[1].numpy())
+    return _typed(model, names, subjects, (np.concatenate(logits), np.concatenate(truth)))
+
+
+def _score_types(
+    model: VolumeClassifierModel, data: VolumesByType
+) -> tuple[list[ScoredCase], dict[str, Any]]:
+    arrays = dict(sorted(data.everything(None).items()))
+    batches = list(_batches(data.whole(arrays), 1, "scans"))
+    found = (
+        np.concatenate([_logits(model, x) for x, _ in batches]),
+        torch.cat([y for _, y in batches]).numpy(),
+    )
+    return _typed(model, list(arrays), [data.patients.get(name, name) for name in arrays], found)
+
+
+def _typed(
+    model: ClassifierModel | VolumeClassifierModel,
+    names: Sequence[str],
+    subjects: Sequence[str],
+    found: tuple[NDArray[np.float32], NDArray[np.int64]],
+) -> tuple[list[ScoredCase], dict[str, Any]]:
+    """The rows of cases with their logits and classes, and what the scores of types are made of."""
     classes = list(model.config.classes)
-    found = np.concatenate(logits), np.concatenate(truth)
-    rows = zip(names, subjects, slice_scores(*found, classes), strict=True)
+    rows = zip(names, subjects, case_rows(*found, classes), strict=True)
     more = {"logits": found[0], "truth": found[1], "temperature": model.temperature, "classes": classes}
     return [ScoredCase(PART, *row) for row in rows], more
 
 
 @torch.inference_mode()
-def _logits(model: ClassifierModel, x: torch.Tensor) -> NDArray[np.float32]:
+def _logits(model: Model, x: torch.Tensor) -> NDArray[np.float32]:
     return np.asarray(model(x.to(model.device)).float().cpu())
 
 

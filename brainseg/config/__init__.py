@@ -13,6 +13,7 @@ from brainseg.config.training import (
     SegmenterConfig,
     SkullStripperConfig,
     SlicePreprocess,
+    VolumeClassifierConfig,
     VolumePreprocess,
 )
 
@@ -29,6 +30,7 @@ __all__ = [
     "SkullStripperConfig",
     "SlicePreprocess",
     "UserError",
+    "VolumeClassifierConfig",
     "VolumePreprocess",
     "as_section",
     "check",

@@ -13,7 +13,9 @@ from pathlib import Path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-PREDICTION_PATHS = ("input", "output", "derivatives", "skullstripper", "classifier", "segmenter")
+PREDICTION_PATHS = (
+    *("input", "output", "derivatives", "skullstripper", "classifier", "volume_classifier", "segmenter"),
+)
 PATHS = (
     *PREDICTION_PATHS,
     *("names", "resume", "start_from", "data.root", "data.cache", "data.groups", "classifier.weights"),

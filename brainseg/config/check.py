@@ -16,7 +16,13 @@ from brainseg.config.loggers import check_loggers
 from brainseg.config.meant import meant_keys
 from brainseg.config.menu_bounds import check_menu
 from brainseg.config.prediction import PredictConfig
-from brainseg.config.training import SegmenterConfig, TrainConfig, TrainerConfig
+from brainseg.config.training import (
+    ClassifierConfig,
+    SegmenterConfig,
+    TrainConfig,
+    TrainerConfig,
+    VolumeClassifierConfig,
+)
 
 Section = TypeVar("Section")
 
@@ -38,6 +44,8 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError(explain(error)) from None
     if isinstance(section, SegmenterConfig) and section.output is SegmenterOutput.classes:
         _check_class_loss(section, cfg.menu.loss[str(section.loss)])
+    if isinstance(section, ClassifierConfig | VolumeClassifierConfig):
+        _check_type_weights(section, cfg.menu.loss[str(section.loss)])
     check_loggers(cfg)
     _check_whole(cfg)
 
@@ -83,6 +91,18 @@ def _check_class_loss(section: SegmenterConfig, entry: DictConfig) -> None:
         raise ConfigError(
             f"{key}.class_indexes has {strange[0]}, but the segmenter's classes are 0 to {classes - 1}"
             f"{section.cavity_in_words}"
+        )
+
+
+def _check_type_weights(section: ClassifierConfig | VolumeClassifierConfig, entry: DictConfig) -> None:
+    """Refuse a loss with another number of weights than there are tumour types, or without any above 0."""
+    weights = entry.get("class_weights")
+    if weights is None:
+        return
+    if len(weights) != len(section.classes) or not any(one > 0 for one in weights):
+        raise ConfigError(
+            f"menu.loss.{section.loss}.class_weights is {list(weights)}, but the classes are "
+            f"{len(section.classes)}, {', '.join(section.classes)}; give one for each, some of them above 0"
         )
 
 

@@ -3,7 +3,8 @@
 from enum import Enum
 from typing import Literal, get_args
 
-TASKS = ("classifier", "skullstripper", "segmenter")  # what can be trained: sections of conf/train.yaml
+# What can be trained: sections of conf/train.yaml.
+TASKS = ("classifier", "skullstripper", "segmenter", "volume_classifier")
 SEQUENCES = ("t1", "t1ce", "t2", "flair")
 ANY = "any"  # every sequence, for a skull stripper that was trained with all of them
 OTSU = "otsu"  # in the place of a skull stripper's checkpoint
@@ -13,7 +14,7 @@ KeptCheckpoint = Literal["best", "last"]  # of a run
 Protocol = Literal["brats-legacy", "brats-2023", "brats-2026"]  # how a challenge counts
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 PhantomLayout = Literal[
-    "brats", "brats-post", "msd", "nfbs", "bids", "kaggle"
+    "brats", "brats-post", "msd", "nfbs", "bids", "kaggle", "types"
 ]  # whose file names a cohort has
 PHANTOM_LAYOUTS: tuple[PhantomLayout, ...] = get_args(PhantomLayout)
 Contrast = Literal["realistic", "random"]  # how bright the tissues of a phantom are
@@ -87,6 +88,16 @@ class VolumeNet(Choice):
     unet = "unet"  # the UNet of MONAI, with instance normalisation: small and fast
     segresnet = "segresnet"  # the SegResNet of MONAI
     dynunet = "dynunet"  # the DynUNet of MONAI, which follows nnU-Net
+
+
+class TypeNet(Choice):
+    """Networks that name the tumour in a volume, built by `brainseg.nets.build_type_net`."""
+
+    residual = "residual"  # compact and residual, with batch normalisation: small and fast
+    resnet10 = "resnet10"  # the ResNet of MONAI with one block to a level
+    resnet18 = "resnet18"  # the ResNet of MONAI with two blocks to a level
+    densenet121 = "densenet121"  # the DenseNet121 of MONAI
+    unet_encoder = "unet_encoder"  # the way down of segmenter.net=unet, whose weights it can begin with
 
 
 class Norm(Choice):
@@ -165,7 +176,8 @@ class Flips(Choice):
 
 class Stage(Choice):
     strip = "strip"  # skull stripping
-    classify = "classify"  # tumour type
+    classify = "classify"  # tumour type, by a vote of slices
+    classify_volume = "classify_volume"  # tumour type, from the whole brain at once
     segment = "segment"  # tumour outline
 
 

@@ -51,8 +51,16 @@ DATA_SETS = {
         "LGG is mateuszbuda/lgg-mri-segmentation at Kaggle; set data.root to its folder kaggle_3m, "
         "or train on synthetic tumours with data=phantom",
     ),
+    "volumes": DataSet(
+        "brainseg.data.VolumesByType",
+        ("volume_classifier",),
+        "scans in a folder for each tumour type",
+        "set data.root to a folder with one folder of scans for each tumour type (glioma, meningioma, "
+        "notumor, pituitary), or train on synthetic tumours with data=types",
+    ),
     "heads": DataSet("brainseg.data.PaintedHeads", ("skullstripper",)),
     "tumours": DataSet("brainseg.data.PaintedTumours", ("segmenter",)),
+    "types": DataSet("brainseg.data.PaintedTypes", ("volume_classifier",)),
     "phantom": DataSet("brainseg.data.PhantomData", TASKS),
 }
 

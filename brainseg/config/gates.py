@@ -45,6 +45,8 @@ class ContradictionsConfig:
     glioma_sella_mm: float = MISSING  # nearer to the sella, a glioma is contradicted
     heat_in_tumor: float = MISSING  # below this share of Grad-CAM in the tumour, the type is doubted
     heat_in_brain: float = MISSING  # below this share of Grad-CAM in the brain, the type is doubted
+    heat_times: float = MISSING  # below it in the tumour, in 3-D as a multiple of the brain's, it is doubted
+    types_shared: float = MISSING  # below this share of common probability, the two classifiers disagree
 
 
 @dataclass

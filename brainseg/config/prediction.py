@@ -33,7 +33,7 @@ class VoteConfig:
 
     sequence: Optional[str] = MISSING  # null: the first of t1ce, flair, t2, t1 that the subject has
     offsets_mm: list[float] = MISSING  # from the middle to the slices, to both sides, in three planes
-    healthy_at: float = MISSING  # mean probability of notumor from which the subject counts as healthy
+    healthy_at: float = MISSING  # probability of notumor from which a subject is healthy, of both classifiers
     denoise_from: Optional[float] = MISSING  # noise over median intensity; slices above are smoothed
     denoise_mm: float = MISSING  # standard deviation of that Gaussian filter
 
@@ -51,7 +51,7 @@ class PipelineConfig:
     """Which stages run, in which order, and what stops them."""
 
     stages: list[Stage] = MISSING  # in their order
-    stop_if_healthy: bool = MISSING  # leave out the stages after classify where the verdict is notumor
+    stop_if_healthy: bool = MISSING  # leave out strip and segment after a type that is notumor
     align: Align = MISSING  # sequences that lie on different grids
     register: Register = MISSING  # patients that moved between sequences
 
@@ -87,7 +87,8 @@ class PredictConfig:
     identify: Identify = MISSING  # what says which sequence a scan is
     choose: ChooseConfig = MISSING
     skullstripper: Optional[str] = MISSING  # a checkpoint, builtin, otsu (Otsu's threshold), or null
-    classifier: Optional[str] = MISSING  # a checkpoint; null: no tumour type
+    classifier: Optional[str] = MISSING  # a checkpoint; null: no tumour type by a vote of slices
+    volume_classifier: Optional[str] = MISSING  # a checkpoint, for pipeline=wished; null: no type in 3-D
     segmenter: Any = MISSING  # a checkpoint, run, sweep or list of these (their mean); null: no outline
     names: str = MISSING  # keep, hash, or a CSV of id and name: what subjects are called in all outputs
     pipeline: PipelineConfig = MISSING
@@ -113,6 +114,11 @@ class PredictConfig:
         if self.sequence is not None:
             known("sequence", [self.sequence], SEQUENCES)
         at_least("shards", self.shards, 1)
+        if self.volume_classifier is not None and Stage.classify_volume not in self.pipeline.stages:
+            raise ConfigError(
+                f"volume_classifier={self.volume_classifier} is given, but pipeline.stages has no "
+                "classify_volume; set pipeline=wished"
+            )
         if self.shard is not None and not 0 <= self.shard < self.shards:
             raise ConfigError(
                 f"shard={self.shard} is none of 0 to {self.shards - 1}; set shards= to the number of shards"

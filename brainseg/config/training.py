@@ -45,6 +45,7 @@ from brainseg.config.choices import (
     SegmenterOutput,
     SliceCrop,
     StripperLoss,
+    TypeNet,
     VolumeNet,
 )
 from brainseg.config.errors import ConfigError
@@ -52,6 +53,7 @@ from brainseg.config.errors import ConfigError
 # Far beyond what any model needs. A config from elsewhere, in a checkpoint for instance, asks for no more.
 MOST_LEVELS, MOST_CHANNELS = 10, 4096
 MOST_VOXELS = 2**25  # of a patch: a cube of 322
+MOST_SIDE = 320  # of a cube
 MOST_PIXELS = 4096  # along a side of a slice
 SPACING_MM = (0.1, 50.0)
 MOST_MARGIN_MM = 500
@@ -76,6 +78,12 @@ def _patch_fits(patch: list[int], channels: list[int]) -> None:
             f"patch must be divisible by {2**halvings}, as {len(channels)} levels of channels "
             f"halve it {halvings} times; got {list(patch)}"
         )
+
+
+def _proper_subsets(every: list[str]) -> list[list[str]]:
+    """Large ones first."""
+    sizes = range(len(every) - 1, 0, -1)
+    return [list(names) for n in sizes for names in combinations(every, n)]
 
 
 @dataclass
@@ -313,8 +321,7 @@ class SegmenterConfig(VolumeRecipe):
         """The proper subsets of the modalities that training shows, each in the order of the channels."""
         every = list(self.preprocess.modalities)
         if self.subsets == ANY:
-            sizes = range(len(every) - 1, 0, -1)
-            return [list(names) for n in sizes for names in combinations(every, n)]
+            return _proper_subsets(every)
         if not isinstance(self.subsets, list) or not all(isinstance(names, list) for names in self.subsets):
             raise ConfigError(f"subsets takes lists of modalities, or any; got {self.subsets}")
         for names in self.subsets:
@@ -322,6 +329,55 @@ class SegmenterConfig(VolumeRecipe):
             if len(names) == len(every):
                 raise ConfigError(f"subsets holds {names}, which are all modalities; leave it out")
         return [[name for name in every if name in names] for names in self.subsets]
+
+
+@dataclass
+class VolumeClassifierConfig(Recipe):
+    """A 3D network that names the tumour in a whole scan without skull, from one sequence or several."""
+
+    net: TypeNet = MISSING  # the network
+    channels: list[int] = MISSING  # of residual and unet_encoder: feature maps of each level
+    dropout: float = MISSING  # dropout rate before the last layer
+    classes: list[str] = MISSING  # tumour types in the order of the outputs
+    preprocess: VolumePreprocess = MISSING
+    side: int = MISSING  # voxels a side of the cube about the middle of the brain that the network sees
+    margin_mm: float = MISSING  # how far the scans that the network sees reach beyond the brain mask
+    subset_share: float = MISSING  # share of the training scans that show some of their sequences only
+    turns: float = MISSING  # probability that a training scan is laid in another of the 48 orientations
+    augment: VolumeAugment = MISSING
+    loss: ClassifierLoss = MISSING  # an entry of menu.loss
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _channels_fit(self.channels)
+        known("classes", self.classes, TUMOR_TYPES)
+        within("dropout", self.dropout, 0, 1)
+        at_least("side", self.side, 16)
+        at_most("side", self.side, MOST_SIDE)
+        at_least("margin_mm", self.margin_mm, 0)
+        at_most("margin_mm", self.margin_mm, MOST_MARGIN_MM)
+        share("subset_share", self.subset_share)
+        share("turns", self.turns)
+        spacing_mm = self.preprocess.spacing_mm
+        if spacing_mm is None or len(set(spacing_mm)) > 1:
+            raise ConfigError(
+                f"preprocess.spacing_mm is {spacing_mm}, but a classifier of volumes sees cubes; set it, for "
+                "instance to [3,3,3]"
+            )
+        if self.preprocess.intensity is Intensity.landmarks:
+            raise ConfigError(
+                "preprocess.intensity=landmarks is not for a classifier of volumes, which sees any part of "
+                "its sequences; set preprocess.intensity=zscore_nonzero"
+            )
+        if self.subset_share and len(self.preprocess.modalities) == 1:
+            raise ConfigError(
+                f"subset_share is {self.subset_share}, but {self.preprocess.modalities[0]} is the only "
+                "sequence; set subset_share=0"
+            )
+
+    def trained_subsets(self) -> list[list[str]]:
+        """The proper subsets of the modalities that training shows, each in the order of the channels."""
+        return _proper_subsets(list(self.preprocess.modalities)) if self.subset_share else []
 
 
 @dataclass
@@ -396,10 +452,11 @@ class SweepConfig:
 class TrainConfig:
     """The whole of conf/train.yaml. Only the section of the task that is trained is filled in."""
 
-    task: str = MISSING  # set by model=NAME: classifier, skullstripper or segmenter
+    task: str = MISSING  # set by model=NAME: classifier, skullstripper, segmenter or volume_classifier
     classifier: ClassifierConfig = MISSING
     skullstripper: SkullStripperConfig = MISSING
     segmenter: SegmenterConfig = MISSING
+    volume_classifier: VolumeClassifierConfig = MISSING
 
     name: str = MISSING  # name of the run, in its folder's name and in W&B
     group: Optional[str] = MISSING  # group of runs in W&B, for instance a sweep

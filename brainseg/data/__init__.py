@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from brainseg.data.phantom import PhantomData
     from brainseg.data.registry import composed_data, data_of
     from brainseg.data.tumours import PaintedTumours
+    from brainseg.data.typed_volumes import VolumesByType
+    from brainseg.data.types import PaintedTypes
 
 __all__ = [
     "BraTSVolumes",
@@ -23,7 +25,9 @@ __all__ = [
     "NFBSVolumes",
     "PaintedHeads",
     "PaintedTumours",
+    "PaintedTypes",
     "PhantomData",
+    "VolumesByType",
     "composed_data",
     "data_of",
 ]

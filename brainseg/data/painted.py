@@ -12,10 +12,10 @@ import torch
 
 from brainseg.config.choices import Intensity
 from brainseg.config.errors import ConfigError
-from brainseg.config.training import VolumeRecipe
+from brainseg.config.training import VolumeClassifierConfig, VolumeRecipe
 from brainseg.data.cache import ArrayCache, Arrays
 from brainseg.data.handover import BYTE, CPU, FLOAT, Handover
-from brainseg.data.loader import Loader
+from brainseg.data.loader import Loader, Samples
 from brainseg.data.loading import plain_loader, train_loader
 from brainseg.data.sampling import Draw, generator_of
 from brainseg.data.settings import DataSettings
@@ -52,7 +52,11 @@ class PaintedData(pl.LightningDataModule):
     beginning = START  # where the first training batches are from
     handover = CPU  # what is done for the device
 
-    def __init__(self, recipe: VolumeRecipe, settings: DataSettings, heads: int) -> None:
+    recipe: Any  # the task's section of the config
+
+    def __init__(
+        self, recipe: VolumeRecipe | VolumeClassifierConfig, settings: DataSettings, heads: int
+    ) -> None:
         super().__init__()
         spacing_mm = recipe.preprocess.spacing_mm
         if spacing_mm is None or len(set(spacing_mm)) > 1:
@@ -99,24 +103,38 @@ class PaintedData(pl.LightningDataModule):
         self.facts["phantom"] = {"templates": VERSION, "heads": self.n, "seed": self.settings.seed}
 
     def train_dataloader(self) -> Loader:
-        seed = self.settings.seed
-        dataset = PaintedPatches(self.templates["train"], self.recipe, seed, self.paint, self.handover)
+        seed, dataset = self.settings.seed, self.training_samples()
         return train_loader(
             dataset, len(dataset), self.recipe.batch_size, seed, self.loaders, self.beginning, self.handover
         )
 
     def val_dataloader(self) -> Loader:
-        return self._whole("val")
+        return plain_loader(self.whole_samples("val"), 1, self.loaders, self.handover)
 
     def test_dataloader(self) -> Loader:
-        return self._whole("test")
+        return plain_loader(self.whole_samples("test"), 1, self.loaders, self.handover)
+
+    def training_samples(self) -> Any:
+        """The heads of the training part, painted anew for each sample; it has a length."""
+        return PaintedPatches(
+            self.templates["train"], self.recipe, self.settings.seed, self.paint, self.handover
+        )
+
+    def whole_samples(self, part: str) -> Samples:
+        """The heads of another part, painted once each."""
+        return WholeDataset([self.paint(template, k) for k, template in enumerate(self.templates[part])])
+
+    def tumor_type_of(self, number: int) -> str | None:
+        """The tumour type of a head; None draws it."""
+        return None
+
+    def grown_in(self, number: int) -> str | None:
+        """The tumour type that a head has before it is painted."""
+        return self.tumor_type_of(number)
 
     def _split(self) -> Split:
-        return split_subjects({f"head-{k:04d}": "" for k in range(self.n)}, self.settings.rule)
-
-    def _whole(self, part: str) -> Loader:
-        painted = [self.paint(template, k) for k, template in enumerate(self.templates[part])]
-        return plain_loader(WholeDataset(painted), 1, self.loaders, self.handover)
+        strata = {f"head-{k:04d}": self.tumor_type_of(k) or "" for k in range(self.n)}
+        return split_subjects(strata, self.settings.rule)
 
     @cached_property
     def loaders(self) -> int:
@@ -136,16 +154,18 @@ class PaintedData(pl.LightningDataModule):
             return list(followed(made, "making heads", self.n))
 
     def _template(self, number: int) -> Template:
-        seed = 1_000_000 * (self.settings.seed + 1) + number
+        seed, kind = 1_000_000 * (self.settings.seed + 1) + number, self.grown_in(number)
 
         def make() -> Arrays:
-            template = make_template(seed, self.spacing_mm, self.tumor_share)
+            template = make_template(seed, self.spacing_mm, self.tumor_share, kind)
             return {name: getattr(template, name) for name in ("parts", "gray", "white", "brain")}
 
-        other = {} if self.tumor_share == TUMOR_SHARE else {"tumor_share": self.tumor_share}
+        other: dict[str, Any] = {} if kind is None else {"tumor_type": kind}
+        if self.tumor_share != TUMOR_SHARE:
+            other["tumor_share"] = self.tumor_share
         key = self.cache.key([], template=VERSION, seed=seed, spacing_mm=self.spacing_mm, **other)
         arrays = self.cache.get(key, make)
-        return Template(**arrays, spacing_mm=self.spacing_mm)
+        return Template(**arrays, spacing_mm=self.spacing_mm, tumor_type=self.tumor_type_of(number))
 
 
 class PaintedPatches(Patches):

@@ -20,11 +20,18 @@ from brainseg.data.nfbs import NFBSVolumes
 from brainseg.data.settings import DataSettings
 from brainseg.data.splits import Split, split_subjects
 from brainseg.data.storage import not_kept
+from brainseg.data.typed_volumes import VolumesByType
 from brainseg.data.unfinished import sweep_cohorts
+from brainseg.data.volumes import VolumeData
 from brainseg.phantom import VERSION, is_whole, keep_cohort, training_types
 from brainseg.runs.position import START
 
-LAYOUTS = {"classifier": "kaggle", "skullstripper": "nfbs", "segmenter": "brats"}
+LAYOUTS = {
+    "classifier": "kaggle",
+    "skullstripper": "nfbs",
+    "segmenter": "brats",
+    "volume_classifier": "types",
+}
 
 
 class PhantomData(pl.LightningDataModule):
@@ -34,7 +41,7 @@ class PhantomData(pl.LightningDataModule):
         root: Folder for cohorts.
         recipe: The task's section of the config.
         settings: Those that all data sets take, for the real data module.
-        task: Which of the three models is trained.
+        task: Which model is trained.
         subjects: Size of the cohort.
         spacing_mm: Voxel size of the heads.
         contrast: "realistic" or "random".
@@ -85,13 +92,16 @@ class PhantomData(pl.LightningDataModule):
             self.cohort |= {"layout": "brats-post", "operated_share": operated_share}
         self.folder = Path(root) / f"{self.cohort['layout']}-{_short_hash(self.cohort)}"
         common = (str(self.folder), recipe, settings)
-        self.inner: KaggleSlices | NFBSVolumes | BraTSVolumes
+        self.inner: KaggleSlices | VolumeData
         if task == "classifier":
             self.inner = KaggleSlices(*common, split=split)
         elif split != "random":
             raise ConfigError(f"data.split={split} is for slices; model={task} takes data.split=random")
         elif task == "skullstripper":
             self.inner = NFBSVolumes(*common)
+        elif task == "volume_classifier":
+            self.inner = VolumesByType(*common)
+            _check_classes(task, recipe.classes, types or TUMOR_TYPES, subjects)
         else:
             self.inner = BraTSVolumes(*common, labels="auto")
 
@@ -103,12 +113,17 @@ class PhantomData(pl.LightningDataModule):
             DataError: The subjects are too few.
         """
         n = self.cohort["subjects"]
+        types = self.cohort["types"] or TUMOR_TYPES
         if not isinstance(self.inner, KaggleSlices):
             self.inner.recorded = self.recorded
-            self.inner.split_of(map(str, range(n)))
+            ids = [str(number) for number in range(n)]
+            if isinstance(self.inner, VolumesByType):
+                kinds = training_types(types, n, self.cohort["seed"], 0.0)
+                self.inner.types = {f"{kind}/{name}": kind for name, kind in kinds.items()}
+                ids = list(self.inner.types)
+            self.inner.split_of(ids)
             return
-        types = self.cohort["types"] or TUMOR_TYPES
-        _check_classes(self.inner.recipe.classes, types, n)
+        _check_classes("classifier", self.inner.recipe.classes, types, n)
         if self.inner.split_name != "official":
             training = training_types(types, n, self.cohort["seed"], self.cohort["testing_share"])
             split_subjects(training, self.inner.settings.rule)
@@ -171,14 +186,15 @@ def _check_operated(task: str, recipe: Any, share: float) -> None:
         )
 
 
-def _check_classes(classes: Sequence[str], types: Sequence[str], subjects: int) -> None:
-    missing = sorted(set(classes) - set(types) - {"notumor"})  # every head has slices without tumour
+def _check_classes(task: str, classes: Sequence[str], types: Sequence[str], subjects: int) -> None:
+    everywhere = {"notumor"} if task == "classifier" else set()  # every head has slices without tumour
+    missing = sorted(set(classes) - set(types) - everywhere)
     if missing:
-        raise ConfigError(f"data.types is {list(types)}, but classifier.classes has {missing[0]} too; add it")
+        raise ConfigError(f"data.types is {list(types)}, but {task}.classes has {missing[0]} too; add it")
     if subjects < len(types):
         raise ConfigError(
-            f"data.subjects is {subjects}, but the classifier needs a head of each of {len(types)} types; "
-            f"set it to {len(types)} or more"
+            f"data.subjects is {subjects}, but the {task.replace('_', ' ')} needs a head of each of "
+            f"{len(types)} types; set it to {len(types)} or more"
         )
 
 

@@ -23,6 +23,8 @@ from brainseg.data.nfbs import NFBSVolumes
 from brainseg.data.phantom import PhantomData
 from brainseg.data.settings import DataSettings
 from brainseg.data.tumours import PaintedTumours
+from brainseg.data.typed_volumes import VolumesByType
+from brainseg.data.types import PaintedTypes
 
 _OURS: dict[str, type[pl.LightningDataModule]] = {
     f"brainseg.data.{one.__name__}": one
@@ -33,7 +35,9 @@ _OURS: dict[str, type[pl.LightningDataModule]] = {
         NFBSVolumes,
         PaintedHeads,
         PaintedTumours,
+        PaintedTypes,
         PhantomData,
+        VolumesByType,
     )
 }
 _SHARED = {field.name for field in fields(DataSettings)}

@@ -101,13 +101,16 @@ def split_subjects(
     return Split(sorted(train), sorted(val), sorted(test))
 
 
-def split_groups(groups: Mapping[str, str], rule: SplitRule) -> Split:
+def split_groups(
+    groups: Mapping[str, str], rule: SplitRule, strata: Mapping[str, str] | None = None
+) -> Split:
     """Subjects divided by `rule`, those of one group in one part and in one fold; shares are of subjects.
 
     Args:
         groups: The group, for instance the patient, of each subject's id. Where each has its own, the parts
             are those of `split_subjects`.
         rule: Shares or folds, and the seed.
+        strata: The stratum of each subject, a group's is that of its first subject; None: there is one.
 
     Raises:
         DataError: There are too few groups.
@@ -118,7 +121,7 @@ def split_groups(groups: Mapping[str, str], rule: SplitRule) -> Split:
     units = {own[0]: own for own in members.values()}  # a group goes by the name of its first subject
     sizes = {name: len(own) for name, own in units.items()}
     called = "subjects" if len(units) == len(groups) else f"patients (of {len(groups)} scans)"
-    split = split_subjects(dict.fromkeys(units, ""), rule, sizes, called)
+    split = split_subjects({name: (strata or {}).get(name, "") for name in units}, rule, sizes, called)
     parts = (split.train, split.val, split.test)
     return Split(*(sorted(one for name in part for one in units[name]) for part in parts))
 

@@ -12,14 +12,21 @@ from torch import nn
 from brainseg.checkpoint import load_model
 from brainseg.config.errors import CheckpointError, ConfigError
 from brainseg.export.joined import joined
-from brainseg.export.model_json import FORMAT, Values, classifier_json, segmenter_json, stripper_json
+from brainseg.export.model_json import (
+    FORMAT,
+    Values,
+    classifier_json,
+    segmenter_json,
+    stripper_json,
+    volume_classifier_json,
+)
 from brainseg.export.network import write_onnx
 from brainseg.files.atomic import sha256, writing
 from brainseg.nets import sees_its_window
 from brainseg.prediction.members import load_ensemble
 from brainseg.results.provenance import code
 from brainseg.runs.models import checkpoints_of
-from brainseg.trained import ClassifierModel, SkullStripperModel
+from brainseg.trained import ClassifierModel, SkullStripperModel, VolumeClassifierModel
 
 MODEL_JSON, PROGRAM = "model.json", "run.py"
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
@@ -54,12 +61,16 @@ def export(given: Path | Sequence[Path], folder: Path) -> list[Path]:
         values, nets, shape, subsets = classifier_json(first), [first.net], (3, side, side), False
     elif isinstance(first, SkullStripperModel):
         values, nets, shape, subsets = stripper_json(first), [first.net], (1, *first.config.patch), False
+    elif isinstance(first, VolumeClassifierModel):
+        values, nets, subsets = volume_classifier_json(first), [first.net], bool(first.subsets)
+        shape = (len(values["sequences"]), *(first.config.side,) * 3)
     else:
         model = load_ensemble([str(file) for file in files], torch.device("cpu"))
         values, nets = segmenter_json(model), [member.net for member in model.members]
         shape, subsets = (len(values["sequences"]), *model.config.patch), bool(model.subsets)
     folder.mkdir(parents=True, exist_ok=True)
-    networks = _write_networks(nets, shape, folder, subsets=subsets)
+    of_any_size = not isinstance(first, VolumeClassifierModel)  # which is shown one cube
+    networks = _write_networks(nets, shape, folder, subsets=subsets, of_any_size=of_any_size)
     sources = [{"checkpoint": file.name, "sha256": sha256(file)} for file in files]
     about = {
         "format": FORMAT,
@@ -88,13 +99,13 @@ def refuse_early(folder: Path) -> None:
 
 
 def _write_networks(
-    nets: Sequence[nn.Module], shape: tuple[int, ...], folder: Path, *, subsets: bool
+    nets: Sequence[nn.Module], shape: tuple[int, ...], folder: Path, *, subsets: bool, of_any_size: bool
 ) -> list[Values]:
     """Each network's file and its hash."""
     written = []
     for number, net in enumerate(nets):
         path = folder / ("model.onnx" if len(nets) == 1 else f"model_{number}.onnx")
-        any_size = len(shape) == 4 and not sees_its_window(net)
+        any_size = of_any_size and len(shape) == 4 and not sees_its_window(net)
         write_onnx(net, shape, path, present=subsets, any_size=any_size)
         written.append({"file": path.name, "sha256": sha256(path)})
     return written

@@ -10,6 +10,7 @@ MODULES = (
     "preparing",
     "networks",
     "outlining",
+    "naming",
     "voting",
     "run",
 )  # each uses those before it; the last one is the program

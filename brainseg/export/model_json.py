@@ -21,7 +21,7 @@ from brainseg.prediction.classify import VOTE_ORDER
 from brainseg.prediction.models import landmarks_of
 from brainseg.prediction.segment import convention_of
 from brainseg.preprocess.volumes import HEAD_MARGIN_MM, REPORT_SHAPE, report_box
-from brainseg.trained import ClassifierModel, Ensemble, Model, SkullStripperModel
+from brainseg.trained import ClassifierModel, Ensemble, Model, SkullStripperModel, VolumeClassifierModel
 from brainseg.trained.segmenter import MIRRORED
 
 FORMAT = 1  # of model.json; a change that run.py of before cannot read raises it
@@ -70,6 +70,22 @@ def classifier_json(model: ClassifierModel) -> Values:
         "margin_mm": model.config.margin_mm,
         "temperature": model.temperature,
         "vote": plain(OmegaConf.structured(default_vote())) | {"order": list(VOTE_ORDER)},
+    }
+
+
+def volume_classifier_json(model: VolumeClassifierModel) -> Values:
+    """How a classifier names the tumour type of a whole brain; its only sequence may be `any`."""
+    return {
+        "task": "volume_classifier",
+        "sequences": list(model.config.preprocess.modalities),
+        "subsets": model.subsets,
+        "order": list(VOTE_ORDER),
+        "preparation": _preparation(model),
+        "margin_mm": model.config.margin_mm,
+        "side": model.config.side,
+        "classes": list(model.config.classes),
+        "temperature": model.temperature,
+        "healthy_at": default_vote().healthy_at,
     }
 
 

@@ -148,22 +148,28 @@ def _coarse(array: NDArray[Any], grid: Grid) -> tuple[NDArray[np.float32], Spaci
 
 
 def judge_type(
-    verdict: str, probabilities: Mapping[str, float], agreement: float, limits: GatesConfig
+    verdict: str,
+    probabilities: Mapping[str, float],
+    agreement: float | None,
+    limits: GatesConfig,
+    of: str | None = None,
 ) -> list[Assessment]:
-    """How certain the vote on the tumour type is.
+    """How certain a tumour type is.
 
     Args:
         verdict: The type.
         probabilities: Each type's.
-        agreement: Share of the planes that, each alone, give the same type.
+        agreement: Share of the planes that, each alone, give the same type; None for a whole brain.
         limits: The limits of all gates.
+        of: Which classifier gave it; None: the vote of slices.
     """
     entropy = undecidedness(np.array(list(probabilities.values())))
-    measured = {"plane_agreement": agreement, "type_entropy": entropy}
-    if verdict != HEALTHY and probabilities[HEALTHY] > probabilities[verdict]:
+    measured = {} if agreement is None else {"plane_agreement": agreement}
+    measured["type_entropy"] = entropy
+    if verdict != HEALTHY and probabilities.get(HEALTHY, 0.0) > probabilities[verdict]:
         tumours = sum(probabilities.values()) - probabilities[HEALTHY]
         measured["type_share"] = probabilities[verdict] / tumours if tumours > 0 else 0.0
-    return assess(measured, limits)
+    return assess(measured, limits, of)
 
 
 def judge_tumor(shape: TumorShape, limits: GatesConfig) -> list[Assessment]:

@@ -13,7 +13,16 @@ from brainseg.inference.regions import (
     region_probabilities,
 )
 from brainseg.inference.saliency import grad_cam, share_inside
-from brainseg.inference.vote import HEALTHY, Verdict, VoteSlice, combine_votes, vote_slices
+from brainseg.inference.vote import (
+    HEALTHY,
+    Verdict,
+    VoteSlice,
+    combine_votes,
+    likeliest,
+    shared_probability,
+    verdict_of,
+    vote_slices,
+)
 from brainseg.inference.window import Windows, predict_windows
 
 __all__ = [
@@ -31,13 +40,16 @@ __all__ = [
     "fit_temperature",
     "grad_cam",
     "largest_component",
+    "likeliest",
     "most_probable",
     "otsu_brain",
     "predict_one",
     "predict_windows",
     "region_probabilities",
     "share_inside",
+    "shared_probability",
     "undecidedness",
+    "verdict_of",
     "vote_slices",
     "widths_of_one",
 ]

@@ -7,16 +7,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def grad_cam(net: nn.Module, layer: str, slice_13SS: Tensor, class_index: int) -> NDArray[np.float32]:
-    """Grad-CAM (S, S) of a slice: 0 where nothing supports the class, 1 where most does.
+def grad_cam(net: nn.Module, layer: str, image: Tensor, class_index: int) -> NDArray[np.float32]:
+    """Grad-CAM of a slice or a volume: 0 where nothing supports the class, 1 where most does.
 
     Selvaraju et al., "Grad-CAM" (2017); all 0 if nothing supports the class.
 
     Args:
         net: The network, in evaluation mode.
         layer: The submodule whose feature maps are weighted.
-        slice_13SS: The network's input (1, 3, S, S).
+        image: The network's input, (1, C, S, S) or (1, C, X, Y, Z).
         class_index: The class that is asked for.
+
+    Returns:
+        (S, S) or (X, Y, Z).
     """
     seen: list[Tensor] = []
 
@@ -27,13 +30,14 @@ def grad_cam(net: nn.Module, layer: str, slice_13SS: Tensor, class_index: int) -
     hook = net.get_submodule(layer).register_forward_hook(keep)
     try:
         with torch.enable_grad():
-            score = net(slice_13SS)[0, class_index]
+            score = net(image)[0, class_index]
             (slopes,) = torch.autograd.grad(score, seen)
     finally:
         hook.remove()
-    weights = slopes.flatten(2).mean(2)[:, :, None, None]
+    weights = slopes.flatten(2).mean(2).reshape(*slopes.shape[:2], *[1] * (slopes.ndim - 2))
     heat = F.relu((weights * seen[0].detach()).sum(1, keepdim=True))
-    heat = F.interpolate(heat, size=slice_13SS.shape[2:], mode="bilinear", align_corners=False)[0, 0]
+    mode = "bilinear" if image.ndim == 4 else "trilinear"
+    heat = F.interpolate(heat, size=image.shape[2:], mode=mode, align_corners=False)[0, 0]
     strongest = heat.max()
     return np.asarray((heat / strongest if strongest > 0 else torch.zeros_like(heat)).cpu().numpy())
 

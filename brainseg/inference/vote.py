@@ -66,6 +66,32 @@ def likeliest(probabilities: Mapping[str, float]) -> str:
     return max(probabilities, key=lambda name: probabilities[name])
 
 
+def verdict_of(probabilities: Mapping[str, float], healthy_at: float) -> str:
+    """The class that probabilities of a subject speak for.
+
+    It is "notumor" if its probability reaches `healthy_at`, otherwise the likeliest tumour type, even where
+    "notumor" is likelier: as the student report has it, a healthy scan that goes on is better than a tumour
+    that is missed.
+    """
+    tumours = {name: p for name, p in probabilities.items() if name != HEALTHY}
+    if not tumours or probabilities.get(HEALTHY, 0.0) >= healthy_at:
+        return HEALTHY
+    return likeliest(tumours)
+
+
+def shared_probability(one: Mapping[str, float], other: Mapping[str, float]) -> float | None:
+    """How much probability two classifiers have in common: 1 if they say the same, 0 if the opposite.
+
+    The sum of the smaller of their two probabilities of each class. Where they know different tumours, all
+    tumours count as one class; None where one of them does not know "notumor" either.
+    """
+    if set(one) != set(other):
+        if HEALTHY not in one or HEALTHY not in other:
+            return None
+        one, other = ({HEALTHY: both[HEALTHY], "": 1 - both[HEALTHY]} for both in (one, other))
+    return min(1.0, sum(min(p, other[name]) for name, p in one.items()))
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What the slices of a volume say together."""
@@ -80,9 +106,7 @@ def combine_votes(
 ) -> Verdict:
     """The mean of the slices' probabilities, and what follows from it.
 
-    The verdict is "notumor" if its mean reaches `healthy_at`, otherwise the tumour type with the largest
-    mean, even where "notumor" has a larger one: as the student report has it, a healthy scan that goes on is
-    better than a tumour that is missed.
+    The verdict is that of `verdict_of`.
 
     Args:
         probabilities: (N, K), one row per slice.
@@ -101,6 +125,4 @@ def combine_votes(
     if len(probabilities) == 0:
         raise ImageError("no slice has voted; the volume holds none at the offsets asked for")
     mean = dict(zip(classes, probabilities.mean(axis=0, dtype=np.float64).tolist(), strict=True))
-    tumours = {name: share for name, share in mean.items() if name != HEALTHY}
-    verdict = HEALTHY if mean[HEALTHY] >= healthy_at else max(tumours, key=lambda name: tumours[name])
-    return Verdict(verdict, mean, len(probabilities))
+    return Verdict(verdict_of(mean, healthy_at), mean, len(probabilities))

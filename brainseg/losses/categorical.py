@@ -1,5 +1,7 @@
 """The classifier's losses as Keras defines them, of logits (B, K) and class indices (B,)."""
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,14 +18,21 @@ class CategoricalCrossentropy(nn.Module):
 
     Args:
         label_smoothing: Share of the truth that is spread evenly over all classes (Szegedy et al. 2016).
+        class_weights: What a sample of each class counts; the mean is over the weights. None: all the same.
     """
 
-    def __init__(self, label_smoothing: float = 0.0) -> None:
+    def __init__(self, label_smoothing: float = 0.0, class_weights: Sequence[float] | None = None) -> None:
         super().__init__()
-        self.label_smoothing = label_smoothing
+        self.label_smoothing, self.class_weights = label_smoothing, class_weights
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(at_least_float32(logits), labels, label_smoothing=self.label_smoothing)
+        weights = None if self.class_weights is None else logits.new_tensor(list(self.class_weights))
+        return F.cross_entropy(
+            at_least_float32(logits),
+            labels,
+            None if weights is None else at_least_float32(weights),
+            label_smoothing=self.label_smoothing,
+        )
 
 
 class KLDivergence(nn.Module):

@@ -49,14 +49,14 @@ def write_cohort(
         seed: Decides everything that is drawn.
         spacing_mm: Voxel size; the field of view stays the layout's. A kaggle picture has 512 / spacing
             pixels a side.
-        types: Tumour types to take turns. None: gliomas for those of BraTS and msd, all four for kaggle and
-            bids; for nfbs half of the heads have a tumour of any type: the real NFBS has none, but a skull
-            stripper must know them.
+        types: Tumour types to take turns. None: gliomas for those of BraTS and msd, all four for kaggle,
+            bids and types; for nfbs half of the heads have a tumour of any type: the real NFBS has none, but
+            a skull stripper must know them.
         contrast: "realistic", or "random": every tissue of any intensity.
         slices_per_subject: For kaggle.
         testing_share: For kaggle, the share of the subjects of each type whose slices are in Testing.
         stripped_share: For kaggle, the share of the subjects shown without skull; the real set has some.
-        margin_mm: For brats, brats-post, msd and kaggle: how far beyond the brain stripped scans are cut.
+        margin_mm: For all layouts of stripped scans: how far beyond the brain they are cut.
         operated_share: For brats-post, the share of the gliomas that are seen after surgery.
         progress: Called with the number of subjects written and of all, after each.
 

@@ -1,6 +1,6 @@
 """A brain with a glioma that is grown for one painting, as scanners might show it in each sequence."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,9 +52,30 @@ def paint_tumour(template: Template, seed: int, sequences: Sequence[str]) -> tup
     """
     rng = np.random.default_rng(seed)
     anatomy, glioma = grow_anew(anatomy_of(template, rng), rng)
-    kept, looks, study = _kept(anatomy, rng), drawn_looks(rng), _study(anatomy, rng)
-    images = [_image(name, looks[name], anatomy, glioma, study, rng) * kept for name in sequences]
-    return torch.stack(images).numpy(), (glioma.labels * kept).numpy()
+    return painted(anatomy, glioma, sequences, rng, drawn_looks, stripped)
+
+
+def painted(
+    anatomy: Anatomy,
+    tumour: Glioma,
+    sequences: Sequence[str],
+    rng: Random,
+    looks_of: Callable[[Random], Mapping[str, Means]],
+    kept_of: Callable[[Anatomy, Random], Tensor],
+) -> tuple[Float, NDArray[np.uint8]]:
+    """Images (C, X, Y, Z) and labels (X, Y, Z) of a brain with its tumour, as of `paint_tumour`.
+
+    Args:
+        anatomy: The brain.
+        tumour: What grows in it.
+        sequences: Which images, in this order.
+        rng: Draws all that is not given.
+        looks_of: The mean of each part by sequence.
+        kept_of: The voxels (X, Y, Z) that stripping leaves.
+    """
+    kept, looks, study = kept_of(anatomy, rng), looks_of(rng), _study(anatomy, rng)
+    images = [_image(name, looks[name], anatomy, tumour, study, rng) * kept for name in sequences]
+    return torch.stack(images).numpy(), (tumour.labels * kept).numpy()
 
 
 def _study(anatomy: Anatomy, rng: Random) -> Study:
@@ -159,12 +180,21 @@ def _slices(spacing_mm: float, rng: Random) -> tuple[int, float]:
     return axis, max(float(rng.uniform(2.5, 7.5)) / spacing_mm, 1.0) if thick else 1.0
 
 
-def _kept(anatomy: Anatomy, rng: Random) -> Tensor:
-    """What stripping left: the brain with an edge too wide here and too tight there, or all of the head."""
+def stripped(anatomy: Anatomy, rng: Random, margin_mm: float = 0.0) -> Tensor:
+    """What stripping left: the brain with an edge too wide here and too tight there, or all of the head.
+
+    Args:
+        anatomy: The brain.
+        rng: Draws it.
+        margin_mm: How far beyond the brain is cut.
+    """
     mm, shape = anatomy.spacing_mm, anatomy.shape
     if rng.random() < WHOLE_HEAD_SHARE:
         return anatomy.parts > 0
-    soft = averaged(anatomy.brain.float(), max(1, round(STRIP_MM / mm)))
+    brain = anatomy.brain.float()
+    if margin_mm:
+        brain = widened(brain, round(margin_mm / mm))
+    soft = averaged(brain, max(1, round(STRIP_MM / mm)))
     level = float(rng.uniform(0.15, 0.6)) + 0.15 * field(shape, 30 / mm, rng)
     kept = soft > level.clamp(0.05, 0.85)
     if rng.random() < 0.35:  # orbits, marrow, nerves

@@ -33,6 +33,7 @@ class Template:
         gray, white: uint8, shares of 255 where `parts` is brain; the rest there is CSF.
         brain: The mask that a stripper should find, as in `PhantomSubject`.
         spacing_mm: Side of the voxels, which are cubes.
+        tumor_type: One of TUMOR_TYPES where it was asked for.
     """
 
     parts: NDArray[np.uint8]
@@ -40,6 +41,7 @@ class Template:
     white: NDArray[np.uint8]
     brain: Bool
     spacing_mm: float
+    tumor_type: str | None = None
 
     @property
     def grid(self) -> Grid:
@@ -52,13 +54,17 @@ def grid_of(shape: tuple[int, ...], spacing_mm: float) -> Grid:
     return Grid((x, y, z), np.diag([spacing_mm] * 3 + [1.0]))
 
 
-def make_template(seed: int, spacing_mm: float, tumor_share: float = TUMOR_SHARE) -> Template:
+def make_template(
+    seed: int, spacing_mm: float, tumor_share: float = TUMOR_SHARE, tumor_type: str | None = None
+) -> Template:
     """A head of any size and position, with or without face and tumour; more varied than `make_subject`'s.
 
     Args:
         seed: Decides everything that is drawn.
         spacing_mm: Side of the voxels.
         tumor_share: How probable a tumour is.
+        tumor_type: What it is, or notumor; None draws that. Fluid fills the cleft around a tumour of a given
+            type, without which it is seen in few contrasts.
     """
     rng = random_stream(seed, 60)
     rim_mm = float(np.clip(rng.normal(2.2, 2.0), 0, 6))
@@ -75,20 +81,27 @@ def make_template(seed: int, spacing_mm: float, tumor_share: float = TUMOR_SHARE
     head = build_head(seed, Lattice((x, y, z), (spacing_mm,) * 3), pose)
     parts, brain = head.tissue.copy(), head.brain.copy()
     gray, white = brain_fractions(head, seed)
-    if rng.random() < tumor_share:
-        kinds = [kind for kind in TUMOR_TYPES if kind != "notumor"]
-        tumor = grow(seed, head, kinds[int(rng.integers(len(kinds)))], gray, white)
-        if tumor is not None:
-            inside = tumor.labels > 0
-            parts[tumor.box][inside] = tumor.labels[inside] + len(Tissue) - 1
-            brain[tumor.box] |= inside
-            gray, white = brain_fractions(head, seed, tumor.shift_mm)
+    kind = tumor_type
+    if kind is None and rng.random() < tumor_share:
+        kinds = [one for one in TUMOR_TYPES if one != "notumor"]
+        kind = kinds[int(rng.integers(len(kinds)))]
+    tumor = None if kind is None else grow(seed, head, kind, gray, white)
+    if tumor is not None:
+        inside = tumor.labels > 0
+        parts[tumor.box][inside] = tumor.labels[inside] + len(Tissue) - 1
+        brain[tumor.box] |= inside
+        gray, white = brain_fractions(head, seed, tumor.shift_mm)
+        if tumor_type is not None:
+            open_ = np.ones(parts.shape, dtype=np.float32)
+            open_[tumor.box] -= tumor.shares[3]
+            gray, white = gray * open_.ravel()[head.voxels], white * open_.ravel()[head.voxels]
     return Template(
         parts,
         _shares(gray, head.voxels, parts.shape),
         _shares(white, head.voxels, parts.shape),
         brain,
         spacing_mm,
+        tumor_type,
     )
 
 

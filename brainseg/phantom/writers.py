@@ -8,6 +8,7 @@
 | nfbs       | Neurofeedback Skull-stripped: 256 x 256 x 192 at 1 mm, PIR, T1w with brain and brain mask    |
 | kaggle     | Brain Tumor MRI Dataset: JPEG slices, see `slices`                                           |
 | bids       | Brain Imaging Data Structure: whole heads; the truth is a derivative, out of readers' sight  |
+| types      | a folder for each tumour type, with subjects without skull under the names of BraTS         |
 """
 
 import json
@@ -104,6 +105,10 @@ def _write_brats(root: Path, subject: PhantomSubject, seed: int, margin_mm: floa
         _write(folder / f"{subject.id}_{name}.nii.gz", as_stored(image * kept), subject.grid)
     labels = from_classes(subject.labels, CONVENTIONS["brats-2018"])
     _write(folder / f"{subject.id}_seg.nii.gz", labels, subject.grid)
+
+
+def _write_type(root: Path, subject: PhantomSubject, seed: int, margin_mm: float) -> None:
+    _write_brats(root / subject.tumor_type, subject, seed, margin_mm)
 
 
 _POST_NAMES = {"t1": "t1n", "t1ce": "t1c", "t2": "t2w", "flair": "t2f"}
@@ -205,7 +210,7 @@ def _write_table(path: Path, columns: Sequence[str], rows: Sequence[Sequence[str
 
 
 def _nothing(root: Path, subjects: Sequence[tuple[str, str]]) -> None:
-    """BraTS and NFBS have no file about the whole."""
+    """BraTS, NFBS and folders of types have no file about the whole."""
 
 
 LAYOUTS: dict[str, Layout] = {
@@ -230,5 +235,9 @@ LAYOUTS: dict[str, Layout] = {
     "bids": Layout(
         types=TUMOR_TYPES, grid=head_grid, pose=lambda seed: WHOLE_HEAD, sequences=lambda seed: SEQUENCES,
         name=lambda number: f"sub-{number + 1:03d}", write=_write_bids, finish=_finish_bids,
+    ),
+    "types": Layout(
+        types=TUMOR_TYPES, grid=head_grid, pose=lambda seed: WHOLE_HEAD, sequences=lambda seed: SEQUENCES,
+        name=lambda number: f"phantom_{number:04d}", write=_write_type, finish=_nothing,
     ),
 }  # fmt: skip

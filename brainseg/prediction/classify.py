@@ -42,12 +42,16 @@ from brainseg.preprocess.noise import noise_share, smoothed
 from brainseg.preprocess.slices import Box, framed, network_input, prepare_slice, slice_box
 from brainseg.results.parts import LoudestSlice, SliceVote, TypeResult
 from brainseg.results.result import Result
-from brainseg.results.type_words import TypeWords
+from brainseg.results.type_words import VoteWords
 from brainseg.runs.model_record import Member
 from brainseg.trained import ClassifierModel
 
 VOTE_ORDER = ("t1ce", "flair", "t2", "t1")
 
+NO_BRAIN = (
+    "the classifier was trained on scans without skull, and no brain mask is known when it is asked: give "
+    "skullstripper=CHECKPOINT and put strip before classify in pipeline.stages"
+)
 GRAD_CAM_PASSES = 3  # that the heat of one slice takes as long as: forwards and backwards
 
 
@@ -78,7 +82,7 @@ class Loudest:
 
 
 @dataclass(frozen=True)
-class TumorType(TypeWords):
+class TumorType(VoteWords):
     """The vote of a volume's slices."""
 
     verdict: str
@@ -152,6 +156,10 @@ class ClassifyStage(PipelineStage):
     @property
     def needs_brain(self) -> bool:
         return self.model is not None and self.model.config.preprocess.stripped
+
+    @property
+    def not_without_brain(self) -> str | None:
+        return NO_BRAIN if self.needs_brain else None
 
     def run(self, state: State) -> State:
         assert self.model is not None
@@ -248,10 +256,7 @@ def _noise_of(volume: Volume) -> float:
 
 def _without_skull(scan: Volume, brain: NDArray[np.bool_] | None, margin_mm: float) -> Volume:
     if brain is None:
-        raise ImageError(
-            "the classifier was trained on scans without skull, and no brain mask is known when it is "
-            "asked: give skullstripper=CHECKPOINT and put strip before classify in pipeline.stages"
-        )
+        raise ImageError(NO_BRAIN)
     return Volume(scan.data * with_margin(brain, margin_mm, scan.grid.spacing_mm), scan.grid)
 
 

@@ -9,7 +9,12 @@ from brainseg.files.there import refuse_nothing_at
 from brainseg.runs.models import checkpoints_of, refuse_no_checkpoint
 from brainseg.system.pseudonyms import KEEP
 
-MODELS = {Stage.strip: "skullstripper", Stage.segment: "segmenter", Stage.classify: "classifier"}
+MODELS = {
+    Stage.strip: "skullstripper",
+    Stage.segment: "segmenter",
+    Stage.classify: "classifier",
+    Stage.classify_volume: "volume_classifier",
+}
 
 
 def refuse_early(options: PredictConfig) -> None:

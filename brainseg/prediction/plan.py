@@ -37,14 +37,17 @@ class Plan:
         return Plan(self.needs, missing)
 
     def for_head(self, stages: Sequence[PipelineStage]) -> "Plan":
-        """For a scan with skull: where it cannot be stripped, nothing is done that needs the brain mask."""
-        if Stage.strip not in self.missing:
-            return self
-        waiting: dict[Stage, str] = {
-            stage.name: "it needs the brain mask, which cannot be made"
-            for stage in stages
-            if stage.name in self.needs and stage.needs_brain
-        }
+        """For a scan with skull: nothing is done that needs the brain mask where there will be none."""
+        waiting: dict[Stage, str] = {}
+        stripped = False
+        for stage in stages:
+            stripped = stripped or (stage.name is Stage.strip and stage.is_given)
+            if stage.name not in self.needs:
+                continue
+            if Stage.strip in self.missing and stage.needs_brain:
+                waiting[stage.name] = "it needs the brain mask, which cannot be made"
+            elif not stripped and (reason := stage.not_without_brain):
+                waiting[stage.name] = reason
         return Plan(self.needs, {**waiting, **self.missing})
 
     def refuse_nothing(self, subject: Subject, stages: Sequence[PipelineStage]) -> None:

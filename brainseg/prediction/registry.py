@@ -4,6 +4,7 @@ from brainseg.config import PredictConfig
 from brainseg.config.choices import Stage
 from brainseg.config.errors import ConfigError
 from brainseg.prediction.classify import ClassifyStage
+from brainseg.prediction.classify_volume import ClassifyVolumeStage
 from brainseg.prediction.early import no_model
 from brainseg.prediction.segment import SegmentStage
 from brainseg.prediction.stage import PipelineStage
@@ -12,7 +13,7 @@ from brainseg.system.device import best_device
 
 # The first of these that needs a certain sequence decides whose grid the results get.
 STAGES: dict[Stage, type[PipelineStage]] = {
-    stage.name: stage for stage in (StripStage, SegmentStage, ClassifyStage)
+    stage.name: stage for stage in (StripStage, SegmentStage, ClassifyVolumeStage, ClassifyStage)
 }
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from brainseg.config.choices import Align
 from brainseg.config.errors import GeometryError
@@ -13,12 +12,8 @@ from brainseg.images.layouts import Subject
 from brainseg.images.phantom_mark import is_synthetic
 from brainseg.images.source import Source, read
 from brainseg.images.volume import Grid, Volume, resample_to
-from brainseg.inference import fill_holes, largest_component
+from brainseg.inference.stripped import brain_if_stripped as brain_if_stripped
 from brainseg.preprocess.registration import Registration, register_rigidly
-
-# An adult's brain, which is what remains after stripping, has 0.9 to 1.9 l; a whole head has far more.
-LARGEST_BRAIN_ML = 2200.0
-LEAST_EMPTY_SHARE = 0.35  # of exactly 0 voxels in a stripped scan's field of view
 
 
 class ResampledCache:
@@ -168,20 +163,6 @@ def warnings_of(scans: Scans) -> list[str]:
         for name, difference in by_header.items()
         if difference
     ] + [*scans.warnings]
-
-
-def brain_if_stripped(volume: Volume) -> NDArray[np.bool_] | None:
-    """The brain mask of a scan that was skull-stripped before, its non-zero voxels; None for a head.
-
-    A stripped scan is exactly 0 in much of its field of view, and what is left is no larger than a brain.
-    """
-    filled = volume.data[0] != 0
-    if filled.mean() > 1 - LEAST_EMPTY_SHARE:
-        return None
-    ml = filled.sum() * volume.grid.voxel_ml
-    if ml > LARGEST_BRAIN_ML:
-        return None
-    return np.asarray(fill_holes(largest_component(filled)), dtype=bool)
 
 
 def _refuse_apart(one: Grid, other: Grid, where: str) -> None:

@@ -1,6 +1,6 @@
 """The stage that outlines the tumour."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from brainseg.config import PredictConfig
 from brainseg.config.choices import Flips, Stage
-from brainseg.config.errors import ConfigError, ImageError
+from brainseg.config.errors import ConfigError
 from brainseg.config.gates import GatesConfig
 from brainseg.gates.judge import judge_tumor
 from brainseg.gates.tumor import TumorShape, shape_of_tumor
@@ -24,19 +24,18 @@ from brainseg.images.labels import (
     regions_with,
 )
 from brainseg.images.layouts import Subject
-from brainseg.images.masks import with_margin
 from brainseg.images.nifti import write
 from brainseg.images.volume import Volume, ras_grid, to_ras
 from brainseg.inference import Windows, diameters
 from brainseg.inference.diameters import Diameters
 from brainseg.prediction.brain import Mask
 from brainseg.prediction.members import load_ensemble, missing_members
-from brainseg.prediction.models import landmarks_of, model_file
+from brainseg.prediction.models import model_file
 from brainseg.prediction.network_time import Sizes, Work, work_on_volume
 from brainseg.prediction.scans import Scans
+from brainseg.prediction.shown import shown_of, usable_sequences
 from brainseg.prediction.stage import PipelineStage
 from brainseg.prediction.state import State
-from brainseg.preprocess.volumes import prepare_volume
 from brainseg.results.parts import LabelMeanings, SegmentationFacts
 from brainseg.results.result import Result
 from brainseg.runs.model_record import Member
@@ -176,31 +175,6 @@ class SegmentStage(PipelineStage):
         return [work_on_volume(one, sizes.brain_mm, self.windows, times=times) for one in members]
 
 
-def usable_sequences(model: Ensemble, there: Collection[str], whose: str) -> list[str]:
-    """The sequences that a segmenter will be shown: all that it knows, or a subset that it was trained for.
-
-    The largest subset whose sequences are all there is taken.
-
-    Args:
-        model: The segmenter.
-        there: The sequences that there are.
-        whose: The subject, for the message.
-
-    Raises:
-        ImageError: There is no such subset.
-    """
-    every = list(model.config.preprocess.modalities)
-    known = [every, *model.subsets]
-    if fitting := [names for names in known if set(names) <= set(there)]:
-        return max(fitting, key=len)
-    trained_with = "; or ".join(", ".join(names) for names in known)
-    missing = ", ".join(name for name in every if name not in there)
-    raise ImageError(
-        f"{whose} has {', '.join(there)} but lacks {missing}: the segmenter was trained with {trained_with}. "
-        "Add the missing file, or leave out segmenter="
-    )
-
-
 def segment(
     scans: Scans, brain: Mask | None, model: Ensemble, windows: Windows, flips: Flips = Flips.none
 ) -> Segmentation:
@@ -211,23 +185,11 @@ def segment(
     """
     every = list(model.config.preprocess.modalities)
     there = usable_sequences(model, scans.images, "the scan")
-    volume = Volume(np.concatenate([scans.on_reference(name).data for name in there]), scans.grid)
-    if brain is not None and model.config.margin_mm:
-        # And around it what the scan holds: a stripped one is empty there.
-        near = with_margin(brain, model.config.margin_mm, scans.grid.spacing_mm)
-        brain = brain | (near & (volume.data != 0).any(axis=0))
-    settings = replace(model.config.preprocess, modalities=there)
-    places = [every.index(name) for name in there]
-    landmarks = landmarks_of(model)
-    prepared = prepare_volume(volume, settings, brain, landmarks and [landmarks[place] for place in places])
-    del volume  # not to be held beside the network's feature maps
-    image = prepared.image
-    if there != every:
-        image = np.zeros((len(every), *prepared.grid.shape), np.float32)
-        image[places] = prepared.image
+    shown = shown_of(scans, brain, model, there)
+    brain, prepared = shown.brain, shown.prepared
     with torch.inference_mode(), fast_precision(model.device):
         found = model.probabilities(
-            torch.from_numpy(np.ascontiguousarray(image)).to(model.device),
+            torch.from_numpy(shown.image).to(model.device),
             None if there == every else there,
             flips,
             windows=windows.at(prepared.origin),

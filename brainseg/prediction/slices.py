@@ -115,11 +115,12 @@ def pictures_of(options: PredictConfig) -> tuple[PredictConfig, Survey] | None:
             f"names={options.names}: names of pictures of slices cannot be hidden; leave it out, or give the "
             "files names that tell nothing"
         )
-    others = {name: getattr(options, name) for name in ("skullstripper", "segmenter")}
+    others = {name: getattr(options, name) for name in ("skullstripper", "volume_classifier", "segmenter")}
     unused = [name for name, given in others.items() if given and not is_builtin(given)]
     if unused:
         log.warning("%s: pictures of slices need no %s", options.input, " and no ".join(unused))
-    return replace(options, skullstripper=None, segmenter=None, forecast=False), found
+    options = replace(options, skullstripper=None, volume_classifier=None, segmenter=None)
+    return replace(options, forecast=False), found
 
 
 def is_of_pictures(subject: Subject) -> bool:

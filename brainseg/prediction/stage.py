@@ -73,6 +73,11 @@ class PipelineStage(ABC):
         """Whether its model was trained on brains without skull."""
         return False
 
+    @property
+    def not_without_brain(self) -> str | None:
+        """Why it cannot be done where no brain mask is known when its turn comes; None where it can."""
+        return None
+
     def why_left_out(self, state: State) -> str | None:
         """Why there is nothing to do, if there is not."""
         return None

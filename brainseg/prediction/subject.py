@@ -1,19 +1,22 @@
 """The linked prediction of one subject, from its files to its result."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from brainseg.config import PredictConfig
-from brainseg.config.choices import Register
-from brainseg.config.gates import GatesConfig
-from brainseg.gates import Level
-from brainseg.gates.contradictions import Evidence, contradictions
+from brainseg.config.choices import Register, Stage
+from brainseg.config.gates import ContradictionsConfig, GatesConfig
+from brainseg.gates import Assessment, Level
+from brainseg.gates.contradictions import VOLUME, Evidence, contradictions, types_differ
 from brainseg.gates.judge import judge_contrast, judge_scans
 from brainseg.gates.origin import figures_of, judge_origin
+from brainseg.images.labels import is_tumor
 from brainseg.images.layouts import Subject
-from brainseg.inference import HEALTHY
+from brainseg.inference import HEALTHY, likeliest
 from brainseg.prediction.brain import Brain
 from brainseg.prediction.classify import TumorType, with_tumor
+from brainseg.prediction.classify_volume import VolumeType
 from brainseg.prediction.dicom_files import write_dicom
 from brainseg.prediction.job import Job
 from brainseg.prediction.meter import Meter
@@ -28,6 +31,11 @@ from brainseg.reporting.subject_page import PAGE, write_subject_page
 from brainseg.reporting.viewer import volumes_of
 from brainseg.results.result import Result
 from brainseg.runs.model_record import ModelRecords
+
+NAME_THE_TYPE = (
+    Stage.classify,
+    Stage.classify_volume,
+)  # a second opinion is always heard
 
 
 def predict_subject(subject: Subject, job: Job, folder: Path) -> Result:
@@ -92,9 +100,11 @@ def _why_left_out(stage: PipelineStage, state: State, options: PredictConfig) ->
         return f"no {stage.model_name} given"
     if reason := stage.why_left_out(state):
         return reason
-    found = state.outcome(TumorType)
-    if options.pipeline.stop_if_healthy and found is not None and found.verdict == HEALTHY:
-        return f"{HEALTHY} at {found.probabilities[HEALTHY]:.3f}, and pipeline.stop_if_healthy is set"
+    named = [one for one in (state.outcome(TumorType), state.outcome(VolumeType)) if one is not None]
+    healthy = bool(named) and all(one.verdict == HEALTHY for one in named)
+    if options.pipeline.stop_if_healthy and healthy and stage.name not in NAME_THE_TYPE:
+        least = min(one.probabilities[HEALTHY] for one in named)
+        return f"{HEALTHY} at {least:.3f}, and pipeline.stop_if_healthy is set"
     return None
 
 
@@ -121,22 +131,39 @@ def _judge_contrast(state: State, limits: GatesConfig) -> State:
 
 
 def _conclude(state: State, limits: GatesConfig | None) -> State:
-    """What the tumour type and the outline say together."""
-    found, tumor = state.outcome(TumorType), state.outcome(Segmentation)
-    if found is not None and tumor is not None:
-        found = with_tumor(found, tumor.classes, state.scans.grid)
-        state = state.with_outcome(found)
+    """What the tumour types and the outline say together."""
+    vote, tumor = state.outcome(TumorType), state.outcome(Segmentation)
+    if vote is not None and tumor is not None:
+        vote = with_tumor(vote, tumor.classes, state.scans.grid)
+        state = state.with_outcome(vote)
+    volume = state.outcome(VolumeType)
+    if volume is not None:
+        outlined = None if tumor is None else is_tumor(tumor.classes)
+        volume = replace(volume, tumor=outlined, vote=vote)
+        state = state.with_outcome(volume)
     if limits is None or limits.contradictions is None:
         return state
-    evidence = Evidence(tumor=None if tumor is None else tumor.shape)
-    if found is not None:
-        evidence = replace(
-            evidence,
-            verdict=found.verdict,
-            heat_in_tumor=found.loudest.heat_in_tumor,
-            heat_in_brain=found.loudest.heat_in_brain,
-        )
-    return state.with_gates(contradictions(evidence, limits.contradictions))
+    return state.with_gates(_contradictions(vote, volume, tumor, limits.contradictions))
+
+
+def _contradictions(
+    vote: TumorType | None,
+    volume: VolumeType | None,
+    tumor: Segmentation | None,
+    limits: ContradictionsConfig,
+) -> Iterator[Assessment]:
+    shape = None if tumor is None else tumor.shape
+    if vote is not None:
+        heat = vote.loudest
+        evidence = Evidence(vote.verdict, shape, heat.heat_in_tumor, heat.heat_in_brain)
+        yield from contradictions(evidence, limits)
+    if volume is not None:
+        # Its likeliest class: a brain that is probably healthy contradicts no empty outline.
+        said = likeliest(volume.probabilities)
+        evidence = Evidence(said, shape, heat_times=volume.heat_times, of=VOLUME)
+        yield from contradictions(evidence, limits)
+    if vote is not None and volume is not None:
+        yield from types_differ(vote.probabilities, volume.probabilities, limits)
 
 
 def _recorded(subject: Subject, state: State, job: Job, folder: Path, meter: Meter) -> Result:

@@ -41,7 +41,8 @@ WHERE = ((0.02, 0.5, "left", "center"), (0.98, 0.5, "right", "center"), (0.5, 0.
 class Scene:
     """What is drawn, cropped to the head: (X, Y, Z) arrays in RAS, and the voxel where the planes meet.
 
-    `ml` has the volume of the brain and of each class before anything was cropped, in words.
+    `ml` has the volume of the brain and of each class before anything was cropped, in words. `heat` says
+    where a classifier of whole brains looked, 0 to 1; None without one.
     """
 
     greys: dict[str, NDArray[np.float32]]
@@ -50,6 +51,7 @@ class Scene:
     center: tuple[int, int, int]
     spacing_mm: Spacing
     ml: dict[str, str]
+    heat: NDArray[np.float32] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -75,7 +77,7 @@ def draw_scene(scene: Scene, title: str, note: str, png: Path) -> None:
     """
     figure, tiles = _lay_out(scene)
     for (name, plane), axes in tiles.items():
-        _draw_tile(axes, scene, scene.greys[name], plane)
+        draw_tile(axes, scene, scene.greys[name], plane)
         if len(scene.greys) == 1 or plane == SHOWN[0]:
             axes.set_title(plane if len(scene.greys) == 1 else name, color=LIGHT_TEXT, fontsize=10, pad=4)
     width, height = figure.get_size_inches()
@@ -93,6 +95,7 @@ def compose(
     labels: NDArray[Any] | None,
     *,
     cavity: bool = False,
+    heat: NDArray[np.float32] | None = None,
 ) -> Scene:
     """What is drawn of these volumes, all (X, Y, Z).
 
@@ -105,6 +108,7 @@ def compose(
         brain: The mask, outlined; None if it is not known.
         labels: Internal classes, filled and outlined; None if there is no segmentation.
         cavity: Whether the resection cavity could be one of them.
+        heat: Where a classifier of whole brains looked, 0 to 1; None without one.
 
     Raises:
         ValueError: There is no image, or something is not on the grid of the first one.
@@ -123,7 +127,8 @@ def compose(
     head = np.ones(next(iter(greys.values())).shape, dtype=bool)
     tumor = None if drawn is None else is_tumor(drawn)
     target = next(mask for mask in (tumor, drawn, inside, head) if mask is not None and mask.any())
-    return Scene(greys, inside, drawn, middle_of(target > 0, grid.spacing_mm), grid.spacing_mm, ml)
+    center = middle_of(target > 0, grid.spacing_mm)
+    return Scene(greys, inside, drawn, center, grid.spacing_mm, ml, None if heat is None else heat[box])
 
 
 def _on_one_grid(
@@ -198,7 +203,8 @@ def _grid(names: Sequence[str]) -> list[list[tuple[str, str]]]:
     return [[(name, plane) for name in names] for plane in SHOWN]
 
 
-def _draw_tile(axes: Axes, scene: Scene, grey: NDArray[Any], plane: str) -> None:
+def draw_tile(axes: Axes, scene: Scene, grey: NDArray[Any], plane: str) -> None:
+    """One plane of a sequence, through the middle of the scene, with the outlines of what was found."""
     across, up = seen_axes(plane)
     index = scene.center[PLANES[plane]]
     axes.imshow(

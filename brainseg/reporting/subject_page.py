@@ -28,7 +28,12 @@ HEADLINES = {
     Judgement.fail: "Failed: this subject was stopped, and no masks were written.",
     Judgement.not_judged: "Not judged: the gates were switched off (gates=none).",
 }
-LEFT_OUT = {"strip": "Skull stripping", "classify": "Tumour type", "segment": "Outline of the tumour"}
+LEFT_OUT = {
+    "strip": "Skull stripping",
+    "classify": "Tumour type",
+    "classify_volume": "Tumour type in 3-D",
+    "segment": "Outline of the tumour",
+}
 
 
 def write_subject_page(
@@ -40,7 +45,7 @@ def write_subject_page(
         path: The .html file.
         result: The subject's result.
         volumes: From `volumes_of`; None where no scan could be read.
-        pictures: "montage" and "vote", where they were drawn.
+        pictures: "montage", "vote" and "type_3d", where they were drawn.
     """
     result, script = result.hidden(), _script()
     # The page allows the script with this hash alone, so that no name of a file can bring another one in.
@@ -86,8 +91,14 @@ def _names_and_colors(result: Result) -> dict[str, Any]:
 
 def _facts(result: Result) -> Iterable[tuple[str, str, str]]:
     """What stands at the top: name, value, and small print."""
-    if found := result.tumor_type:
-        yield "tumour type", found.in_words, found.reason
+    vote, volume = result.tumor_type, result.tumor_type_3d
+    if vote:
+        yield "tumour type", vote.in_words, vote.reason
+    if volume:
+        agree = ""
+        if volume.agrees is not None:
+            agree = "; as the slices say" if volume.agrees else "; the slices say otherwise"
+        yield "tumour type in 3-D", volume.in_words, volume.reason + agree
     volumes = result.volumes_ml
     if "whole_tumor" in volumes:
         longest = result.diameters_mm["whole_tumor"]

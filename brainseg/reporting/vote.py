@@ -48,7 +48,7 @@ def draw_vote(
     for row, plane in enumerate(planes):
         axes = figure.add_axes((0.41, 0.66 - 0.265 * row, 0.44, 0.175))
         _draw_plane(axes, plane, votes, loudest)
-    _draw_legend(figure, list(votes[0].probabilities))
+    draw_legend(figure, list(votes[0].probabilities), (0.86, 0.5))
     save(figure, png, dpi=120)
 
 
@@ -87,12 +87,13 @@ def _draw_plane(axes: Axes, plane: str, votes: Sequence[SliceVote], loudest: int
     axes.set_title(f"{plane}, mm from the middle", color=LIGHT_TEXT, fontsize=9, loc="left", pad=3)
 
 
-def _draw_legend(figure: Figure, classes: Sequence[str]) -> None:
+def draw_legend(figure: Figure, classes: Sequence[str], place: tuple[float, float]) -> None:
+    """The colours of the classes, their left middle at a place in shares of the figure."""
     patches = [Patch(color=TYPE_COLORS[name], label=name) for name in classes]
     figure.legend(
         handles=patches,
         loc="center left",
-        bbox_to_anchor=(0.86, 0.5),
+        bbox_to_anchor=place,
         frameon=False,
         fontsize=9,
         labelcolor=LIGHT_TEXT,

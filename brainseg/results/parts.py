@@ -8,7 +8,7 @@ from brainseg.files.typed import ABSENT
 from brainseg.gates import Assessment
 from brainseg.images.fates import Fate
 from brainseg.inference import Cleaning
-from brainseg.results.type_words import TypeWords
+from brainseg.results.type_words import VolumeWords, VoteWords
 
 
 class Status(StrEnum):
@@ -57,8 +57,8 @@ class LoudestSlice(SliceVote):
 
 
 @dataclass(frozen=True)
-class TypeResult(TypeWords):
-    """The tumour type.
+class TypeResult(VoteWords):
+    """The tumour type by a vote of slices.
 
     Attributes:
         verdict: The class that the vote's rule chose.
@@ -85,6 +85,32 @@ class TypeResult(TypeWords):
     noise: float
     filtered: bool
     slices: list[SliceVote]
+
+
+@dataclass(frozen=True)
+class VolumeTypeResult(VolumeWords):
+    """The tumour type by the classifier of whole brains.
+
+    Attributes:
+        verdict: The class that the rule of the vote chooses.
+        probabilities: By class, calibrated.
+        undecided: Whether another class is likelier than the verdict.
+        healthy_at: Probability of notumor from which it is the verdict.
+        sequences: That the classifier was shown.
+        heat_times: How many times as strong its Grad-CAM is in the outlined tumour as in the brain; None
+            without a tumour, or where the network has no map.
+        shared: How much probability it has in common with the vote of the slices, 0 to 1; None without one.
+        agrees: Whether the two say the same; None without a vote.
+    """
+
+    verdict: str
+    probabilities: dict[str, float]
+    undecided: bool
+    healthy_at: float
+    sequences: list[str]
+    heat_times: float | None
+    shared: float | None
+    agrees: bool | None
 
 
 @dataclass(frozen=True)

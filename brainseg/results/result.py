@@ -23,6 +23,7 @@ from brainseg.results.parts import (
     SlicesResult,
     Status,
     TypeResult,
+    VolumeTypeResult,
 )
 from brainseg.runs.model_record import ModelRecords
 from brainseg.system.pseudonyms import current, hide
@@ -41,7 +42,7 @@ _OF_EVERY_FAILURE = (
     "traceback",
 )
 _ALWAYS = ("subject", "status", "verdict")
-_SOMETIMES = ("error", "traceback", "dicom", "slices")
+_SOMETIMES = ("error", "traceback", "dicom", "slices", "tumor_type_3d")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Result:
         status: `done`, or `failed`: it was not predicted to the end.
         verdict: What the gates say: pass, review, fail or not judged.
         error: Why a failed subject was stopped, else None.
-        tumor_type: The tumour type; None if nothing was classified.
+        tumor_type: The tumour type by a vote of slices; None if there was none.
+        tumor_type_3d: The same from the whole brain.
         slices: What pictures of slices gave; None for scans.
         volumes_ml: Volume of the brain, and of each region and class of the tumour.
         diameters_mm: Diameters of the largest piece of each region; None for a region that is not there.
@@ -86,6 +88,7 @@ class Result:
     verdict: Judgement
     error: str | None = field(default=None, metadata=ABSENT)
     tumor_type: TypeResult | None = None
+    tumor_type_3d: VolumeTypeResult | None = field(default=None, metadata=ABSENT)
     slices: SlicesResult | None = field(default=None, metadata=ABSENT)
     volumes_ml: dict[str, float] = field(default_factory=dict)
     diameters_mm: dict[str, Diameters | None] = field(default_factory=dict)
@@ -131,7 +134,10 @@ class Result:
         """The tumour type, or how many slices there are of each, for one cell of a table."""
         if self.slices is not None:
             return self.slices.in_words
-        return None if self.tumor_type is None else self.tumor_type.with_means
+        found = [one.with_means for one in (self.tumor_type, self.tumor_type_3d) if one is not None]
+        if len(found) < 2:
+            return found[0] if found else None
+        return found[0] if len({*found}) == 1 else f"slices: {found[0]}; 3-D: {found[1]}"
 
     def hidden(self) -> "Result":
         """The same with its texts as they may be written, where names are hidden."""

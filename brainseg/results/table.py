@@ -9,7 +9,7 @@ from brainseg.files.atomic import NO_TEXT, writing
 from brainseg.images.walk import natural
 from brainseg.inference import HEALTHY
 from brainseg.results.names import VOLUMES
-from brainseg.results.parts import TypeResult
+from brainseg.results.parts import TypeResult, VolumeTypeResult
 from brainseg.results.result import Result
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # the first character of what a spreadsheet calculates
@@ -34,20 +34,29 @@ def columns_of(result: Result) -> dict[str, Any]:
     return {
         "verdict": str(result.verdict),
         **_type_of(result.tumor_type),
+        **_volume_type_of(result.tumor_type_3d),
         "brain_ml": "",  # always the first of the volumes
         **{f"{name}_ml": ml for name, ml in result.volumes_ml.items()},
     }
 
 
-def _type_of(found: TypeResult | None) -> dict[str, Any]:
+def _type_of(found: TypeResult | VolumeTypeResult | None) -> dict[str, Any]:
     if found is None:
         return dict.fromkeys(("type", "probability", "notumor_probability", "undecided"), "")
     return {
         "type": found.verdict,
         "probability": found.probabilities[found.verdict],
-        "notumor_probability": found.probabilities[HEALTHY],
+        "notumor_probability": found.probabilities.get(HEALTHY, ""),
         "undecided": "yes" if found.is_undecided else "no",
     }
+
+
+def _volume_type_of(found: VolumeTypeResult | None) -> dict[str, Any]:
+    """Columns that are there where a subject was classified in 3-D."""
+    if found is None:
+        return {}
+    agree = "" if found.agrees is None else "yes" if found.agrees else "no"
+    return {**{f"{name}_3d": value for name, value in _type_of(found).items()}, "types_agree": agree}
 
 
 def without_formula(value: Any) -> Any:

@@ -49,6 +49,16 @@ def test_predict_finds_what_the_command_finds(patient, models, options, tmp_path
     assert np.array_equal(found.images["tumor_labels"].affine, written.affine)
 
 
+def test_predict_names_the_type_of_a_whole_brain(patient, volume_classifier):
+    given = {"skullstripper": "otsu", "volume_classifier": volume_classifier()}
+    found = brainseg.predict(files_of(patient), given, pipeline="wished", device="cpu", gates="none")
+    assert found.stages == ["strip", "classify_volume"]
+    assert f"tumor_type_3d={found.tumor_type_3d.verdict!r}" in repr(found)
+    assert found.to_json()["tumor_type_3d"]["sequences"] == ["t1", "t1ce", "t2", "flair"]
+    with pytest.raises(ConfigError, match=r"pipeline\.stages has no classify_volume; set pipeline=wished$"):
+        brainseg.predict(files_of(patient), given, device="cpu")
+
+
 def test_images_in_memory_are_predicted_as_their_files_are(patient, models):
     files = files_of(patient)
     by_path = brainseg.predict(files, models, device="cpu", gates="none")

@@ -25,7 +25,7 @@ GROUP = typer.main.get_command(app)
 TOOLS = {name: tuple(getattr(command, "commands", ())) for name, command in GROUP.commands.items()}
 UsageError = typer.BadParameter.__base__  # click's, wherever this version of typer has it
 OPTION_WORDS = ("-m", "--multirun", "--help", "--resolve", "--cfg", "job")
-TASKS = ("classifier", "skullstripper", "segmenter")
+TASKS = ("classifier", "skullstripper", "segmenter", "volume_classifier")
 
 
 def files() -> list[Path]:

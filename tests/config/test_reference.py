@@ -5,7 +5,7 @@ import re
 import pytest
 
 from brainseg.config.described import bounds, type_words, yaml_comments, yaml_head
-from brainseg.config.gates import GatesConfig
+from brainseg.config.gates import ContradictionsConfig, GatesConfig
 from brainseg.config.prediction import VoteConfig
 from brainseg.config.reference import config_reference
 from brainseg.config.training import SegmenterConfig, VolumePreprocess
@@ -51,7 +51,8 @@ def test_every_key_of_the_typed_schema_is_there_and_says_what_it_means(reference
     typed = reference[: reference.index("## Data sets")] + reference[reference.index("## Choices") :]
     found = rows(typed)
     assert {"name", "paths.cache", "trainer.devices", "segmenter.augment.gamma", "window.flips"} <= set(found)
-    gates = len(GatesConfig.__annotations__) - 3 + 2 * 4 + 7  # two for each sequence, and the contradictions
+    contradictions = len(ContradictionsConfig.__annotations__)
+    gates = len(GatesConfig.__annotations__) - 3 + 2 * 4 + contradictions  # two have a limit a sequence
     assert len([key for key in found if key.startswith("gates.")]) == gates
     assert [key for key, cells in found.items() if not cells[-1]] == []
 

@@ -123,6 +123,31 @@ def test_pictures_get_the_probabilities_of_the_classifier(trained, exported, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("modalities", ["several", "any"])
+def test_the_type_of_a_whole_brain_is_that_of_the_prediction(
+    modalities, volume_classifier, options, patients, scans, tmp_path
+):
+    one = ("preprocess.modalities=[any]", "subset_share=0") if modalities == "any" else ()
+    checkpoint, brain = volume_classifier(*one), tmp_path / "ours" / "sub-001" / "sub-001_brain_mask.nii.gz"
+    export(checkpoint, tmp_path / "exported")
+    few = [scans["t1"], scans["flair"]]
+    mine = tmp_path / "two" / "sub-001"
+    mine.mkdir(parents=True)
+    for each in few:
+        name, path = each.split("=")
+        (mine / f"sub-001_{name}.nii.gz").write_bytes(Path(path).read_bytes())
+    models = ("skullstripper=otsu", f"volume_classifier={checkpoint}", "classifier=null", "segmenter=null")
+    run(options(mine.parent, "pipeline=wished", *models, output=tmp_path / "ours"))
+    said = json.loads((tmp_path / "ours" / "sub-001" / "result.json").read_text())["tumor_type_3d"]
+    answer = found(tmp_path / "exported" / "run.py", *few, "--brain", brain, "--output", tmp_path)
+    assert (answer["verdict"], answer["sequences"]) == (said["verdict"], said["sequences"])
+    assert answer["probabilities"] == pytest.approx(said["probabilities"], abs=1e-4)
+    refused = answered(tmp_path / "exported" / "run.py", *few, "--output", tmp_path)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert "learnt from brains without skull; give --stripper DIR or --brain MASK" in refused.stderr
+
+
+@pytest.mark.slow
 def test_segmenters_of_subsets_answer_together(trained, exported, options, patients, scans, tmp_path):
     """Two random networks that know every subset of their sequences, of which two are given."""
     files = []

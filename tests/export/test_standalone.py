@@ -11,7 +11,7 @@ from PIL import Image
 from brainseg.config import SlicePreprocess, VolumePreprocess
 from brainseg.config.choices import Blend, Crop, Intensity, Normalise, SliceCrop
 from brainseg.export.joined import MODULES, joined
-from brainseg.export.standalone import networks, outlining, preparing, voting, voxels
+from brainseg.export.standalone import naming, networks, outlining, preparing, voting, voxels
 from brainseg.images.labels import CLASSES
 from brainseg.images.masks import with_margin
 from brainseg.images.regrid import with_cubes
@@ -19,6 +19,7 @@ from brainseg.images.tissue import tissue_of
 from brainseg.images.volume import Grid, Volume, resample_to, to_ras
 from brainseg.inference import Cleaning, Windows, fill_holes, largest_component, predict_windows, vote_slices
 from brainseg.inference.components import remove_small
+from brainseg.preprocess.cubes import in_cube
 from brainseg.preprocess.noise import noise_share, smoothed
 from brainseg.preprocess.slices import network_input, prepare_slice
 from brainseg.preprocess.volumes import prepare_volume
@@ -163,6 +164,15 @@ def test_what_the_classifier_gets(normalise):
     slices[2] = 0
     wanted = network_input(torch.from_numpy(slices), SlicePreprocess(32, SliceCrop.none, normalise, False))
     assert np.abs(preparing.network_input(slices, str(normalise)) - wanted.numpy()).max() < 1e-4
+
+
+@pytest.mark.parametrize("side", [8, 15, 40])
+def test_the_cube_of_a_brain(side):
+    image = np.zeros((2, 30, 22, 17), np.float32)
+    image[0, 4:25, 3:9, 2:17] = np.random.default_rng(7).normal(0, 1, (21, 6, 15))
+    wanted = in_cube(torch.from_numpy(image), side)
+    assert (naming.in_cube(image, side) == wanted.numpy()).all()
+    assert (naming.in_cube(0 * image, side) == 0).all()
 
 
 @pytest.mark.parametrize("rule", [(0.0, False, 0.0), (0.02, True, 0.0), (0.05, True, 0.3), (0.0, True, 9.0)])

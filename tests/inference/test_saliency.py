@@ -55,3 +55,28 @@ def test_the_network_keeps_no_hook_and_no_gradient():
 def test_share_by_hand():
     heat = np.array([[1.0, 0.5], [0.5, 0.0]], np.float32)
     assert share_inside(heat, np.array([[True, False], [True, True]])) == pytest.approx(0.75)
+
+
+class BrightVolume(nn.Module):
+    """Class 1 for what is bright, of four places a side."""
+
+    def __init__(self):
+        super().__init__()
+        self.maps = nn.AvgPool3d(4)
+        self.head = nn.Linear(2, 2, bias=False)
+        nn.init.constant_(self.head.weight[0], -1.0)
+        nn.init.constant_(self.head.weight[1], 1.0)
+
+    def forward(self, x):
+        return self.head(self.maps(x).mean((2, 3, 4)))
+
+
+def test_the_heat_of_a_volume_lies_where_the_class_is():
+    x = torch.zeros(1, 2, 16, 16, 16)
+    x[..., 12:, :4, 8:12] = 1
+    heat = grad_cam(BrightVolume(), "maps", x.requires_grad_(), 1)
+    assert heat.shape == (16, 16, 16)
+    assert heat[15, 0, 10] == pytest.approx(heat.max())
+    assert heat[:8].max() == 0
+    assert heat[:, 8:].max() == 0
+    assert grad_cam(BrightVolume(), "maps", x, 0).max() == 0

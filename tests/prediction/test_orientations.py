@@ -1,11 +1,9 @@
 """A head gives the same brain and the same tumour in the world, whichever of 48 ways its files are stored."""
 
 import json
-from itertools import permutations, product
 from pathlib import Path
 from types import SimpleNamespace
 
-import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -19,7 +17,6 @@ from brainseg.images.nifti import read
 from brainseg.images.volume import to_ras
 from brainseg.inference import Cleaning, Windows
 from brainseg.metrics import dice
-from brainseg.phantom import write_cohort
 from brainseg.prediction.job import Job
 from brainseg.prediction.segment import SegmentStage
 from brainseg.prediction.strip import NetworkStripper, StripStage
@@ -28,11 +25,8 @@ from brainseg.results.parts import Settings
 from brainseg.results.result import Result
 from brainseg.runs.model_record import Method
 
-ORIENTATIONS = [
-    "".join(pair[flip] for pair, flip in zip(order, flips, strict=True))
-    for order in permutations(("RL", "AP", "SI"))
-    for flips in product((0, 1), repeat=3)
-]
+from .turned import ORIENTATIONS, oblong_head, stored_as
+
 LABELS = ("brain_mask", "tumor_labels")
 SEQUENCES = ("t1", "t1ce", "t2", "flair")
 
@@ -82,14 +76,7 @@ def segmenter() -> SimpleNamespace:
 
 @pytest.fixture(scope="module")
 def head(tmp_path_factory) -> Path:
-    """A patient's four sequences in RAS, voxels of 4.5 x 5 x 5.5 mm."""
-    folder = tmp_path_factory.mktemp("head")
-    write_cohort(folder, layout="bids", subjects=1, seed=12, spacing_mm=5.0, types=["glioma"])
-    for path in folder.glob("sub-001/anat/*.nii.gz"):
-        scan = nib.load(path)
-        affine = scan.affine @ np.diag([0.9, 1.0, 1.1, 1.0])
-        nib.save(nib.Nifti1Image(np.asarray(scan.dataobj), affine), path)
-    return folder / "sub-001"
+    return oblong_head(tmp_path_factory.mktemp("head"))
 
 
 @pytest.fixture
@@ -110,17 +97,6 @@ def predicted(options, tmp_path):
         return predict_subject(subject, job, output), output
 
     return _predicted
-
-
-def stored_as(orientation: str, head: Path, folder: Path) -> Path:
-    for path in head.glob("anat/*.nii.gz"):
-        scan = nib.load(path)
-        turns = nib.orientations.ornt_transform(
-            nib.io_orientation(scan.affine), nib.orientations.axcodes2ornt(tuple(orientation))
-        )
-        (folder / "anat").mkdir(parents=True, exist_ok=True)
-        nib.save(scan.as_reoriented(turns), folder / "anat" / path.name)
-    return folder
 
 
 def test_the_brain_and_the_tumour_are_the_same_in_the_world_in_all_48_orientations(head, predicted, tmp_path):

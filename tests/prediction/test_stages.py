@@ -12,7 +12,8 @@ from brainseg.config.training import VolumePreprocess
 from brainseg.images.volume import Grid, Volume
 from brainseg.inference import Cleaning, Windows, classes_of_regions
 from brainseg.prediction.scans import Scans
-from brainseg.prediction.segment import segment, usable_sequences
+from brainseg.prediction.segment import segment
+from brainseg.prediction.shown import usable_sequences
 from brainseg.prediction.strip import NetworkStripper, strip
 from brainseg.preprocess.volumes import prepare_volume
 

@@ -11,9 +11,10 @@ from brainseg.config.errors import CheckpointError
 from brainseg.runs.packed_file import contract_of, write_packed
 
 
-@pytest.fixture(params=["skullstripper", "classifier", "segmenter"])
-def packed(request, trained, tmp_path):
-    checkpoint = trained(request.param)[1]
+@pytest.fixture(params=["skullstripper", "classifier", "segmenter", "volume_classifier"])
+def packed(request, trained, volume_classifier, tmp_path):
+    of_volumes = request.param == "volume_classifier"
+    checkpoint = volume_classifier() if of_volumes else trained(request.param)[1]
     path = tmp_path / "models" / "model.safetensors"
     write_packed(read_checkpoint(checkpoint), path, {"licence": "CC0-1.0"})
     return checkpoint, path

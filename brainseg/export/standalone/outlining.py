@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from brainseg.export.standalone.networks import Model, sigmoid, softmax, whole
-from brainseg.export.standalone.preparing import prepare
+from brainseg.export.standalone.preparing import Prepared, prepare
 from brainseg.export.standalone.voxels import (
     Array,
     Fault,
@@ -47,21 +47,24 @@ def brain_if_stripped(volume: Volume) -> Array | None:
 
 
 def usable(about: Mapping[str, Any], there: Sequence[str]) -> list[str]:
-    """The sequences that a segmenter is shown: all that it knows, or the largest subset that it learnt."""
+    """The sequences that a model is shown: all that it knows, or the largest subset that it learnt."""
     known: list[list[str]] = [about["sequences"], *about["subsets"]]
     fitting = [names for names in known if set(names) <= set(there)]
     if not fitting:
         raise Fault(
-            f"the scans are {', '.join(there)}, the segmenter knows "
+            f"the scans are {', '.join(there)}, the {about['task'].replace('_', ' ')} knows "
             f"{'; or '.join(map(', '.join, known))}; add what is missing"
         )
     largest_known: list[str] = max(fitting, key=len)
     return largest_known
 
 
-def segment(model: Model, volume: Volume, names: Sequence[str], brain: Array | None) -> tuple[Array, Array]:
-    """Classes (X, Y, Z) and calibrated probabilities of the regions (R, X, Y, Z) of a scan (C, X, Y, Z)."""
-    about, every = model.json, model.json["sequences"]
+def as_shown(
+    model: Model, volume: Volume, names: Sequence[str], brain: Array | None
+) -> tuple[Prepared, Array, Array | None, Array | None]:
+    """A scan (C, X, Y, Z) prepared, the image of all sequences, which are there, and the brain's margin."""
+    about = model.json
+    every = list(names) if about["sequences"] == ["any"] else about["sequences"]
     if brain is not None and about["margin_mm"]:
         brain = brain | (
             with_margin(brain, about["margin_mm"], volume.spacing) & (volume.data != 0).any(axis=0)
@@ -70,6 +73,13 @@ def segment(model: Model, volume: Volume, names: Sequence[str], brain: Array | N
     image = np.zeros((len(every), *prepared.image.shape[1:]), dtype=np.float32)
     image[[every.index(name) for name in names]] = prepared.image
     present = np.array([name in names for name in every], dtype=np.float32) if about["subsets"] else None
+    return prepared, image, present, brain
+
+
+def segment(model: Model, volume: Volume, names: Sequence[str], brain: Array | None) -> tuple[Array, Array]:
+    """Classes (X, Y, Z) and calibrated probabilities of the regions (R, X, Y, Z) of a scan (C, X, Y, Z)."""
+    about = model.json
+    prepared, image, present, brain = as_shown(model, volume, names, brain)
     found, n = np.zeros(1, dtype=np.float32), 0
     for network, axes in product(model.networks, about["window"]["flips"]):
         logits = whole(

@@ -1,6 +1,6 @@
 """An exported model of brainseg on scans. Needs numpy, nibabel, onnxruntime; for PNG, JPEG Pillow too.
 
-A skull stripper writes brain_mask.nii.gz, a segmenter tumor_labels.nii.gz, a classifier says the tumour type:
+A skull stripper writes brain_mask.nii.gz, a segmenter tumor_labels.nii.gz, classifiers say the tumour type:
 
     python run.py head.nii.gz
     python run.py t1=A.nii.gz t1ce=B.nii.gz t2=C.nii.gz flair=D.nii.gz --stripper ../stripper
@@ -15,13 +15,14 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from brainseg.export.standalone.naming import name_type
 from brainseg.export.standalone.networks import Model
 from brainseg.export.standalone.outlining import brain_if_stripped, brain_in, segment, usable
 from brainseg.export.standalone.preparing import prepare_slice
@@ -64,6 +65,22 @@ def mask_of(path: str, grid: Volume) -> Array:
     return np.asarray(mask.data[0] > 0)
 
 
+def sequences_of(model: Model, there: Sequence[str]) -> list[str]:
+    """The sequences that a network of several is shown, or the one that a network of any is."""
+    about = model.json
+    if model.task() not in ("segmenter", "volume_classifier"):
+        return []
+    if about["sequences"] == ["any"]:
+        return [next(iter([*(name for name in about["order"] if name in there), *there]))]
+    return usable(about, there)
+
+
+def together(scans: Mapping[str, Volume], names: Sequence[str], reference: Volume) -> Volume:
+    """Sequences on the grid of the reference, as channels."""
+    data = np.concatenate([on_grid(scans[name], reference, name).data for name in names])
+    return Volume(data, reference.affine)
+
+
 def on_scans(model: Model, options: argparse.Namespace, steps: Steps) -> dict[str, Any]:
     """What is found in scans; masks lie on the grid of the stripper's sequence, else of the first."""
     about, output = model.json, Path(options.output)
@@ -77,7 +94,7 @@ def on_scans(model: Model, options: argparse.Namespace, steps: Steps) -> dict[st
         else None
     )
     own = stripper.json["sequences"][0] if stripper else "any"
-    names = usable(about, list(scans)) if model.task() == "segmenter" else []
+    names = sequences_of(model, list(scans))
     first = own if own in scans else next(iter(names or scans))
     reference, brain = scans[first], None
     with steps.timed("strip"):
@@ -102,8 +119,7 @@ def on_scans(model: Model, options: argparse.Namespace, steps: Steps) -> dict[st
                 "segmented without a brain mask, which the segmenter was not trained for; give --stripper DIR"
             )
         with steps.timed("segment"):
-            volume = np.concatenate([on_grid(scans[name], reference, name).data for name in names])
-            classes, regions = segment(model, Volume(volume, reference.affine), names, brain)
+            classes, regions = segment(model, together(scans, names, reference), names, brain)
         with steps.timed("write"):
             labels = np.array(about["labels"]["values"], dtype=np.uint8)[classes]
             found["files"].append(write(output / "tumor_labels.nii.gz", labels, reference))
@@ -114,6 +130,12 @@ def on_scans(model: Model, options: argparse.Namespace, steps: Steps) -> dict[st
         found["volumes_ml"] = {
             name: round(float(np.isin(classes, own).sum()) * reference.voxel_ml, 3) for name, own in members
         }
+    elif model.task() == "volume_classifier":
+        with steps.timed("classify"):
+            found |= {
+                "sequences": names,
+                **name_type(model, together(scans, names, reference), names, brain),
+            }
     else:
         order = [name for name in about["vote"]["order"] if name in scans]
         sequence = about["vote"]["sequence"] or next(iter([*order, *scans]))
