@@ -98,9 +98,13 @@ class PaintedData(pl.LightningDataModule):
         self.facts |= {f"{part}_subjects": len(names) for part, names in self.split.as_dict().items()}
         self.facts["phantom"] = {"templates": VERSION, "heads": self.n, "seed": self.settings.seed}
 
+    def train_samples(self) -> "PaintedPatches":
+        """The training samples, each to be asked for by (epoch, index)."""
+        templates, seed = self.templates["train"], self.settings.seed
+        return PaintedPatches(templates, self.recipe, seed, self.paint, self.handover)
+
     def train_dataloader(self) -> Loader:
-        seed = self.settings.seed
-        dataset = PaintedPatches(self.templates["train"], self.recipe, seed, self.paint, self.handover)
+        seed, dataset = self.settings.seed, self.train_samples()
         return train_loader(
             dataset, len(dataset), self.recipe.batch_size, seed, self.loaders, self.beginning, self.handover
         )
