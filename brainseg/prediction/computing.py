@@ -27,7 +27,7 @@ from brainseg.trained.computing import (
     ways,
 )
 from brainseg.trained.remembered import cache_of_user, recall, recall_or_make
-from brainseg.trained.timing import fastest, growing, long_enough, seconds_of
+from brainseg.trained.timing import clock_of, fastest, growing, long_enough, seconds_of
 
 MANY = 20  # subjects, from which on seconds of timing pay
 
@@ -80,7 +80,7 @@ def _way(net: Model, asked: Precision, name: str, *, time_it: bool, alone: bool)
     said: list[str] = []
 
     def make() -> dict[str, Any]:
-        way, seconds = _timed(net, shape)
+        way, seconds = time_ways(net, shape)
         said.append(f"{name}: {timed_in_words(way, seconds)}; precision=float32 or bf16 is not timed")
         return {**asdict(way), "timed": plain_seconds(seconds)}
 
@@ -99,10 +99,16 @@ def _shape(net: Any) -> tuple[int, ...]:
     return (1, len(net.config.preprocess.modalities), *net.config.patch)
 
 
-def _timed(net: Model, shape: Sequence[int]) -> tuple[Computing, dict[Computing, float]]:
+def _copy(net: Model, layout: str) -> Model:
+    copy = deepcopy(net)
+    with_layout(copy.net, layout)
+    return copy
+
+
+def time_ways(net: Model, shape: Sequence[int]) -> tuple[Computing, dict[Computing, float]]:
     """The fastest way to compute a window, or as much of it as takes long enough."""
-    every = ways(net.net, net.device)
-    laid_out = {way.layout: with_layout(deepcopy(net.net), way.layout) for way in every}
+    every, clock = ways(net.net, net.device), clock_of(net.device.type)
+    laid_out = {way.layout: _copy(net, way.layout) for way in every}
 
     def step(way: Computing, size: Sequence[int]) -> Callable[[], None]:
         x = torch.randn(tuple(size), generator=torch.Generator().manual_seed(0)).to(net.device)
@@ -116,7 +122,7 @@ def _timed(net: Model, shape: Sequence[int]) -> tuple[Computing, dict[Computing,
     def seconds(size: Sequence[int]) -> float:
         run = step(every[0], size)
         run()
-        return seconds_of(run)
+        return seconds_of(run, clock)
 
     size = long_enough(growing(shape, len(net.config.channels)), seconds)
-    return fastest({way: step(way, size) for way in every})
+    return fastest({way: step(way, size) for way in every}, clock)

@@ -15,7 +15,7 @@ LEAST_SIDE = 16  # voxels of a patch
 
 
 def fastest(
-    steps: Mapping[Way, Callable[[], None]], clock: Callable[[], float] = time.perf_counter
+    steps: Mapping[Way, Callable[[], None]], clock: Callable[[], float]
 ) -> tuple[Way, dict[Way, float]]:
     """The way that is clearly faster than those before it, and the seconds of each.
 
@@ -24,7 +24,7 @@ def fastest(
 
     Args:
         steps: What is timed, the usual way first. Each step waits until its device is done.
-        clock: Seconds.
+        clock: Seconds, as `clock_of` has them.
     """
     for step in steps.values():
         step()  # the first one prepares
@@ -81,7 +81,12 @@ def long_enough(sizes: Sequence[Size], seconds: Callable[[Size], float]) -> Size
     return sizes[-1]
 
 
-def seconds_of(step: Callable[[], None], clock: Callable[[], float] = time.perf_counter) -> float:
+def clock_of(device_type: str) -> Callable[[], float]:
+    """Seconds of the clock, or of a CPU those that this process had: others that use it then count less."""
+    return time.process_time if device_type == "cpu" else time.perf_counter
+
+
+def seconds_of(step: Callable[[], None], clock: Callable[[], float]) -> float:
     """What a step takes."""
     began = clock()
     step()

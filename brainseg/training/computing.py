@@ -29,7 +29,7 @@ from brainseg.trained.computing import (
     ways,
 )
 from brainseg.trained.remembered import recall_or_make
-from brainseg.trained.timing import fastest, growing, long_enough, seconds_of
+from brainseg.trained.timing import clock_of, fastest, growing, long_enough, seconds_of
 from brainseg.training.cores import device_of, processes_on_machine
 
 LEAST_STEPS = 200  # of a training for which seconds of timing pay
@@ -97,7 +97,7 @@ def _timed_once(cfg: DictConfig, module: TaskModule, data: Any, device: torch.de
     said: list[str] = []
 
     def make() -> dict[str, Any]:
-        way, seconds = _timed(module, data, shape[0], device)
+        way, seconds = time_ways(module, data, shape[0], device)
         said.append(f"{timed_in_words(way, seconds)}; trainer.precision=32-true or bf16-mixed is not timed")
         return {**asdict(way), "timed": plain_seconds(seconds)}
 
@@ -116,14 +116,14 @@ def _shape(recipe: Any) -> tuple[int, ...]:
     return (recipe.batch_size, 3, recipe.preprocess.size, recipe.preprocess.size)
 
 
-def _timed(
+def time_ways(
     module: TaskModule, data: Any, batch_size: int, device: torch.device
 ) -> tuple[Computing, dict[Computing, float]]:
     """The fastest way to take a step, on real samples or on as much of them as takes long enough."""
     samples = data.train_samples()
     n = min(batch_size, MOST_SAMPLES, len(samples))
     x, target = _batch(data, [samples[0, k] for k in range(n)], device)
-    every = ways(module.net, device)
+    every, clock = ways(module.net, device), clock_of(device.type)
     copies = {way.layout: _copy(module, way.layout, device) for way in every}
 
     def step(way: Computing, size: Sequence[int]) -> Callable[[], None]:
@@ -144,12 +144,12 @@ def _timed(
     def seconds(size: Sequence[int]) -> float:
         run = step(every[0], size)
         run()
-        return seconds_of(run)
+        return seconds_of(run, clock)
 
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         levels = len(getattr(module.config, "channels", ()))
         size = long_enough(growing(x.shape, levels, least_batch=1 if levels else 2), seconds)
-        return fastest({way: step(way, size) for way in every})
+        return fastest({way: step(way, size) for way in every}, clock)
 
 
 def _copy(module: TaskModule, layout: str, device: torch.device) -> TaskModule:

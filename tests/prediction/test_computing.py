@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from brainseg.checkpoint import load_model
+from brainseg.config import plain
 from brainseg.config.choices import Precision
 from brainseg.prediction import computing
 from brainseg.prediction.computing import MANY, compute_again, settle
@@ -12,6 +13,7 @@ from brainseg.prediction.reproduce import reproduce
 from brainseg.prediction.run import run
 from brainseg.results.parts import Computed
 from brainseg.results.read import read_result
+from brainseg.trained import SegmenterModel
 from brainseg.trained.computing import Computing, as_it_predicts
 
 USUAL, FOUND = Computing("float32", "channels_last"), Computing("bf16", "contiguous")
@@ -23,7 +25,9 @@ def timed(monkeypatch, tmp_path):
     asked = []
     monkeypatch.setenv("BRAINSEG_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(computing, "predicts_in_bf16", lambda device: False)
-    monkeypatch.setattr(computing, "_timed", lambda net, shape: asked.append(shape) or (FOUND, {FOUND: 0.01}))
+    monkeypatch.setattr(
+        computing, "time_ways", lambda net, shape: asked.append(shape) or (FOUND, {FOUND: 0.01})
+    )
     return asked
 
 
@@ -84,9 +88,16 @@ def test_timing_leaves_a_network_as_it_is(trained):
     torch.manual_seed(3)
     before, drawn = net(x).detach(), torch.rand(1)
     torch.manual_seed(3)
-    way, seconds = computing._timed(net, x.shape)
+    way, seconds = computing.time_ways(net, x.shape)
     assert torch.equal(net(x), before)
     assert torch.equal(torch.rand(1), drawn)
+    assert way in seconds
+
+
+def test_a_model_of_subsets_of_its_sequences_is_timed_with_all_of_them(composed, tiny):
+    cfg = composed(*tiny("segmenter"), "segmenter.subsets=[[t1,t1ce]]", "segmenter.subset_share=0.5")
+    net = SegmenterModel.of(plain(cfg.segmenter)).eval()
+    way, seconds = computing.time_ways(net, computing._shape(net))
     assert way in seconds
 
 

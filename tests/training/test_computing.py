@@ -47,7 +47,7 @@ def timed(monkeypatch):
         asked.append(module)
         return FOUND, {FOUND: 0.01, Computing("bf16", "channels_last"): 0.02}
 
-    monkeypatch.setattr(computing, "_timed", find)
+    monkeypatch.setattr(computing, "time_ways", find)
     monkeypatch.setattr(computing, "precision_for", lambda device: "bf16-mixed")
     return asked
 
@@ -108,7 +108,7 @@ def test_timing_changes_neither_weights_nor_random_numbers(made, task):
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    way, seconds = computing._timed(module, data, cfg[task].batch_size, CPU)
+    way, seconds = computing.time_ways(module, data, cfg[task].batch_size, CPU)
     assert torch.equal(torch.rand(1), expected)
     assert all(torch.equal(value, weights[name]) for name, value in module.state_dict().items())
     assert way in seconds
