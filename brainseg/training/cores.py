@@ -36,13 +36,11 @@ def processes_on_machine(cfg: DictConfig) -> int:
     if given.isdigit() and int(given):
         return int(given)
     devices = cfg.trainer.devices
-    if isinstance(devices, int) or str(devices).isdigit():
-        asked = int(devices)
-        return asked if asked > 0 else max(1, torch.cuda.device_count())
-    if devices == "auto":
-        on_gpu = device_of(cfg).type == "cuda" and cfg.trainer.strategy != "auto"
-        return max(1, torch.cuda.device_count()) if on_gpu else 1
-    return max(1, len(devices))
+    if str(devices) in ("auto", "-1"):
+        return max(1, torch.cuda.device_count()) if device_of(cfg).type == "cuda" else 1
+    if isinstance(devices, str) and "," in devices:
+        return len([one for one in devices.split(",") if one.strip()])
+    return int(devices) if isinstance(devices, int | str) else len(devices)
 
 
 def device_of(cfg: DictConfig) -> torch.device:

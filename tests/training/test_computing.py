@@ -162,7 +162,14 @@ def test_threads_of_a_training(composed, monkeypatch, settings, environment, bef
 
 @pytest.mark.parametrize(
     ("devices", "strategy", "processes"),
-    [("1", "auto", 1), ("3", "ddp", 3), ("[0,2]", "ddp", 2), ("auto", "ddp", 1), ("'2'", "ddp", 2)],
+    [
+        ("1", "auto", 1),
+        ("3", "ddp", 3),
+        ("[0,2]", "ddp", 2),
+        ("auto", "ddp", 1),
+        ("'2'", "ddp", 2),
+        ("'0,3'", "ddp", 2),
+    ],
 )
 def test_processes_of_a_training_are_known_before_they_meet(
     composed, monkeypatch, devices, strategy, processes
