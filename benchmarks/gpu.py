@@ -66,11 +66,11 @@ def _row(name: str, device: torch.device, rate: float, given: argparse.Namespace
     workers = given.workers if given.workers is not None else 0 if handover.augment else own_cores() - 1
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    step = _step_of(cfg, device, compiled=given.compile)
+    step = step_of(cfg, device, compiled=given.compile)
     batches = _on(device, iter(made_loader(samples, size, workers, handover)))
     first = next(batches)
     with FlopCounterMode(display=False) as counted:
-        _step_of(cfg, device, compiled=False)(first)
+        step_of(cfg, device, compiled=False)(first)
     alone = _seconds(lambda: step(first), given.steps, device)
     training = _seconds(lambda: step(next(batches)), given.steps, device)
     reached = counted.get_total_flops() / alone
@@ -81,7 +81,7 @@ def _row(name: str, device: torch.device, rate: float, given: argparse.Namespace
     )
 
 
-def _step_of(cfg: Any, device: torch.device, *, compiled: bool) -> Callable[[Any], None]:
+def step_of(cfg: Any, device: torch.device, *, compiled: bool = False) -> Callable[[Any], None]:
     """A step of a fresh model on a batch."""
     module = TASKS[cfg.task](config=plain(cfg[cfg.task]), loss=chosen(cfg, "loss")).to(device).train()
     suit_layout(module.net, device)

@@ -12,6 +12,7 @@ beside; and MB of a batch between processes.
 import argparse
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -22,9 +23,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from brainseg.config import conf_dir, register_schemas
 from brainseg.data.handover import CPU, Handover
-from brainseg.data.heads import PaintedPatches
+from brainseg.data.heads import prepared_head
 from brainseg.data.loader import Loader, Samples
 from brainseg.data.loading import train_loader
+from brainseg.data.painted import PaintedPatches
 from brainseg.data.slices import SliceDataset, Slices
 from brainseg.data.volumes import PatchDataset
 from brainseg.phantom.templates import make_template
@@ -81,7 +83,7 @@ def made_samples(cfg: DictConfig, handover: Handover) -> Samples:
         return SliceDataset(Slices(images, np.arange(256), targets, names, names), recipe, 0, handover)
     if list(recipe.preprocess.modalities) == ["any"]:
         heads = [make_template(seed, recipe.preprocess.spacing_mm[0]) for seed in range(2)]
-        return PaintedPatches(heads, recipe, 0, handover)
+        return PaintedPatches(heads, recipe, 0, partial(prepared_head, how=recipe.preprocess), handover)
     cases = [_scan(rng, recipe) for _ in range(4)]
     return PatchDataset(cases, recipe, 0, handover)
 

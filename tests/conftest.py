@@ -20,6 +20,14 @@ ROOT = Path(__file__).resolve().parent.parent
 CONF = ROOT / "conf"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_memory(tmp_path_factory) -> Iterator[None]:
+    """No test finds what predictions of this user have timed, nor leaves any behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("user-cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def logs_as_before() -> Iterator[None]:
     """Logging as a test found it: Hydra in this process writes to an output that the test's end closes."""

@@ -44,6 +44,7 @@ from brainseg.results.replacing import known_files, recover
 from brainseg.results.result import Result
 from brainseg.runs.models import checkpoints_of
 from brainseg.system.pseudonyms import KEEP
+from brainseg.system.threads import computing_with
 
 NOT_HERE = ("input", "derivatives", "forecast", "overwrite")  # of many subjects, which predict.py is for
 
@@ -105,7 +106,9 @@ def predict(
         if output is None:
             options = {"page": False, "montage": False, **options}
         job = _job(subject, models, folder, options)
-        result = _predicted(subject, job, folder)
+        asked = job.options.threads  # a notebook has its own, which auto leaves as they are
+        with computing_with(asked if isinstance(asked, int) else torch.get_num_threads()):
+            result = _predicted(subject, job, folder)
         return Prediction(**vars(result), images=_images(folder / subject.id, subject.id))
 
 

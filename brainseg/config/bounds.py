@@ -50,6 +50,12 @@ def known(key: str, values: list[str], known: tuple[str, ...]) -> None:
         raise ConfigError(f"{key} takes distinct names out of {list(known)}, got {list(values)}")
 
 
+def auto_or_number(key: str, value: Any) -> None:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if value != "auto" and not (is_number and value >= 1):
+        raise ConfigError(f"{key} must be auto or a number from 1 up, got {value}")
+
+
 def yes_or_no(key: str, value: Any) -> None:
     if value != "auto" and not isinstance(value, bool):
         raise ConfigError(f"{key} must be auto, true or false, got {value}")

@@ -191,6 +191,12 @@ class Identify(Choice):
     content = "content"  # the contrast inside the brain too, where these say nothing, or the opposite
 
 
+class Precision(Choice):
+    auto = "auto"  # the faster one
+    float32 = "float32"
+    bf16 = "bf16"  # products in bfloat16, sums in float32
+
+
 class Register(Choice):
     none = "none"  # the headers say where the sequences lie
     rigid = "rigid"  # each sequence is registered to the first one: patients move between scans

@@ -5,8 +5,8 @@ from typing import Any, Optional
 
 from omegaconf import MISSING
 
-from brainseg.config.bounds import at_least, known, share, within
-from brainseg.config.choices import SEQUENCES, Align, Blend, Flips, Identify, Register, Stage
+from brainseg.config.bounds import at_least, auto_or_number, known, share, within
+from brainseg.config.choices import SEQUENCES, Align, Blend, Flips, Identify, Precision, Register, Stage
 from brainseg.config.errors import ConfigError
 from brainseg.config.gates import GatesConfig
 
@@ -102,6 +102,8 @@ class PredictConfig:
     page: bool = MISSING  # write report.html for each subject and index.html for all
     forecast: bool = MISSING  # say first how long the first subject takes, and its memory and disk space
     device: str = MISSING  # auto, cpu, cuda, cuda:1 or mps
+    precision: Precision = MISSING  # of the networks for volumes; auto: the faster, timed from 20 subjects on
+    threads: Any = MISSING  # that compute; auto: OMP_NUM_THREADS, else a core each that others leave free
     output: str = MISSING  # the folder of the results
     derivatives: Optional[str] = MISSING  # a folder that also gets the results as BIDS derivatives
     dry_run: bool = MISSING  # print what would become of every file, and predict nothing
@@ -114,6 +116,7 @@ class PredictConfig:
         if self.sequence is not None:
             known("sequence", [self.sequence], SEQUENCES)
         at_least("shards", self.shards, 1)
+        auto_or_number("threads", self.threads)
         if self.volume_classifier is not None and Stage.classify_volume not in self.pipeline.stages:
             raise ConfigError(
                 f"volume_classifier={self.volume_classifier} is given, but pipeline.stages has no "

@@ -11,7 +11,7 @@ THAT_LEARN = ("last", "best", "average")  # the callbacks that decide what is ke
 FREE = {
     *("name", "start_from", "data.root", "data.groups", "data.workers", "data.cache", "data.skip_bad"),
     *(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy", "precision")),
-    *(f"trainer.{name}" for name in ("compile", "half_images", "augment_on_device")),
+    *(f"trainer.{name}" for name in ("compile", "threads", "half_images", "augment_on_device")),
     *(f"trainer.{name}" for name in ("max_epochs", "max_time", "early_stopping", "checkpoint_minutes")),
     *(f"trainer.{name}" for name in ("default_root_dir", "deterministic", "enable_model_summary")),
     *(

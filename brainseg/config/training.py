@@ -16,6 +16,7 @@ from omegaconf import MISSING
 from brainseg.config.bounds import (
     at_least,
     at_most,
+    auto_or_number,
     first_of,
     known,
     share,
@@ -404,7 +405,8 @@ class TrainerConfig:
     devices: Any = MISSING  # how many, a list of their numbers, or auto
     num_nodes: int = MISSING  # machines of a cluster
     strategy: str = MISSING  # auto, or ddp for several processes
-    precision: str = MISSING  # auto: bf16-mixed where the device is fast at it, else 32-true
+    precision: str = MISSING  # 32-true, bf16-mixed, ...; auto: the faster, timed before 200 steps or more
+    threads: Any = MISSING  # that compute; auto: OMP_NUM_THREADS, else what data.workers leaves of the cores
     compile: Any = MISSING  # compile the network; auto: on a GPU, for a training of 2,000 steps or more
     half_images: Any = MISSING  # images changed on the CPU go to the device as float16; auto: to a GPU
     augment_on_device: Any = MISSING  # training samples are changed on the device; auto: on a GPU
@@ -423,6 +425,7 @@ class TrainerConfig:
     def __post_init__(self) -> None:
         at_least("trainer.max_epochs", self.max_epochs, -1)
         yes_or_no("trainer.compile", self.compile)
+        auto_or_number("trainer.threads", self.threads)
         yes_or_no("trainer.half_images", self.half_images)
         yes_or_no("trainer.augment_on_device", self.augment_on_device)
         at_least("trainer.num_nodes", self.num_nodes, 1)

@@ -215,9 +215,12 @@ class KaggleSlices(pl.LightningDataModule):
             )
         self.facts |= {"groups": n_groups, "slices_in_groups": len(table), "left_out_groups": left_out}
 
+    def train_samples(self) -> SliceDataset:
+        """The training samples, each to be asked for by (epoch, index)."""
+        return SliceDataset(self.parts["train"], self.recipe, self.settings.seed, self.handover)
+
     def train_dataloader(self) -> Loader:
-        seed = self.settings.seed
-        dataset = SliceDataset(self.parts["train"], self.recipe, seed, self.handover)
+        seed, dataset = self.settings.seed, self.train_samples()
         return train_loader(
             dataset,
             len(dataset),

@@ -1,5 +1,7 @@
 """How batches are loaded: the settings that all data modules share."""
 
+import torch
+
 from brainseg.config.errors import ConfigError, DataError
 from brainseg.data.handover import CPU, Handover
 from brainseg.data.loader import Loader, Samples
@@ -7,16 +9,16 @@ from brainseg.data.sampling import EpochSampler
 from brainseg.runs.position import START, Position
 from brainseg.system.device import own_cores
 from brainseg.system.terminal import say
+from brainseg.system.threads import loaders_beside
 
 
 def worker_count(workers: int | str) -> int:
-    """Loader processes: as asked for; "auto" is none on two cores, else all cores but one, up to 8.
+    """Loader processes: as asked for; "auto" is a core each that the threads which compute leave, up to 8.
 
     The processes of a training on several devices share the cores of their machine out.
     """
     if workers == "auto":
-        cores = own_cores()
-        return 0 if cores <= 2 else min(8, cores - 1)
+        return loaders_beside(torch.get_num_threads(), own_cores())
     if isinstance(workers, int) and workers >= 0:
         return workers
     raise ConfigError(f"data.workers must be auto or a number from 0 up, got {workers}")

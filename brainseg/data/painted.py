@@ -102,8 +102,13 @@ class PaintedData(pl.LightningDataModule):
         self.facts |= {f"{part}_subjects": len(names) for part, names in self.split.as_dict().items()}
         self.facts["phantom"] = {"templates": VERSION, "heads": self.n, "seed": self.settings.seed}
 
+    def train_samples(self) -> Any:
+        """The heads of the training part, painted anew for each sample that (epoch, index) asks for."""
+        templates, seed = self.templates["train"], self.settings.seed
+        return PaintedPatches(templates, self.recipe, seed, self.paint, self.handover)
+
     def train_dataloader(self) -> Loader:
-        seed, dataset = self.settings.seed, self.training_samples()
+        seed, dataset = self.settings.seed, self.train_samples()
         return train_loader(
             dataset, len(dataset), self.recipe.batch_size, seed, self.loaders, self.beginning, self.handover
         )
@@ -113,12 +118,6 @@ class PaintedData(pl.LightningDataModule):
 
     def test_dataloader(self) -> Loader:
         return plain_loader(self.whole_samples("test"), 1, self.loaders, self.handover)
-
-    def training_samples(self) -> Any:
-        """The heads of the training part, painted anew for each sample; it has a length."""
-        return PaintedPatches(
-            self.templates["train"], self.recipe, self.settings.seed, self.paint, self.handover
-        )
 
     def whole_samples(self, part: str) -> Samples:
         """The heads of another part, painted once each."""

@@ -15,7 +15,7 @@ from brainseg.config.errors import ConfigError, ImageError
 from brainseg.data.brats import BraTSVolumes
 from brainseg.data.handover import CPU
 from brainseg.data.kaggle import KaggleSlices
-from brainseg.data.loader import Loader
+from brainseg.data.loader import Loader, Samples
 from brainseg.data.nfbs import NFBSVolumes
 from brainseg.data.settings import DataSettings
 from brainseg.data.splits import Split, split_subjects
@@ -160,6 +160,11 @@ class PhantomData(pl.LightningDataModule):
         if isinstance(self.inner, KaggleSlices):
             self.parts = self.inner.parts
         self.facts = {**self.inner.facts, "phantom": self.cohort}
+
+    def train_samples(self) -> Samples:
+        """The training samples, each to be asked for by (epoch, index)."""
+        self.inner.handover = self.handover
+        return self.inner.train_samples()
 
     def train_dataloader(self) -> Loader:
         self.inner.beginning, self.inner.handover = self.beginning, self.handover

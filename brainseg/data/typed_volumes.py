@@ -20,7 +20,7 @@ from brainseg.data.cache import Arrays
 from brainseg.data.cubes import TrainingCubes, WholeCubes, drawn_sequences
 from brainseg.data.handover import CPU, FLOAT, LONG, Handover
 from brainseg.data.loader import Loader
-from brainseg.data.loading import plain_loader, train_loader
+from brainseg.data.loading import plain_loader
 from brainseg.data.scan_types import by_folders, by_table
 from brainseg.data.settings import DataSettings
 from brainseg.data.shared_memory import fitting_workers
@@ -93,14 +93,10 @@ class VolumesByType(VolumeData):
                 lacking[0],
             )
 
-    def train_dataloader(self) -> Loader:
-        seed, names = self.settings.seed, self.split.train
-        dataset = DrawnCubes(
-            [self.arrays[name] for name in names], self._targets(names), self.recipe, seed, self.handover
-        )
-        return train_loader(
-            dataset, len(dataset), self.recipe.batch_size, seed, self.loaders, self.beginning, self.handover
-        )
+    def train_samples(self) -> "DrawnCubes":
+        names = self.split.train
+        arrays = [self.arrays[name] for name in names]
+        return DrawnCubes(arrays, self._targets(names), self.recipe, self.settings.seed, self.handover)
 
     def _whole(self, names: Iterable[str]) -> Loader:
         cases = {name: self.arrays[name] for name in names}

@@ -67,7 +67,7 @@ class PaintedTypes(PaintedData):
         kind, turn = self.tumor_type_of(number), number // len(self.recipe.classes)
         return "notumor" if kind == "glioma" and turn % 2 else kind
 
-    def training_samples(self) -> Samples:
+    def train_samples(self) -> Samples:
         return PaintedCubes(
             self.templates["train"], self.recipe, self.settings.seed, self.paint, self.handover
         )

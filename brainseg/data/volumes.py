@@ -145,10 +145,13 @@ class VolumeData(pl.LightningDataModule):
         self._prepare()
         self.facts |= {f"{part}_subjects": len(ids) for part, ids in self.split.as_dict().items()}
 
-    def train_dataloader(self) -> Loader:
-        seed = self.settings.seed
+    def train_samples(self) -> Any:
+        """The training samples, each to be asked for by (epoch, index)."""
         cases = [self.arrays[name] for name in self.split.train]
-        dataset = PatchDataset(cases, self.recipe, seed, self.handover)
+        return PatchDataset(cases, self.recipe, self.settings.seed, self.handover)
+
+    def train_dataloader(self) -> Loader:
+        seed, dataset = self.settings.seed, self.train_samples()
         return train_loader(
             dataset, len(dataset), self.recipe.batch_size, seed, self.loaders, self.beginning, self.handover
         )

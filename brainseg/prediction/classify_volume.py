@@ -32,8 +32,8 @@ from brainseg.results.parts import VolumeTypeResult
 from brainseg.results.result import Result
 from brainseg.results.type_words import VolumeWords
 from brainseg.runs.model_record import Member
-from brainseg.system.device import fast_precision
 from brainseg.trained import VolumeClassifierModel
+from brainseg.trained.computing import as_it_predicts
 
 MAPS = "net.features"  # the submodule whose feature maps the Grad-CAM weights
 
@@ -183,7 +183,7 @@ def classify_volume(
     """
     shown = shown_of(scans, brain, model, there)
     image, classes = torch.from_numpy(shown.image), list(model.config.classes)
-    with torch.inference_mode(), fast_precision(model.device):
+    with torch.inference_mode(), as_it_predicts(model):
         found = model.probabilities(image, there)
     probabilities = dict(zip(classes, found.tolist(), strict=True))
     verdict = verdict_of(probabilities, healthy_at)

@@ -15,8 +15,8 @@ from brainseg.inference import Windows
 from brainseg.nets import sees_its_window
 from brainseg.prediction.scans import brain_if_stripped
 from brainseg.preprocess.volumes import head_of
-from brainseg.system.device import fast_precision
 from brainseg.trained import Model
+from brainseg.trained.computing import as_it_predicts
 
 ADULT_BRAIN_MM = np.array([150.0, 185.0, 145.0])  # along R, A and S
 
@@ -51,7 +51,7 @@ class Work:
     def seconds(self) -> float:
         """One pass is timed, after another that warms up."""
         x = torch.zeros((1, *self.shape), device=self.module.device)
-        with torch.inference_mode(), fast_precision(self.module.device):
+        with torch.inference_mode(), as_it_predicts(self.module):
             self.module(x)
             start = time.perf_counter()
             self.module(x).sum().item()  # waits for a GPU

@@ -42,6 +42,7 @@ def result_of(subject: Subject, state: State, job: Job, meter: Meter) -> Result:
         inputs=inputs_of(subject),
         files=files_of(subject.fates),
         models=job.models,
+        computed=job.computed or None,
         seconds=meter.seconds,
         peak_memory_mb=meter.peak_mb,
         settings=job.settings,

@@ -12,6 +12,7 @@ from brainseg.config.defaults import with_defaults
 from brainseg.config.errors import DataError
 from brainseg.files.atomic import sha256
 from brainseg.images.layouts import Subject
+from brainseg.prediction.computing import compute_again
 from brainseg.prediction.job import job_of
 from brainseg.prediction.run import predict_or_name, subjects_at
 from brainseg.reporting.subject_page import PAGE
@@ -20,6 +21,7 @@ from brainseg.results.read import read_result
 from brainseg.results.result import Result
 from brainseg.results.sums import SUMS
 from brainseg.system.pseudonyms import KEEP
+from brainseg.system.threads import computing_with, threads_to_predict
 
 NOT_COMPARED = {SUMS, PAGE}  # a page has its date and the seconds that it took
 DICOM = ".dcm"  # says when it was made; the masks and the montage in it are compared as the files beside it
@@ -35,8 +37,11 @@ def reproduce(folder: Path) -> list[str]:
     result = read_result(folder)
     options = _options(result, folder)
     subject = _subject(result, folder, options)
-    with tempfile.TemporaryDirectory() as place:
-        predict_or_name(subject, job_of(options), Path(place))
+    threads = (result.machine and result.machine.threads) or threads_to_predict(options.threads)
+    with tempfile.TemporaryDirectory() as place, computing_with(threads):
+        job = job_of(options)
+        compute_again(job.stages, result.computed or {})
+        predict_or_name(subject, job, Path(place))
         return list(_differences(folder, Path(place) / subject.id))
 
 

@@ -20,6 +20,7 @@ from brainseg.images.lgg_patients import survey_lgg
 from brainseg.images.preference import Choice
 from brainseg.prediction import outputs
 from brainseg.prediction.batch import write_batch
+from brainseg.prediction.computing import settle
 from brainseg.prediction.forecast import forecast
 from brainseg.prediction.hiding import hiding, input_of, renamed
 from brainseg.prediction.job import Job, job_of
@@ -39,6 +40,7 @@ from brainseg.results.replacing import known_files, recover
 from brainseg.results.result import Result
 from brainseg.results.verify import changed_files
 from brainseg.system.terminal import cell, console, followed, say
+from brainseg.system.threads import computing_with, threads_to_predict
 from brainseg.system.verdicts import SOME_FAILED, SOME_TO_REVIEW
 
 COLOURS = {
@@ -60,7 +62,7 @@ def run(options: PredictConfig) -> int:
     Raises:
         UserError: Nothing could start: no scan, no model, a checkpoint of another task, results in the way.
     """
-    with hiding(options):
+    with hiding(options), computing_with(threads_to_predict(options.threads)):
         return _run(options)
 
 
@@ -79,6 +81,7 @@ def _run(options: PredictConfig) -> int:
     job = job_of(options)
     done = {} if options.overwrite else _done_before(subjects, job, output)
     left = [subject for subject in subjects if subject.id not in done]
+    settle(job.stages, options.precision, len(left), alone=options.shards == 1)
     if options.forecast and left:
         _forecast(left, job)
     results = dict(done)

@@ -40,8 +40,8 @@ from brainseg.results.parts import LabelMeanings, SegmentationFacts
 from brainseg.results.result import Result
 from brainseg.runs.model_record import Member
 from brainseg.runs.models import checkpoints_of
-from brainseg.system.device import fast_precision
-from brainseg.trained import Ensemble
+from brainseg.trained import Ensemble, Model
+from brainseg.trained.computing import as_it_predicts
 from brainseg.trained.segmenter import MIRRORED
 
 DEFAULT_CONVENTION = "brats-2023"  # of label maps, where neither the options nor the segmenter say one
@@ -142,6 +142,10 @@ class SegmentStage(PipelineStage):
             missing_members(given, modules),
         )
 
+    @property
+    def networks(self) -> Sequence[Model]:
+        return [] if self.model is None else self.model.members
+
     def needs(self, subject: Subject) -> list[str]:
         assert self.model is not None
         return usable_sequences(self.model, subject.images, subject.id)
@@ -170,9 +174,8 @@ class SegmentStage(PipelineStage):
         return state.with_outcome(replace(tumor, shape=shape)).with_gates(judge_tumor(shape, limits))
 
     def work(self, sizes: Sizes, limits: GatesConfig | None) -> list[Work]:
-        members = [] if self.model is None else self.model.members
         times = len(MIRRORED[self.flips])
-        return [work_on_volume(one, sizes.brain_mm, self.windows, times=times) for one in members]
+        return [work_on_volume(one, sizes.brain_mm, self.windows, times=times) for one in self.networks]
 
 
 def segment(
@@ -187,7 +190,7 @@ def segment(
     there = usable_sequences(model, scans.images, "the scan")
     shown = shown_of(scans, brain, model, there)
     brain, prepared = shown.brain, shown.prepared
-    with torch.inference_mode(), fast_precision(model.device):
+    with torch.inference_mode(), as_it_predicts(model.members[0]):
         found = model.probabilities(
             torch.from_numpy(shown.image).to(model.device),
             None if there == every else there,

@@ -14,6 +14,7 @@ from brainseg.images.layouts import Subject
 from brainseg.prediction.network_time import Sizes, Work
 from brainseg.prediction.state import State
 from brainseg.runs.model_record import Member
+from brainseg.trained import Model
 
 
 class PipelineStage(ABC):
@@ -85,6 +86,11 @@ class PipelineStage(ABC):
     def judge(self, state: State, limits: GatesConfig) -> State:
         """The same with its gates, where there is something to judge, whether or not the stage has run."""
         return state
+
+    @property
+    def networks(self) -> Sequence[Model]:
+        """Its networks for volumes, which all compute in one way; none where it is no matter how they do."""
+        return []
 
     def work(self, sizes: Sizes, limits: GatesConfig | None) -> list[Work]:
         """What its networks will have to do with scans of these sizes and for these gates."""

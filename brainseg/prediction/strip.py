@@ -24,8 +24,8 @@ from brainseg.prediction.stage import PipelineStage, required
 from brainseg.prediction.state import State
 from brainseg.preprocess.volumes import prepare_volume
 from brainseg.runs.model_record import Member, Method
-from brainseg.system.device import fast_precision
-from brainseg.trained import SkullStripperModel
+from brainseg.trained import Model, SkullStripperModel
+from brainseg.trained.computing import as_it_predicts
 
 
 class Stripper(Protocol):
@@ -41,6 +41,10 @@ class Stripper(Protocol):
     def work(self, sizes: Sizes, windows: Windows) -> list[Work]:
         """What a network has to do for one head, for a forecast."""
 
+    @property
+    def networks(self) -> list[SkullStripperModel]:
+        """The network that it asks, if any."""
+
 
 class OtsuStripper:
     """Otsu's threshold, which learns nothing: the student report's baseline."""
@@ -52,6 +56,10 @@ class OtsuStripper:
         return mask, np.where(mask, np.inf, -np.inf).astype(np.float32)
 
     def work(self, sizes: Sizes, windows: Windows) -> list[Work]:
+        return []
+
+    @property
+    def networks(self) -> list[SkullStripperModel]:
         return []
 
 
@@ -70,7 +78,7 @@ class NetworkStripper:
         module = self.module
         prepared = prepare_volume(head, module.config.preprocess, landmarks=landmarks_of(module))
         image = torch.from_numpy(np.ascontiguousarray(prepared.image)).to(module.device)
-        with torch.inference_mode(), fast_precision(module.device):
+        with torch.inference_mode(), as_it_predicts(module):
             logits = module.logits(image, windows=windows.at(prepared.origin))
         # Not probabilities: they would pull the edge between two coarse voxels to their middle.
         logit = prepared.undo(logits.float().cpu().numpy(), nearest=False, outside=-np.inf)[0]
@@ -79,6 +87,10 @@ class NetworkStripper:
 
     def work(self, sizes: Sizes, windows: Windows) -> list[Work]:
         return [work_on_volume(self.module, sizes.head_mm, windows)]
+
+    @property
+    def networks(self) -> list[SkullStripperModel]:
+        return [self.module]
 
 
 @dataclass(frozen=True)
@@ -102,6 +114,10 @@ class StripStage(PipelineStage):
             return cls(OtsuStripper(), windows, [Method(given)])
         module: Any = load_model(given, device, task=cls.model_name)
         return cls(NetworkStripper(module), windows, [model_file(given, module)])
+
+    @property
+    def networks(self) -> Sequence[Model]:
+        return [] if self.model is None else self.model.networks
 
     def needs(self, subject: Subject) -> list[str]:
         assert self.model is not None

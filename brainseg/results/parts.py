@@ -318,6 +318,14 @@ class FileUse:
 
 
 @dataclass(frozen=True)
+class Computed:
+    """How a model's networks computed: float32 or bf16, and their weights contiguous or channels_last."""
+
+    precision: str
+    layout: str
+
+
+@dataclass(frozen=True)
 class Settings:
     """Every setting of the prediction, and a hash of those that the result depends on."""
 
@@ -335,8 +343,16 @@ class Code:
 
 @dataclass(frozen=True)
 class Machine:
-    """The processor, the system and the Python, with which the last bits of a result may differ."""
+    """The processor, the system and the Python, with which the last bits of a result may differ.
+
+    Attributes:
+        processor: Its name.
+        system: Its name.
+        python: The version.
+        threads: That computed, with which the last bits may differ too; None in older results.
+    """
 
     processor: str
     system: str
     python: str
+    threads: int | None = field(default=None, metadata=ABSENT)

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import OmegaConf
 
 import brainseg
@@ -34,6 +35,7 @@ NOT_OF_THE_RESULT = (
     "only",
     "shards",
     "shard",
+    "threads",
 )
 
 
@@ -95,8 +97,8 @@ def code() -> Code:
 
 
 def machine() -> Machine:
-    """The processor, the system and the Python, with which the last bits of a result may differ."""
-    return Machine(cpu_name(), platform.system(), platform.python_version())
+    """The processor, system, Python and threads, with which the last bits of a result may differ."""
+    return Machine(cpu_name(), platform.system(), platform.python_version(), torch.get_num_threads())
 
 
 def versions() -> dict[str, str]:

@@ -10,6 +10,7 @@ from brainseg.gates.order import likeliest_first
 from brainseg.inference.diameters import Diameters
 from brainseg.results.parts import (
     Code,
+    Computed,
     FileUse,
     GateResult,
     InputFile,
@@ -42,7 +43,7 @@ _OF_EVERY_FAILURE = (
     "traceback",
 )
 _ALWAYS = ("subject", "status", "verdict")
-_SOMETIMES = ("error", "traceback", "dicom", "slices", "tumor_type_3d")
+_SOMETIMES = ("error", "traceback", "dicom", "slices", "tumor_type_3d", "computed")
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Result:
         files: What became of each file of the subject.
         dicom: The DICOM files, by what each holds, where they were asked for.
         models: The checkpoints of each model.
+        computed: How the networks for volumes of each model computed; None in older results.
         seconds: The time that each step took.
         peak_memory_mb: The most memory that the process held during each step.
         settings: The settings of the prediction.
@@ -105,6 +107,7 @@ class Result:
     files: list[FileUse] = field(default_factory=list)
     dicom: dict[str, str] | None = field(default=None, metadata=ABSENT)
     models: ModelRecords = field(default_factory=dict)
+    computed: dict[str, Computed] | None = field(default=None, metadata=ABSENT)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_mb: dict[str, float] = field(default_factory=dict)
     settings: Settings | None = None

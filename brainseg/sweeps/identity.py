@@ -13,7 +13,10 @@ MOST_JOBS = 10_000
 SEARCH = "hydra/sweeper=optuna"  # a search is another sweep than one of the same keys without it
 _NO_PART = ("overwrite", "resume")  # of a sweep: they say how it is run, as do sections beginning so:
 _HOW = ("sweep.", "hydra.", "hydra/")
-_HARDWARE = ("data.workers", "data.cache", "paths.cache", "trainer.max_time", "trainer.checkpoint_minutes")
+_HARDWARE = (
+    *("data.workers", "data.cache", "paths.cache"),
+    *("trainer.max_time", "trainer.checkpoint_minutes", "trainer.threads"),
+)
 
 Pairs = dict[str, str]  # the swept keys of a job with its values, as in its overrides
 

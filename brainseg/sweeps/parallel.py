@@ -95,8 +95,8 @@ def run_all(
 def _started(command: Command, place: Place) -> subprocess.Popen[bytes]:
     environment = os.environ | {LAUNCHER: str(os.getpid())}
     environment[_PATH] = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get(_PATH)]))
-    if place.cores:
-        environment[_THREADS] = str(min(len(place.cores), int(os.environ.get(_THREADS) or len(place.cores))))
+    if place.cores and os.environ.get(_THREADS):
+        environment[_THREADS] = str(min(len(place.cores), int(os.environ[_THREADS])))
     if place.devices is not None:
         environment[_VISIBLE] = ",".join(place.devices)
     command.log.parent.mkdir(parents=True, exist_ok=True)

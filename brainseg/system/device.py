@@ -92,22 +92,19 @@ def _cpuinfo_field(cpuinfo: Path, field: str) -> str:
     return ""
 
 
-def fast_precision(device: torch.device) -> torch.autocast:
-    """A context in which networks predict in bfloat16 where this device is faster so, else as they are.
+def predicts_in_bf16(device: torch.device) -> bool:
+    """Whether a prediction for which nothing was timed is better made in bfloat16.
 
     AVX512-BF16 alone speeds training up everywhere, prediction on AMD's processors only:
     docs/decisions/0004-precision.md.
     """
-    faster = bf16_is_fast(device) and (device.type != "cpu" or _cpu_predicts_in_bf16())
-    return torch.autocast(device.type, torch.bfloat16, enabled=faster)
-
-
-def _cpu_predicts_in_bf16() -> bool:
-    return "amx_bf16" in cpu_flags() or cpu_vendor() == "AuthenticAMD"
+    if not bf16_is_fast(device):
+        return False
+    return device.type != "cpu" or "amx_bf16" in cpu_flags() or cpu_vendor() == "AuthenticAMD"
 
 
 def precision_for(device: torch.device) -> Precision:
-    """The Lightning precision for `device`: bf16-mixed where that is fast, else 32-true."""
+    """The Lightning precision of a training for which nothing was timed: bf16-mixed where that is fast."""
     return "bf16-mixed" if bf16_is_fast(device) else "32-true"
 
 
@@ -125,15 +122,18 @@ def processes_here() -> int:
     return min(int(said), dist.get_world_size()) if said.isdigit() and int(said) else dist.get_world_size()
 
 
-def own_cores() -> int:
+def own_cores(processes: int | None = None) -> int:
     """Cores that this process need not share with the other processes of its training.
 
     Slurm gives each of its tasks cores of its own where it was asked for so many per task.
+
+    Args:
+        processes: How many of them share this machine; None: those that have met already.
     """
     cores, given = threads(), os.environ.get("SLURM_CPUS_PER_TASK", "")
     if given.isdigit() and int(given) > 0:
         return min(cores, int(given))
-    return max(1, cores // processes_here())
+    return max(1, cores // (processes or processes_here()))
 
 
 def memory_limit_mb(cgroup: Path = CGROUP) -> float:

@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from torchmetrics import Metric, MetricCollection
 
 from brainseg.config import ConfigError
-from brainseg.nets.layout import suit_layout
+from brainseg.nets.layout import usual_layout, with_layout
 from brainseg.tasks.preview import ScoredCase
 from brainseg.trained.base import FORMAT, Batch, Model, flush_subnormals
 
@@ -49,6 +49,7 @@ class TaskModule(pl.LightningModule, Model):
         self._case = 0  # how many of a part were scored
         self._loss_sum: torch.Tensor | float = 0.0  # of the epoch so far, over its samples
         self._samples = 0
+        self.layout: str | None = None  # of the weights in training; None: the device's usual one
         self._compiled_net: Callable[[torch.Tensor], torch.Tensor] | None = None  # for training
         self._scheduled_steps: int | None = None  # of a schedule that goes on, for the whole training
 
@@ -76,7 +77,7 @@ class TaskModule(pl.LightningModule, Model):
         self._compiled_net = torch.compile(lambda x: net(x), backend=backend)
 
     def on_fit_start(self) -> None:
-        suit_layout(self.net, self.device)
+        with_layout(self.net, self.layout or usual_layout(self.net, self.device))
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         # So dropout draws the same numbers in a resumed run as in one that was never stopped.

@@ -10,6 +10,7 @@ import torch
 
 from brainseg.config import as_section
 from brainseg.nets.layout import suit_layout
+from brainseg.trained.computing import Computing
 
 FORMAT = 1  # of checkpoint["brainseg"]; raise it when what predict.py reads from there changes
 Batch = tuple[torch.Tensor, torch.Tensor]  # inputs and their truth
@@ -26,6 +27,7 @@ class Model(torch.nn.Module):
     config: Any
     net: torch.nn.Module
     provenance: dict[str, Any]  # what its run was
+    computing: Computing | None  # how it predicts; None: as its device usually does
     fitted: dict[str, Any]  # plain values found on the validation part after its last epoch
 
     @classmethod
@@ -39,6 +41,7 @@ class Model(torch.nn.Module):
         self.config = as_section(self.schema, config)
         self.net = suit_layout(self.make_net(), torch.device("cpu"))
         self.provenance, self.fitted = {}, {}
+        self.computing = None
 
     @property
     def facts(self) -> dict[str, Any]:

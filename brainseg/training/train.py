@@ -7,11 +7,13 @@ import platform
 import shlex
 import warnings
 from collections.abc import Iterable
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import LambdaCallback
@@ -30,15 +32,16 @@ from brainseg.runs.config import LAST, SPLIT
 from brainseg.runs.lock import only_training_in
 from brainseg.sweeps.job import Pruned, note_epoch, recorded
 from brainseg.sweeps.ledger import is_job, refresh
-from brainseg.system.device import best_device, precision_for
 from brainseg.system.signals import is_first_process
 from brainseg.system.terminal import say
 from brainseg.system.versions import TRAINING, git_commit, versions_of
 from brainseg.tasks import TASKS, TaskModule
 from brainseg.trained import Model
 from brainseg.training.command_line import keep_command_line
+from brainseg.training.computing import computing_of, lightning_name
+from brainseg.training.cores import cores_shared_out, in_words
 from brainseg.training.loggers import keep_models, opened_loggers
-from brainseg.training.resume import resumed_run, split_hash
+from brainseg.training.resume import Resumed, resumed_run, split_hash
 
 _say = rank_zero_only(say)  # of several processes one speaks
 
@@ -81,6 +84,11 @@ def _refuse_to_replace(cfg: DictConfig, run: Path) -> None:
 
 def _train(cfg: DictConfig) -> float:
     resumed = None if cfg.resume is None else resumed_run(cfg)
+    with cores_shared_out(cfg, None if resumed is None else resumed.run.get("computed")):
+        return _begin(cfg, resumed)
+
+
+def _begin(cfg: DictConfig, resumed: Resumed | None) -> float:
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     module = TASKS[cfg.task](
         config=plain(cfg[cfg.task]),
@@ -102,16 +110,19 @@ def _train(cfg: DictConfig) -> float:
         resumed.refuse_other_subjects(data.split)
         data.beginning = resumed.position
         _say(f"going on with {cfg.resume}: {resumed.position}")
+    way = computing_of(cfg, module, data, None if resumed is None else resumed.run.get("computed", {}))
+    module.layout = way.layout
     module.provenance = record(cfg) | {
         "facts": data.facts,
         "split": split_hash(data.split),
         "versions": {"python": platform.python_version(), **versions_of(TRAINING)},
         "commit": git_commit(),
         "started_from": started_from,
+        "computed": {"threads": torch.get_num_threads(), **asdict(way)},
     }
     if cfg.paths.run is not None:
         _prepare_folder(Path(cfg.paths.run), data)
-    return _run(cfg, module, data)
+    return _run(cfg, module, data, lightning_name(way.precision))
 
 
 def _initialise(cfg: DictConfig, module: TaskModule) -> dict[str, Any] | None:
@@ -128,11 +139,11 @@ def _initialise(cfg: DictConfig, module: TaskModule) -> dict[str, Any] | None:
     return run
 
 
-def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule) -> float:
+def _run(cfg: DictConfig, module: TaskModule, data: pl.LightningDataModule, precision: str) -> float:
     callbacks = {name: made for name, node in plain(cfg.callbacks).items() if (made := instantiate(node))}
-    settings = _trainer_settings(cfg)
+    settings = {**_trainer_settings(cfg), "precision": precision}
     with opened_loggers(cfg, module, data) as loggers:
-        _introduce(module, data, settings)
+        _introduce(module, data, settings, in_words(cfg))
         pruning = [] if (made := pruning_of(cfg)) is None else [made]
         accepted = LambdaCallback(on_train_start=lambda *_: keep_command_line(cfg))
         ours = [accepted, Compiled(cfg.trainer.compile)]
@@ -201,11 +212,10 @@ def _score(trainer: pl.Trainer, module: TaskModule, data: Any, checkpoint: str) 
 
 def _trainer_settings(cfg: DictConfig) -> dict[str, Any]:
     settings: dict[str, Any] = plain(cfg.trainer)
-    for name in ("checkpoint_minutes", "early_stopping", "compile", "half_images", "augment_on_device"):
-        del settings[name]  # of callbacks and the data
-    if settings["precision"] == "auto":
-        kind = {"gpu": "cuda"}.get(settings["accelerator"], settings["accelerator"])
-        settings["precision"] = precision_for(best_device(kind))
+    for name in ("checkpoint_minutes", "early_stopping", "compile", "threads"):
+        del settings[name]  # of callbacks, and of the cores
+    for name in ("half_images", "augment_on_device"):
+        del settings[name]  # of the data
     return settings
 
 
@@ -224,9 +234,9 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers which may be a bottleneck")
 
 
-def _introduce(module: TaskModule, data: Any, settings: dict[str, Any]) -> None:
+def _introduce(module: TaskModule, data: Any, settings: dict[str, Any], cores: str) -> None:
     millions = sum(parameter.numel() for parameter in module.net.parameters()) / 1e6
-    device = f"{settings['accelerator']}, {settings['precision']}"
+    device = f"{settings['accelerator']}, {settings['precision']}; {cores}"
     sizes = ", ".join(f"{len(ids)} {part}" for part, ids in data.split.as_dict().items())
     _say(f"{module.task}: {millions:.2f} million parameters ({device}); {sizes}")
 

@@ -216,19 +216,19 @@ def _sweep(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-GRID = [
-    "classifier.backbone=vgg16,resnet50,mobilenetv2_100,efficientnet_b0",
-    "classifier.loss=categorical_crossentropy,kl_divergence,categorical_hinge",
-    "classifier.optimizer=adam,nadam,sgd",
+TYPED = [
+    "classifier.backbone=vgg16,mobilenetv2_100",
+    "classifier.loss=categorical_crossentropy,kl_divergence",
+    "classifier.optimizer=adam,sgd",
 ]
 
 
-@pytest.mark.parametrize("arguments", [GRID, ["experiment=classifier_grid"]])
-def test_a_grid_of_4_by_3_by_3_is_36_distinct_runs(tmp_path, arguments):
+@pytest.mark.parametrize(("arguments", "runs"), [(TYPED, 8), (["experiment=classifier_grid"], 36)])
+def test_each_cell_of_a_grid_is_a_run_of_its_own(tmp_path, arguments, runs):
     done = _sweep("-m", *arguments, cwd=tmp_path)
     trained = [line for line in done.stdout.splitlines() if line.startswith("TRAINED")]
-    assert len(set(trained)) == len(trained) == 36, done.stderr
-    assert len(list(tmp_path.glob("outputs/sweeps/*/backbone=*_loss=*_optimizer=*"))) == 36
+    assert len(set(trained)) == len(trained) == runs, done.stderr
+    assert len(list(tmp_path.glob("outputs/sweeps/*/backbone=*_loss=*_optimizer=*"))) == runs
 
 
 def test_the_grid_is_narrowed_from_the_command_line(tmp_path):

@@ -17,6 +17,7 @@ def machine(monkeypatch):
 
     def _machine(cores, processes, **given):
         monkeypatch.setattr(device, "threads", lambda: cores)
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
         monkeypatch.setattr(dist, "is_initialized", lambda: True)
         monkeypatch.setattr(dist, "get_world_size", lambda: processes)
         for name in ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE", "SLURM_CPUS_PER_TASK"):
@@ -33,7 +34,7 @@ def machine(monkeypatch):
         (16, 1, {}, 8),
         (16, 2, {}, 7),
         (16, 4, {}, 3),
-        (16, 8, {}, 0),  # two cores each
+        (16, 8, {}, 1),  # two cores each: one computes
         (2, 4, {}, 0),
         (16, 8, {"LOCAL_WORLD_SIZE": 4}, 3),  # two machines
         (16, 8, {"SLURM_NTASKS_PER_NODE": 4}, 3),

@@ -44,7 +44,7 @@ def test_every_class_is_in_every_part_and_every_second_glioma_grows_with_the_pai
 
 def test_samples_are_cubes_that_change_from_epoch_to_epoch_and_repeat_by_their_place(types):
     data = types()
-    samples = data.training_samples()
+    samples = data.train_samples()
     (cube, target), (again, _), (later, _) = samples[(0, 1)], samples[(0, 1)], samples[(1, 1)]
     assert cube.shape == (4, 32, 32, 32)
     assert target == list(data.recipe.classes).index(data.templates["train"][1].tumor_type)
@@ -53,7 +53,7 @@ def test_samples_are_cubes_that_change_from_epoch_to_epoch_and_repeat_by_their_p
 
 
 def test_some_samples_show_a_part_of_their_sequences(types):
-    samples = types().training_samples()
+    samples = types().train_samples()
     shown = [samples[(epoch, 0)][0].flatten(1).any(dim=1).sum().item() for epoch in range(8)]
     assert min(shown) >= 1
     assert len(set(shown)) > 1

@@ -1,4 +1,4 @@
-"""A classifier of volumes is trained on phantoms in files: its scores, its resume, its segmenter's encoder."""
+"""A classifier of volumes trained on phantoms in files: its scores, its resume, its encoder of a segmenter."""
 
 import json
 
