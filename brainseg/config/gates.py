@@ -74,8 +74,7 @@ class GatesConfig:
     brain_right_mm: Optional[Limits] = MISSING  # width of the brain from left to right, mm
     brain_front_mm: Optional[Limits] = MISSING  # length of the brain from back to front, mm
     brain_up_mm: Optional[Limits] = MISSING  # height of the brain, mm
-    brain_cut_cm2: Optional[Limits] = MISSING  # brain area on the image border, the lower one excepted
-    brain_cut_below_cm2: Optional[Limits] = MISSING  # brain area on the lower image border
+    brain_cut_off: Optional[Limits] = MISSING  # share of the brain that lies outside the image
     brain_asymmetry: Optional[Limits] = MISSING  # 1 less the Dice of the brain mask with its mirror image
     flip_agreement: Optional[Limits] = MISSING  # Dice of the brain mask with that of the mirrored scan
     uprightness: Optional[Limits] = MISSING  # correlation with an atlas, less the best when turned

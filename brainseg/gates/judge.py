@@ -1,6 +1,6 @@
 """The gates of each stage: what is measured, and against which limits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from typing import Any
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from brainseg.config.gates import GatesConfig
 from brainseg.gates import air, atlas, brain, scan, slices
-from brainseg.gates.assessment import Assessment, Unmeasured, assess
+from brainseg.gates.assessment import Assessment, Unmeasured, assess, without_review
 from brainseg.gates.tumor import TumorShape
 from brainseg.images.tissue import tissue_of
 from brainseg.images.volume import Grid, Spacing, Volume, to_ras
@@ -78,7 +78,13 @@ def _of_air(
 
 
 def judge_brain(
-    mask: Bool, raw: Bool, mirrored: Bool | None, grid: Grid, limits: GatesConfig
+    mask: Bool,
+    raw: Bool,
+    mirrored: Bool | None,
+    grid: Grid,
+    limits: GatesConfig,
+    *,
+    size_is_assumed: bool = False,
 ) -> list[Assessment]:
     """The brain mask.
 
@@ -88,12 +94,13 @@ def judge_brain(
         mirrored: The mask of the mirrored scan, mirrored back; None if it was not made.
         grid: The reference grid.
         limits: The limits of all gates.
+        size_is_assumed: The file holds no voxel size: sizes of the brain say nothing of its mask, unless they
+            are out of all reason.
     """
     upright = to_ras(Volume(mask[None], grid))
     whole, spacing_mm = upright.data[0], upright.grid.spacing_mm
     small, size_mm = _coarse(mask, grid)
     right, front, up = brain.sides_mm(whole, spacing_mm)
-    cut, below = brain.cut_cm2(whole, spacing_mm)
     measured = {
         "brain_ml": float(whole.sum()) * grid.voxel_ml,
         "brain_pieces": brain.pieces_share(raw),
@@ -101,14 +108,23 @@ def judge_brain(
         "brain_right_mm": right,
         "brain_front_mm": front,
         "brain_up_mm": up,
-        "brain_cut_cm2": cut,
-        "brain_cut_below_cm2": below,
+        "brain_cut_off": brain.outside_share(whole, spacing_mm),
         "brain_asymmetry": brain.asymmetry(small > 0.5, size_mm),
         "uprightness": atlas.uprightness(small > 0.5, size_mm),
     }
     if mirrored is not None:
         measured["flip_agreement"] = float(dice(mask, mirrored))
-    return assess(measured, limits)
+    return assess(measured, without_review(limits, brain.SIZES) if size_is_assumed else limits)
+
+
+def unusual_sizes(found: Iterable[Assessment], limits: GatesConfig) -> list[str]:
+    """A sentence for each size that passed, though the limits would not have let it pass on a known voxel size."""
+    passed = {
+        one.gate: one.value
+        for one in found
+        if one.gate in brain.SIZES and one.value is not None and not one.level
+    }
+    return [one.sentence for one in assess(passed, limits) if one.level]
 
 
 def judge_contrast(
