@@ -118,7 +118,7 @@ def judge_brain(
 
 
 def unusual_sizes(found: Iterable[Assessment], limits: GatesConfig) -> list[str]:
-    """A sentence for each size that passed, though the limits would not have let it pass on a known voxel size."""
+    """A sentence for each size that passed and would not have passed if the voxel size were known."""
     passed = {
         one.gate: one.value
         for one in found

@@ -15,6 +15,7 @@ from brainseg.images.volume import Grid, Spacing
 Bool = NDArray[np.bool_]
 LEAST_PIECE_ML = 0.1
 UNSURE = (0.2, 0.8)
+BORDER_MM = 1.0
 EVERYWHERE = np.ones((3, 3, 3), dtype=bool)  # neighbours by a corner too
 
 
@@ -25,7 +26,8 @@ class TumorShape:
     Args:
         ml: Its volume; where this is 0, nothing else but the cavity has a meaning.
         pieces: How many pieces of at least LEAST_PIECE_ML it has.
-        outside: Share of it outside of the brain mask.
+        outside: Share of it outside of the brain mask, less what a border that is off by BORDER_MM explains
+            along half of the surface of a ball of its volume.
         at_edge: Share of its surface that lies on the edge of the brain mask, or outside.
         unsure: Volume with a probability in UNSURE, as a multiple of its own.
         depth_mm: From the brain's surface to its nearest part, without oedema unless there is nothing else.
@@ -69,12 +71,13 @@ def shape_of_tumor(
     core = core if core.any() else tumor
     surface = tumor & ~ndimage.binary_erosion(tumor)
     inner = ndimage.binary_erosion(inside)
+    beyond, radius_mm = (tumor & ~inside).sum() / tumor.sum(), np.cbrt(ml * 1000 * 0.75 / np.pi)
     first = [side.start for side in near]
     middle = (np.array(ndimage.center_of_mass(core)) + first) * spacing_mm
     return TumorShape(
         ml,
         pieces,
-        outside=float((tumor & ~inside).sum() / tumor.sum()),
+        outside=max(0.0, float(beyond - 1.5 * BORDER_MM / radius_mm)),
         at_edge=float((surface & ~inner).sum() / surface.sum()),
         unsure=float(unsure),
         depth_mm=_depth_mm(core, inside, spacing_mm),

@@ -221,7 +221,7 @@ WORDS = {
         "Look at the outline",
     ),
     "tumor_outside": Words(
-        "{:.1%} of the outlined tumour lies outside the brain mask",
+        "{:.1%} of the outlined tumour lies outside the brain mask, beyond what a border 1 mm off explains",
         "the brain mask or the outline may be wrong",
         "Look at both",
     ),

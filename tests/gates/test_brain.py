@@ -59,6 +59,15 @@ def test_the_atlas_knows_which_way_up_a_brain_is(mni, turned, upright):
     assert (margin < -0.05) != upright
 
 
+@pytest.mark.parametrize("axes", [(1, 2), (0, 2), (0, 1)])  # a nod, a roll, a turn of the head
+@pytest.mark.parametrize("degrees", [-30, -14, 22, 30])
+def test_a_tilted_head_is_upright_and_a_tilted_one_that_is_upside_down_is_not(mni, axes, degrees):
+    tilted = ndimage.rotate(mni.astype(np.float32), degrees, axes=axes, order=1) > 0.5
+    assert atlas.uprightness(tilted, STEP) > 0.02
+    assert atlas.uprightness(tilted[:, :, ::-1], STEP) < -0.02
+    assert atlas.uprightness(tilted[:, ::-1], STEP) < -0.02
+
+
 def test_tissues_are_where_the_atlas_has_them(mni):
     template = atlas.atlas()
     image = np.zeros(mni.shape, np.float32)
