@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from brainseg.images import mni
+from brainseg.images.masks import box_of
 from brainseg.images.volume import Spacing
 
 STEP_MM = 4
+MARGIN = (6, 6, 6)  # voxels of 2 mm around a brain, farther than what is smoothed reaches
 LEAST_LEFT = 0.2  # share of a tissue that must lie outside of the tumour
 LIKE_A_BRAIN = 0.85  # of the atlas within the mask; 0.81 to 0.97 in 109 masks of real heads
 WHITE, GRAY, CSF = "white", "gray", "csf"
@@ -131,6 +133,8 @@ def tissue_medians(
 
     The tumour does not count, unless it leaves less than LEAST_LEFT of the voxels of a tissue.
     """
+    near = box_of(mask, MARGIN)  # what lies beyond is not looked at
+    image, mask, tumor = image[near], mask[near], None if tumor is None else tumor[near]
     shape = shape_of(mask, spacing_mm)
     scale = shape.spread / atlas().shape.spread
     values = _laid(_smooth(image, spacing_mm, 1.5), spacing_mm, shape, scale)

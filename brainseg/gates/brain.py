@@ -1,5 +1,6 @@
 """Measures of a brain mask (X, Y, Z) in RAS."""
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -18,17 +19,17 @@ ADULT_ML = 1400.0  # the brain of that radius
 TILTS = (-12.0, -6.0, 0.0, 6.0, 12.0)  # degrees about A and about S, as heads lie
 
 
-def pieces_share(raw: Bool) -> float:
-    """Share of a mask, before it was cleaned, that lies apart from its largest piece."""
-    return float(1 - largest_component(raw).sum() / raw.sum()) if raw.any() else 1.0
+def pieces_and_holes(raw: Bool) -> tuple[float, float]:
+    """Share of a mask, before it was cleaned, that lies apart from its largest piece, and its share of holes.
 
-
-def holes_share(raw: Bool) -> float:
-    """Share of holes in the largest piece with its holes filled."""
+    The holes are a share of the largest piece with its holes filled.
+    """
+    if not raw.any():
+        return 1.0, 0.0
     piece = largest_component(raw)
     piece = piece[box_of(piece)]
-    filled = fill_holes(piece)
-    return float(1 - piece.sum() / filled.sum()) if piece.any() else 0.0
+    inside = np.count_nonzero(piece)
+    return 1 - inside / np.count_nonzero(raw), 1 - inside / np.count_nonzero(fill_holes(piece))
 
 
 def sides_mm(mask: Bool, spacing_mm: Spacing) -> tuple[float, float, float]:
@@ -70,8 +71,16 @@ def asymmetry(mask: Bool, spacing_mm: Spacing) -> float:
         laid = ndimage.affine_transform(soft, matrix, offset, output_shape=(side,) * 3, order=1) > 0.5
         return float(1 - (laid & laid[::-1]).sum() / max(laid.sum(), 1))
 
-    yaw = min(TILTS, key=lambda tilt: uneven(tilt, 0.0))
-    return min(uneven(yaw, roll) for roll in TILTS)
+    yaw, _ = _least(lambda tilt: uneven(tilt, 0.0))
+    return _least(lambda tilt: uneven(yaw, tilt))[1]
+
+
+def _least(uneven: Callable[[float], float]) -> tuple[float, float]:
+    """The tilt at which something is least, and its value there; beyond the outermost, twice that is tried."""
+    value, tilt = min((uneven(tilt), tilt) for tilt in TILTS)
+    if abs(tilt) == max(TILTS):
+        value, tilt = min((value, tilt), (uneven(2 * tilt), 2 * tilt))
+    return tilt, value
 
 
 def _about(axis: int, degrees: float) -> NDArray[np.float64]:

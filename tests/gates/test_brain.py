@@ -21,9 +21,8 @@ def test_pieces_and_holes_are_shares():
     mask[2:12, 2:12, 2:12] = True  # 1,000
     mask[15:17, 15:17, 15:17] = True  # 8
     mask[5:7, 5:7, 5:7] = False  # a hole of 8
-    assert brain.pieces_share(mask) == pytest.approx(8 / 1000)
-    assert brain.holes_share(mask) == pytest.approx(8 / 1000)
-    assert brain.pieces_share(np.zeros((4, 4, 4), bool)) == 1
+    assert brain.pieces_and_holes(mask) == pytest.approx((8 / 1000, 8 / 1000))
+    assert brain.pieces_and_holes(np.zeros((4, 4, 4), bool)) == (1, 0)
 
 
 def test_the_sides_of_a_brain_are_in_mm():

@@ -11,6 +11,7 @@ from brainseg.gates import Level, atlas, tumor
 from brainseg.gates.contradictions import Evidence, contradictions
 from brainseg.gates.judge import judge_tumor
 from brainseg.gates.tumor import TumorShape, shape_of_tumor
+from brainseg.images.masks import box_of
 from brainseg.images.volume import Grid
 
 LIMITS = ContradictionsConfig(
@@ -165,7 +166,9 @@ def test_the_depth_is_that_of_a_distance_transform(seed):
     expected = ndimage.distance_transform_edt(np.pad(brain, 1), sampling=spacing)[1:-1, 1:-1, 1:-1][
         core
     ].min()
-    assert tumor._depth_mm(core, brain, spacing) == pytest.approx(expected, abs=1e-9)
+    around = box_of(core)
+    found = tumor._depth_mm(core[around], around, brain, spacing)
+    assert found == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize(
