@@ -76,7 +76,7 @@ def asymmetry(mask: Bool, spacing_mm: Spacing) -> float:
 
 
 def _least(uneven: Callable[[float], float]) -> tuple[float, float]:
-    """The tilt at which something is least, and its value there; beyond the outermost, twice that is tried."""
+    """The tilt at which something is least, and its value; twice the outermost tilt is tried beyond it."""
     value, tilt = min((uneven(tilt), tilt) for tilt in TILTS)
     if abs(tilt) == max(TILTS):
         value, tilt = min((value, tilt), (uneven(2 * tilt), 2 * tilt))
