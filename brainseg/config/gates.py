@@ -77,7 +77,7 @@ class GatesConfig:
     brain_cut_off: Optional[Limits] = MISSING  # share of the brain that lies outside the image
     brain_asymmetry: Optional[Limits] = MISSING  # 1 less the Dice of the brain mask with its mirror image
     flip_agreement: Optional[Limits] = MISSING  # Dice of the brain mask with that of the mirrored scan
-    uprightness: Optional[Limits] = MISSING  # correlation with an atlas, less the best when turned
+    uprightness: Optional[Limits] = MISSING  # overlap with an atlas, less the best in another orientation
     csf_over_white: Optional[SequenceLimits] = MISSING  # CSF less white matter, in standard deviations
     white_over_gray: Optional[SequenceLimits] = MISSING  # white less grey matter, in standard deviations
     t1_over_flair: Optional[Limits] = None  # white over grey in a T1 less that in the FLAIR beside it

@@ -171,7 +171,7 @@ WORDS = {
         "Look at the mask",
     ),
     "uprightness": Words(
-        "The Dice of the brain with an atlas less that in the best other orientation is {:.3f}",
+        "The overlap of the brain with an atlas less that in the best other orientation is {:.3f}",
         "the header may give a wrong orientation, or the brain mask may be wrong",
         "Check in the page's planes that the head is upright and looks forward, then look at the mask",
     ),
