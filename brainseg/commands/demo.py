@@ -44,7 +44,8 @@ DAMAGE, DAMAGED = "upside down", "upsidedown"  # and what that makes of a patien
 DICES = ("brain", "enhancing_tumor", "tumor_core", "whole_tumor")
 CAPTION = (
     "Dice of the brain mask (strip) and of enhancing tumour, tumour core and whole tumour: 1 is perfect. "
-    "A patient without tumour has no such Dice; false ml is the volume that was outlined there."
+    "A patient without tumour has no such Dice; false ml is the volume that was outlined there. "
+    "*: the type of the vote's rule, beside a class with a larger mean; the page calls it undecided."
 )
 
 
@@ -166,6 +167,7 @@ def _score(cohort: Path, predictions: Path, subject: str, truth: str) -> dict[st
     values = {int(v): name for v, name in result.label_convention.values.items()}
     outlined = read_labels(Path(f"{own}_tumor_labels.nii.gz"))
     row: dict[str, Any] = {"subject": subject, "truth": truth, "verdict": result.tumor_type.verdict}
+    row["undecided"] = result.tumor_type.is_undecided
     row["brain"] = float(dice(brain, read_labels(Path(f"{own}_brain_mask.nii.gz")).data[0] > 0))
     row |= _region_scores(labels, outlined.data[0], values, outlined.grid.voxel_ml)
     return row | {"seconds": result.seconds, "mb": result.peak_memory_mb}
@@ -193,7 +195,7 @@ def _print_scores(rows: list[dict[str, Any]], screen: Console) -> None:
         table.add_row(
             cell(row["subject"]),
             cell(row["truth"]),
-            cell(row["verdict"], colour),
+            cell(row["verdict"] + (" *" if row["undecided"] else ""), colour),
             *(_cell(row[name], 3) for name in DICES),
             _cell(row["false_ml"], 1),
         )

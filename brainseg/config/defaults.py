@@ -31,12 +31,16 @@ def default_choose() -> ChooseConfig:
 def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of an earlier prediction, with the values of conf/ for keys that are newer than it.
 
-    Nothing in the settings is looked up: a ${...} in them stays the text that it is.
+    Limits of gates that are no more are left out. Nothing in the settings is looked up: a ${...} in them
+    stays the text that it is.
     """
     conf: Any = OmegaConf.merge(_values("choose"), _values())
     defaults = {str(name): plain(conf[name]) for name in conf if name not in _OF_A_COMMAND}
     defaults |= {group: plain(_values(f"{group}/default")) for group in ("pipeline", "gates")}
-    return _filled(defaults, values)
+    filled = _filled(defaults, values)
+    if isinstance(gates := filled.get("gates"), Mapping):  # those that are no more judge nothing
+        filled["gates"] = {name: limits for name, limits in gates.items() if name in defaults["gates"]}
+    return filled
 
 
 def _filled(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

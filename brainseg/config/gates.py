@@ -76,11 +76,10 @@ class GatesConfig:
     brain_right_mm: Optional[Limits] = MISSING  # width of the brain from left to right, mm
     brain_front_mm: Optional[Limits] = MISSING  # length of the brain from back to front, mm
     brain_up_mm: Optional[Limits] = MISSING  # height of the brain, mm
-    brain_cut_cm2: Optional[Limits] = MISSING  # brain area on the image border, the lower one excepted
-    brain_cut_below_cm2: Optional[Limits] = MISSING  # brain area on the lower image border
+    brain_cut_off: Optional[Limits] = MISSING  # share of the brain that lies outside the image
     brain_asymmetry: Optional[Limits] = MISSING  # 1 less the Dice of the brain mask with its mirror image
     flip_agreement: Optional[Limits] = MISSING  # Dice of the brain mask with that of the mirrored scan
-    uprightness: Optional[Limits] = MISSING  # correlation with an atlas, less the best when turned
+    uprightness: Optional[Limits] = MISSING  # overlap with an atlas, less the best in another orientation
     csf_over_white: Optional[SequenceLimits] = MISSING  # CSF less white matter, in standard deviations
     white_over_gray: Optional[SequenceLimits] = MISSING  # white less grey matter, in standard deviations
     t1_over_flair: Optional[Limits] = None  # white over grey in a T1 less that in the FLAIR beside it
@@ -90,7 +89,9 @@ class GatesConfig:
     type_share: Optional[Limits] = MISSING  # share among tumour types, where notumor is likelier
     tumor_ml: Optional[Limits] = MISSING  # volume of the tumour, ml
     tumor_pieces: Optional[Limits] = MISSING  # number of connected parts of the tumour
-    tumor_outside: Optional[Limits] = MISSING  # share of the tumour outside the brain mask
+    tumor_outside: Optional[Limits] = (
+        MISSING  # share of the tumour farther outside the brain mask than a border 1 mm off
+    )
     tumor_at_edge: Optional[Limits] = MISSING  # share of the tumour's surface on the brain mask's edge
     tumor_unsure: Optional[Limits] = MISSING  # volume at 20 to 80 % probability, over the tumour's
     contradictions: Optional[ContradictionsConfig] = MISSING

@@ -1,7 +1,7 @@
 """What a gate says about one measure: its value, its limits, pass, review or fail, and a sentence."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
@@ -73,6 +73,12 @@ def assess(
         if held is not None:
             found.append(_judged(gate, value, held, words[gate], of))
     return found
+
+
+def without_review(limits: GatesConfig, gates: Iterable[str]) -> GatesConfig:
+    """The limits, where a person need not look for the sake of these gates."""
+    held = {gate: getattr(limits, gate) for gate in gates}
+    return replace(limits, **{gate: one and replace(one, review=None) for gate, one in held.items()})
 
 
 def _judged(gate: str, value: float | Unmeasured, limits: Limits, words: Words, of: str | None) -> Assessment:

@@ -14,16 +14,18 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from brainseg.images import mni
+from brainseg.images.masks import box_of
 from brainseg.images.volume import Spacing
 
 STEP_MM = 4
+MARGIN = (6, 6, 6)  # voxels of 2 mm around a brain, farther than what is smoothed reaches
 LEAST_LEFT = 0.2  # share of a tissue that must lie outside of the tumour
-LIKE_A_BRAIN = 0.85  # Dice; masks of real heads have 0.84 to 0.92, and those that are right 0.88 or more
+LIKE_A_BRAIN = 0.85  # of the atlas within the mask; 0.81 to 0.97 in 109 masks of real heads
 WHITE, GRAY, CSF = "white", "gray", "csf"
 
 Bool = NDArray[np.bool_]
-Turn = tuple[tuple[int, ...], tuple[int, ...]]  # which axis of the subject each of the atlas is, and its sign
-UPRIGHT: Turn = ((0, 1, 2), (1, 1, 1))
+UPRIGHT = ((0, 1, 2), (1, 1, 1))  # the axis of the atlas along each of the subject, and its sign
+TILTS = ((-30.0, -15.0, 15.0, 30.0), (-24.0, 24.0), (-24.0, 24.0))  # degrees about R, A and S, as heads lie
 
 
 @dataclass(frozen=True)
@@ -75,21 +77,53 @@ def shape_of(mask: Bool, spacing_mm: Spacing) -> Shape:
 
 
 def uprightness(mask: Bool, spacing_mm: Spacing) -> float:
-    """Dice with the atlas in the header's orientation, less the best Dice in any other.
+    """Overlap with the atlas in the header's orientation, less the best overlap in any other.
 
-    Below 0 another orientation than the header's looks more like a brain. A mask that is like a brain in no
+    In each orientation the atlas is nodded, rolled and turned to where it fits best, as heads lie. Below 0
+    another orientation than the header's looks more like a brain. A mask that is like a brain in no
     orientation says nothing of the header, and its measure is not below 0. Left and right cannot be told
     apart, so only one of each orientation and its mirror image is tried.
     """
-    shape, soft = shape_of(mask, spacing_mm), _smooth(mask.astype(np.float32), spacing_mm, STEP_MM / 2)
+    shape, points = shape_of(mask, spacing_mm), _brain_points()
     size = np.cbrt(shape.mm3 / atlas().shape.mm3)
-    scores: dict[bool, float] = {True: 0.0, False: 0.0}
+    soft = np.pad(_smooth(mask.astype(np.float32), spacing_mm, STEP_MM / 2) > 0.5, 1)
+    last = np.array(soft.shape) - 1
+
+    def overlap(turn: NDArray[np.float64]) -> float:
+        at = np.rint((points @ turn.T * size + shape.middle) / spacing_mm).astype(np.intp) + 1
+        x, y, z = np.clip(at, 0, last).T
+        return float(soft[x, y, z].mean())
+
+    upright, other = 0.0, 0.0
     for axes, signs in product(permutations(range(3)), product((1,), (1, -1), (1, -1))):
-        laid = _laid(soft, spacing_mm, shape, np.full(3, size), (axes, signs), every=2) > 0.5
-        upright = (axes, signs) == UPRIGHT
-        scores[upright] = max(scores[upright], _dice(laid, atlas().brain[::2, ::2, ::2]))
-    apart = scores[True] - scores[False]
-    return apart if max(scores.values()) >= LIKE_A_BRAIN else max(apart, 0.0)
+        turn = np.zeros((3, 3))
+        turn[range(3), axes] = signs
+        best = overlap(turn)
+        for axis, tilts in enumerate(TILTS):
+            fits = [(overlap(tried), tried) for tried in (turn @ _about(axis, tilt) for tilt in tilts)]
+            fit, tilted = max(fits, key=lambda one: one[0])
+            best, turn = (fit, tilted) if fit > best else (best, turn)
+        if (axes, signs) == UPRIGHT:
+            upright = best
+        else:
+            other = max(other, best)
+    apart = upright - other
+    return apart if max(upright, other) >= LIKE_A_BRAIN else max(apart, 0.0)
+
+
+def _brain_points() -> NDArray[np.float64]:
+    """The middles of every second voxel of the atlas's brain along each axis, (n, 3), mm from its middle."""
+    known = atlas()
+    return np.argwhere(known.brain[::2, ::2, ::2]) * (2.0 * STEP_MM) - known.shape.middle
+
+
+def _about(axis: int, degrees: float) -> NDArray[np.float64]:
+    """A turn about an axis."""
+    angle, (a, b) = np.deg2rad(degrees), [other for other in range(3) if other != axis]
+    turn = np.eye(3)
+    turn[a, a] = turn[b, b] = np.cos(angle)
+    turn[a, b], turn[b, a] = -np.sin(angle), np.sin(angle)
+    return turn
 
 
 def tissue_medians(
@@ -99,6 +133,8 @@ def tissue_medians(
 
     The tumour does not count, unless it leaves less than LEAST_LEFT of the voxels of a tissue.
     """
+    near = box_of(mask, MARGIN)  # what lies beyond is not looked at
+    image, mask, tumor = image[near], mask[near], None if tumor is None else tumor[near]
     shape = shape_of(mask, spacing_mm)
     scale = shape.spread / atlas().shape.spread
     values = _laid(_smooth(image, spacing_mm, 1.5), spacing_mm, shape, scale)
@@ -124,24 +160,12 @@ def _smooth(image: NDArray[np.float32], spacing_mm: Spacing, deviation_mm: float
 
 
 def _laid(
-    image: NDArray[np.float32],
-    spacing_mm: Spacing,
-    shape: Shape,
-    scale: NDArray[np.float64],
-    turn: Turn = UPRIGHT,
-    every: int = 1,
+    image: NDArray[np.float32], spacing_mm: Spacing, shape: Shape, scale: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """An image on every so many voxels of the atlas: its middle on the atlas's middle, scaled and turned."""
-    from_atlas = np.zeros((3, 3))
-    for axis, (target, sign) in enumerate(zip(*turn, strict=True)):
-        from_atlas[axis, target] = sign * scale[axis]
-    offset = shape.middle - from_atlas @ atlas().shape.middle
+    """An image on the voxels of the atlas: its middle on the atlas's middle, and scaled."""
+    offset = shape.middle - scale * atlas().shape.middle
     steps = np.array(spacing_mm)
-    wanted = tuple(-(-n // every) for n in atlas().brain.shape)
-    matrix = from_atlas * STEP_MM * every / steps[:, None]
-    laid = ndimage.affine_transform(image, matrix, offset / steps, output_shape=wanted, order=1)
+    laid = ndimage.affine_transform(
+        image, scale * STEP_MM / steps, offset / steps, output_shape=atlas().brain.shape, order=1
+    )
     return np.asarray(laid)
-
-
-def _dice(one: Bool, other: Bool) -> float:
-    return float(2 * (one & other).sum() / max(int(one.sum() + other.sum()), 1))

@@ -1,5 +1,6 @@
 """Measures of a brain mask (X, Y, Z) in RAS."""
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -11,23 +12,24 @@ from brainseg.images.volume import Spacing
 from brainseg.inference import fill_holes, largest_component
 
 Bool = NDArray[np.bool_]
+SIZES = ("brain_ml", "brain_right_mm", "brain_front_mm", "brain_up_mm")  # gates that need the voxel size
 SYMMETRY_MM = 5.0  # voxels of the mask whose halves are laid over each other
-THIN_MM = 2.0  # up to here the outermost slice shows next to nothing of a brain that ends there
 SURFACE_MM = 75.0  # radius of curvature of an adult's brain below the crown
+ADULT_ML = 1400.0  # the brain of that radius
 TILTS = (-12.0, -6.0, 0.0, 6.0, 12.0)  # degrees about A and about S, as heads lie
 
 
-def pieces_share(raw: Bool) -> float:
-    """Share of a mask, before it was cleaned, that lies apart from its largest piece."""
-    return float(1 - largest_component(raw).sum() / raw.sum()) if raw.any() else 1.0
+def pieces_and_holes(raw: Bool) -> tuple[float, float]:
+    """Share of a mask, before it was cleaned, that lies apart from its largest piece, and its share of holes.
 
-
-def holes_share(raw: Bool) -> float:
-    """Share of holes in the largest piece with its holes filled."""
+    The holes are a share of the largest piece with its holes filled.
+    """
+    if not raw.any():
+        return 1.0, 0.0
     piece = largest_component(raw)
     piece = piece[box_of(piece)]
-    filled = fill_holes(piece)
-    return float(1 - piece.sum() / filled.sum()) if piece.any() else 0.0
+    inside = np.count_nonzero(piece)
+    return 1 - inside / np.count_nonzero(raw), 1 - inside / np.count_nonzero(fill_holes(piece))
 
 
 def sides_mm(mask: Bool, spacing_mm: Spacing) -> tuple[float, float, float]:
@@ -36,22 +38,23 @@ def sides_mm(mask: Bool, spacing_mm: Spacing) -> tuple[float, float, float]:
     return x, y, z
 
 
-def cut_cm2(mask: Bool, spacing_mm: Spacing) -> tuple[float, float]:
-    """Area of a mask in the outermost layer of the field of view: the worst side, and the side below.
+def outside_share(mask: Bool, spacing_mm: Spacing) -> float:
+    """About which share of a brain lies beyond the field of view, at all sides together.
 
-    The outermost of thick slices shows a large part of a brain that ends within it or just beyond. So what a
-    sphere like the brain's surface shows within one and a half of the slice's excess over THIN_MM is
-    taken off.
+    Where the image cuts a brain off, the part beyond is taken for the cap of a ball that has this
+    cross-section, less the half of the outermost voxels that lies beyond their middle. The ball is as large
+    as the brain, so that a voxel size that is wrong for all axes changes nothing.
     """
-    areas = {}
+    mm3 = float(mask.sum() * np.prod(spacing_mm))
+    radius = SURFACE_MM * np.cbrt(mm3 / 1000 / ADULT_ML)
+    beyond = 0.0
     for axis, end in product(range(3), (0, -1)):
         one, other = (spacing_mm[a] for a in range(3) if a != axis)
-        deep = 1.5 * max(0.0, spacing_mm[axis] - THIN_MM)
-        cap = np.pi * (2 * SURFACE_MM * deep - deep**2)
         area = float(np.take(mask, end, axis=axis).sum() * one * other)
-        areas[axis, end] = max(0.0, area - cap) / 100
-    below = areas.pop((2, 0))
-    return max(areas.values()), below
+        high = radius - np.sqrt(max(0.0, radius**2 - area / np.pi))
+        high = max(0.0, high - spacing_mm[axis] / 2)
+        beyond += np.pi * high**2 * (radius - high / 3)
+    return beyond / (mm3 + beyond) if mm3 else 0.0
 
 
 def asymmetry(mask: Bool, spacing_mm: Spacing) -> float:
@@ -68,8 +71,16 @@ def asymmetry(mask: Bool, spacing_mm: Spacing) -> float:
         laid = ndimage.affine_transform(soft, matrix, offset, output_shape=(side,) * 3, order=1) > 0.5
         return float(1 - (laid & laid[::-1]).sum() / max(laid.sum(), 1))
 
-    yaw = min(TILTS, key=lambda tilt: uneven(tilt, 0.0))
-    return min(uneven(yaw, roll) for roll in TILTS)
+    yaw, _ = _least(lambda tilt: uneven(tilt, 0.0))
+    return _least(lambda tilt: uneven(yaw, tilt))[1]
+
+
+def _least(uneven: Callable[[float], float]) -> tuple[float, float]:
+    """The tilt at which something is least, and its value; twice the outermost tilt is tried beyond it."""
+    value, tilt = min((uneven(tilt), tilt) for tilt in TILTS)
+    if abs(tilt) == max(TILTS):
+        value, tilt = min((value, tilt), (uneven(2 * tilt), 2 * tilt))
+    return tilt, value
 
 
 def _about(axis: int, degrees: float) -> NDArray[np.float64]:

@@ -1,16 +1,16 @@
 """The gates of each stage: what is measured, and against which limits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brainseg.config.gates import GatesConfig
 from brainseg.gates import air, atlas, brain, scan, slices
-from brainseg.gates.assessment import Assessment, Unmeasured, assess
+from brainseg.gates.assessment import Assessment, Unmeasured, assess, without_review
 from brainseg.gates.tumor import TumorShape
 from brainseg.images.tissue import tissue_of
 from brainseg.images.volume import Grid, Spacing, Volume, to_ras
@@ -22,34 +22,44 @@ Image = NDArray[np.float32]
 Bool = NDArray[np.bool_]
 
 
-def judge_scans(images: Mapping[str, Volume], limits: GatesConfig) -> list[Assessment]:
-    """Every sequence by itself, then every two of them."""
+def judge_scans(
+    images: Mapping[str, Volume], limits: GatesConfig, pools: scan.Pools | None = None
+) -> list[Assessment]:
+    """Every sequence by itself, then every two of them.
+
+    Args:
+        images: Each sequence on its own grid, where it lies in the world of the first.
+        limits: The limits of all gates.
+        pools: Where `judge_contrast` finds what was pooled here.
+    """
+    pools = pools or scan.Pools()
     with ThreadPoolExecutor(min(4, len(images))) as threads:  # scipy lets go of the interpreter
-        measures = dict(zip(images, threads.map(_of_scan, images.values()), strict=True))
+        measures = dict(zip(images, threads.map(partial(_of_scan, pools), images.values()), strict=True))
     found = [one for name, measured in measures.items() for one in assess(measured, limits, name)]
     grid = next(iter(images.values())).grid
-    cubes = {name: scan.on_cubes(volume, grid) for name, volume in images.items()}
+    cubes = {name: scan.on_cubes(volume, grid, pools) for name, volume in images.items()}
+    edges = {name: scan.edges_of(one) for name, one in cubes.items()} if len(cubes) > 1 else {}
     for one, other in combinations(images, 2):
         measured = {
             "same_image": scan.likeness(cubes[one], cubes[other]),
-            "apart_mm": scan.apart_mm(cubes[one], cubes[other]),
+            "apart_mm": scan.apart_mm(edges[one], edges[other]),
         }
         found += assess(measured, limits, f"{one} and {other}")
     return found
 
 
-def _of_scan(volume: Volume) -> dict[str, float | Unmeasured]:
+def _of_scan(pools: scan.Pools, volume: Volume) -> dict[str, float | Unmeasured]:
     ras = to_ras(volume)
     # Flipped and turned views take half as long again for all that follows.
     image, spacing_mm = np.ascontiguousarray(ras.data[0]), ras.grid.spacing_mm
     tissue, middle = tissue_of(image, sparsely=True), scan.middle_of(image)
-    small, size_mm = scan.coarse(image, spacing_mm)
+    small, size_mm = pools.of(volume)
     head, noise = tissue_of(small, sparsely=True), noise_share(image[middle], tissue[middle])
     of_head = slices.head_slices(image)
     return {
         "header": float(sum(remark.doubts_header for remark in volume.remarks)),
         "lowest_intensity": float(image.min()),
-        "negative_share": float((image < 0).mean()),
+        "negative_share": np.count_nonzero(image < 0) / image.size,
         "grey_levels": scan.grey_levels(image, tissue),
         "saturated_share": scan.saturated_share(image, tissue),
         "noise": noise,
@@ -78,7 +88,13 @@ def _of_air(
 
 
 def judge_brain(
-    mask: Bool, raw: Bool, mirrored: Bool | None, grid: Grid, limits: GatesConfig
+    mask: Bool,
+    raw: Bool,
+    mirrored: Bool | None,
+    grid: Grid,
+    limits: GatesConfig,
+    *,
+    size_is_assumed: bool = False,
 ) -> list[Assessment]:
     """The brain mask.
 
@@ -88,31 +104,47 @@ def judge_brain(
         mirrored: The mask of the mirrored scan, mirrored back; None if it was not made.
         grid: The reference grid.
         limits: The limits of all gates.
+        size_is_assumed: The file holds no voxel size: sizes of the brain say nothing of its mask, unless they
+            are out of all reason.
     """
     upright = to_ras(Volume(mask[None], grid))
     whole, spacing_mm = upright.data[0], upright.grid.spacing_mm
     small, size_mm = _coarse(mask, grid)
+    pieces, holes = brain.pieces_and_holes(raw)
     right, front, up = brain.sides_mm(whole, spacing_mm)
-    cut, below = brain.cut_cm2(whole, spacing_mm)
     measured = {
-        "brain_ml": float(whole.sum()) * grid.voxel_ml,
-        "brain_pieces": brain.pieces_share(raw),
-        "brain_holes": brain.holes_share(raw),
+        "brain_ml": np.count_nonzero(whole) * grid.voxel_ml,
+        "brain_pieces": pieces,
+        "brain_holes": holes,
         "brain_right_mm": right,
         "brain_front_mm": front,
         "brain_up_mm": up,
-        "brain_cut_cm2": cut,
-        "brain_cut_below_cm2": below,
+        "brain_cut_off": brain.outside_share(whole, spacing_mm),
         "brain_asymmetry": brain.asymmetry(small > 0.5, size_mm),
         "uprightness": atlas.uprightness(small > 0.5, size_mm),
     }
     if mirrored is not None:
         measured["flip_agreement"] = float(dice(mask, mirrored))
-    return assess(measured, limits)
+    return assess(measured, without_review(limits, brain.SIZES) if size_is_assumed else limits)
+
+
+def unusual_sizes(found: Iterable[Assessment], limits: GatesConfig) -> list[str]:
+    """A sentence for each size that passed and would not have passed if the voxel size were known."""
+    passed = {
+        one.gate: one.value
+        for one in found
+        if one.gate in brain.SIZES and one.value is not None and not one.level
+    }
+    return [one.sentence for one in assess(passed, limits) if one.level]
 
 
 def judge_contrast(
-    images: Mapping[str, Volume], mask: Bool, tumor: Bool | None, grid: Grid, limits: GatesConfig
+    images: Mapping[str, Volume],
+    mask: Bool,
+    tumor: Bool | None,
+    grid: Grid,
+    limits: GatesConfig,
+    pools: scan.Pools | None = None,
 ) -> list[Assessment]:
     """What the sequences look like in the brain outside of the tumour: is each what its name says?
 
@@ -122,12 +154,14 @@ def judge_contrast(
         tumor: The outlined tumour, whose oedema looks like other tissue; None where there is none.
         grid: The reference grid.
         limits: The limits of all gates.
+        pools: What `judge_scans` has pooled.
     """
+    pools = pools or scan.Pools()
     small, size_mm = _coarse(mask, grid)
     without = None if tumor is None else _coarse(tumor, grid)[0] > 0
     found, white_over_gray = [], {}
     for name, volume in images.items():
-        medians = atlas.tissue_medians(_coarse(volume.data[0], grid)[0], small > 0.5, size_mm, without)
+        medians = atlas.tissue_medians(pools.of(volume)[0], small > 0.5, size_mm, without)
         measured = {
             "csf_over_white": medians[atlas.CSF] - medians[atlas.WHITE],
             "white_over_gray": medians[atlas.WHITE] - medians[atlas.GRAY],
@@ -141,10 +175,10 @@ def judge_contrast(
     return found
 
 
-def _coarse(array: NDArray[Any], grid: Grid) -> tuple[NDArray[np.float32], Spacing]:
-    """An array (X, Y, Z) on a grid, in RAS and in voxels of about 2 mm, and their size."""
-    upright = to_ras(Volume(array[None], grid))
-    return scan.coarse(upright.data[0].astype(np.float32), upright.grid.spacing_mm)
+def _coarse(mask: Bool, grid: Grid) -> tuple[NDArray[np.float32], Spacing]:
+    """A mask (X, Y, Z) on a grid, in RAS and in voxels of about 2 mm, and their size."""
+    upright = to_ras(Volume(mask[None], grid))
+    return scan.coarse(upright.data[0], upright.grid.spacing_mm)
 
 
 def judge_type(

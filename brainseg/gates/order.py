@@ -22,7 +22,7 @@ ORDER = (
     *("incomplete", "synthetic_only"),
     # the file is not what it is taken for, or lies otherwise: everything else follows from that
     *("lowest_intensity", "same_image", "apart_mm", "header", "uprightness"),
-    *("field_of_view_mm", "lost_slices", "slice_order", "brain_cut_cm2", "brain_cut_below_cm2"),
+    *("field_of_view_mm", "lost_slices", "slice_order", "brain_cut_off"),
     *("t1_over_flair", "csf_over_white", "white_over_gray", "slice_colour"),
     # its intensities are spoilt
     *("air_level", "negative_share", "grey_levels", "saturated_share", "noise", "sharpness", "slice_jump"),

@@ -1,6 +1,8 @@
 """Measures of a scan before anything is done to it. All take an image (X, Y, Z) in RAS."""
 
+from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +16,42 @@ Image = NDArray[np.float32]
 Bool = NDArray[np.bool_]
 
 COARSE_MM = 2.0
+SLAB = 4  # slices of a pooled image that are summed at a time
 EDGE_MM = 4.0  # voxels in which the edges of two sequences are compared
 FARTHEST_MM = 40.0  # the largest shift between two sequences that is looked for
 
 
-def coarse(image: Image, spacing_mm: Spacing) -> tuple[Image, Spacing]:
-    """The image in voxels of about 2 mm, the means of several, and their size."""
+class Pools:
+    """The sequences of a subject, each in RAS and in voxels of about 2 mm, made once."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Any, ...], tuple[NDArray[Any], Image, Spacing]] = {}
+
+    def of(self, volume: Volume) -> tuple[Image, Spacing]:
+        """The image (X, Y, Z) of a volume of one channel, and the size of its voxels."""
+        ras = to_ras(volume)
+        key = (id(volume.data), volume.grid.orientation, ras.grid.spacing_mm)
+        if key not in self._made:  # with the array, whose id is its own while it lives
+            self._made[key] = (volume.data, *coarse(ras.data[0], ras.grid.spacing_mm))
+        _, image, spacing_mm = self._made[key]
+        return image, spacing_mm
+
+
+def coarse(image: NDArray[Any], spacing_mm: Spacing) -> tuple[Image, Spacing]:
+    """The image or mask in voxels of about 2 mm, the means of several, and their size."""
     every = [max(1, round(COARSE_MM / step)) for step in spacing_mm]
     sides = [n // k * k for n, k in zip(image.shape, every, strict=True)]
-    small = np.zeros([n // k for n, k in zip(sides, every, strict=True)], np.float32)
-    for first in product(*(range(k) for k in every)):  # far faster than a mean over split axes
-        small += image[tuple(slice(i, n, k) for i, n, k in zip(first, sides, every, strict=True))]
+    is_mask = image.dtype == bool and np.prod(every) < 256  # whose sums fit into a byte
+    image = image.view(np.uint8) if is_mask else image
+    small = np.zeros([n // k for n, k in zip(sides, every, strict=True)], np.uint8 if is_mask else np.float32)
+    for start in range(0, len(small), SLAB):  # a slab at a time stays near the processor
+        slab = image[start * every[0] : (start + SLAB) * every[0]]
+        ends = (min(len(slab), sides[0] - start * every[0]), *sides[1:])
+        for first in product(*(range(k) for k in every)):  # far faster than a mean over split axes
+            some = tuple(slice(i, n, k) for i, n, k in zip(first, ends, every, strict=True))
+            small[start : start + SLAB] += slab[some]
     x, y, z = (step * k for step, k in zip(spacing_mm, every, strict=True))
-    return small / np.float32(np.prod(every)), (x, y, z)
+    return np.divide(small, np.float32(np.prod(every)), dtype=np.float32), (x, y, z)
 
 
 def grey_levels(image: Image, tissue: Bool) -> int:
@@ -38,7 +63,7 @@ def grey_levels(image: Image, tissue: Bool) -> int:
 def saturated_share(image: Image, tissue: Bool) -> float:
     """Share of the tissue that has the highest value of all."""
     inside = image[tissue]
-    return float((inside == inside.max()).mean())
+    return np.count_nonzero(inside == inside.max()) / inside.size
 
 
 def sharpness(image: Image, tissue: Bool, spacing_mm: Spacing) -> float:
@@ -50,10 +75,10 @@ def sharpness(image: Image, tissue: Bool, spacing_mm: Spacing) -> float:
     return float((image - smooth)[inner].std() / image[inner].std())
 
 
-def on_cubes(volume: Volume, grid: Grid) -> NDArray[np.float32]:
+def on_cubes(volume: Volume, grid: Grid, pools: Pools) -> NDArray[np.float32]:
     """A sequence in the field of view of a grid, in RAS and cubes of EDGE_MM: two of them can be compared."""
     cubes = with_cubes(ras_grid(grid), EDGE_MM)
-    return resample_to(_pooled(volume), cubes, nearest=False).data[0].astype(np.float32)
+    return resample_to(_pooled(volume, pools), cubes, nearest=False).data[0].astype(np.float32)
 
 
 def likeness(one: Image, other: Image) -> float:
@@ -62,29 +87,42 @@ def likeness(one: Image, other: Image) -> float:
     return float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else 0.0
 
 
-def apart_mm(one: Image, other: Image) -> float:
+@dataclass(frozen=True)
+class Edges:
+    """Where the edges of a sequence on cubes lie.
+
+    Attributes:
+        spectrum: The Fourier transform of how strong they are, with FARTHEST_MM around.
+        shape: Before it was transformed.
+    """
+
+    spectrum: NDArray[np.complex128]
+    shape: tuple[int, ...]
+
+
+def apart_mm(one: Edges, other: Edges) -> float:
     """How far the head of one sequence lies from that of another on the same cubes, by their edges, mm."""
-    first, second = _edges(one), _edges(other)
-    spectrum = fft.rfftn(first) * np.conj(fft.rfftn(second))
-    match = fft.irfftn(spectrum, s=first.shape)
+    match = fft.irfftn(one.spectrum * np.conj(other.spectrum), s=one.shape)
     reach = int(FARTHEST_MM / EDGE_MM)
     shifts = np.array(list(product(range(-reach, reach + 1), repeat=3)))
     found = shifts[match[tuple(shifts.T)].argmax()]
     return float(np.linalg.norm(found) * EDGE_MM)
 
 
-def _pooled(volume: Volume) -> Volume:
-    ras = to_ras(volume)
-    image, spacing_mm = coarse(ras.data[0], ras.grid.spacing_mm)
-    ratio = np.array(spacing_mm) / ras.grid.spacing_mm
-    x, y, z = image.shape
-    return Volume(image[None], with_same_corner(ras.grid, ratio, (x, y, z)))
-
-
-def _edges(image: Image) -> NDArray[np.float64]:
-    edges = ndimage.gaussian_gradient_magnitude(ndimage.gaussian_filter(image, 0.5), 1.0)
+def edges_of(cubes: Image) -> Edges:
+    """The edges of a sequence on cubes."""
+    edges = ndimage.gaussian_gradient_magnitude(ndimage.gaussian_filter(cubes, 0.5), 1.0)
     edges = np.minimum(edges, np.percentile(edges, 98))
-    return np.asarray(np.pad(edges - edges.mean(), int(FARTHEST_MM / EDGE_MM)), dtype=np.float64)
+    padded = np.asarray(np.pad(edges - edges.mean(), int(FARTHEST_MM / EDGE_MM)), dtype=np.float64)
+    return Edges(fft.rfftn(padded), padded.shape)
+
+
+def _pooled(volume: Volume, pools: Pools) -> Volume:
+    ras = ras_grid(volume.grid)
+    image, spacing_mm = pools.of(volume)
+    ratio = np.array(spacing_mm) / ras.spacing_mm
+    x, y, z = image.shape
+    return Volume(image[None], with_same_corner(ras, ratio, (x, y, z)))
 
 
 def middle_of(image: Image) -> tuple[slice, ...]:

@@ -46,14 +46,22 @@ def slice_order(slices: list[Rows]) -> float:
     """
     worst = 1.0
     for rows in slices:
-        spread = rows.std(axis=1)
-        used = spread > 0.1 * rows.std()
-        if used.sum() < 6:
+        means = rows.mean(axis=1)
+        rows = rows - means[:, None]
+        spread = np.sqrt([np.dot(row, row) / row.size for row in rows])
+        used = np.flatnonzero(spread > 0.1 * np.sqrt((spread**2).mean() + means.var()))
+        if len(used) < 6:
             continue
-        rows, spread = rows[used], spread[used]
-        rows = (rows - rows.mean(axis=1, keepdims=True)) / spread[:, None]
-        one, two = (np.vdot(rows[k:], rows[:-k]) / rows[k:].size for k in (1, 2))
-        worst = min(worst, float(one - two))
+        one, two = (
+            np.mean(
+                [
+                    np.dot(rows[a], rows[b]) / (spread[a] * spread[b])
+                    for a, b in zip(used, used[k:], strict=False)
+                ]
+            )
+            for k in (1, 2)
+        )
+        worst = min(worst, float(one - two) / rows.shape[1])
     return worst
 
 
@@ -83,6 +91,7 @@ def _sampled(image: NDArray[Any]) -> Iterator[Rows]:
 
 
 def _of_head(rows: Rows) -> Rows:
-    tissue = (rows > TISSUE_ABOVE * np.percentile(rows[:: max(1, len(rows) // 64)], 98)).sum(axis=1)
+    least = TISSUE_ABOVE * np.percentile(rows[:: max(1, len(rows) // 64)], 98)
+    tissue = np.array([np.count_nonzero(row > least) for row in rows])
     used = np.flatnonzero(tissue > LEAST_SHARE * tissue.max())
     return rows[used[0] : used[-1] + 1] if used.size else rows

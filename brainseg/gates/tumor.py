@@ -9,12 +9,13 @@ from scipy.spatial import KDTree
 
 from brainseg.gates import atlas
 from brainseg.images.labels import EDEMA, RESECTION_CAVITY, is_tumor
-from brainseg.images.masks import box_of
+from brainseg.images.masks import Box, box_of
 from brainseg.images.volume import Grid, Spacing
 
 Bool = NDArray[np.bool_]
 LEAST_PIECE_ML = 0.1
 UNSURE = (0.2, 0.8)
+BORDER_MM = 1.0
 EVERYWHERE = np.ones((3, 3, 3), dtype=bool)  # neighbours by a corner too
 
 
@@ -25,7 +26,8 @@ class TumorShape:
     Args:
         ml: Its volume; where this is 0, nothing else but the cavity has a meaning.
         pieces: How many pieces of at least LEAST_PIECE_ML it has.
-        outside: Share of it outside of the brain mask.
+        outside: Share of it outside of the brain mask, less what a border that is off by BORDER_MM explains
+            along half of the surface of a ball of its volume.
         at_edge: Share of its surface that lies on the edge of the brain mask, or outside.
         unsure: Volume with a probability in UNSURE, as a multiple of its own.
         depth_mm: From the brain's surface to its nearest part, without oedema unless there is nothing else.
@@ -55,44 +57,55 @@ def shape_of_tumor(
         grid: The grid of all three, in RAS.
     """
     tumor, spacing_mm = is_tumor(classes), grid.spacing_mm
-    cavity_ml = float((classes == RESECTION_CAVITY).sum() * grid.voxel_ml)
-    if not tumor.any():
+    cavity_ml = float(np.count_nonzero(classes == RESECTION_CAVITY) * grid.voxel_ml)
+    voxels = np.count_nonzero(tumor)
+    if not voxels:
         return TumorShape(0.0, cavity_ml=cavity_ml)
-    labels, _ = ndimage.label(tumor[box_of(tumor)], structure=EVERYWHERE)
+    around = box_of(tumor, margin=(1, 1, 1))
+    tumor = tumor[around]
+    labels, _ = ndimage.label(tumor, structure=EVERYWHERE)
     sizes = np.bincount(labels.ravel())[1:] * grid.voxel_ml
-    unsure = ((whole > UNSURE[0]) & (whole < UNSURE[1])).sum() / tumor.sum()
-    ml, pieces = float(tumor.sum() * grid.voxel_ml), int((sizes >= LEAST_PIECE_ML).sum())
+    unsure = np.count_nonzero((whole > UNSURE[0]) & (whole < UNSURE[1])) / voxels
+    ml, pieces = float(voxels * grid.voxel_ml), int((sizes >= LEAST_PIECE_ML).sum())
     if brain is None:
-        return TumorShape(ml, pieces, unsure=float(unsure), cavity_ml=cavity_ml)
-    near = box_of(brain | tumor)  # beyond it there is nothing
-    tumor, inside, core = tumor[near], brain[near], tumor[near] & (classes[near] != EDEMA)
+        return TumorShape(ml, pieces, unsure=unsure, cavity_ml=cavity_ml)
+    core = tumor & (classes[around] != EDEMA)
     core = core if core.any() else tumor
-    surface = tumor & ~ndimage.binary_erosion(tumor)
-    inner = ndimage.binary_erosion(inside)
-    first = [side.start for side in near]
-    middle = (np.array(ndimage.center_of_mass(core)) + first) * spacing_mm
+    inside, surface = brain[around], tumor & ~ndimage.binary_erosion(tumor)
+    inner = ndimage.binary_erosion(
+        inside
+    )  # the outermost voxels of the box are no tumour, or the image's edge
+    beyond, radius_mm = np.count_nonzero(tumor & ~inside) / voxels, np.cbrt(ml * 1000 * 0.75 / np.pi)
+    middle = (np.array(ndimage.center_of_mass(core)) + [side.start for side in around]) * spacing_mm
     return TumorShape(
         ml,
         pieces,
-        outside=float((tumor & ~inside).sum() / tumor.sum()),
+        outside=max(0.0, float(beyond - 1.5 * BORDER_MM / radius_mm)),
         at_edge=float((surface & ~inner).sum() / surface.sum()),
-        unsure=float(unsure),
-        depth_mm=_depth_mm(core, inside, spacing_mm),
+        unsure=unsure,
+        depth_mm=_depth_mm(core, around, brain, spacing_mm),
         sella_mm=float(np.linalg.norm(middle - atlas.sella_of(brain, spacing_mm))),
         cavity_ml=cavity_ml,
     )
 
 
-def _depth_mm(core: Bool, brain: Bool, spacing_mm: Spacing) -> float:
+def _depth_mm(core: Bool, around: Box, brain: Bool, spacing_mm: Spacing) -> float:
     """From the voxels of a tumour to the nearest one outside of the brain; 0 where it lies outside itself.
 
     The nearest two of both are neighbours, through a face, of a voxel of the other kind: far fewer than all.
+
+    Args:
+        core: The tumour within its box.
+        around: The box, in the brain's voxels.
+        brain: The brain mask.
+        spacing_mm: Of both.
     """
-    if (core & ~brain).any():
+    if (core & ~brain[around]).any():
         return 0.0
-    core, brain = np.pad(core, 1), np.pad(brain, 1)
-    tree = KDTree(np.argwhere(core & _beside(~core)) * spacing_mm)
-    beyond = np.argwhere(~brain & _beside(brain)) * spacing_mm
+    first, near = np.array([side.start for side in around]), box_of(brain)
+    core, brain = np.pad(core, 1), np.pad(brain[near], 1)
+    tree = KDTree((np.argwhere(core & _beside(~core)) + first) * spacing_mm)
+    beyond = (np.argwhere(~brain & _beside(brain)) + [side.start for side in near]) * spacing_mm
     bound = tree.query(beyond[::50])[0].min() * (1 + 1e-9)  # found fast, and spares most of the search
     return float(tree.query(beyond, distance_upper_bound=bound)[0].min())
 

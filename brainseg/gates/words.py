@@ -52,7 +52,6 @@ def _number(limit: float, *, percent: bool) -> str:
     return f"{100 * limit:g}%" if percent else f"{limit:g}"
 
 
-_OUTSIDE = "part of the brain may be outside the image"
 _SIZE = ("the brain mask or the voxel size may be wrong", "Look at the mask and check the voxel size")
 _SEQUENCE = ("the file may hold another sequence than its name says", "Check which sequence it is")
 
@@ -156,11 +155,10 @@ WORDS = {
     "brain_right_mm": Words("The brain is {:.0f} mm wide", *_SIZE),
     "brain_front_mm": Words("The brain is {:.0f} mm long", *_SIZE),
     "brain_up_mm": Words("The brain is {:.0f} mm high", *_SIZE),
-    "brain_cut_cm2": Words(
-        "The brain touches the image border over {:.1f} cm2", _OUTSIDE, "Check the field of view"
-    ),
-    "brain_cut_below_cm2": Words(
-        "The brain touches the lower image border over {:.1f} cm2", _OUTSIDE, "Check the field of view"
+    "brain_cut_off": Words(
+        "About {:.1%} of the brain lies outside the image, as its area on the border tells",
+        "a tumour there would not be seen, and the volume of the brain is too small",
+        "Look at the border of the image, and give a scan of the whole brain if there is one",
     ),
     "brain_asymmetry": Words(
         "The left half and the right half of the brain mask differ by {:.1%}",
@@ -173,7 +171,7 @@ WORDS = {
         "Look at the mask",
     ),
     "uprightness": Words(
-        "The Dice of the brain with an atlas less that in the best other orientation is {:.3f}",
+        "The overlap of the brain with an atlas less that in the best other orientation is {:.3f}",
         "the header may give a wrong orientation, or the brain mask may be wrong",
         "Check in the page's planes that the head is upright and looks forward, then look at the mask",
     ),
@@ -223,7 +221,7 @@ WORDS = {
         "Look at the outline",
     ),
     "tumor_outside": Words(
-        "{:.1%} of the outlined tumour lies outside the brain mask",
+        "{:.1%} of the outlined tumour lies outside the brain mask, beyond what a border 1 mm off explains",
         "the brain mask or the outline may be wrong",
         "Look at both",
     ),

@@ -101,7 +101,8 @@ def read_colour(slices: Sequence[Path], channel: int) -> Volume:
     """
     volume = _volume(_stacked(slices), [channel], None)
     said = f"{assumption(len(slices))}, so sizes and volumes are rough"
-    return replace(volume, remarks=(Remark(said, doubts_header=False),))  # true of every patient of the set
+    remark = Remark(said, doubts_header=False, assumes_size=True)  # true of every patient of the set
+    return replace(volume, remarks=(remark,))
 
 
 def sequences_of(slices: Sequence[Path]) -> dict[str, int]:

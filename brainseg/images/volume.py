@@ -93,10 +93,12 @@ class Remark:
     Attributes:
         sentence: Without the file's name, which who passes it on knows.
         doubts_header: Whether the header may be wrong about sizes or places, so that a person should look.
+        assumes_size: Whether the file holds no voxel size, and its reader has assumed a usual one.
     """
 
     sentence: str
     doubts_header: bool = True
+    assumes_size: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from brainseg.checkpoint import load_model
 from brainseg.config import OTSU, PredictConfig, UserError
 from brainseg.config.choices import ANY, Stage
 from brainseg.config.gates import GatesConfig
-from brainseg.gates.judge import judge_brain
+from brainseg.gates.judge import judge_brain, unusual_sizes
 from brainseg.images.layouts import Subject
 from brainseg.images.volume import Volume
 from brainseg.inference import Windows, fill_holes, largest_component, otsu_brain
@@ -147,7 +147,9 @@ class StripStage(PipelineStage):
             if limits.flip_agreement is not None:
                 assert self.model is not None
                 mirrored = strip_mirrored(scans, self.model, self.windows)
-        return state.with_gates(judge_brain(brain.mask, raw, mirrored, scans.grid, limits))
+        assumed = any(one.assumes_size for one in scans.images[scans.reference].remarks)
+        found = judge_brain(brain.mask, raw, mirrored, scans.grid, limits, size_is_assumed=assumed)
+        return state.with_gates(found).with_warnings(*unusual_sizes(found, limits))
 
     def work(self, sizes: Sizes, limits: GatesConfig | None) -> list[Work]:
         if self.model is None or sizes.came_stripped:

@@ -11,6 +11,7 @@ from brainseg.gates import Assessment, Level
 from brainseg.gates.contradictions import VOLUME, Evidence, contradictions, types_differ
 from brainseg.gates.judge import judge_contrast, judge_scans
 from brainseg.gates.origin import figures_of, judge_origin
+from brainseg.gates.scan import Pools
 from brainseg.images.labels import is_tumor
 from brainseg.images.layouts import Subject
 from brainseg.inference import HEALTHY, likeliest
@@ -44,12 +45,12 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> Result:
     Raises:
         UserError: Something about this subject cannot be used.
     """
-    meter, limits = Meter(), job.options.gates
+    meter, limits, pools = Meter(), job.options.gates, Pools()
     state, plan = _read(subject, job, meter)
     if limits is not None:
         with meter.measure("judge"):
             placed = {name: state.scans.placed(name) for name in state.scans.images}
-            state = state.with_gates(judge_scans(placed, limits))
+            state = state.with_gates(judge_scans(placed, limits, pools))
     for stage in job.stages:
         if state.level is not Level.fail:
             state = _after(stage, state, plan, job.options, meter)
@@ -57,7 +58,7 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> Result:
     if state.level is not Level.fail:
         if limits is not None:
             with meter.measure("judge"):
-                state = _judge_contrast(state, limits)
+                state = _judge_contrast(state, limits, pools)
         state = _conclude(state, limits)
         with meter.measure("write"):
             for outcome in state.outcomes:
@@ -120,14 +121,14 @@ def _judge_models(state: State, job: Job, meter: Meter) -> State:
     return state.with_gates_first(judge_origin(looked, job.options.gates))
 
 
-def _judge_contrast(state: State, limits: GatesConfig) -> State:
+def _judge_contrast(state: State, limits: GatesConfig, pools: Pools) -> State:
     """Last of all, when it is known what in the brain is tumour."""
     if state.brain is None:
         return state
     scans, found = state.scans, state.outcome(Segmentation)
     images = {name: scans.on_reference(name) for name in scans.images}
     tumor = None if found is None else found.classes > 0  # a resection cavity is no brain tissue either
-    return state.with_gates(judge_contrast(images, state.brain, tumor, scans.grid, limits))
+    return state.with_gates(judge_contrast(images, state.brain, tumor, scans.grid, limits, pools))
 
 
 def _conclude(state: State, limits: GatesConfig | None) -> State:

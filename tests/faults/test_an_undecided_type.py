@@ -2,13 +2,16 @@
 
 import csv
 import json
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
+from rich.console import Console
 
 from brainseg.bids.tables import COLUMNS
+from brainseg.commands.demo import DICES, _print_scores
 from brainseg.config import TUMOR_TYPES, check_predict, conf_dir, register_schemas
 from brainseg.gates import Level
 from brainseg.gates.judge import judge_type
@@ -86,6 +89,24 @@ def test_the_index_and_the_table_name_both(tmp_path, result_with):
     assert (row["type"], row["probability"]) == ("pituitary", "0.25")
     assert (row["notumor_probability"], row["undecided"]) == ("0.57", "yes")
     assert columns_of(result_with(GLIOMA, "glioma"))["undecided"] == "no"
+
+
+def test_the_demo_scores_the_rule_and_marks_what_the_page_calls_undecided():
+    row = {
+        "truth": "pituitary",
+        "verdict": "pituitary",
+        "brain": 0.9,
+        "false_ml": None,
+        "seconds": {},
+        "mb": {},
+    }
+    row |= dict.fromkeys(DICES, 0.9)
+    screen = Console(width=120, record=True, quiet=False, file=StringIO())
+    _print_scores([{"subject": f"sub-{n}", "undecided": n == 1, **row} for n in (1, 2)], screen)
+    lines = {words[1]: line for line in screen.export_text().splitlines() if len(words := line.split()) > 1}
+    assert "pituitary *" in lines["sub-1"]
+    assert "*" not in lines["sub-2"]
+    assert "2 of 2" in lines["mean"]
 
 
 @pytest.mark.parametrize("seed", range(20))

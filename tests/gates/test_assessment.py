@@ -48,12 +48,12 @@ def test_every_sentence_names_value_and_limit_and_what_to_do(gate):
 
 
 def test_a_side_without_a_limit_is_not_named():
-    words = WORDS["brain_cut_cm2"]
-    assert words.failed(39.0, [None, 20]) == (
-        "The brain touches the image border over 39.0 cm2 (limit: at most 20): part of the brain may be "
-        "outside the image. Check the field of view."
+    words = WORDS["field_of_view_mm"]
+    assert words.failed(39.0, [50, None]) == (
+        "The shortest side of the field of view is 39 mm (limit: at least 50): part of the head may be "
+        "outside the image. Check the field of view and the voxel size."
     )
-    assert words.passed(39.0, None) == "The brain touches the image border over 39.0 cm2 (no limit)."
+    assert words.passed(39.0, None) == "The shortest side of the field of view is 39 mm (no limit)."
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_every_gate_has_its_place_among_the_reasons():
 
 
 def test_what_stops_a_subject_and_what_explains_the_rest_come_first():
-    levels = {"air_structure": 1, "deep_meningioma": 1, "tumor_outside": 1, "brain_cut_cm2": 1, "brain_ml": 2}
+    levels = {"air_structure": 1, "deep_meningioma": 1, "tumor_outside": 1, "brain_cut_off": 1, "brain_ml": 2}
     found = [Assessment(name, Level(level), 1.0, None, "") for name, level in levels.items()]
     first = [one.gate for one in likeliest_first(found)]
-    assert first == ["brain_ml", "brain_cut_cm2", "deep_meningioma", "tumor_outside", "air_structure"]
+    assert first == ["brain_ml", "brain_cut_off", "deep_meningioma", "tumor_outside", "air_structure"]

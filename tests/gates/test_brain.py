@@ -5,6 +5,8 @@ import pytest
 from scipy import ndimage
 
 from brainseg.gates import atlas, brain
+from brainseg.gates.judge import judge_brain, unusual_sizes
+from brainseg.images.volume import Grid
 
 STEP = (4.0, 4.0, 4.0)
 
@@ -19,17 +21,14 @@ def test_pieces_and_holes_are_shares():
     mask[2:12, 2:12, 2:12] = True  # 1,000
     mask[15:17, 15:17, 15:17] = True  # 8
     mask[5:7, 5:7, 5:7] = False  # a hole of 8
-    assert brain.pieces_share(mask) == pytest.approx(8 / 1000)
-    assert brain.holes_share(mask) == pytest.approx(8 / 1000)
-    assert brain.pieces_share(np.zeros((4, 4, 4), bool)) == 1
+    assert brain.pieces_and_holes(mask) == pytest.approx((8 / 1000, 8 / 1000))
+    assert brain.pieces_and_holes(np.zeros((4, 4, 4), bool)) == (1, 0)
 
 
-def test_sides_and_what_is_cut_off_in_mm_and_cm2():
+def test_the_sides_of_a_brain_are_in_mm():
     mask = np.zeros((20, 20, 20), bool)
     mask[5:15, 5:15, 10:] = True
     assert brain.sides_mm(mask, (1.0, 2.0, 3.0)) == (10, 20, 30)
-    assert brain.cut_cm2(mask, (1.0, 2.0, 2.0)) == (2.0, 0.0)  # 10 x 20 mm at the top
-    assert brain.cut_cm2(mask[:, :, ::-1], (1.0, 2.0, 2.0)) == (0.0, 2.0)
 
 
 def test_a_brain_is_symmetric_also_when_it_lies_askew(mni):
@@ -57,6 +56,15 @@ def test_the_atlas_knows_which_way_up_a_brain_is(mni, turned, upright):
     margin = atlas.uprightness(turned(mni), STEP)
     assert (margin > 0.05) == upright
     assert (margin < -0.05) != upright
+
+
+@pytest.mark.parametrize("axes", [(1, 2), (0, 2), (0, 1)])  # a nod, a roll, a turn of the head
+@pytest.mark.parametrize("degrees", [-30, -14, 22, 30])
+def test_a_tilted_head_is_upright_and_a_tilted_one_that_is_upside_down_is_not(mni, axes, degrees):
+    tilted = ndimage.rotate(mni.astype(np.float32), degrees, axes=axes, order=1) > 0.5
+    assert atlas.uprightness(tilted, STEP) > 0.02
+    assert atlas.uprightness(tilted[:, :, ::-1], STEP) < -0.02
+    assert atlas.uprightness(tilted[:, ::-1], STEP) < -0.02
 
 
 def test_tissues_are_where_the_atlas_has_them(mni):
@@ -90,15 +98,29 @@ def test_the_sella_of_the_atlas_is_found_in_a_brain_of_another_size(mni):
     np.testing.assert_allclose(where / (3.0, 3.5, 4.5), (atlas.atlas().sella + 8 * 4) / 4.0, atol=1e-6)
 
 
-@pytest.mark.parametrize(("thick_mm", "least", "most"), [(1.0, 0, 8), (7.0, 0, 20)])
-def test_a_brain_that_ends_in_its_uppermost_slice_is_hardly_cut_off(thick_mm, least, most):
-    """A ball of 75 mm whose uppermost slice has its crown; then one whose upper 30 mm are missing."""
-    height = (np.arange(round(150 / thick_mm)) + 0.5) * thick_mm - 75
-    axes = np.meshgrid(np.arange(-80, 80, 2.0), np.arange(-80, 80, 2.0), height, indexing="ij")
-    ball = sum(a**2 for a in axes) < 75**2
-    spacing = (2.0, 2.0, thick_mm)
-    assert least <= brain.cut_cm2(ball, spacing)[0] <= most
-    assert brain.cut_cm2(ball[:, :, : -round(30 / thick_mm)], spacing)[0] > 50
+def ball(spacing_mm: tuple[float, float, float]) -> np.ndarray:
+    """One of the volume of a brain, 69.4 mm in radius, that fills its image."""
+    sides = [np.arange(round(138.8 / step)) * step + (step - 138.8) / 2 for step in spacing_mm]
+    return sum(np.square(a) for a in np.meshgrid(*sides, indexing="ij")) < 69.4**2
+
+
+@pytest.mark.parametrize("spacing_mm", [(1.0, 1.0, 1.0), (2.0, 2.0, 6.94), (6.94, 1.5, 1.5)])
+def test_what_an_image_cuts_off_is_known_in_thin_slices_and_thick(spacing_mm):
+    """The surface of a brain is flatter than that of a ball of its volume, so the cap is over-estimated."""
+    whole = ball(spacing_mm)
+    assert brain.outside_share(whole, spacing_mm) < 0.01
+    for axis, step in enumerate(spacing_mm):
+        for lost_mm in (21, 42):
+            kept = np.moveaxis(whole, axis, 0)[round(lost_mm / step) :]
+            cut = np.moveaxis(kept, 0, axis)
+            true = 1 - cut.sum() / whole.sum()
+            for side in (cut, np.flip(cut, axis)):
+                assert brain.outside_share(side, spacing_mm) == pytest.approx(true, rel=0.6)
+
+
+def test_the_share_outside_does_not_depend_on_an_assumed_voxel_size():
+    cut = ball((2.0, 2.0, 2.0))[:, :, :-10]
+    assert brain.outside_share(cut, (2.0,) * 3) == pytest.approx(brain.outside_share(cut, (2.5,) * 3))
 
 
 def test_a_mask_that_is_like_no_brain_says_nothing_of_the_header(mni):
@@ -108,3 +130,20 @@ def test_a_mask_that_is_like_no_brain_says_nothing_of_the_header(mni):
     neck[middle[0] - 9 : middle[0] + 9, :, : middle[2]] = True
     assert atlas.uprightness(mni[:, :, ::-1], STEP) < 0
     assert atlas.uprightness((mni | neck)[:, :, ::-1], STEP) >= 0
+
+
+def test_an_assumed_voxel_size_is_no_reason_to_look_but_is_told(mni, limits_of_all):
+    """A brain of 166 x 216 mm, as pixels that are a fifth too large make it, and one of 5 l."""
+    grid = Grid(mni.shape, np.diag([4.7, 4.7, 4.0, 1]))
+    known = judge_brain(mni, mni, None, grid, limits_of_all)
+    assumed = judge_brain(mni, mni, None, grid, limits_of_all, size_is_assumed=True)
+    assert {one.gate for one in known if one.level} >= {"brain_front_mm"}
+    assert not [one for one in assumed if one.level]
+    assert not unusual_sizes(known, limits_of_all)
+    said = unusual_sizes(assumed, limits_of_all)
+    assert any(
+        "mm long (limits: 140 to 205): the brain mask or the voxel size may be wrong" in s for s in said
+    )
+    huge = Grid(mni.shape, np.diag([6.0, 6.0, 6.0, 1]))
+    found = judge_brain(mni, mni, None, huge, limits_of_all, size_is_assumed=True)
+    assert {one.gate for one in found if one.level} == {"brain_ml"}

@@ -48,10 +48,14 @@ def test_a_blurred_scan_has_no_fine_structure(ball):
 
 def test_the_distance_between_two_heads_is_found_across_contrasts(ball):
     other = (200 - ball) * (ball > 0)
-    first = scan.on_cubes(volume(ball), volume(ball).grid)
+
+    def edges(head):
+        return scan.edges_of(scan.on_cubes(head, volume(ball).grid, scan.Pools()))
+
+    first = edges(volume(ball))
 
     def apart(moved):
-        return scan.apart_mm(first, scan.on_cubes(moved, volume(ball).grid))
+        return scan.apart_mm(first, edges(moved))
 
     assert apart(volume(other)) == 0
     assert apart(volume(np.roll(other, 8, axis=1))) == pytest.approx(16)

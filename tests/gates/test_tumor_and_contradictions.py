@@ -9,7 +9,9 @@ from scipy import ndimage
 from brainseg.config.gates import ContradictionsConfig
 from brainseg.gates import Level, atlas, tumor
 from brainseg.gates.contradictions import Evidence, contradictions
+from brainseg.gates.judge import judge_tumor
 from brainseg.gates.tumor import TumorShape, shape_of_tumor
+from brainseg.images.masks import box_of
 from brainseg.images.volume import Grid
 
 LIMITS = ContradictionsConfig(
@@ -135,7 +137,8 @@ def test_an_outline_is_measured_in_ml_pieces_and_mm():
     )
     assert shape.ml == pytest.approx(128 * 0.008)
     assert shape.pieces == 2
-    assert shape.outside == pytest.approx(32 / 128)
+    border = 1.5 / np.cbrt(8 * 128 * 3 / (4 * np.pi))  # 1 mm along half of the surface of a ball
+    assert shape.outside == pytest.approx(32 / 128 - border)
     assert shape.depth_mm == pytest.approx(2 * 9)  # from the core's nearest voxel to the first one outside
     assert shape.unsure == 0
     half = shape_of_tumor(classes, np.full(brain.shape, 0.5, np.float32), None, grid_of(brain, 2.0))
@@ -163,4 +166,20 @@ def test_the_depth_is_that_of_a_distance_transform(seed):
     expected = ndimage.distance_transform_edt(np.pad(brain, 1), sampling=spacing)[1:-1, 1:-1, 1:-1][
         core
     ].min()
-    assert tumor._depth_mm(core, brain, spacing) == pytest.approx(expected, abs=1e-9)
+    around = box_of(core)
+    found = tumor._depth_mm(core[around], around, brain, spacing)
+    assert found == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("radius_mm", "lost_mm", "said"), [(7, 3, False), (7, 6, True), (23, 3, False), (23, 10, True)]
+)
+def test_a_border_that_is_hardly_off_is_no_reason_to_look(limits_of_all, radius_mm, lost_mm, said):
+    """Tumours of 14 mm and of 46 mm on the edge of a mask, in voxels of 2 mm."""
+    axes = np.meshgrid(*(np.arange(40) * 2.0 - 39,) * 3, indexing="ij")
+    tumor = sum(a**2 for a in axes) < radius_mm**2
+    brain = axes[2] > -radius_mm + lost_mm
+    grid = Grid(tumor.shape, np.diag([2.0, 2.0, 2.0, 1]))
+    shape = shape_of_tumor(tumor.astype(np.uint8), tumor.astype(np.float32), brain, grid)
+    found = [one.gate for one in judge_tumor(shape, limits_of_all) if one.level]
+    assert ("tumor_outside" in found) == said

@@ -157,6 +157,10 @@ def test_settings_of_an_earlier_version_get_the_values_of_keys_that_are_newer():
     assert values["choose"]["words"]
     assert values["pipeline"]["stages"]
     assert "hydra" not in values
+    older = with_defaults({"gates": {"brain_cut_cm2": {"review": [None, 30]}, "noise": None}})["gates"]
+    assert older["noise"] is None
+    assert "brain_cut_cm2" not in older
+    assert older["brain_cut_off"]
 
 
 def test_only_some_subjects_are_predicted_and_one_that_is_not_there_is_refused(cohort, tmp_path):

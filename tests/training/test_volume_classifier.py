@@ -1,4 +1,4 @@
-"""A classifier of volumes trained on phantoms in files: its scores, its resume, its encoder of a segmenter."""
+"""A classifier of volumes trained on phantoms: its scores, its resume, its encoder of a segmenter."""
 
 import json
 
