@@ -17,6 +17,7 @@ from brainseg.runs.models import refuse_no_checkpoint
 from brainseg.system.device import best_device
 from brainseg.trained import MODELS, Model
 from brainseg.trained.base import FORMAT, flush_subnormals
+from brainseg.trained.beginning import fitting_weights
 from brainseg.trained.stored import fitted_fault, record_fault, structure_fault, weights_fault
 
 __all__ = ["NETWORK", "CheckpointError", "begin_with", "load_model", "read_checkpoint", "store_fitted"]
@@ -102,20 +103,21 @@ def _rebuilt(path: str | Path, stored: dict[str, Any]) -> Model:
     return module
 
 
-def begin_with(module: Model, path: str | Path) -> tuple[dict[str, Any], list[str]]:
+def begin_with(module: Model, path: str | Path) -> tuple[dict[str, Any], list[str], list[str]]:
     """Give a fresh module the weights of a checkpoint of the same task and network.
 
+    A segmenter may see other sequences or tell other classes: `trained.beginning` says what it takes then.
+
     Returns:
-        The record of the checkpoint's run, and what that prepared its images with where the module does
-        otherwise: "intensity=minmax".
+        The record of the checkpoint's run; what that prepared its images with where the module does otherwise:
+        "intensity=minmax"; and what is left out: "its weights for t2".
 
     Raises:
         CheckpointError: As for `load_model`, or its network is another one.
     """
     start = load_model(path, task=module.task)
-    theirs, ours = start.net.state_dict(), module.net.state_dict()
-    shapes = [{name: tensor.shape for name, tensor in weights.items()} for weights in (theirs, ours)]
-    if shapes[0] != shapes[1]:
+    fitting = fitting_weights(start, module)
+    if fitting is None:
         differing = _differing(start.config, module.config, NETWORK, within=module.task)
         within = f"{module.task}.preprocess"
         differing += _differing(start.config.preprocess, module.config.preprocess, ["modalities"], within)
@@ -123,8 +125,9 @@ def begin_with(module: Model, path: str | Path) -> tuple[dict[str, Any], list[st
             f"start_from={path} is of another network: it has {', '.join(differing)}; leave out what says "
             "otherwise, as the model brings these along, or set the same"
         )
-    module.net.load_state_dict(theirs)
-    return start.provenance, _differing(start.config.preprocess, module.config.preprocess)
+    weights, left_out = fitting
+    module.net.load_state_dict(weights)
+    return start.provenance, _differing(start.config.preprocess, module.config.preprocess), left_out
 
 
 def _differing(theirs: Any, ours: Any, names: Iterable[str] | None = None, within: str = "") -> list[str]:
