@@ -109,8 +109,8 @@ def begin_with(module: Model, path: str | Path) -> tuple[dict[str, Any], list[st
     A segmenter may see other sequences or tell other classes: `trained.beginning` says what it takes then.
 
     Returns:
-        The record of the checkpoint's run; what that prepared its images with where the module does otherwise:
-        "intensity=minmax"; and what is left out: "its weights for t2".
+        The record of the checkpoint's run; what that prepared its images with where the module does
+        otherwise: "intensity=minmax"; and what is left out: "its weights for t2".
 
     Raises:
         CheckpointError: As for `load_model`, or its network is another one.

@@ -85,7 +85,9 @@ def test_weights_of_another_network_are_refused_by_what_differs(trained):
 
 def seeing(cfg, *sequences, **changes):
     """An untrained segmenter of other sequences."""
-    return untrained(cfg, preprocess={**plain(cfg.segmenter.preprocess), "modalities": list(sequences)}, **changes)
+    return untrained(
+        cfg, preprocess={**plain(cfg.segmenter.preprocess), "modalities": list(sequences)}, **changes
+    )
 
 
 def test_a_segmenter_of_other_sequences_begins_with_the_weights_of_those_that_both_see(trained):

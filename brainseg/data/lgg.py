@@ -26,8 +26,8 @@ class LGGVolumes(VolumeData):
     Args:
         spacing_mm: Voxel size along X, Y and Z, which the files do not hold; None: .94 mm in the plane, and
             slices that cover 150 mm.
-        brains: Results of predict.py for these patients, `PATIENT/PATIENT_brain_mask.nii.gz`: what is outside of a
-            mask, and further from it than the recipe's margin, becomes 0. None: the heads stay whole.
+        brains: Results of predict.py for these patients, `PATIENT/PATIENT_brain_mask.nii.gz`: what is outside
+            of a mask, and further from it than the recipe's margin, becomes 0. None: the heads stay whole.
         root, recipe, settings, patients: As for VolumeData.
     """
 
@@ -88,8 +88,8 @@ class LGGVolumes(VolumeData):
         brain = read_labels(path).data[0] > 0
         if brain.shape != image.grid.shape or not brain.any():
             raise ImageError(
-                f"{path} has {by(brain.shape)} voxels, {np.count_nonzero(brain)} of them brain, and the pictures "
-                f"have {by(image.grid.shape)}; strip {patient} anew by {self._strip_by}"
+                f"{path} has {by(brain.shape)} voxels, {np.count_nonzero(brain)} of them brain, and the "
+                f"pictures have {by(image.grid.shape)}; strip {patient} anew by {self._strip_by}"
             )
         near = with_margin(brain, self.recipe.margin_mm, image.grid.spacing_mm)
         return Volume(image.data * near, image.grid)

@@ -142,8 +142,8 @@ def limited(split: Split, patients: Mapping[str, str], n: int, seed: int) -> Spl
     there = {patients[name] for name in split.train}
     if n > len(there):
         raise DataError(
-            f"data.patients is {n}, but {counted(len(there), 'patient')} {IS[len(there) != 1]} left to train on; "
-            f"set it to {len(there)} or less, or to null, which takes all"
+            f"data.patients is {n}, but {counted(len(there), 'patient')} {IS[len(there) != 1]} left to train "
+            f"on; set it to {len(there)} or less, or to null, which takes all"
         )
     taken = set([one for one in every if one in there][:n])
     return Split([name for name in split.train if patients[name] in taken], split.val, split.test)

@@ -102,6 +102,7 @@ class VolumeData(pl.LightningDataModule):
         self.root, self.recipe, self.settings = Path(root), recipe, settings
         self.cache = ArrayCache(settings.cache)
         self.facts: dict[str, Any] = {}
+        self._left_out: dict[str, str] = {}
         self.patients: dict[str, str] = {}
 
     @abstractmethod
@@ -275,7 +276,9 @@ class VolumeData(pl.LightningDataModule):
 
         with ThreadPoolExecutor(threads()) as pool:
             list(followed(pool.map(attempt, cases), about, len(cases)))
-        refuse_if_bad(problems, len(cases), "subjects", self.settings.skip_bad)
+        if problems != self._left_out:  # said once, though the cases are gone through several times
+            refuse_if_bad(problems, len(cases), "subjects", self.settings.skip_bad)
+            self._left_out = problems
         return arrays
 
     def _histograms(self, case: Case) -> Arrays:

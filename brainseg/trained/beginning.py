@@ -1,4 +1,4 @@
-"""First weights out of a trained segmenter that sees other sequences, or tells other classes, than a new one."""
+"""First weights out of a trained segmenter that sees other sequences, or tells other classes."""
 
 from dataclasses import replace
 
@@ -16,8 +16,8 @@ def fitting_weights(start: Model, module: Model) -> tuple[Weights, list[str]] | 
     """The weights of `start` for the network of `module`, and what is left out, in words.
 
     A sequence that both see keeps its weights, wherever it stands; what only `module` sees begins with what
-    that has. Where `start` also sees which sequences are there and `module` does not, what this adds inside of
-    an image goes into the bias. A last layer that tells other classes is that of `module`.
+    that has. Where `start` also sees which sequences are there and `module` does not, what this adds inside
+    of an image goes into the bias. A last layer that tells other classes is that of `module`.
 
     Returns:
         None where the networks differ in more than that.
