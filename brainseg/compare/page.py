@@ -92,7 +92,7 @@ def sections_of(comparison: Comparison) -> list[Section]:
 def _along(comparison: Comparison, lines: Sequence[Line], key: str) -> Section:
     """The score by a key's value: a row for each value, a column for each line."""
     places = dict(sorted({point.x: point.said for line in lines for point in line.points}.items()))
-    rows = [[said, *(_at(line, x) for line in lines)] for x, said in places.items()]
+    rows: list[list[str | Entry]] = [[said, *(_at(line, x) for line in lines)] for x, said in places.items()]
     figure = along_figure(lines, key, comparison.metric)
     first = f" Differences are to {lines[0].name}, on the same subjects." if len(lines) > 1 else ""
     return Section(

@@ -44,13 +44,14 @@ class LGGVolumes(VolumeData):
         patients: int | None = None,
     ) -> None:
         super().__init__(root, recipe, settings, patients=patients)
-        self.brains = None if brains is None else Path(brains)
+        self.brains, self.margin_mm = None if brains is None else Path(brains), recipe.margin_mm
         if recipe.cavity:
             raise ConfigError(
                 "segmenter.cavity=true, but data=lgg has masks of the whole tumour alone; set "
                 "segmenter.cavity=false"
             )
         self.spacing_mm = _checked(spacing_mm)
+        self.facts["regions"] = list(self.regions)
         self.facts["spacing_mm"] = (
             list(self.spacing_mm)
             if self.spacing_mm
@@ -70,7 +71,7 @@ class LGGVolumes(VolumeData):
 
     def cases(self) -> list[Case]:
         labels = f"spacing {self.spacing_mm}"  # another spacing is another case in the cache
-        labels += "" if self.brains is None else f", brain and {self.recipe.margin_mm} mm"
+        labels += "" if self.brains is None else f", brain and {self.margin_mm} mm"
         return [Case(subject, self._files(subject.folder), labels) for subject in self.found_subjects()]
 
     def read(self, case: Case) -> tuple[Volume, Volume]:
@@ -91,7 +92,7 @@ class LGGVolumes(VolumeData):
                 f"{path} has {by(brain.shape)} voxels, {np.count_nonzero(brain)} of them brain, and the "
                 f"pictures have {by(image.grid.shape)}; strip {patient} anew by {self._strip_by}"
             )
-        near = with_margin(brain, self.recipe.margin_mm, image.grid.spacing_mm)
+        near = with_margin(brain, self.margin_mm, image.grid.spacing_mm)
         return Volume(image.data * near, image.grid)
 
     @property

@@ -1,6 +1,6 @@
 """The stage that outlines the tumour."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -160,6 +160,11 @@ class SegmentStage(PipelineStage):
             )
         tumor = segment(state.scans, state.brain, model, self.windows, self.flips)
         state = state.with_outcome(replace(tumor, convention=self.convention))
+        if untold := untold_regions([one.facts for one in model.members]):
+            state = state.with_warnings(
+                f"the segmenter has not learnt {' and '.join(untold).replace('_', ' ')}: that its outline "
+                "has none means nothing"
+            )
         used, every = list(tumor.sequences), list(model.config.preprocess.modalities)
         return state if used == every else state.with_warnings(_subset_in_words(model, used, every))
 
@@ -174,6 +179,16 @@ class SegmentStage(PipelineStage):
         members = [] if self.model is None else self.model.members
         times = len(MIRRORED[self.flips])
         return [work_on_volume(one, sizes.brain_mm, self.windows, times=times) for one in members]
+
+
+def untold_regions(facts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The regions that the truths of a model's training did not have, though it could tell them.
+
+    Args:
+        facts: Of the training of each model that answers.
+    """
+    told = [one["regions"] for one in facts if isinstance(one.get("regions"), list)]
+    return [region for region in TUMOR_REGIONS if any(region not in regions for regions in told)]
 
 
 def usable_sequences(model: Ensemble, there: Collection[str], whose: str) -> list[str]:

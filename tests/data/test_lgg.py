@@ -68,7 +68,7 @@ def test_colours_are_sequences_and_slices_are_stacked_by_their_number(tmp_path):
 def test_a_training_sees_one_region_at_the_given_spacing(root, ready):
     data = ready(root, *SEGMENTER)
     assert len(data.arrays) == 4
-    assert data.facts["spacing_mm"] == [6, 6, 6]
+    assert (data.facts["spacing_mm"], data.facts["regions"]) == ([6, 6, 6], ["whole_tumor"])
     for case in data.arrays.values():
         assert set(np.unique(case["truth"])) == {0, EDEMA}
     image, truth = next(iter(data.train_dataloader()))
