@@ -95,8 +95,11 @@ def _along(comparison: Comparison, lines: Sequence[Line], key: str) -> Section:
     rows: list[list[str | Entry]] = [[said, *(_at(line, x) for line in lines)] for x, said in places.items()]
     figure = along_figure(lines, key, comparison.metric)
     first = f" Differences are to {lines[0].name}, on the same subjects." if len(lines) > 1 else ""
+    counts = {point.score.cases for line in lines for point in line.points}
+    uneven = f"Points are of {min(counts)} to {max(counts)} cases: only differences can be compared"
     return Section(
         f"{comparison.metric} by {key}",
+        uneven if len(counts) > 1 else "",
         paragraphs=[f"Intervals have 95 %, from resamples of the subjects.{first}"],
         tables=[table_of(f"By {key}", (key, *(line.name for line in lines)), rows)],
         pictures=[Picture(inline_figure(figure), "Scores with intervals of 95 %")],

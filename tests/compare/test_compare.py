@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -249,8 +250,17 @@ def test_scores_stand_along_the_number_of_patients_with_what_a_start_gains(learn
     assert "+0.1000 (+0.1000 to +0.1000)" in rows[0]
     assert "+0.0100 (+0.0100 to +0.0100)" in rows[1]
     assert "start_from=painted/best.ckpt" in text
+    assert "only differences can be compared" not in text
     assert (output / "along.png").stat().st_size > 1000
     assert page.path.is_file()
+
+
+def test_a_fold_that_is_missing_is_said_and_differences_are_of_the_cases_that_both_have(learning, tmp_path):
+    shutil.rmtree(learning / "5_1_False")
+    write_comparison([learning], tmp_path / "page", over=("seed", "data.fold"), along="data.patients")
+    text = (tmp_path / "page" / "compare.md").read_text()
+    assert "Points are of 6 to 12 cases: only differences can be compared" in text
+    assert "+0.1000 (+0.1000 to +0.1000)" in text
 
 
 def test_a_key_that_does_not_differ_or_has_no_numbers_is_refused(learning, tmp_path):
