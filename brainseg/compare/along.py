@@ -62,7 +62,8 @@ def lines_along(comparison: Comparison, key: str) -> list[Line]:
             groups.setdefault(_name(setting, others), []).append(setting)
     names = sorted(groups, key=lambda name: (-name.count(f"={NULL}"), name))
     first = {brief(one.values[key]): one for one in (groups[names[0]] if names else [])}
-    return [_line(name, groups[name], first, comparison.metric, key) for name in names]
+    said = _briefly(names)
+    return [_line(said[name], groups[name], first, comparison.metric, key) for name in names]
 
 
 def along_figure(lines: Sequence[Line], key: str, metric: str) -> Figure:
@@ -90,16 +91,23 @@ def along_figure(lines: Sequence[Line], key: str, metric: str) -> Figure:
 
 
 def _name(setting: Setting, keys: Sequence[str]) -> str:
-    """What tells a line from others; of a file its folder is enough."""
-    return " ".join(f"{key}={_short(brief(setting.values[key]))}" for key in keys) or "all runs"
+    """What tells a line from others."""
+    return " ".join(f"{key}={brief(setting.values[key])}" for key in keys) or "all runs"
 
 
-def _short(value: str) -> str:
+def _briefly(names: Sequence[str]) -> dict[str, str]:
+    """The names with checkpoints by their run alone, where that still tells all of them apart."""
+    short = {name: " ".join(map(_short, name.split(" "))) for name in names}
+    return short if len(set(short.values())) == len(names) else {name: name for name in names}
+
+
+def _short(word: str) -> str:
+    key, _, value = word.partition("=")
     path = Path(value)
     if path.suffix != ".ckpt":
-        return value
+        return word
     run = path.parent.parent if path.parent.name == "checkpoints" else path.parent
-    return f"{run.name}/{path.name}"
+    return f"{key}={run.name}/{path.name}"
 
 
 def _line(name: str, settings: Sequence[Setting], first: dict[str, Setting], metric: str, key: str) -> Line:

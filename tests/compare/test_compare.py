@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from brainseg.commands import cli
 from brainseg.compare import page as page_module
+from brainseg.compare.along import lines_along
 from brainseg.compare.page import write_comparison
 from brainseg.compare.runs import State, read_runs
 from brainseg.compare.settings import compared
@@ -253,6 +254,26 @@ def test_scores_stand_along_the_number_of_patients_with_what_a_start_gains(learn
     assert "only differences can be compared" not in text
     assert (output / "along.png").stat().st_size > 1000
     assert page.path.is_file()
+
+
+def test_two_starts_of_one_name_stay_two_lines(learning, tmp_path):
+    for n, fold, names in ((5, 0, CASES[:6]), (5, 1, CASES[6:])):
+        run = write_run(
+            learning / f"again_{fold}",
+            0.65,
+            names,
+            patients=n,
+            fold=fold,
+            start_from="/else/painted/best.ckpt",
+        )
+        (run / "split.json").write_text(json.dumps({"train": ["a"] * n, "val": names, "test": []}))
+    comparison = compared(read_runs([learning])[0], over=("seed", "data.fold"))
+    names = [line.name for line in lines_along(comparison, "data.patients")]
+    assert names == [
+        "start_from=null",
+        "start_from=/else/painted/best.ckpt",
+        "start_from=/somewhere/painted/checkpoints/best.ckpt",
+    ]
 
 
 def test_a_fold_that_is_missing_is_said_and_differences_are_of_the_cases_that_both_have(learning, tmp_path):
