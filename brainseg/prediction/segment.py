@@ -160,7 +160,7 @@ class SegmentStage(PipelineStage):
             )
         tumor = segment(state.scans, state.brain, model, self.windows, self.flips)
         state = state.with_outcome(replace(tumor, convention=self.convention))
-        if untold := untold_regions([one.facts for one in model.members]):
+        if untold := untold_regions(model.facts):
             state = state.with_warnings(
                 f"the segmenter has not learnt {' and '.join(untold).replace('_', ' ')}: that its outline "
                 "has none means nothing"
@@ -181,14 +181,14 @@ class SegmentStage(PipelineStage):
         return [work_on_volume(one, sizes.brain_mm, self.windows, times=times) for one in members]
 
 
-def untold_regions(facts: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The regions that the truths of a model's training did not have, though it could tell them.
+def untold_regions(facts: Mapping[str, Any]) -> list[str]:
+    """The regions that the truths of a model's training did not have, though it can tell them.
 
     Args:
-        facts: Of the training of each model that answers.
+        facts: Of that training.
     """
-    told = [one["regions"] for one in facts if isinstance(one.get("regions"), list)]
-    return [region for region in TUMOR_REGIONS if any(region not in regions for regions in told)]
+    told = facts.get("regions")
+    return [region for region in TUMOR_REGIONS if isinstance(told, list) and region not in told]
 
 
 def usable_sequences(model: Ensemble, there: Collection[str], whose: str) -> list[str]:
