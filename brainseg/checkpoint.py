@@ -17,6 +17,7 @@ from brainseg.runs.models import refuse_no_checkpoint
 from brainseg.system.device import best_device
 from brainseg.trained import MODELS, Model, VolumeClassifierModel
 from brainseg.trained.base import FORMAT, flush_subnormals
+from brainseg.trained.beginning import fitting_weights
 from brainseg.trained.stored import fitted_fault, record_fault, structure_fault, weights_fault
 
 __all__ = ["NETWORK", "CheckpointError", "begin_with", "load_model", "read_checkpoint", "store_fitted"]
@@ -104,14 +105,15 @@ def _rebuilt(path: str | Path, stored: dict[str, Any]) -> Model:
     return module
 
 
-def begin_with(module: Model, path: str | Path) -> tuple[dict[str, Any], list[str]]:
+def begin_with(module: Model, path: str | Path) -> tuple[dict[str, Any], list[str], list[str]]:
     """Give a fresh module the weights of a checkpoint of the same task and network.
 
+    A segmenter may see other sequences or tell other classes: `trained.beginning` says what it takes then.
     A classifier of volumes with net=unet_encoder takes the way down of a segmenter's unet, too.
 
     Returns:
-        The record of the checkpoint's run, and what that prepared its images with where the module does
-        otherwise: "intensity=minmax".
+        The record of the checkpoint's run; what that prepared its images with where the module does
+        otherwise: "intensity=minmax"; and what is left out: "its weights for t2".
 
     Raises:
         CheckpointError: As for `load_model`, or its network is another one.
@@ -120,9 +122,8 @@ def begin_with(module: Model, path: str | Path) -> tuple[dict[str, Any], list[st
     if isinstance(module, VolumeClassifierModel) and stored == "segmenter":
         return _begin_with_encoder(module, path)
     start = load_model(path, task=module.task)
-    theirs, ours = start.net.state_dict(), module.net.state_dict()
-    shapes = [{name: tensor.shape for name, tensor in weights.items()} for weights in (theirs, ours)]
-    if shapes[0] != shapes[1]:
+    fitting = fitting_weights(start, module)
+    if fitting is None:
         differing = _differing(start.config, module.config, NETWORK, within=module.task)
         within = f"{module.task}.preprocess"
         differing += _differing(start.config.preprocess, module.config.preprocess, ["modalities"], within)
@@ -130,11 +131,14 @@ def begin_with(module: Model, path: str | Path) -> tuple[dict[str, Any], list[st
             f"start_from={path} is of another network: it has {', '.join(differing)}; leave out what says "
             "otherwise, as the model brings these along, or set the same"
         )
-    module.net.load_state_dict(theirs)
-    return start.provenance, _differing(start.config.preprocess, module.config.preprocess)
+    weights, left_out = fitting
+    module.net.load_state_dict(weights)
+    return start.provenance, _differing(start.config.preprocess, module.config.preprocess), left_out
 
 
-def _begin_with_encoder(module: VolumeClassifierModel, path: str | Path) -> tuple[dict[str, Any], list[str]]:
+def _begin_with_encoder(
+    module: VolumeClassifierModel, path: str | Path
+) -> tuple[dict[str, Any], list[str], list[str]]:
     start = load_model(path, task="segmenter")
     theirs = {f"features.{name}": tensor for name, tensor in start.net.state_dict().items()}
     ours = {name: tensor for name, tensor in module.net.state_dict().items() if name.startswith("features.")}
@@ -149,7 +153,7 @@ def _begin_with_encoder(module: VolumeClassifierModel, path: str | Path) -> tupl
             f"volume_classifier.subset_share {'above 0' if start.config.subset_share else '0'}"
         )
     module.net.load_state_dict({name: theirs[name] for name in ours}, strict=False)
-    return start.provenance, _differing(start.config.preprocess, module.config.preprocess)
+    return start.provenance, _differing(start.config.preprocess, module.config.preprocess), []
 
 
 def _differing(theirs: Any, ours: Any, names: Iterable[str] | None = None, within: str = "") -> list[str]:

@@ -57,7 +57,7 @@ def test_a_new_module_begins_with_the_weights_of_a_checkpoint(trained, task):
     module, start = untrained(cfg), load_model(path)
     weights = start.net.state_dict()
     assert any(not torch.equal(weights[name], one) for name, one in module.net.state_dict().items())
-    assert begin_with(module, path) == (start.provenance, [])
+    assert begin_with(module, path) == (start.provenance, [], [])
     assert all(torch.equal(weights[name], one) for name, one in module.net.state_dict().items())
     assert module.training
     assert not module.fitted
@@ -77,15 +77,69 @@ def test_weights_of_another_network_are_refused_by_what_differs(trained):
         begin_with(untrained(cfg, channels=[8, 16]), path)
     with pytest.raises(CheckpointError, match=r"is of another network: it has segmenter.norm=own; leave out"):
         begin_with(untrained(cfg, norm="batch"), path)
-    two = {**plain(cfg.segmenter.preprocess), "modalities": ["flair", "t1ce"]}
-    with pytest.raises(
-        CheckpointError, match=r"it has segmenter\.preprocess\.modalities=\['t1', 't1ce', 't2', 'flair'\]; "
-    ):
-        begin_with(untrained(cfg, preprocess=two), path)
     with pytest.raises(
         CheckpointError, match=r"is a checkpoint of a segmenter, where a classifier is needed"
     ):
         begin_with(untrained(trained("classifier")[0]), path)
+
+
+def seeing(cfg, *sequences, **changes):
+    """An untrained segmenter of other sequences."""
+    return untrained(
+        cfg, preprocess={**plain(cfg.segmenter.preprocess), "modalities": list(sequences)}, **changes
+    )
+
+
+def test_a_segmenter_of_other_sequences_begins_with_the_weights_of_those_that_both_see(trained):
+    cfg, path = trained("segmenter")
+    start = load_model(path)  # of t1, t1ce, t2 and flair
+    module = seeing(cfg, "flair", "t1")
+    assert begin_with(module, path)[2] == ["its weights for t1ce", "its weights for t2"]
+    image = torch.randn(4, 16, 16, 16)
+    image[[1, 2]] = 0
+    with torch.no_grad():
+        torch.testing.assert_close(
+            module.eval()(image[None, [3, 0]]), start(image[None]), rtol=1e-4, atol=1e-4
+        )
+    turned = seeing(cfg, "flair", "t2", "t1ce", "t1")  # as many, in other places
+    assert begin_with(turned, path)[2] == []
+    image = torch.randn(1, 4, 16, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(turned.eval()(image.flip(1)), start(image), rtol=1e-4, atol=1e-4)
+
+
+def test_what_a_model_of_subsets_adds_for_the_sequences_there_is_kept(trained, tmp_path):
+    cfg, path = trained("segmenter")
+    some = {"subsets": "any", "subset_share": 0.5}
+    start = untrained(cfg, **some).eval()
+    stored = read_checkpoint(path)
+    stored["state_dict"] = {f"net.{name}": one for name, one in start.net.state_dict().items()}
+    stored["hyper_parameters"]["config"] |= some
+    torch.save(stored, tmp_path / "subsets.ckpt")
+    image, there = torch.randn(1, 4, 32, 32, 32), torch.tensor([[1.0, 1, 0, 1]])
+    with torch.no_grad():
+        told = start(image, there)
+        same = seeing(cfg, "t1", "t1ce", "flair", **some)
+        assert begin_with(same, tmp_path / "subsets.ckpt")[2] == ["its weights for t2"]
+        three = image[:, [0, 1, 3]]
+        torch.testing.assert_close(same.eval()(three), told, rtol=1e-4, atol=1e-4)
+        without = seeing(cfg, "t1", "t1ce", "flair")
+        begin_with(without, tmp_path / "subsets.ckpt")
+        gap = (without.eval()(three) - told)[..., 8:24, 8:24, 8:24].abs().mean()
+        assert gap < 0.1 * told.std()  # but for the image's border, which the bias does not know
+
+
+def test_a_last_layer_for_other_classes_begins_anew(trained):
+    cfg, path = trained("segmenter")
+    start, regions = load_model(path).net.state_dict(), {"output": "regions", "loss": "region_dice_bce"}
+    module = untrained(cfg, **regions)
+    before = {name: one.clone() for name, one in module.net.state_dict().items()}
+    assert begin_with(module, path)[2] == ["its last layer, which tells classes"]
+    kept = [name for name, one in module.net.state_dict().items() if torch.equal(one, before[name])]
+    assert 0 < len(kept) < len(before)
+    assert all(start[name].shape != before[name].shape for name in kept if name.endswith("conv.weight"))
+    with pytest.raises(CheckpointError, match=r"segmenter.channels=\[4, 8\].*output=classes"):
+        begin_with(untrained(cfg, channels=[8, 16], **regions), path)
 
 
 def test_a_missing_checkpoint_is_named(tmp_path):

@@ -27,12 +27,18 @@ def compare(
     over: Annotated[
         str, typer.Option(help="Keys in which runs of one setting may differ: seed,data.fold.")
     ] = "seed",
+    along: Annotated[
+        str | None,
+        typer.Option(
+            help="A key with numbers, as data.patients: a curve of the score by its value, and along.png."
+        ),
+    ] = None,
 ) -> None:
     """Runs side by side: what differs, scores with intervals, paired differences, curves, cost."""
     from brainseg.compare.page import write_comparison
 
     keys = tuple(key.strip() for key in over.split(",") if key.strip())
-    page = write_comparison(folders, output, metric=metric, over=keys)
+    page = write_comparison(folders, output, metric=metric, over=keys, along=along)
     say(*page.lines, f"page: {page.path}")
 
 

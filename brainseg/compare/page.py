@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from brainseg.compare.along import Line, along_figure, lines_along
 from brainseg.compare.figures import MOST_NAMED, curves_figure, scores_figure
 from brainseg.compare.runs import Run, State, read_runs
 from brainseg.compare.settings import Comparison, Setting, brief, compared, shown
 from brainseg.files.atomic import writing
 from brainseg.metrics.cases import RESAMPLES, Interval
+from brainseg.reporting.canvas import save
 from brainseg.reporting.page import inline_figure
 from brainseg.reporting.sections import (
     NOTHING,
@@ -26,7 +28,8 @@ from brainseg.runs.differences import SEED
 
 RULES = (
     "A row is a setting: the runs that differ in nothing but their seed. Every key in which the settings "
-    "differ has a column.",
+    "differ has a column. The folds of a cross-validation, where --over names data.fold, are one run: every "
+    "case once.",
     "The score is that of the validation part in the epoch of the best checkpoint, which these cases have "
     "chosen. It is a little too good for every setting, and most for the best one.",
     f"Intervals have 95 %, from {RESAMPLES} resamples of the subjects, each with all of its cases. Where a "
@@ -45,6 +48,7 @@ def write_comparison(
     *,
     metric: str | None = None,
     over: Sequence[str] = (SEED,),
+    along: str | None = None,
 ) -> WrittenPage:
     """Compare all runs at or below some folders.
 
@@ -53,16 +57,22 @@ def write_comparison(
         output: Where the files go; None: the first folder's report/.
         metric: Of the validation part; None: the one that chose the checkpoints.
         over: The keys that runs of one setting may differ in.
+        along: A key with numbers: the page, and along.png, show the score by its value. None: none.
 
     Raises:
-        UserError: As of `read_runs` and `compared`.
+        UserError: As of `read_runs`, `compared` and `lines_along`.
     """
     runs, remarks = read_runs(folders)
     comparison = compared(runs, metric, over, remarks)
+    lines = [] if along is None else lines_along(comparison, along)
     output = folders[0] / "report" if output is None else output
     title = f"Comparison: {', '.join(folder.resolve().name for folder in folders[:3])}"
     title += f" and {len(folders) - 3} more" if len(folders) > 3 else ""
-    page = write_sections(output, "compare", title, sections_of(comparison))
+    said, *others = sections_of(comparison)
+    curves = [] if along is None else [_along(comparison, lines, along)]
+    page = write_sections(output, "compare", title, [said, *curves, *others])
+    if along is not None:
+        save(along_figure(lines, along, comparison.metric), output / "along.png")
     _write_csv(output / "compare.csv", [_setting_row(comparison, one) for one in comparison.settings])
     _write_csv(output / "compare_runs.csv", [_run_values(comparison, run) for run in comparison.runs])
     return WrittenPage(tuple(_said(comparison)), page)
@@ -77,6 +87,33 @@ def sections_of(comparison: Comparison) -> list[Section]:
         Section("Runs", tables=[_runs_table(comparison)]),
         Section("How the numbers are made", points=RULES),
     ]
+
+
+def _along(comparison: Comparison, lines: Sequence[Line], key: str) -> Section:
+    """The score by a key's value: a row for each value, a column for each line."""
+    places = dict(sorted({point.x: point.said for line in lines for point in line.points}.items()))
+    rows: list[list[str | Entry]] = [[said, *(_at(line, x) for line in lines)] for x, said in places.items()]
+    figure = along_figure(lines, key, comparison.metric)
+    first = f" Differences are to {lines[0].name}, on the same subjects." if len(lines) > 1 else ""
+    counts = {point.score.cases for line in lines for point in line.points}
+    uneven = f"Points are of {min(counts)} to {max(counts)} cases: only differences can be compared"
+    return Section(
+        f"{comparison.metric} by {key}",
+        uneven if len(counts) > 1 else "",
+        paragraphs=[f"Intervals have 95 %, from resamples of the subjects.{first}"],
+        tables=[table_of(f"By {key}", (key, *(line.name for line in lines)), rows)],
+        pictures=[Picture(inline_figure(figure), "Scores with intervals of 95 %")],
+    )
+
+
+def _at(line: Line, x: float) -> Entry:
+    point = next((one for one in line.points if one.x == x), None)
+    if point is None:
+        return Entry(NOTHING)
+    beside, difference = _ends(point.score), point.to_first
+    if difference is not None:
+        beside += f"; {difference.value:+.4f} ({_ends(difference, signed=True)})"
+    return Entry(number(point.score.value), beside)
 
 
 def _settings(comparison: Comparison) -> Section:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from brainseg.compare.folds import cases_of
 from brainseg.compare.runs import Run, State
 from brainseg.config.errors import UserError
 from brainseg.metrics.cases import Interval, mean_interval, paired_difference
@@ -128,9 +129,8 @@ def _mode_of(metric: str) -> str:
 def _setting(runs: Sequence[Run], keys: Sequence[str], metric: str) -> Setting:
     values = {key: runs[0].settings.get(key) for key in keys}
     done = [run for run in runs if run.state is State.done]
-    scores = [run.scores(metric) for run in done]
-    if done and all(scores):
-        return Setting(values, runs, mean_interval(scores, _subjects(done)))
+    if done and all(run.scores(metric) for run in done):
+        return Setting(values, runs, mean_interval(cases_of(done, metric), _subjects(done)))
     points = [value for run in done if (value := run.value(metric)) is not None]
     score = Interval(fmean(points), None, None, 0) if points and len(points) == len(done) else None
     return Setting(values, runs, score)
@@ -139,7 +139,7 @@ def _setting(runs: Sequence[Run], keys: Sequence[str], metric: str) -> Setting:
 def _beside(setting: Setting, best: Setting | None, metric: str) -> Setting:
     if best is None or setting is best or setting.score is None:
         return setting
-    own, theirs = ([run.scores(metric) for run in one.used] for one in (setting, best))
+    own, theirs = (cases_of(one.used, metric) for one in (setting, best))
     difference = paired_difference(own, theirs, _subjects(setting.used))
     return Setting(setting.values, setting.runs, setting.score, difference)
 

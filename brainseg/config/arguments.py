@@ -18,7 +18,8 @@ PREDICTION_PATHS = (
 )
 PATHS = (
     *PREDICTION_PATHS,
-    *("names", "resume", "start_from", "data.root", "data.cache", "data.groups", "classifier.weights"),
+    *("names", "resume", "start_from", "data.root", "data.cache", "data.groups", "data.brains"),
+    "classifier.weights",
     *("hydra.run.dir", "hydra.sweep.dir", "trainer.default_root_dir"),
     *("paths.data", "paths.cache", "paths.outputs", "paths.run"),
 )

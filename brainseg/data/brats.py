@@ -35,7 +35,7 @@ class BraTSVolumes(VolumeData):
 
     Args:
         labels: The label convention's name, or "auto": told from the layout and the values of all label maps.
-        root, recipe, settings, choose: As for VolumeData.
+        root, recipe, settings, choose, patients: As for VolumeData.
     """
 
     where_from = DATA_SETS["brats"].where_from
@@ -47,8 +47,9 @@ class BraTSVolumes(VolumeData):
         settings: DataSettings,
         labels: str,
         choose: ChooseConfig | None = None,
+        patients: int | None = None,
     ) -> None:
-        super().__init__(root, recipe, settings, choose)
+        super().__init__(root, recipe, settings, choose, patients)
         self.learns_cavity = recipe.cavity
         if labels != "auto" and labels not in CONVENTIONS:
             raise ConfigError(f"data.labels must be auto or one of {sorted(CONVENTIONS)}, got {labels}")

@@ -21,7 +21,7 @@ class NFBSVolumes(VolumeData):
 
     Args:
         split: random, or original: the 100 and 25 of NFBS that the network's authors took.
-        root, recipe, settings, choose: As for VolumeData.
+        root, recipe, settings, choose, patients: As for VolumeData.
     """
 
     where_from = DATA_SETS["nfbs"].where_from
@@ -33,8 +33,9 @@ class NFBSVolumes(VolumeData):
         settings: DataSettings,
         split: str = "random",
         choose: ChooseConfig | None = None,
+        patients: int | None = None,
     ) -> None:
-        super().__init__(root, recipe, settings, choose)
+        super().__init__(root, recipe, settings, choose, patients)
         if split not in ("random", "original"):
             raise ConfigError(f"data.split must be random or original, got {split}")
         if split == "original" and (settings.folds is not None or settings.test_share):

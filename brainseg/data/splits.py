@@ -126,6 +126,32 @@ def split_groups(
     return Split(*(sorted(one for name in part for one in units[name]) for part in parts))
 
 
+def limited(split: Split, patients: Mapping[str, str], n: int, seed: int) -> Split:
+    """The split with the scans of n patients to train on; the other parts stay.
+
+    The patients are drawn by the seed alone, so those of a smaller n are among those of a larger one.
+
+    Args:
+        split: The parts.
+        patients: The patient of each subject's id.
+        n: How many.
+        seed: Draws them.
+
+    Raises:
+        DataError: The training part has fewer.
+    """
+    every = sorted(set(patients.values()))
+    random.Random(f"{seed}-patients").shuffle(every)
+    there = {patients[name] for name in split.train}
+    if n > len(there):
+        raise DataError(
+            f"data.patients is {n}, but {counted(len(there), 'patient')} {IS[len(there) != 1]} left to train "
+            f"on; set it to {len(there)} or less, or to null, which takes all"
+        )
+    taken = set([one for one in every if one in there][:n])
+    return Split([name for name in split.train if patients[name] in taken], split.val, split.test)
+
+
 def original_split(ids: Sequence[str]) -> Split:
     """The skull stripper's authors' own, of sorted ids: a fifth validates and there is no test part.
 

@@ -17,7 +17,7 @@ import torch
 from brainseg.augment import VolumeAugment
 from brainseg.augment.on_device import made_of, read_uncut
 from brainseg.config.choices import Intensity
-from brainseg.config.errors import GeometryError, ImageError
+from brainseg.config.errors import ConfigError, GeometryError, ImageError
 from brainseg.config.prediction import ChooseConfig
 from brainseg.config.training import VolumeRecipe
 from brainseg.data.cache import ArrayCache, Arrays
@@ -28,7 +28,7 @@ from brainseg.data.loading import plain_loader, refuse_if_bad, train_loader
 from brainseg.data.sampling import Draw, generator_of
 from brainseg.data.settings import DataSettings
 from brainseg.data.shared_memory import fitting_workers
-from brainseg.data.splits import Split, split_groups
+from brainseg.data.splits import Split, limited, split_groups
 from brainseg.data.unfinished import sweep_cache
 from brainseg.files.there import refuse_no_folder
 from brainseg.images.fates import in_one_line
@@ -74,6 +74,10 @@ class VolumeData(pl.LightningDataModule):
         recipe: The task's section of the config.
         settings: Those that all data sets take.
         choose: How to choose between scans of one subject that claim one sequence; None: none goes first.
+        patients: How many to train on, of those of the training part; None: all.
+
+    Raises:
+        ConfigError: There would be none to train on.
     """
 
     regions: ClassVar[tuple[str, ...] | None] = None  # those that its truths have; None: all
@@ -83,13 +87,22 @@ class VolumeData(pl.LightningDataModule):
     recorded: Split | None = None  # that of a run that goes on
 
     def __init__(
-        self, root: str, recipe: VolumeRecipe, settings: DataSettings, choose: ChooseConfig | None = None
+        self,
+        root: str,
+        recipe: VolumeRecipe,
+        settings: DataSettings,
+        choose: ChooseConfig | None = None,
+        patients: int | None = None,
     ) -> None:
         super().__init__()
+        if patients is not None and patients < 1:
+            raise ConfigError(f"data.patients is {patients}; it must be 1 or more, or null for all")
+        self.n_patients = patients
         self.choice = None if choose is None else Choice.of(choose)
         self.root, self.recipe, self.settings = Path(root), recipe, settings
         self.cache = ArrayCache(settings.cache)
         self.facts: dict[str, Any] = {}
+        self._left_out: dict[str, str] = {}
         self.patients: dict[str, str] = {}
 
     @abstractmethod
@@ -219,9 +232,19 @@ class VolumeData(pl.LightningDataModule):
         All visits of a patient, or of a group of the table, are in one part and in one fold.
         """
         names = sorted(ids)
-        if self.recorded is not None and sorted(self.recorded.ids) == names:
+        if self.recorded is not None and self._are_of(self.recorded, names):
             return self.recorded
-        return self._drawn(names)
+        split = self._drawn(names)
+        if self.n_patients is None:
+            return split
+        patients = {name: self.patients.get(name, name) for name in names}
+        return limited(split, patients, self.n_patients, self.settings.seed)
+
+    def _are_of(self, recorded: Split, names: list[str]) -> bool:
+        """Whether a run had these subjects, of whom some may not have been trained on."""
+        if self.n_patients is None:
+            return sorted(recorded.ids) == names
+        return set(recorded.ids) <= set(names)
 
     def _drawn(self, ids: Sequence[str]) -> Split:
         return split_groups({name: self.patients.get(name, name) for name in ids}, self.settings.rule)
@@ -256,7 +279,9 @@ class VolumeData(pl.LightningDataModule):
 
         with ThreadPoolExecutor(threads()) as pool:
             list(followed(pool.map(attempt, cases), about, len(cases)))
-        refuse_if_bad(problems, len(cases), "subjects", self.settings.skip_bad)
+        if problems != self._left_out:  # said once, though the cases are gone through several times
+            refuse_if_bad(problems, len(cases), "subjects", self.settings.skip_bad)
+            self._left_out = problems
         return arrays
 
     def _histograms(self, case: Case) -> Arrays:

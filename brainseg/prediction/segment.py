@@ -1,6 +1,6 @@
 """The stage that outlines the tumour."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -163,6 +163,11 @@ class SegmentStage(PipelineStage):
             )
         tumor = segment(state.scans, state.brain, model, self.windows, self.flips)
         state = state.with_outcome(replace(tumor, convention=self.convention))
+        if untold := untold_regions(model.facts):
+            state = state.with_warnings(
+                f"the segmenter has not learnt {' and '.join(untold).replace('_', ' ')}: that its outline "
+                "has none means nothing"
+            )
         used, every = list(tumor.sequences), list(model.config.preprocess.modalities)
         return state if used == every else state.with_warnings(_subset_in_words(model, used, every))
 
@@ -176,6 +181,16 @@ class SegmentStage(PipelineStage):
     def work(self, sizes: Sizes, limits: GatesConfig | None) -> list[Work]:
         times = len(MIRRORED[self.flips])
         return [work_on_volume(one, sizes.brain_mm, self.windows, times=times) for one in self.networks]
+
+
+def untold_regions(facts: Mapping[str, Any]) -> list[str]:
+    """The regions that the truths of a model's training did not have, though it can tell them.
+
+    Args:
+        facts: Of that training.
+    """
+    told = facts.get("regions")
+    return [region for region in TUMOR_REGIONS if isinstance(told, list) and region not in told]
 
 
 def segment(

@@ -93,7 +93,7 @@ def _difference(one: SegmenterModel, other: SegmenterModel) -> str:
     for name in SHARED:
         if getattr(one.config, name) != getattr(other.config, name):
             return name
-    for name in ("label_convention", "landmarks"):
+    for name in ("label_convention", "landmarks", "regions"):
         if one.facts.get(name) != other.facts.get(name):
             return name.replace("_", " ")
     return ""

@@ -47,7 +47,7 @@ def arguments_with_start(arguments: Sequence[str]) -> list[str]:
     try:
         cfg = composed([*own, *others])
     except (HydraException, OmegaConfBaseException):
-        return [*own, *arguments]  # Hydra says what is wrong
+        return _before_overrides(arguments, own, [])  # Hydra says what is wrong
     theirs = plain(OmegaConf.structured(model.config))
     if (cfg.task, model.task) == ("volume_classifier", "segmenter"):
         theirs = _of_encoder(theirs)
@@ -62,7 +62,17 @@ def arguments_with_start(arguments: Sequence[str]) -> list[str]:
         say(f"start_from={path} brings along {said}")
     moved = [] if file == path else [f"start_from={written(str(file))}"]
     rest = [one for one in arguments if not (moved and one.startswith("start_from="))]
-    return [*own, *(f"{key}={written(value)}" for key, value in along.items()), *rest, *moved]
+    coming_along = (f"{key}={written(value)}" for key, value in along.items())
+    return _before_overrides(rest, [*own, *coming_along], moved)
+
+
+def _before_overrides(arguments: Sequence[str], first: Sequence[str], last: Sequence[str]) -> list[str]:
+    """Arguments with overrides in front of theirs and behind them; options, as -m, stay before all of these.
+
+    Hydra's parser takes no override that stands apart from the others.
+    """
+    n = next((k for k, one in enumerate(arguments) if "=" in one and not one.startswith("-")), len(arguments))
+    return [*arguments[:n], *first, *arguments[n:], *last]
 
 
 def _of_encoder(theirs: Mapping[str, Any]) -> dict[str, Any]:

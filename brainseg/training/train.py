@@ -134,8 +134,10 @@ def _initialise(cfg: DictConfig, module: TaskModule) -> dict[str, Any] | None:
         raise ConfigError(
             f"pretrained=true and start_from={cfg.start_from} both give the first weights; drop one"
         )
-    run, otherwise = begin_with(module, cfg.start_from)
-    _say(f"starting from {cfg.start_from}" + (f", trained with {', '.join(otherwise)}" if otherwise else ""))
+    run, otherwise, left_out = begin_with(module, cfg.start_from)
+    without = f", without {', '.join(left_out)}" if left_out else ""
+    said = f", trained with {', '.join(otherwise)}" if otherwise else ""
+    _say(f"starting from {cfg.start_from}{without}{said}")
     return run
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from brainseg.commands import cli
 from brainseg.compare import page as page_module
+from brainseg.compare.along import lines_along
 from brainseg.compare.page import write_comparison
 from brainseg.compare.runs import State, read_runs
 from brainseg.compare.settings import compared
@@ -25,8 +27,10 @@ CASES = [f"case_{i}" for i in range(12)]
 EASE = np.linspace(0.3, 0.9, len(CASES))  # cases differ much more than models
 
 
-def config(seed=0, lr=0.001, loss="dice_ce", data_seed="${seed}", epochs=2, task="segmenter"):
+def config(seed=0, lr=0.001, loss="dice_ce", data_seed="${seed}", epochs=2, task="segmenter", **data):
+    start = data.pop("start_from", None)
     return {
+        "start_from": start,
         "task": task,
         "name": f"a name for {lr} and {seed}",
         "seed": seed,
@@ -38,7 +42,8 @@ def config(seed=0, lr=0.001, loss="dice_ce", data_seed="${seed}", epochs=2, task
             "monitor": "val/dice/mean",
             "monitor_mode": "max",
         },
-        "data": {"_target_": "brainseg.data.BraTSVolumes", "seed": data_seed, "workers": "auto", "fold": 0},
+        "data": {"_target_": "brainseg.data.BraTSVolumes", "seed": data_seed, "workers": "auto", "fold": 0}
+        | data,
         "menu": {"optimizer": {"adamw": {"lr": lr}, "sgd": {"lr": lr / 10}}},
         "trainer": {"max_epochs": "${${task}.epochs}", "default_root_dir": "${paths.run}"},
         "paths": {"run": "${hydra:runtime.output_dir}"},
@@ -208,3 +213,81 @@ def test_several_runs_widen_the_interval_by_their_own_spread():
     single = paired_difference([one], [other], {})
     assert (single.low, single.value, single.high) == pytest.approx((-0.2, -0.2, -0.2))
     assert paired_difference([one], [{"a": 1.0}], {}) is None
+
+
+@pytest.fixture
+def learning(tmp_path):
+    """Two folds by two numbers of patients, from scratch and from a model that helps few patients."""
+    start = "/somewhere/painted/checkpoints/best.ckpt"
+    for n, of_scratch, of_start in ((5, 0.6, 0.7), (None, 0.8, 0.81)):
+        for fold, names in enumerate((CASES[:6], CASES[6:])):
+            for name, dice in ((None, of_scratch), (start, of_start)):
+                run = tmp_path / f"{n}_{fold}_{name is not None}"
+                write_run(run, dice, names, patients=n, fold=fold, start_from=name)
+                (run / "split.json").write_text(
+                    json.dumps({"train": [f"p{k}" for k in range(n or 24)], "val": names, "test": []})
+                )
+    return tmp_path
+
+
+def test_the_folds_of_a_cross_validation_are_one_run_whose_differences_are_paired(learning):
+    comparison = compared(read_runs([learning])[0], over=("seed", "data.fold"))
+    assert {one.score.cases for one in comparison.settings} == {len(CASES)}
+    best, second = comparison.settings[:2]
+    assert second.to_best.cases == len(CASES)
+    assert (second.to_best.low, second.to_best.high) == pytest.approx((-0.01, -0.01))
+    merged = {name: EASE[:6][k % 6] - EASE.mean() + 0.81 for k, name in enumerate(CASES)}
+    whole = mean_interval([merged], {})
+    assert (best.score.low, best.score.high) == pytest.approx((whole.low, whole.high))
+
+
+def test_scores_stand_along_the_number_of_patients_with_what_a_start_gains(learning, tmp_path):
+    output = tmp_path / "page"
+    page = write_comparison([learning], output, over=("seed", "data.fold"), along="data.patients")
+    text = (output / "compare.md").read_text()
+    assert "dice/mean by data.patients" in text
+    rows = [line for line in text.splitlines() if line.startswith(("| 5  ", "| all (24)"))]
+    assert len(rows) == 2
+    assert "+0.1000 (+0.1000 to +0.1000)" in rows[0]
+    assert "+0.0100 (+0.0100 to +0.0100)" in rows[1]
+    assert "start_from=painted/best.ckpt" in text
+    assert "only differences can be compared" not in text
+    assert (output / "along.png").stat().st_size > 1000
+    assert page.path.is_file()
+
+
+def test_two_starts_of_one_name_stay_two_lines(learning, tmp_path):
+    for n, fold, names in ((5, 0, CASES[:6]), (5, 1, CASES[6:])):
+        run = write_run(
+            learning / f"again_{fold}",
+            0.65,
+            names,
+            patients=n,
+            fold=fold,
+            start_from="/else/painted/best.ckpt",
+        )
+        (run / "split.json").write_text(json.dumps({"train": ["a"] * n, "val": names, "test": []}))
+    comparison = compared(read_runs([learning])[0], over=("seed", "data.fold"))
+    names = [line.name for line in lines_along(comparison, "data.patients")]
+    assert names == [
+        "start_from=null",
+        "start_from=/else/painted/best.ckpt",
+        "start_from=/somewhere/painted/checkpoints/best.ckpt",
+    ]
+
+
+def test_a_fold_that_is_missing_is_said_and_differences_are_of_the_cases_that_both_have(learning, tmp_path):
+    shutil.rmtree(learning / "5_1_False")
+    write_comparison([learning], tmp_path / "page", over=("seed", "data.fold"), along="data.patients")
+    text = (tmp_path / "page" / "compare.md").read_text()
+    assert "Points are of 6 to 12 cases: only differences can be compared" in text
+    assert "+0.1000 (+0.1000 to +0.1000)" in text
+
+
+def test_a_key_that_does_not_differ_or_has_no_numbers_is_refused(learning, tmp_path):
+    with pytest.raises(
+        UserError, match=r"do not differ in seed, but in data\.patients, start_from; give one"
+    ):
+        write_comparison([learning], tmp_path / "a", over=("data.fold",), along="seed")
+    with pytest.raises(UserError, match=r"start_from is .*painted.* in some runs, and --along needs numbers"):
+        write_comparison([learning], tmp_path / "b", over=("data.fold",), along="start_from")

@@ -11,6 +11,7 @@ from brainseg.data import composed_data
 from brainseg.images.labels import EDEMA
 from brainseg.images.lgg import assumed_spacing, read_patient
 from brainseg.images.lgg_patients import survey_patients
+from brainseg.images.nifti import write
 from brainseg.images.volume import to_ras
 
 SEGMENTER = [
@@ -67,7 +68,7 @@ def test_colours_are_sequences_and_slices_are_stacked_by_their_number(tmp_path):
 def test_a_training_sees_one_region_at_the_given_spacing(root, ready):
     data = ready(root, *SEGMENTER)
     assert len(data.arrays) == 4
-    assert data.facts["spacing_mm"] == [6, 6, 6]
+    assert (data.facts["spacing_mm"], data.facts["regions"]) == ([6, 6, 6], ["whole_tumor"])
     for case in data.arrays.values():
         assert set(np.unique(case["truth"])) == {0, EDEMA}
     image, truth = next(iter(data.train_dataloader()))
@@ -127,6 +128,70 @@ def test_what_cannot_be_is_refused(root, module, tmp_path):
     ):
         with pytest.raises(ConfigError, match=said):
             module(root, *SEGMENTER, override)
+
+
+def write_brain(root, patient, mask):
+    """What predict.py leaves of a patient, on the grid of the pictures."""
+    grid = read_patient(root / patient, ["flair"])[0].grid
+    folder = root.parent / "brains" / patient
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder / f"{patient}_brain_mask.nii.gz", mask.astype(np.uint8)[None], grid)
+    return root.parent / "brains"
+
+
+def test_heads_are_cut_to_the_brains_of_a_prediction(root, ready, module):
+    patients = [one.name for one in sorted(root.iterdir())]
+    mask = np.zeros((24, 20, 12), bool)
+    mask[6:16, 5:15, 3:9] = True
+    for patient in patients:
+        brains = write_brain(root, patient, mask)
+    whole, cut = ready(root, *SEGMENTER), ready(root, *SEGMENTER, f"data.brains={brains}")
+    assert all(
+        (cut.arrays[one]["image"] != 0).sum() < (whole.arrays[one]["image"] != 0).sum() for one in patients
+    )
+    assert max(cut.arrays[patients[0]]["image"].shape[1:]) <= 12  # cropped to it
+    near = ready(root, *SEGMENTER, f"data.brains={brains}", "segmenter.margin_mm=7")
+    assert (near.arrays[patients[0]]["image"] != 0).sum() > (cut.arrays[patients[0]]["image"] != 0).sum()
+    write_brain(root, patients[0], mask & (np.arange(12) > 5))  # stripped anew
+    anew = ready(root, *SEGMENTER, f"data.brains={brains}").arrays[patients[0]]["image"]
+    assert (anew != 0).sum() < (cut.arrays[patients[0]]["image"] != 0).sum()
+
+
+def test_a_head_without_a_brain_is_named_with_how_it_gets_one(root, module, ready, tmp_path):
+    patients = [one.name for one in sorted(root.iterdir())]
+    full = np.ones((24, 20, 12), bool)
+    for patient in patients[1:]:
+        brains = write_brain(root, patient, full)
+    with pytest.raises(
+        DataError, match=rf"{patients[0]} has no brain mask; strip it by python predict\.py input="
+    ):
+        module(root, *SEGMENTER, f"data.brains={brains}").prepare_data()
+    assert len(ready(root, *SEGMENTER, f"data.brains={brains}", "data.skip_bad=true").arrays) == 3
+    write_brain(root, patients[0], np.zeros_like(full))
+    with pytest.raises(DataError, match=r"24 x 20 x 12 voxels, 0 of them brain"):
+        module(root, *SEGMENTER, f"data.brains={brains}").prepare_data()
+    with pytest.raises(
+        DataError, match=r"no such folder; data\.brains is what python predict\.py input=.* writes"
+    ):
+        module(root, *SEGMENTER, f"data.brains={tmp_path / 'none'}").check_split()
+
+
+def test_so_many_patients_are_trained_on_as_are_asked_for_and_a_run_that_goes_on_keeps_them(
+    root, module, ready
+):
+    every, two = ready(root, *SEGMENTER), ready(root, *SEGMENTER, "data.patients=2")
+    assert (len(every.split.train), len(two.split.train)) == (3, 2)
+    assert (two.split.val, len(two.arrays)) == (every.split.val, 4)
+    assert len(two.train_dataloader()) * 3 == len(every.train_dataloader()) * 2
+    again = module(root, *SEGMENTER, "data.patients=2", "data.seed=1")
+    again.recorded = two.split
+    again.prepare_data()
+    again.setup("fit")
+    assert again.split == two.split
+    with pytest.raises(DataError, match=r"data\.patients is 4, but 3 patients are left"):
+        module(root, *SEGMENTER, "data.patients=4").check_split()
+    with pytest.raises(ConfigError, match=r"data\.patients is 0; it must be 1 or more"):
+        module(root, *SEGMENTER, "data.patients=0")
 
 
 @pytest.mark.data

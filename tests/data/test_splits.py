@@ -3,7 +3,7 @@
 import pytest
 
 from brainseg.config.errors import ConfigError, DataError
-from brainseg.data.splits import SplitRule, original_split, split_subjects
+from brainseg.data.splits import Split, SplitRule, limited, original_split, split_subjects
 
 
 def rule(**changes):
@@ -80,3 +80,29 @@ def test_the_original_split_is_scikit_learn_s():
     split = original_split(list(reversed(ids)))
     assert (split.train, split.val, split.test) == (sorted(train), sorted(val), [])
     assert len(split.val) == 25
+
+
+def test_fewer_patients_to_train_on_are_among_more_and_nothing_else_moves():
+    whose = {f"s{k:02d}": f"p{k // 2:02d}" for k in range(40)}  # two visits of each
+    folds = [
+        split_subjects(dict.fromkeys(whose, ""), rule(test_share=0.0, folds=5, fold=k)) for k in range(2)
+    ]
+    for split in folds:
+        some = [limited(split, whose, n, 3) for n in (2, 5, 16)]
+        assert [len({whose[name] for name in one.train}) for one in some] == [2, 5, 16]
+        assert set(some[0].train) < set(some[1].train) < set(some[2].train) <= set(split.train)
+        assert all((one.val, one.test) == (split.val, split.test) for one in some)
+        assert limited(split, whose, 5, 4).train != some[1].train
+    both = [{whose[name] for name in limited(split, whose, 5, 3).train} for split in folds]
+    assert both[0] & both[1]  # folds learn from the same ones as far as they can
+
+
+def test_all_scans_of_a_patient_are_trained_on_and_too_many_patients_are_refused():
+    split = Split(["a1", "a2", "b1"], ["c1"], [])
+    whose = {"a1": "a", "a2": "a", "b1": "b", "c1": "c"}
+    assert limited(split, whose, 2, 0) == split
+    assert {tuple(limited(split, whose, 1, seed).train) for seed in range(9)} == {("a1", "a2"), ("b1",)}
+    with pytest.raises(
+        DataError, match=r"data\.patients is 3, but 2 patients are left to train on; .*2 or less"
+    ):
+        limited(split, whose, 3, 0)

@@ -12,7 +12,7 @@ from brainseg.config.training import VolumePreprocess
 from brainseg.images.volume import Grid, Volume
 from brainseg.inference import Cleaning, Windows, classes_of_regions
 from brainseg.prediction.scans import Scans
-from brainseg.prediction.segment import segment
+from brainseg.prediction.segment import segment, untold_regions
 from brainseg.prediction.shown import usable_sequences
 from brainseg.prediction.strip import NetworkStripper, strip
 from brainseg.preprocess.volumes import prepare_volume
@@ -150,6 +150,13 @@ def test_fewer_sequences_than_any_trained_subset_are_refused_by_name():
         r"or flair\. Add the missing file",
     ):
         usable_sequences(knows(["flair"]), ["t1"], "sub-1")
+
+
+def test_regions_that_the_training_s_truths_did_not_have_are_named():
+    assert untold_regions({"label_convention": "brats-2018"}) == []
+    assert untold_regions({"regions": ["whole_tumor"]}) == ["tumor_core", "enhancing_tumor"]
+    assert untold_regions({"regions": ["whole_tumor", "tumor_core", "enhancing_tumor"]}) == []
+    assert untold_regions({"regions": "of a file from elsewhere"}) == []
 
 
 def test_a_missing_sequence_reaches_the_network_as_zeros_in_its_own_channel(scans):

@@ -1,6 +1,7 @@
 """start_from=MODEL: what comes along from a model, what goes over it, and what is said."""
 
 import pytest
+from hydra._internal.utils import get_args_parser
 
 from brainseg.config import ConfigError, check
 from brainseg.config.beside import composed
@@ -34,6 +35,15 @@ def test_the_folder_of_a_run_stands_for_its_best_checkpoint(trained):
     _, best = trained("classifier")
     made = composed(arguments_with_start([f"start_from={best.parent.parent}", "data=phantom"]))
     assert (made.start_from, made.task, made.classifier.backbone) == (str(best), "classifier", "test_resnet")
+
+
+def test_a_sweep_of_runs_that_start_from_one_model_is_read_by_hydra(trained):
+    _, best = trained("segmenter")
+    given = ["-m", f"start_from={best.parent.parent}", "data=phantom", "seed=0,1"]
+    found = get_args_parser().parse_args(arguments_with_start(given))
+    assert found.multirun
+    assert {"seed=0,1", "data=phantom", "model=segmenter"} <= set(found.overrides)
+    assert found.overrides[-1] == f"start_from='{best}'"
 
 
 def test_another_task_is_refused_by_its_cure_and_a_sweep_over_models_stays(trained):
