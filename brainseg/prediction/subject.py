@@ -1,6 +1,6 @@
 """The linked prediction of one subject, from its files to its result."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from brainseg.config import PredictConfig
@@ -30,11 +30,30 @@ from brainseg.results.result import Result
 from brainseg.runs.model_record import ModelRecords
 
 
+@dataclass(frozen=True)
+class Found:
+    """A subject on its way: what is known of it, what can be done for it, and what that took so far."""
+
+    subject: Subject
+    state: State
+    plan: Plan
+    meter: Meter
+
+
 def predict_subject(subject: Subject, job: Job, folder: Path) -> Result:
     """Write all outputs of a subject but result.json into a folder; what belongs into that is given back.
 
     Raises:
         UserError: Something about this subject cannot be used.
+    """
+    return write(compute(read(subject, job), job), job, folder)
+
+
+def read(subject: Subject, job: Job) -> Found:
+    """The scans of a subject, judged; no network is asked.
+
+    Raises:
+        UserError: As `predict_subject`.
     """
     meter, limits = Meter(), job.options.gates
     state, plan = _read(subject, job, meter)
@@ -42,9 +61,29 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> Result:
         with meter.measure("judge"):
             placed = {name: state.scans.placed(name) for name in state.scans.images}
             state = state.with_gates(judge_scans(placed, limits))
+    return Found(subject, state, plan, meter)
+
+
+def compute(found: Found, job: Job) -> Found:
+    """The same after all stages: what the networks have found.
+
+    Raises:
+        UserError: As `predict_subject`.
+    """
+    state = found.state
     for stage in job.stages:
         if state.level is not Level.fail:
-            state = _after(stage, state, plan, job.options, meter)
+            state = _after(stage, state, found.plan, job.options, found.meter)
+    return replace(found, state=state)
+
+
+def write(found: Found, job: Job, folder: Path) -> Result:
+    """Judge all together, and write it, as `predict_subject` does.
+
+    Raises:
+        UserError: As `predict_subject`.
+    """
+    state, meter, limits = found.state, found.meter, job.options.gates
     state = _judge_models(state.with_gates_first(incomplete(state.missing)), job, meter)
     if state.level is not Level.fail:
         if limits is not None:
@@ -52,9 +91,10 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> Result:
                 state = _judge_contrast(state, limits)
         state = _conclude(state, limits)
         with meter.measure("write"):
+            name, probabilities = found.subject.id, job.options.save_probabilities
             for outcome in state.outcomes:
-                outcome.write(folder, subject.id, state.scans, probabilities=job.options.save_probabilities)
-    return _recorded(subject, state, job, folder, meter)
+                outcome.write(folder, name, state.scans, probabilities=probabilities)
+    return _recorded(found.subject, state, job, folder, meter)
 
 
 def _read(subject: Subject, job: Job, meter: Meter) -> tuple[State, Plan]:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from brainseg.files.atomic import writing
+from brainseg.reporting.png import png_of
 
 # Each class has one colour in all pictures. The colours are from Okabe and Ito's palette, which people with
 # any colour vision can tell apart. They are a little lighter, because they lie on grey images.
@@ -57,7 +58,15 @@ def new_figure(width: float, height: float, *, dark: bool = False) -> Figure:
 def save(figure: Figure, png: Path, *, dpi: int = DPI) -> None:
     """Write the picture whole or not at all, so that a viewer that reloads it never sees half of it."""
     with writing(png) as temporary:
-        figure.savefig(temporary, format="png", dpi=dpi, facecolor=figure.get_facecolor())
+        temporary.write_bytes(drawn(figure, dpi))
+
+
+def drawn(figure: Figure, dpi: int = DPI) -> bytes:
+    """A figure as a PNG file; the background of the figure is opaque."""
+    figure.set_dpi(dpi)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return png_of(np.asarray(canvas.buffer_rgba())[..., :3], dpi)
 
 
 def paint_classes(axes: Axes, labels: NDArray[Any], names: Sequence[str]) -> None:
