@@ -38,7 +38,7 @@ def _absent(name: str) -> Iterator[None]:
 
 @contextmanager
 def _compiler_when_asked() -> Iterator[None]:
-    """torch's compiler is loaded only once anything of it is used; afterwards it is imported as ever."""
+    """Torch's compiler is loaded only once anything of it is used; afterwards it is imported as ever."""
     if _COMPILER in sys.modules:
         yield
         return

@@ -37,3 +37,15 @@ def test_the_compiler_and_wandb_are_there_afterwards():
         "import torch._dynamo.utils, wandb\n"
         "print(type(torch._dynamo.utils).__name__, hasattr(wandb, 'init'))"
     ) == ["4.0", "2.0", "True", "module True"]
+
+
+def test_a_network_on_paper_needs_no_compiler_and_has_the_shapes_of_a_real_one():
+    assert printed(
+        "from brainseg.nets.planned import on_paper\n"
+        "real = SliceClassifier('resnet18', 4).state_dict()\n"
+        "with on_paper():\n"
+        "    plan = SliceClassifier('resnet18', 4).state_dict()\n"
+        "print({name: w.shape for name, w in real.items()} == {name: w.shape for name, w in plan.items()})\n"
+        "print({w.device.type for w in plan.values()})\n"
+        "print([one for one in ('sympy', 'torch._dynamo') if one in sys.modules])"
+    ) == ["True", "{'meta'}", "[]"]
