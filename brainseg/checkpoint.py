@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from brainseg.config import plain
 from brainseg.config.errors import CheckpointError
 from brainseg.nets.layout import suit_layout
+from brainseg.nets.planned import on_paper
 from brainseg.runs.checkpoint_file import load_checkpoint, write_checkpoint
 from brainseg.runs.models import refuse_no_checkpoint
 from brainseg.system.device import best_device
@@ -93,7 +94,7 @@ def _rebuilt(path: str | Path, stored: dict[str, Any]) -> Model:
     net = {key[4:]: value for key, value in weights.items() if str(key).startswith("net.")}
     config = _completed(stored["hyper_parameters"]["config"], task)
     try:
-        with torch.device("meta"):
+        with on_paper():
             planned = MODELS[task].of(config).net.state_dict()
         fault = weights_fault(net, planned)
     except Exception as error:  # whatever stands there instead of a config

@@ -54,8 +54,10 @@ class PipelineConfig:
     stop_if_healthy: bool = MISSING  # leave out strip and segment after a type that is notumor
     align: Align = MISSING  # sequences that lie on different grids
     register: Register = MISSING  # patients that moved between sequences
+    prefetch: int = MISSING  # subjects read ahead while one is computed and the last is written; 0: none
 
     def __post_init__(self) -> None:
+        at_least("pipeline.prefetch", self.prefetch, 0)
         known("pipeline.stages", [stage.name for stage in self.stages], STAGES)
         if self.register is Register.rigid and self.align is Align.refuse:
             raise ConfigError(

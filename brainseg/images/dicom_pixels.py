@@ -10,8 +10,9 @@ large picture makes it, whatever Rows and Columns say.
 import math
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from brainseg.config.errors import ImageError
@@ -175,16 +176,40 @@ def _size_in_jpeg(codestream: bytes) -> tuple[int, int] | None:
     return None
 
 
+class _Quiet:
+    """What pydicom says, switched off while any thread reads or writes: it is the same for all threads."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._undo = Lock(), 0, ExitStack()
+
+    def enter(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside > 1:
+                return
+            from pydicom import config
+
+            before = config.settings.reading_validation_mode
+            self._undo.callback(setattr, config.settings, "reading_validation_mode", before)
+            config.settings.reading_validation_mode = config.IGNORE
+            self._undo.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._undo.close()
+
+
+_quiet = _Quiet()
+
+
 @contextmanager
 def quietly() -> Iterator[None]:
     """Values that break a rule of DICOM's are no news here, and a warning would print what they hold."""
-    from pydicom import config
-
-    before = config.settings.reading_validation_mode
-    config.settings.reading_validation_mode = config.IGNORE
+    _quiet.enter()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     finally:
-        config.settings.reading_validation_mode = before
+        _quiet.leave()

@@ -8,8 +8,9 @@ holds one volume: it is read as (X, Y, Z), and results for it are written so too
 # (nibabel is partly untyped)
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import nibabel as nib
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from brainseg.config.errors import GeometryError, ImageError, LabelError
 from brainseg.files.atomic import writing
+from brainseg.files.packed import packing
 from brainseg.images import itk_file, nifti_pair
 from brainseg.images.background import is_background
 from brainseg.images.header_faults import faults_of
@@ -155,12 +157,19 @@ def write(path: str | Path, array: NDArray[Any], grid: Grid, *, synthetic: bool 
         header = _header(grid, array)
         if synthetic or is_synthetic(grid):
             header["descrip"] = SYNTHETIC
-        image = nib.Nifti1Image(array, header.get_best_affine(), header, dtype=array.dtype)
     except HeaderDataError as error:
         raise ImageError(f"{path}: NIfTI has no {array.dtype}; convert the array, e.g. to float32") from error
-    image.header.set_slope_inter(1.0, 0.0)
-    with writing(path) as temporary:
-        nib.save(image, temporary)
+    header.set_slope_inter(1.0, 0.0)
+    header.set_data_offset(header.single_vox_offset)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)  # as the new header is
+    with writing(path) as temporary, _to_fill(temporary) as file:
+        header.write_to(file)
+        for slab in np.moveaxis(array, -1, 0):  # the last axis runs slowest
+            file.write(slab.tobytes(order="F"))
+
+
+def _to_fill(path: Path) -> AbstractContextManager[IO[Any]]:
+    return packing(path) if path.name.lower().endswith(".gz") else open(path, "wb")
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import entr, log_softmax, softmax
 
 SEARCHED = (0.2, 10.0)  # where every guess is right no temperature is the best
@@ -18,6 +17,8 @@ def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.integer]) ->
         logits: (N, K), of slices that the network has not learnt from.
         truth: (N,) class indices.
     """
+    from scipy.optimize import minimize_scalar  # a prediction does not wait for it
+
     rows, logits = np.arange(len(truth)), logits.astype(np.float64)
 
     def cross_entropy(log_temperature: float) -> float:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from brainseg.config.errors import CheckpointError, UserError
 from brainseg.files.there import refuse_no_weights
+from brainseg.nets.backbone_library import timm_library
 from brainseg.nets.slice_classifier import SliceClassifier
 
 
@@ -57,7 +58,7 @@ def load_imagenet(net: SliceClassifier, weights: Path | None = None) -> LoadedWe
 
 
 def _timm_weights(backbone: str) -> dict[str, Tensor]:
-    import timm
+    timm = timm_library()
 
     try:
         pretrained = timm.create_model(backbone, pretrained=True, num_classes=0)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from brainseg.config.backbones import TIMM_NAMES, unknown_backbone
 from brainseg.config.errors import ConfigError
+from brainseg.nets.backbone_library import timm_library
 
 SMALLEST_MAP = 2  # places along a side: a map of one place does not say where
 
@@ -78,7 +79,7 @@ class SliceClassifier(nn.Module):
 
 def _backbone(name: str, drop_path: float) -> tuple[nn.Module, int]:
     """The backbone with neither classifier nor weights, and how many features it yields."""
-    import timm  # seconds, that networks of volumes need not wait
+    timm = timm_library()  # seconds, that networks of volumes need not wait
 
     if not timm.is_model(name):
         raise ConfigError(unknown_backbone(name, frozenset(timm.list_models())))
@@ -93,7 +94,7 @@ def _backbone(name: str, drop_path: float) -> tuple[nn.Module, int]:
 
 
 def _without_classifier(name: str, drop_path: float) -> tuple[nn.Module, int]:
-    import timm
+    timm = timm_library()
 
     settings: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
     try:

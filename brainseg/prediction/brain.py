@@ -43,13 +43,16 @@ class Brain:
 
     def write(self, folder: Path, name: str, scans: Scans, *, probabilities: bool) -> None:
         """The mask on the reference grid; each sequence without skull, with its own grid and intensities."""
-        write(folder / f"{name}_brain_mask.nii.gz", self.mask.astype(np.uint8), scans.grid)
+        mask = np.asfortranarray(self.mask)  # as the voxels of files lie in memory
+        write(folder / f"{name}_brain_mask.nii.gz", mask, scans.grid)
         for sequence, volume in scans.images.items():
-            inside = self._in_sequence(sequence, scans)
+            inside = mask
+            if scans.difference(sequence) or sequence in self.own:
+                inside = np.asfortranarray(self._in_sequence(sequence, scans))
             if scans.difference(sequence):
-                write(folder / f"{name}_{sequence}_brain_mask.nii.gz", inside.astype(np.uint8), volume.grid)
+                write(folder / f"{name}_{sequence}_brain_mask.nii.gz", inside, volume.grid)
             if not self.came_stripped:
-                stripped = _in_own_dtype(np.where(inside, volume.data[0], 0), volume)
+                stripped = _in_own_dtype(_cut_out(volume.data[0], inside), volume)
                 write(folder / f"{name}_{sequence}_stripped.nii.gz", stripped, volume.grid)
         if probabilities and not self.came_stripped:
             write(folder / f"{name}_brain_probability.nii.gz", self.probability, scans.grid)
@@ -64,6 +67,13 @@ class Brain:
             return self.own[sequence]
         reference = Volume(self.mask[None].astype(np.uint8), scans.grid)
         return np.asarray(resample_to(reference, scans.placed(sequence).grid, nearest=True).data[0] > 0)
+
+
+def _cut_out(image: NDArray[np.float32], inside: Mask) -> NDArray[np.float32]:
+    """The image (X, Y, Z) with 0 outside; it is finite, so a product does it, at an eighth of the time."""
+    cut = image * inside
+    cut += 0  # not -0
+    return cut
 
 
 def _in_own_dtype(array: NDArray[np.float32], volume: Volume) -> NDArray[Any]:

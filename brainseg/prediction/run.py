@@ -3,6 +3,7 @@
 import logging
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -19,6 +20,7 @@ from brainseg.images.layouts import Subject, survey
 from brainseg.images.lgg_patients import survey_lgg
 from brainseg.images.preference import Choice
 from brainseg.prediction import outputs
+from brainseg.prediction.ahead import Make, can_overlap, predicted
 from brainseg.prediction.batch import write_batch
 from brainseg.prediction.computing import settle
 from brainseg.prediction.forecast import forecast
@@ -88,8 +90,9 @@ def _run(options: PredictConfig) -> int:
     if options.shards > 1 and options.shard is None and len(left) > 1:
         results |= _by_shards(left, job, output)
         left = [subject for subject in left if subject.id not in results]
-    for subject in followed(left, "predicting") if len(left) > 1 else left:
-        results[subject.id] = predict_or_name(subject, job, output)
+    made = _one_by_one(left, job, output)
+    for result in followed(made, "predicting", len(left)) if len(left) > 1 else made:
+        results[result.subject] = result
     with one_at_a_time(output / LOCK):
         write_batch(output, found.fates, page=options.page)
         derivatives = _derivatives(options)
@@ -101,6 +104,13 @@ def _run(options: PredictConfig) -> int:
     if Judgement.fail in verdicts:
         return SOME_FAILED
     return SOME_TO_REVIEW if Judgement.review in verdicts else 0
+
+
+def _one_by_one(subjects: list[Subject], job: Job, output: Path) -> Iterator[Result]:
+    """The result of each subject, written."""
+    if can_overlap(subjects, job):
+        return predicted(subjects, job, lambda subject, make: predict_or_name(subject, job, output, make))
+    return (predict_or_name(subject, job, output) for subject in subjects)
 
 
 def _by_shards(left: list[Subject], job: Job, output: Path) -> dict[str, Result]:
@@ -190,13 +200,19 @@ def _is_of(result: Result, subject: Subject, job: Job) -> bool:
     )
 
 
-def predict_or_name(subject: Subject, job: Job, output: Path) -> Result:
-    """A subject's result, written; what went wrong instead where it failed."""
+def predict_or_name(subject: Subject, job: Job, output: Path, make: Make | None = None) -> Result:
+    """A subject's result, written; what went wrong instead where it failed.
+
+    Args:
+        subject: From `subjects_at`.
+        job: The models and the settings.
+        output: Where its folder goes.
+        make: What makes its result, where that was begun before.
+    """
     try:
         subject.refuse_fault()
         with outputs.folder_for(output, subject.id) as folder:
-            predicted = predict_slices if is_of_pictures(subject) else predict_subject
-            result = predicted(subject, job, folder)
+            result = make(folder) if make else _made(subject, job, folder)
             outputs.write_result(folder, result)
     except Exception as error:  # one subject never takes the others down; its failure is written and counted
         known = isinstance(error, UserError)
@@ -217,6 +233,10 @@ def predict_or_name(subject: Subject, job: Job, output: Path) -> Result:
             log.debug("", exc_info=True)
         _write_failure(subject, result, output, page=job.options.page)
     return result
+
+
+def _made(subject: Subject, job: Job, folder: Path) -> Result:
+    return (predict_slices if is_of_pictures(subject) else predict_subject)(subject, job, folder)
 
 
 def _write_failure(subject: Subject, result: Result, output: Path, *, page: bool) -> None:

@@ -1,7 +1,7 @@
 """The linked prediction of one subject, from its files to its result."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from brainseg.config import PredictConfig
@@ -39,11 +39,31 @@ NAME_THE_TYPE = (
 )  # a second opinion is always heard
 
 
+@dataclass(frozen=True)
+class Found:
+    """A subject on its way: what is known of it, what can be done for it, and what that took so far."""
+
+    subject: Subject
+    state: State
+    plan: Plan
+    meter: Meter
+    pools: Pools
+
+
 def predict_subject(subject: Subject, job: Job, folder: Path) -> Result:
     """Write all outputs of a subject but result.json into a folder; what belongs into that is given back.
 
     Raises:
         UserError: Something about this subject cannot be used.
+    """
+    return write(compute(read(subject, job), job), job, folder)
+
+
+def read(subject: Subject, job: Job) -> Found:
+    """The scans of a subject, judged; no network is asked.
+
+    Raises:
+        UserError: As `predict_subject`.
     """
     meter, limits, pools = Meter(), job.options.gates, Pools()
     state, plan = _read(subject, job, meter)
@@ -51,19 +71,40 @@ def predict_subject(subject: Subject, job: Job, folder: Path) -> Result:
         with meter.measure("judge"):
             placed = {name: state.scans.placed(name) for name in state.scans.images}
             state = state.with_gates(judge_scans(placed, limits, pools))
+    return Found(subject, state, plan, meter, pools)
+
+
+def compute(found: Found, job: Job) -> Found:
+    """The same after all stages: what the networks have found.
+
+    Raises:
+        UserError: As `predict_subject`.
+    """
+    state = found.state
     for stage in job.stages:
         if state.level is not Level.fail:
-            state = _after(stage, state, plan, job.options, meter)
+            state = _after(stage, state, found.plan, job.options, found.meter)
+    return replace(found, state=state)
+
+
+def write(found: Found, job: Job, folder: Path) -> Result:
+    """Judge all together, and write it, as `predict_subject` does.
+
+    Raises:
+        UserError: As `predict_subject`.
+    """
+    state, meter, limits = found.state, found.meter, job.options.gates
     state = _judge_models(state.with_gates_first(incomplete(state.missing)), job, meter)
     if state.level is not Level.fail:
         if limits is not None:
             with meter.measure("judge"):
-                state = _judge_contrast(state, limits, pools)
+                state = _judge_contrast(state, limits, found.pools)
         state = _conclude(state, limits)
         with meter.measure("write"):
+            name, probabilities = found.subject.id, job.options.save_probabilities
             for outcome in state.outcomes:
-                outcome.write(folder, subject.id, state.scans, probabilities=job.options.save_probabilities)
-    return _recorded(subject, state, job, folder, meter)
+                outcome.write(folder, name, state.scans, probabilities=probabilities)
+    return _recorded(found.subject, state, job, folder, meter)
 
 
 def _read(subject: Subject, job: Job, meter: Meter) -> tuple[State, Plan]:

@@ -5,12 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from contourpy import ContourGenerator, FillType, LineType, contour_generator
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.path import Path as MplPath
 from numpy.typing import NDArray
 
 from brainseg.files.atomic import writing
+from brainseg.reporting.png import png_of
 
 # Each class has one colour in all pictures. The colours are from Okabe and Ito's palette, which people with
 # any colour vision can tell apart. They are a little lighter, because they lie on grey images.
@@ -57,7 +62,15 @@ def new_figure(width: float, height: float, *, dark: bool = False) -> Figure:
 def save(figure: Figure, png: Path, *, dpi: int = DPI) -> None:
     """Write the picture whole or not at all, so that a viewer that reloads it never sees half of it."""
     with writing(png) as temporary:
-        figure.savefig(temporary, format="png", dpi=dpi, facecolor=figure.get_facecolor())
+        temporary.write_bytes(drawn(figure, dpi))
+
+
+def drawn(figure: Figure, dpi: int = DPI) -> bytes:
+    """A figure as a PNG file; the background of the figure is opaque."""
+    figure.set_dpi(dpi)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return png_of(np.asarray(canvas.buffer_rgba())[..., :3], dpi)
 
 
 def paint_classes(axes: Axes, labels: NDArray[Any], names: Sequence[str]) -> None:
@@ -72,13 +85,37 @@ def paint_classes(axes: Axes, labels: NDArray[Any], names: Sequence[str]) -> Non
         mask = labels == value
         if mask.any():
             color = class_color(names[value], value)
-            axes.contourf(mask.astype(float), levels=[0.5, 1.5], colors=[color], alpha=0.3)
+            columns, rows = np.arange(mask.shape[1]), np.arange(mask.shape[0])
+            points, codes = _contours(columns, rows, mask).filled(0.5, 1.5)
+            filling = {"facecolors": [to_rgba(color, 0.3)], "edgecolors": "none", "antialiaseds": False}
+            _add_path(axes, points, codes, zorder=1, **filling)
             outline(axes, mask, color, width=1.1)
 
 
 def outline(axes: Axes, mask: NDArray[Any], color: str, *, width: float = 1.3) -> None:
     """Draw the border of a 2D mask on the image in `axes`. It is closed at the edge of the image too."""
     if mask.any():
-        padded = np.pad(mask, 1).astype(float)
         columns, rows = np.arange(-1, mask.shape[1] + 1), np.arange(-1, mask.shape[0] + 1)
-        axes.contour(columns, rows, padded, levels=[0.5], colors=[color], linewidths=width)
+        points, codes = _contours(columns, rows, np.pad(mask, 1)).lines(0.5)
+        line = {"facecolors": "none", "edgecolors": [color], "linewidths": width}
+        _add_path(axes, points, codes, zorder=2, **line)
+        axes.set_xlim(columns[0], columns[-1])  # so wide that an outline at the edge is seen
+        axes.set_ylim(rows[-1], rows[0])
+
+
+def _contours(columns: NDArray[Any], rows: NDArray[Any], mask: NDArray[Any]) -> ContourGenerator:
+    """What `Axes.contour` asks, without the scale of colours that it makes for each of many small masks."""
+    return contour_generator(
+        columns,
+        rows,
+        mask.astype(float),
+        name="mpl2014",
+        line_type=LineType.SeparateCode,
+        fill_type=FillType.OuterCode,
+    )
+
+
+def _add_path(axes: Axes, points: Sequence[Any], codes: Sequence[Any], **look: Any) -> None:
+    """All pieces as one path, so that a hole is one."""
+    path = MplPath(np.concatenate(points), np.concatenate(codes))
+    axes.add_collection(PathCollection([path], transform=axes.transData, **look), autolim=False)

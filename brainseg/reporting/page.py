@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from brainseg.files.atomic import NO_TEXT, writing
-from brainseg.reporting.canvas import DPI
+from brainseg.reporting.canvas import drawn
 
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("brainseg.reporting"),
@@ -63,9 +63,7 @@ def inline_file(png: Path) -> Markup:
 
 def inline_figure(figure: Figure) -> Markup:
     """A figure as the `src` of an <img>."""
-    png = BytesIO()
-    figure.savefig(png, format="png", dpi=DPI, facecolor=figure.get_facecolor())
-    return _data_uri("png", png.getvalue())
+    return _data_uri("png", drawn(figure))
 
 
 def inline_slice(image: NDArray[np.uint8], *, side: int = 128) -> Markup:

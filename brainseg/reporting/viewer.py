@@ -5,7 +5,6 @@ sides, so that one scale holds in every plane.
 """
 
 import base64
-import gzip
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from brainseg.files.packed import SMALLEST, packed
 from brainseg.images.regrid import positions_along
 from brainseg.preprocess.resample import linear, nearest
 from brainseg.reporting.montage import Scene
@@ -41,7 +41,7 @@ def volumes_of(scene: Scene) -> dict[str, Any]:
     step = _step_mm(scene)
     x, y, z = (max(1, round(n * s / step)) for n, s in zip(scene.shape, scene.spacing_mm, strict=True))
     positions = [positions_along(n, step, side) for n, side in zip((x, y, z), scene.spacing_mm, strict=True)]
-    overlay = np.zeros(scene.shape, np.uint8)
+    overlay = np.zeros(scene.shape, np.uint8, order="F")
     if scene.labels is not None:
         overlay += scene.labels.astype(np.uint8)
     if scene.brain is not None:
@@ -57,10 +57,10 @@ def volumes_of(scene: Scene) -> dict[str, Any]:
         "greys": GREYS,
         "brain": BRAIN,
         "sequences": {
-            name: _packed(np.round(linear(grey[None], positions)[0] * (GREYS - 1)).astype(np.uint8))
+            name: _packed(_in_steps(linear(grey.T[None], positions[::-1])[0]))
             for name, grey in scene.greys.items()
         },
-        "overlay": _packed(nearest(overlay[None], positions)[0]),
+        "overlay": _packed(nearest(overlay.T[None], positions[::-1])[0]),
         "has_tumor": bool(scene.labels is not None and scene.labels.any()),
         "has_brain": scene.brain is not None,
     }
@@ -88,7 +88,11 @@ def niivue() -> Script | None:
     if made is None or exported is None:
         return None
     module = text[: exported.start()] + f"export{{{made[1]} as Niivue}};"
-    return Script(_zipped(module.encode()), licence.read_text(encoding="utf-8"), package.version)
+    return Script(_packed_text(module), licence.read_text(encoding="utf-8"), package.version)
+
+
+def _packed_text(text: str) -> str:
+    return base64.b64encode(packed(text.encode(), SMALLEST)).decode()
 
 
 def _step_mm(scene: Scene) -> float:
@@ -97,9 +101,11 @@ def _step_mm(scene: Scene) -> float:
     return max(min(scene.spacing_mm), float((mm3 / VOXELS) ** (1 / 3)))
 
 
-def _packed(volume: NDArray[np.uint8]) -> str:
-    return _zipped(volume.tobytes(order="F"))
+def _in_steps(grey_ZYX: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Greys of 0 to 1 as whole numbers below `GREYS`."""
+    steps = grey_ZYX * np.float32(GREYS - 1)
+    return np.rint(steps, out=steps).astype(np.uint8)
 
 
-def _zipped(content: bytes) -> str:
-    return base64.b64encode(gzip.compress(content, 6, mtime=0)).decode()
+def _packed(volume_ZYX: NDArray[np.generic]) -> str:
+    return base64.b64encode(packed(volume_ZYX.tobytes())).decode()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from brainseg.images.labels import CLASSES
@@ -43,7 +43,7 @@ def draw_vote(
     figure.text(0.015, 0.895, note, color=DIM_TEXT, fontsize=9, va="center")
     shown = figure.add_axes((0.015, 0.1, 0.32, 0.74))
     _draw_slice(shown, image, heat, tumor)
-    shown.set_title(_caption(votes[loudest], heat), color=LIGHT_TEXT, fontsize=9, pad=4)
+    shown.set_title(_caption(votes[loudest], heat), color=LIGHT_TEXT, fontsize=9, pad=4, y=1.0)
     planes = list(dict.fromkeys(vote.plane for vote in votes))
     for row, plane in enumerate(planes):
         axes = figure.add_axes((0.41, 0.66 - 0.265 * row, 0.44, 0.175))
@@ -72,19 +72,24 @@ def _draw_plane(axes: Axes, plane: str, votes: Sequence[SliceVote], loudest: int
     """A stacked bar for each slice of the plane, ordered along its axis; the loudest is framed."""
     axes.set_facecolor("none")
     own = sorted((vote.offset_mm, place) for place, vote in enumerate(votes) if vote.plane == plane)
+    reach = [-0.41, len(own) - 1 + 0.41]
     for x, (_, place) in enumerate(own):
         below = 0.0
         for name, p in votes[place].probabilities.items():
-            axes.bar(x, p, 0.82, bottom=below, color=TYPE_COLORS[name], linewidth=0)
+            axes.add_artist(Rectangle((x - 0.41, below), 0.82, p, color=TYPE_COLORS[name], linewidth=0))
             below += p
         if place == loudest:
-            axes.bar(x, 1, 0.94, color="none", edgecolor=LIGHT_TEXT, linewidth=1.4)
+            frame = {"facecolor": "none", "edgecolor": LIGHT_TEXT, "linewidth": 1.4}
+            axes.add_artist(Rectangle((x - 0.47, 0), 0.94, 1, **frame))
+            reach = [min(reach[0], x - 0.47), max(reach[1], x + 0.47)]
+    margin = 0.05 * (reach[1] - reach[0])
+    axes.set_xlim(reach[0] - margin, reach[1] + margin)
     axes.set_xticks(range(len(own)), [f"{offset:+g}" if offset else "0" for offset, _ in own])
     axes.set_yticks([0, 1])
     axes.set_ylim(0, 1.03)
     axes.tick_params(colors=DIM_TEXT, labelsize=8, length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(f"{plane}, mm from the middle", color=LIGHT_TEXT, fontsize=9, loc="left", pad=3)
+    axes.set_title(f"{plane}, mm from the middle", color=LIGHT_TEXT, fontsize=9, loc="left", pad=3, y=1.0)
 
 
 def draw_legend(figure: Figure, classes: Sequence[str], place: tuple[float, float]) -> None:

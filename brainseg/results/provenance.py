@@ -25,6 +25,7 @@ from brainseg.system.pseudonyms import current, hide
 from brainseg.system.versions import PREDICTION, versions_of
 
 # Settings that change nothing in a result.
+PREFETCH = "prefetch"  # of the pipeline, which changes nothing in a result either
 NOT_OF_THE_RESULT = (
     "input",
     "output",
@@ -66,6 +67,7 @@ def settings_of(options: PredictConfig) -> Settings:
     values = plain(OmegaConf.structured(options))
     values |= {name: _from_the_root(values[name]) for name in PREDICTION_PATHS}
     counted = {name: value for name, value in values.items() if name not in NOT_OF_THE_RESULT}
+    counted["pipeline"] = {name: one for name, one in values["pipeline"].items() if name != PREFETCH}
     digest = hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
     return Settings({name: _hidden(value) for name, value in values.items()}, digest)
 

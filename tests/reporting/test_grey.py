@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from brainseg.reporting.grey import to_grey
 
@@ -33,3 +34,18 @@ def test_what_is_not_a_number_is_black():
     grey = to_grey(image)
     assert grey[0, 1] == 0
     assert grey[1, 0] == 0
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("broken", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+def test_greys_are_the_formula_to_the_last_bit_however_the_image_lies_in_memory(order, broken, masked):
+    rng = np.random.default_rng(0)
+    image = np.asarray(rng.normal(0, 300, (50, 60, 70)).astype(np.float32), order=order)[::-1]
+    image[:20], image[30, 30, 30] = 0, np.nan if broken else 5
+    inside = rng.random(image.shape) > 0.5 if masked else image != 0
+    low, high = np.percentile(image[inside & np.isfinite(image)], (0.5, 99.5))
+    wanted = np.clip((image - low) / (high - low), 0, 1)
+    background = image == image.flat[0]
+    wanted = np.where(background | ~np.isfinite(image), 0, wanted).astype(np.float32)
+    np.testing.assert_array_equal(to_grey(image, inside if masked else None), wanted)
