@@ -40,7 +40,7 @@ Every key that `train.py` and `predict.py` take, as `key=value`. `python train.p
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are generated: commands, keys of the configuration, cards of models, the notebook."""
+    """Add the pages that are generated: commands, keys of the configuration, cards, the notebook."""
     files.append(File.generated(config, "reference/commands.md", content=commands_reference()))
     files.append(File.generated(config, "reference/config.md", content=CONFIG_HEAD + config_reference()))
     files.append(File.generated(config, "reference/models.md", content=models_reference()))

@@ -77,7 +77,7 @@ def write_card(model: str | Path, scores: Scores) -> Path:
         *_head(path, contract["about"], loaded),
         *_figures(real, synthetic),
         *_costs(costs, loaded),
-        *_worst(real, synthetic, None if drawn is None else picture.name),
+        *_worst([*real, *synthetic], drawn, picture.name),
     ]
     with writing(path.with_suffix(".md")) as temporary:
         temporary.write_text("\n".join([*lines, ""]), encoding="utf-8")
@@ -179,15 +179,19 @@ def _costs(costs: Sequence[Sequence[Cost]], model: Model) -> list[str]:
     return lines
 
 
-def _worst(real: Sequence[Figure], synthetic: Sequence[Figure], picture: str | None) -> list[str]:
+def _worst(figures: Sequence[Figure], drawn: Figure | None, picture: str) -> list[str]:
     rows = [
         f"| {one.data} | {one.score} | {', '.join(f'{name} {value:.3f}' for name, value in one.worst)} |"
-        for one in [*real, *synthetic]
+        for one in figures
         if one.worst
     ]
-    if not rows:
+    if not rows and drawn is None:
         return []
-    lines = ["", "## Where it fails", "", "| scans | score | the worst |", "| --- | --- | --- |", *rows]
-    if picture is not None:
-        lines += ["", f"![The worst phantoms: blue is the truth, orange what was found]({picture})"]
+    lines = ["", "## Where it fails"]
+    if rows:
+        lines += ["", "| scans | score | the worst |", "| --- | --- | --- |", *rows]
+    if drawn is not None:
+        said = ", ".join(f"{name} {value:.3f}" for name, value in drawn.worst)
+        lines += ["", f"The worst phantoms of {drawn.mean.cases} by {drawn.score}: {said}.", ""]
+        lines.append(f"![The worst phantoms: blue is the truth, orange what was found]({picture})")
     return lines

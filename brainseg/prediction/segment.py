@@ -266,6 +266,8 @@ def _subset_in_words(model: Ensemble, used: list[str], every: list[str]) -> str:
     costs = [] if cost is None else [f"{cost:.3f} on {heads}"]
     costs += measured_without(model, used)
     said = f", which cost {' and '.join(costs)} of the whole tumour's Dice" if costs else ""
+    if model.hardly_finds(used):
+        said += "; it finds hardly any tumour so, and that none is outlined does not say that there is none"
     return f"segmented from {' and '.join(used)} instead of {', '.join(every)}{said}"
 
 
