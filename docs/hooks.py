@@ -13,6 +13,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 from brainseg.commands.cli import app
+from brainseg.config.builtin import builtin_file, builtin_tasks
 from brainseg.config.reference import config_reference
 
 # What a browser fetches by itself: scripts, pictures, styles and fonts, not the links that a reader follows.
@@ -24,6 +25,12 @@ _FETCHED = re.compile(
 
 NOTEBOOK = "how-to/python.ipynb"
 
+MODELS_HEAD = """# Models
+
+The cards of the models that come with brainseg, as `brainseg card` has written them:
+[what they are for, and how to write such a card](../how-to/models.md).
+"""
+
 CONFIG_HEAD = """# Configuration
 
 Every key that `train.py` and `predict.py` take, as `key=value`. `python train.py --help` and
@@ -33,9 +40,12 @@ Every key that `train.py` and `predict.py` take, as `key=value`. `python train.p
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are generated: every command, every key of the configuration, the notebook."""
+    """Add the pages that are generated: commands, keys of the configuration, cards, the notebook."""
     files.append(File.generated(config, "reference/commands.md", content=commands_reference()))
     files.append(File.generated(config, "reference/config.md", content=CONFIG_HEAD + config_reference()))
+    files.append(File.generated(config, "reference/models.md", content=models_reference()))
+    for picture in sorted(builtin_file("x").parent.glob("*.png")):
+        files.append(File.generated(config, f"reference/{picture.name}", content=picture.read_bytes()))
     notebook = Path(config.docs_dir, NOTEBOOK)
     files.append(File.generated(config, NOTEBOOK.replace(".ipynb", ".md"), content=notebook_page(notebook)))
     return files
@@ -46,6 +56,12 @@ def on_post_build(config: MkDocsConfig) -> None:
     for page in sorted(Path(config.site_dir).rglob("*.html")):
         if fetched := _FETCHED.search(page.read_text()):
             raise PluginError(f"{page}: would load {fetched.group()[:200]}; keep a copy of it under docs/")
+
+
+def models_reference() -> str:
+    """The cards of the models that come with brainseg, one below the other."""
+    cards = [builtin_file(task).with_suffix(".md").read_text() for task in builtin_tasks()]
+    return "\n".join([MODELS_HEAD, *(re.sub(r"^#", "##", card, flags=re.MULTILINE) for card in cards)])
 
 
 def notebook_page(path: Path) -> str:

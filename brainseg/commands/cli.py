@@ -132,6 +132,7 @@ app.command()(compare.compare)
 app.command()(compare.score)
 app.command()(models.models)
 app.command()(models.pack)
+app.command()(models.card)
 for command in (results.verify, results.reproduce, results.bids, results.view):
     app.command()(command)
 app.add_typer(study_pages.study, name="study")

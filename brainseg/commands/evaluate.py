@@ -13,10 +13,13 @@ from brainseg.system.terminal import cell, say, show
 
 
 def evaluate(
-    truth: Annotated[Path, typer.Argument(help="A true mask or label map, or a folder of them.")],
+    truth: Annotated[
+        Path, typer.Argument(help="A true mask or label map, or a folder of them; or a table of types.")
+    ],
     guess: Annotated[Path, typer.Argument(help="A mask or label map, or what predict.py wrote.")],
     task: Annotated[
-        Literal["skullstrip", "segment"], typer.Option(help="What the masks are of.")
+        Literal["skullstrip", "segment", "classify"],
+        typer.Option(help="What the masks are of; or types, from a table of participant_id and tumor_type."),
     ] = "skullstrip",
     protocol: Annotated[
         Protocol, typer.Option(help="For tumours: brats-2023 and brats-2026 count lesion by lesion.")
@@ -29,11 +32,13 @@ def evaluate(
     ] = "",
     output: Annotated[Path | None, typer.Option(help="Where scores.csv and scores.json go.")] = None,
 ) -> None:
-    """Masks or tumour labels against true ones: scores of each, and of all with intervals of 95 %."""
+    """Masks, tumour labels or types against true ones: scores of each, and of all with intervals of 95 %."""
     for path in (truth, guess):
         refuse_nothing_at(path)
     if task == "skullstrip":
         faults = _evaluate_brains(truth, guess, output)
+    elif task == "classify":
+        faults = _evaluate_types(truth, guess, output)
     else:
         asked = [name.strip() for name in regions.split(",") if name.strip()]
         conventions = labels_truth or labels, labels_guess or labels
@@ -59,6 +64,20 @@ def _evaluate_brains(truth: Path, guess: Path, output: Path | None) -> list[str]
     show(table)
     if output is not None:
         write_brain_evaluation(found, output)
+    return [f"{case.name}: {case.fault}" for case in found.faults]
+
+
+def _evaluate_types(truth: Path, guess: Path, output: Path | None) -> list[str]:
+    from brainseg.evaluation.types import evaluate_types, write_type_evaluation
+
+    found = evaluate_types(truth, guess)
+    table = Table("score", "subjects", "mean", "95 %")
+    for name, one in found.means.items():
+        between = "-" if one.low is None else f"{one.low:.3f} to {one.high:.3f}"
+        table.add_row(name.replace("_", " "), str(one.cases), f"{one.value:.3f}", between)
+    show(table)
+    if output is not None:
+        write_type_evaluation(found, output)
     return [f"{case.name}: {case.fault}" for case in found.faults]
 
 

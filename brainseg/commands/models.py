@@ -1,14 +1,18 @@
-"""`brainseg models` and `brainseg pack`: models that come with brainseg, and models to give away."""
+"""`brainseg models`, `pack` and `card`: models that come with brainseg, and models to give away."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from brainseg.config import SEQUENCES
 from brainseg.config.builtin import builtin_file, builtin_tasks
 from brainseg.config.errors import ConfigError
 from brainseg.system.terminal import cell, say, show
+
+if TYPE_CHECKING:
+    from brainseg.api.card import Scores
 
 
 def models() -> None:
@@ -21,6 +25,7 @@ def models() -> None:
         contract = read_contract(file)
         facts = contract["run"].get("facts", {})
         examples = facts.get("train_slices", facts.get("train_subjects"))
+        what = "slices of" if "train_slices" in facts else "subjects of"
         kind = "synthetic heads" if "phantom" in facts else contract["run"]["data"].get("root")
         figures = [
             f"{one['score']} {one['value']:.3f} ({one['data']}, {one['scans']})"
@@ -28,7 +33,7 @@ def models() -> None:
         ]
         table.add_row(
             cell(task), cell(contract["about"]["licence"]), f"{file.stat().st_size / 1e6:.1f}",
-            cell(f"{examples} {kind}"), cell("; ".join(figures) or "not measured"),
+            cell(f"{examples} {what} {kind}"), cell("; ".join(figures) or "not measured"),
         )  # fmt: skip
     show(table)
     say(
@@ -37,29 +42,92 @@ def models() -> None:
     )
 
 
+REAL = typer.Option(
+    help="WHAT=scores.csv of brainseg evaluate, or cases.csv, on real scans; may be given several times."
+)
+SYNTHETIC = typer.Option(help="The same of phantoms, for the card alone.")
+SUBSET = typer.Option(help="WHAT:t1+flair=scores.csv: the scans of --scores WHAT with these sequences alone.")
+FAILURES = typer.Option(help="scores.csv of phantoms, the worst of which the card shows.")
+
+
 def pack(
     checkpoint: Annotated[Path, typer.Argument(help="best.ckpt or last.ckpt of a run.")],
     name: Annotated[Path, typer.Argument(help="Folder and name of the packed model, without a suffix.")],
     licence: Annotated[str, typer.Option(help="SPDX identifier of the licence of the weights.")],
     purpose: Annotated[str, typer.Option(help="What the model is for, in a sentence.")],
-    scores: Annotated[
-        list[str] | None,
-        typer.Option(help="WHAT=scores.csv of brainseg evaluate on real scans; may be given several times."),
-    ] = None,
+    data: Annotated[str | None, typer.Option(help="What the data are called that it learnt from.")] = None,
+    scores: Annotated[list[str] | None, REAL] = None,
+    synthetic: Annotated[list[str] | None, SYNTHETIC] = None,
+    subset: Annotated[list[str] | None, SUBSET] = None,
+    failures: Annotated[Path | None, FAILURES] = None,
     single: Annotated[bool, typer.Option("--single", help="Keep the weights in single precision.")] = False,
 ) -> None:
     """Pack a trained model: NAME.safetensors, NAME.json and a card, NAME.md."""
-    given = dict(_scores(one) for one in scores or [])
+    given = scores or [], synthetic or [], subset or [], failures
+    _refuse_scores(*given[:3])
     from brainseg.api.packing import pack as packed
 
-    path = packed(checkpoint, name, licence=licence, purpose=purpose, scores=given, half=not single)
+    path = packed(
+        checkpoint,
+        name,
+        licence=licence,
+        purpose=purpose,
+        data=data,
+        scores=_scores(*given),
+        half=not single,
+    )
     say(f"{path}: {path.stat().st_size / 1e6:.1f} MB; its card is {path.with_suffix('.md')}")
 
 
-def _scores(given: str) -> tuple[str, Path]:
+def card(
+    model: Annotated[Path, typer.Argument(help="NAME.safetensors, as brainseg pack writes it.")],
+    scores: Annotated[list[str] | None, REAL] = None,
+    synthetic: Annotated[list[str] | None, SYNTHETIC] = None,
+    subset: Annotated[list[str] | None, SUBSET] = None,
+    failures: Annotated[Path | None, FAILURES] = None,
+) -> None:
+    """Write the card of a packed model anew, from what was measured; pages say its figures on real scans."""
+    given = scores or [], synthetic or [], subset or [], failures
+    _refuse_scores(*given[:3])
+    from brainseg.api.card import write_card
+
+    say(f"card: {write_card(model, _scores(*given))}")
+
+
+def _refuse_scores(scores: list[str], synthetic: list[str], subsets: list[str]) -> None:
+    """Before torch is loaded: what is not written as the options want it.
+
+    Raises:
+        ConfigError: It says how to write it.
+    """
+    for one in [*scores, *synthetic]:
+        _named(one)
+    for one in subsets:
+        _subset(one)
+
+
+def _scores(scores: list[str], synthetic: list[str], subsets: list[str], failures: Path | None) -> "Scores":
+    from brainseg.api.card import Scores
+
+    return Scores(
+        dict(map(_named, scores)), dict(map(_named, synthetic)), dict(map(_subset, subsets)), failures
+    )
+
+
+def _named(given: str) -> tuple[str, Path]:
     what, equals, path = given.rpartition("=")
     if not equals or not what:
         raise ConfigError(
             f"--scores {given}: write WHAT=scores.csv, such as 'Open MS, T1w=results/scores.csv'"
         )
     return what, Path(path)
+
+
+def _subset(given: str) -> tuple[tuple[str, str], Path]:
+    named, path = _named(given)
+    what, colon, sequences = named.rpartition(":")
+    if not colon or not what or not set(sequences.split("+")) <= set(SEQUENCES):
+        raise ConfigError(
+            f"--subset {given}: write WHAT:SEQUENCES=scores.csv, such as LGG:t1+flair=flair/scores.csv"
+        )
+    return (what, sequences), path

@@ -9,6 +9,7 @@ from brainseg.config.errors import ConfigError
 from brainseg.config.prediction import PredictConfig
 
 FOLDER = Path(__file__).resolve().parents[1] / "models"
+FOR_PICTURES = "classifier"  # the one that answers for pictures of slices alone: its card says why
 
 
 def builtin_file(task: str) -> Path:
@@ -27,13 +28,21 @@ def is_builtin(path: Any) -> bool:
 
 
 def with_builtin(options: PredictConfig) -> PredictConfig:
-    """The options with a file in the place of each `builtin`.
+    """The options with a file in the place of each `builtin`, but for the classifier.
+
+    That of the classifier stays until it is known that pictures of slices are asked for: `for_pictures`.
 
     Raises:
         ConfigError: There is no such model in this installation.
     """
-    asked = {task: getattr(options, task) for task in TASKS}
-    return replace(options, **{task: _with_files(task, given) for task, given in asked.items()})
+    asked = {task: (getattr(options, task), _with_files(task, getattr(options, task))) for task in TASKS}
+    found = {task: file for task, (given, file) in asked.items() if (task, given) != (FOR_PICTURES, BUILTIN)}
+    return replace(options, **found)
+
+
+def for_pictures(options: PredictConfig) -> PredictConfig:
+    """The options with the file of the classifier that comes with brainseg, where that is asked for."""
+    return replace(options, classifier=_with_files(FOR_PICTURES, options.classifier))
 
 
 def _with_files(task: str, given: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from brainseg.config.errors import GeometryError, UserError
 from brainseg.files.atomic import NO_TEXT, writing
 from brainseg.files.there import refuse_nothing_at
-from brainseg.images import nifti
+from brainseg.images import lgg, nifti
 from brainseg.images.volume import Volume, from_ras, ras_grid, to_ras
 
 
@@ -44,13 +44,18 @@ def read_pair(truth: Path, guess: Path) -> tuple[Volume, Volume]:
     Raises:
         GeometryError: Their voxels do not lie on each other.
     """
-    true, predicted = nifti.read_labels(truth), nifti.read_labels(guess)
+    true, predicted = read_truth(truth), nifti.read_labels(guess)
     difference = predicted.grid.difference(true.grid)
     if difference and ras_grid(predicted.grid).difference(ras_grid(true.grid)) is None:
         predicted, difference = Volume(from_ras(to_ras(predicted).data, true.grid), true.grid), None
     if difference:
         raise GeometryError(f"{guess} does not lie on the grid of {truth}: {difference}")
     return true, predicted
+
+
+def read_truth(path: Path) -> Volume:
+    """A mask or label map (1, X, Y, Z): a file, or the folder of a patient of the Kaggle LGG set."""
+    return lgg.read_tumor(path) if path.is_dir() else nifti.read_labels(path)
 
 
 def write_scores(

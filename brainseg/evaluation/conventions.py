@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from brainseg.config.errors import ConfigError, DataError, LabelError, UserError
+from brainseg.evaluation.cases import read_truth
 from brainseg.files.plain import read_json
 from brainseg.images import nifti
 from brainseg.images.labels import CONVENTIONS, EDEMA, Convention, detect
@@ -112,7 +113,7 @@ def _convention(values: set[float], layout: str | None, where: Path, regions: Se
 def _values_in(path: Path) -> set[float]:
     """The labels in a file; none where it cannot be read, which is said when its case is scored."""
     try:
-        return {float(v) for v in np.unique(nifti.read_labels(path).data)}
+        return {float(v) for v in np.unique(read_truth(path).data)}
     except UserError:
         return set()
 

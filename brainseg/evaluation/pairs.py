@@ -11,6 +11,7 @@ from brainseg.files.plain import read_json
 from brainseg.images import bids, nifti
 from brainseg.images.file_names import read_name
 from brainseg.images.layouts import Subject, survey
+from brainseg.images.lgg_patients import survey_lgg
 
 ENDINGS = (
     *("_tumor_labels", "_tumor_segmentation", "_segmentation", "_seg", "-seg", "_dseg"),
@@ -48,6 +49,8 @@ def subject_of(path: Path) -> str:
 
 
 def _truths(folder: Path, guess: Path) -> dict[str, Path]:
+    if (patients := survey_lgg(folder)) is not None:
+        return {one.id: one.folder for one in patients.subjects if any(f.role == "truth" for f in one.fates)}
     try:
         subjects = subjects_with_labels(folder)
     except DataError:  # the folder holds no scans but label maps alone

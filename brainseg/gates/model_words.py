@@ -7,10 +7,12 @@ from brainseg.runs.model_record import Measured, Member, Method
 
 def measured_in_words(measured: Sequence[Measured]) -> str:
     """As "brain Dice 0.957 on 20 scans of IXI"."""
-    return ", ".join(
-        f"{one.score} {one.value:.3g} on {one.scans} scan{'' if one.scans == 1 else 's'} of {one.data}"
-        for one in measured
-    )
+    return ", ".join(f"{one.score} {one.value:.3g} on {_counted(one)} of {one.data}" for one in measured)
+
+
+def _counted(one: Measured) -> str:
+    kind = "slice" if "slices" in one.score else "scan"
+    return f"{one.scans} {kind}{'' if one.scans == 1 else 's'}"
 
 
 def model_in_words(member: Member) -> str:

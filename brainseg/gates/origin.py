@@ -34,12 +34,14 @@ def _words(unmeasured: Sequence[str]) -> Words:
 
 
 def figures_of(models: Mapping[str, Sequence[Member]]) -> Iterator[str]:
-    """The measured scores of models that learnt from synthetic heads only, a sentence each."""
+    """The scores of models that were measured on real scans, a sentence each."""
     for name, members in models.items():
         for one in members:
-            if isinstance(one, ModelFile) and one.learnt_from.only_synthetic and one.measured:
-                said = f"the {name} learnt from synthetic heads only; measured on real scans: "
-                yield said + measured_in_words(one.measured)
+            if isinstance(one, ModelFile) and one.measured:
+                about = one.learnt_from
+                source = "synthetic heads only" if about.only_synthetic else f"{about.examples} {about.data}"
+                figures = measured_in_words(one.measured)
+                yield f"the {name} learnt from {source}; measured on real scans: {figures}"
 
 
 def _is_unmeasured(member: Member) -> bool:

@@ -93,6 +93,16 @@ def read_patient(
     return volume, np.ascontiguousarray(tumor.transpose(1, 0, 2))
 
 
+def read_tumor(folder: Path) -> Volume:
+    """The whole tumour (1, X, Y, Z), 1 in it, on the grid that a prediction gives a patient.
+
+    Raises:
+        ImageError: A file is missing or damaged.
+    """
+    volume, tumor = read_patient(folder, ["flair"])
+    return Volume(tumor[None].astype(np.uint8), volume.grid)
+
+
 def read_colour(slices: Sequence[Path], channel: int) -> Volume:
     """One colour of a patient's slices, from the lowest up, (1, X, Y, Z); a remark says the assumed spacing.
 

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from brainseg.checkpoint import load_model
 from brainseg.config import PredictConfig
-from brainseg.config.choices import Stage
+from brainseg.config.builtin import FOR_PICTURES
+from brainseg.config.choices import BUILTIN, Stage
 from brainseg.config.errors import ImageError
 from brainseg.config.gates import GatesConfig
 from brainseg.config.prediction import VoteConfig
+from brainseg.evaluation.figures import BY_VOTE
 from brainseg.gates.judge import judge_type
+from brainseg.gates.model_words import measured_in_words
 from brainseg.images import planes
 from brainseg.images.jpeg import grey_uint8
 from brainseg.images.labels import is_tumor
@@ -33,7 +36,7 @@ from brainseg.inference import (
     share_inside,
     vote_slices,
 )
-from brainseg.prediction.models import model_file
+from brainseg.prediction.models import measured_of_builtin, model_file
 from brainseg.prediction.network_time import Sizes, Work
 from brainseg.prediction.scans import Scans
 from brainseg.prediction.stage import PipelineStage, required
@@ -137,6 +140,7 @@ class ClassifyStage(PipelineStage):
     model: ClassifierModel | None
     vote: VoteConfig
     members: Sequence[Member] = ()
+    is_for_pictures: bool = False  # what was asked for is the one that comes with brainseg
 
     name = Stage.classify
     model_name = "classifier"
@@ -145,10 +149,20 @@ class ClassifyStage(PipelineStage):
     @classmethod
     def load(cls, options: PredictConfig, device: torch.device) -> Self:
         given = options.classifier
-        if not given:
-            return cls(None, options.vote)
+        if not given or given == BUILTIN:
+            return cls(None, options.vote, is_for_pictures=bool(given))
         module: Any = load_model(given, device, task=cls.model_name)
         return cls(module, options.vote, [model_file(given, module)])
+
+    @property
+    def why_not_given(self) -> str:
+        if not self.is_for_pictures:
+            return super().why_not_given
+        figures = [one for one in measured_of_builtin(FOR_PICTURES) if one.score == BY_VOTE]
+        return (
+            "the classifier that comes with brainseg answers for pictures of slices only; on volumes it was "
+            f"measured with {measured_in_words(figures)}; give classifier=CHECKPOINT, or classifier=null"
+        )
 
     def needs(self, subject: Subject) -> list[str]:
         return required(self.vote.sequence, subject, "which vote.sequence wants")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from brainseg.config import OTSU, ConfigError, PredictConfig
-from brainseg.config.choices import Stage
+from brainseg.config.choices import BUILTIN, Stage
 from brainseg.files.there import refuse_nothing_at
 from brainseg.runs.models import checkpoints_of, refuse_no_checkpoint
 from brainseg.system.pseudonyms import KEEP
@@ -45,7 +45,7 @@ def _given(options: PredictConfig) -> Iterator[Any]:
     """What is named as the model of each stage that runs, but for a method without a file."""
     for stage in options.pipeline.stages:
         given = getattr(options, MODELS[stage])
-        if given is not None and given != OTSU:
+        if given not in (None, OTSU, BUILTIN):
             yield given if stage is Stage.segment else _one_file(given)
 
 

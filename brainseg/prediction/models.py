@@ -1,14 +1,20 @@
 """What is known of a model that was loaded: for result.json, and for how a scan is prepared for it."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from brainseg.config.builtin import builtin_file
 from brainseg.config.errors import CheckpointError
 from brainseg.files.atomic import sha256
 from brainseg.runs.model_record import LearntFrom, Measured, ModelFile
+from brainseg.runs.packed_file import read_contract
 from brainseg.trained import Ensemble, Model
+
+MEASURED = {"data": str, "scans": int, "score": str, "value": int | float}
+SUBSET = {**MEASURED, "sequences": list, "lost": int | float}
 
 
 def model_file(path: str | Path, model: Model) -> ModelFile:
@@ -41,13 +47,31 @@ def measured_on_real(model: Model, path: str | Path) -> list[Measured]:
         CheckpointError: It says so in another form.
     """
     found = model.facts.get("measured", [])
-    kinds = {"data": str, "scans": int, "score": str, "value": int | float}
-    if not isinstance(found, list) or not all(_is_of_kinds(one, kinds) for one in found):
+    if not isinstance(found, list) or not all(_is_of_kinds(one, MEASURED) for one in found):
         raise CheckpointError(
             f"{path}: facts.measured is {found!r:.80}; it must be a list of data, scans, score and value, "
             "such as {'data': 'IXI', 'scans': 20, 'score': 'brain Dice', 'value': 0.957}"
         )
     return [Measured(**one) for one in found]
+
+
+def measured_of_builtin(task: str) -> list[Measured]:
+    """The figures on real scans of a model that comes with brainseg, by its card; the model is not loaded."""
+    facts = read_contract(builtin_file(task))["run"].get("facts", {})
+    return [Measured(**one) for one in facts.get("measured", [])]
+
+
+def measured_without(model: Model | Ensemble, sequences: Sequence[str]) -> list[str]:
+    """What real scans lost of the whole tumour's Dice with these sequences alone, where that was measured.
+
+    As "0.412 on 31 scans of LGG", from `facts.measured_subsets` of a model whose card was written.
+    """
+    found = model.facts.get("measured_subsets", [])
+    return [
+        f"{one['lost']:.3f} on {one['scans']} scans of {one['data']}"
+        for one in (found if isinstance(found, list) else [])
+        if _is_of_kinds(one, SUBSET) and set(one["sequences"]) == set(sequences)
+    ]
 
 
 def _is_of_kinds(one: Any, kinds: dict[str, Any]) -> bool:

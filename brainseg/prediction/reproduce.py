@@ -1,7 +1,7 @@
 """A prediction made again from what its result names, and compared with it."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -38,8 +38,8 @@ def reproduce(folder: Path) -> list[str]:
         UserError: Inputs or models are not there any more, or result.json cannot be read.
     """
     result = read_result(folder)
-    options = _options(result, folder)
-    subject = _subject(result, folder, options)
+    options, cohort = subjects_at(_options(result, folder))
+    subject = _subject(result, folder, cohort.subjects, options.input)
     threads = (result.machine and result.machine.threads) or threads_to_predict(options.threads)
     with tempfile.TemporaryDirectory() as place, computing_with(threads):
         job = job_of(options)
@@ -62,11 +62,11 @@ def _options(result: Result, folder: Path) -> PredictConfig:
         raise DataError(f"{folder / RESULT}: its settings cannot be used ({said})") from error
 
 
-def _subject(result: Result, folder: Path, options: PredictConfig) -> Subject:
-    for subject in subjects_at(options)[1].subjects:
+def _subject(result: Result, folder: Path, subjects: Iterable[Subject], where: str) -> Subject:
+    for subject in subjects:
         if subject.id == result.subject:
             return subject
-    raise DataError(f"{options.input}: does not hold {result.subject} any more, from which {folder} was made")
+    raise DataError(f"{where}: does not hold {result.subject} any more, from which {folder} was made")
 
 
 def _differences(before: Path, now: Path) -> Iterator[str]:

@@ -30,7 +30,7 @@ from brainseg.inference import Windows, diameters
 from brainseg.inference.diameters import Diameters
 from brainseg.prediction.brain import Mask
 from brainseg.prediction.members import load_ensemble, missing_members
-from brainseg.prediction.models import model_file
+from brainseg.prediction.models import measured_without, model_file
 from brainseg.prediction.network_time import Sizes, Work, work_on_volume
 from brainseg.prediction.scans import Scans
 from brainseg.prediction.shown import shown_of, usable_sequences
@@ -242,7 +242,12 @@ def convention_of(asked: str | None, model: Ensemble | None) -> Convention:
 
 def _subset_in_words(model: Ensemble, used: list[str], every: list[str]) -> str:
     cost = model.cost(used)
-    said = "" if cost is None else f", which cost {cost:.3f} of the whole tumour's Dice on validation scans"
+    heads = "synthetic validation heads" if "phantom" in model.facts else "validation scans"
+    costs = [] if cost is None else [f"{cost:.3f} on {heads}"]
+    costs += measured_without(model, used)
+    said = f", which cost {' and '.join(costs)} of the whole tumour's Dice" if costs else ""
+    if model.hardly_finds(used):
+        said += "; it finds hardly any tumour so, and that none is outlined does not say that there is none"
     return f"segmented from {' and '.join(used)} instead of {', '.join(every)}{said}"
 
 

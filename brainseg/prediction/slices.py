@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from brainseg.config import PredictConfig
-from brainseg.config.builtin import is_builtin
+from brainseg.config.builtin import for_pictures, is_builtin
 from brainseg.config.errors import ConfigError, ImageError
 from brainseg.config.gates import GatesConfig
 from brainseg.data.groups import joined_subjects
@@ -104,7 +104,7 @@ def pictures_of(options: PredictConfig) -> tuple[PredictConfig, Survey] | None:
     if not options.classifier:
         raise ConfigError(
             f"input={options.input} holds pictures of slices, for which a classifier alone answers; give "
-            "classifier=CHECKPOINT, or a scan in NIfTI or DICOM"
+            "classifier=builtin or classifier=CHECKPOINT, or a scan in NIfTI or DICOM"
         )
     if options.derivatives is not None:
         raise ConfigError(
@@ -120,7 +120,7 @@ def pictures_of(options: PredictConfig) -> tuple[PredictConfig, Survey] | None:
     if unused:
         log.warning("%s: pictures of slices need no %s", options.input, " and no ".join(unused))
     options = replace(options, skullstripper=None, volume_classifier=None, segmenter=None)
-    return replace(options, forecast=False), found
+    return for_pictures(replace(options, forecast=False)), found
 
 
 def is_of_pictures(subject: Subject) -> bool:

@@ -44,6 +44,11 @@ class PipelineStage(ABC):
         """Whether it has a model; without one it is left out. A stage that needs none says True."""
         return self.model is not None
 
+    @property
+    def why_not_given(self) -> str:
+        """Why it is left out, for a stage without a model."""
+        return f"no {self.model_name} given"
+
     @classmethod
     @abstractmethod
     def load(cls, options: PredictConfig, device: torch.device) -> Self:

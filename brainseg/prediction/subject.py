@@ -139,7 +139,7 @@ def _after(stage: PipelineStage, state: State, plan: Plan, options: PredictConfi
 
 def _why_left_out(stage: PipelineStage, state: State, options: PredictConfig) -> str | None:
     if not stage.is_given:
-        return f"no {stage.model_name} given"
+        return stage.why_not_given
     if reason := stage.why_left_out(state):
         return reason
     named = [one for one in (state.outcome(TumorType), state.outcome(VolumeType)) if one is not None]

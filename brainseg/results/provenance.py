@@ -85,7 +85,7 @@ def _from_the_root(path: Any) -> Any:
         return [_from_the_root(one) for one in path]
     if is_builtin(path):
         return BUILTIN  # which is found again wherever brainseg is installed
-    return path if path in (None, OTSU) else os.path.abspath(path)
+    return path if path in (None, OTSU, BUILTIN) else os.path.abspath(path)
 
 
 @lru_cache(maxsize=1)

@@ -14,6 +14,7 @@ from brainseg.trained.segmenter import SegmenterModel, mean_of
 from brainseg.trained.validation import best_rule, pooled_rules
 from brainseg.trained.volumes import VALIDATION
 
+HARDLY = 0.3  # Dice of the whole tumour, below which an outline says nearly nothing
 # What the members must have in common, so that they can be shown one and the same prepared scan.
 SHARED = ("preprocess", "output", "cavity", "margin_mm", "subsets")
 
@@ -81,12 +82,19 @@ class Ensemble:
     def cost(self, sequences: Sequence[str]) -> float | None:
         """How much less whole-tumour Dice the validation scans had with these sequences than with all."""
         every = "+".join(self.config.preprocess.modalities)
-        costs = [
-            table[every]["whole_tumor"] - table["+".join(sequences)]["whole_tumor"]
-            for table in (member.fitted.get("subsets", {}) for member in self.members)
-            if every in table
-        ]
-        return float(np.mean(costs)) if costs else None
+        whole, part = self._validated(every), self._validated("+".join(sequences))
+        return None if whole is None or part is None else whole - part
+
+    def hardly_finds(self, sequences: Sequence[str]) -> bool:
+        """Whether the validation scans had nearly no Dice of the whole tumour with these sequences."""
+        found = self._validated("+".join(sequences))
+        return found is not None and found < HARDLY
+
+    def _validated(self, subset: str) -> float | None:
+        """The whole tumour's Dice of the validation scans with a subset of the sequences, as "t1+flair"."""
+        tables = [member.fitted.get("subsets", {}) for member in self.members]
+        found = [table[subset]["whole_tumor"] for table in tables if subset in table]
+        return float(np.mean(found)) if found else None
 
 
 def _difference(one: SegmenterModel, other: SegmenterModel) -> str:

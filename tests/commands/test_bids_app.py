@@ -9,7 +9,7 @@ import pytest
 
 from brainseg.phantom import write_cohort
 
-FAST = ("skullstripper=otsu", "gates=none", "page=false", "montage=false")
+FAST = ("skullstripper=otsu", "segmenter=null", "gates=none", "page=false", "montage=false")
 
 
 @pytest.fixture(scope="module")

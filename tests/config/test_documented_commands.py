@@ -1,5 +1,7 @@
 """Every command and override that the documents, the YAML and the code show is one that would be accepted."""
 
+import shlex
+import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -215,3 +217,15 @@ def test_comments_of_yaml_and_texts_of_python_are_read_too():
         ("a.py:3", "phantom", ("DIR", "--layot", "bids")),
     ]
     assert [one.split(": ")[0] for one in faults(shown)] == ["a.yaml:1", "a.py:3", "a.py:3"]
+
+
+def test_make_models_trains_each_from_its_experiment_and_packs_it():
+    make = ["make", "-n", "models", "KAGGLE=.", "KAGGLE_GROUPS=subjects.csv"]
+    printed = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    lines = [line.partition(" && ")[2] for line in printed.splitlines() if "train.py" in line]
+    commands = [shlex.split(line) for line in lines]
+    assert len(commands) == 3
+    for words in commands:
+        train, pack = (words[: words.index("&&")], words[words.index("&&") + 1 :])
+        assert refusal("train", tuple(train[2:]), whole=True) is None
+        assert refusal("pack", tuple(pack[2 : pack.index("&&")]), whole=True) is None

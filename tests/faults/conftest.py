@@ -18,7 +18,7 @@ from brainseg.tasks import TaskModule
 
 from . import kills
 
-NOTHING_BUT_OTSU = ("skullstripper=otsu", "montage=false", "page=false", "gates=none")
+NOTHING_BUT_OTSU = ("skullstripper=otsu", "segmenter=null", "montage=false", "page=false", "gates=none")
 
 
 class Killed(Exception):

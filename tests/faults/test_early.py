@@ -90,7 +90,7 @@ def folder(tmp_path):
         ("predict.py input=. segmenter=nfbs", "error: nfbs holds no run with checkpoints/best.ckpt"),
         ("predict.py input=. classifier=nfbs", "error: nfbs is a folder; give the checkpoint in it"),
         (
-            "predict.py input=. skullstripper=null",
+            "predict.py input=. skullstripper=null classifier=null segmenter=null",
             "error: no model for any of the stages strip, classify, segment; give",
         ),
         ("brainseg audit data=kaggle data.root=nowhere", "error: nowhere: no such folder; download masoud"),

@@ -36,7 +36,7 @@ OPEN = ("uprightness", "field_of_view_mm", "brain_ml", "air_level")  # a tiny st
 def composed(*overrides):
     register_schemas()
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
-        return check_predict(compose("predict", overrides))
+        return check_predict(compose("predict", ["segmenter=null", *overrides]))
 
 
 @pytest.fixture

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from brainseg.config.errors import LabelError
+from brainseg.evaluation.tumors import evaluate_tumors
 from brainseg.images.layouts import find_subjects
+from brainseg.images.lgg import read_tumor
 from brainseg.images.lgg_patients import survey_lgg
-from brainseg.images.nifti import read_labels
+from brainseg.images.nifti import read_labels, write
 from brainseg.images.source import read
 from brainseg.images.volume import to_ras
 from brainseg.prediction.dry_run import dry_run
@@ -104,3 +107,22 @@ def test_a_scan_in_nifti_goes_first(write_patient, patients, tmp_path):
     write_patient(tmp_path / "P_1")
     (tmp_path / "a_t1.nii").write_bytes(b"x")
     assert survey_lgg(tmp_path) is None
+
+
+def test_outlines_are_scored_against_the_masks_of_the_set(write_patient, tmp_path):
+    write_patient(tmp_path / "in" / "P_1")
+    write_patient(tmp_path / "in" / "P_2", masks=False)
+    for k in (3, 4):
+        path = tmp_path / "in" / "P_1" / f"P_1_{k}_mask.tif"
+        pixels = np.asarray(Image.open(path)).copy()
+        pixels[5:9, 3:12] = 255
+        Image.fromarray(pixels).save(path)
+    truth = read_tumor(tmp_path / "in" / "P_1")
+    half = truth.data[0].copy()
+    half[..., 3] = 0  # the second of the two slices is missed
+    write(tmp_path / "out" / "P_1" / "P_1_tumor_labels.nii.gz", half * 2, truth.grid)
+    found = evaluate_tumors(tmp_path / "in", tmp_path / "out", "brats-legacy", regions=["whole_tumor"])
+    assert [(one.name, one.fault) for one in found.cases] == [("P_1", "")]
+    assert found.cases[0].scores["dice/whole_tumor"] == pytest.approx(2 / 3)
+    with pytest.raises(LabelError, match="set --regions whole_tumor"):
+        evaluate_tumors(tmp_path / "in", tmp_path / "out", "brats-legacy")

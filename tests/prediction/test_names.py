@@ -168,6 +168,7 @@ def test_hydra_leaves_no_record_of_the_input(folder, tmp_path):
             "names=hash",
             "sequence=t1",
             "skullstripper=otsu",
+            "segmenter=null",
             f"hydra.run.dir={tmp_path / 'run'}",
             "montage=false",
             "device=cpu",
