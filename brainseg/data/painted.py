@@ -1,22 +1,27 @@
-"""Synthetic data whose anatomy is kept on disk, and whose scans are painted anew for every patch."""
+"""Synthetic data whose anatomy is kept on disk, and whose scans are painted anew for every patch.
+
+They are painted on the CPU, in the processes that load data; or these hand over an anatomy and a seed, and
+the device that trains paints.
+"""
 
 from abc import abstractmethod
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from math import prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import pytorch_lightning as pl
 import torch
 
-from brainseg.config.choices import Intensity
+from brainseg.augment.on_device import Uncut, generator_at, read_uncut
+from brainseg.config.choices import Crop, Intensity
 from brainseg.config.errors import ConfigError
 from brainseg.config.training import VolumeRecipe
 from brainseg.data.cache import ArrayCache, Arrays
-from brainseg.data.handover import BYTE, CPU, FLOAT, Handover
-from brainseg.data.loader import Loader
+from brainseg.data.handover import BYTE, CPU, FLOAT, Handover, moved
+from brainseg.data.loader import Batch, Loader
 from brainseg.data.loading import plain_loader, train_loader
+from brainseg.data.painter import Painter
 from brainseg.data.sampling import Draw, generator_of
 from brainseg.data.settings import DataSettings
 from brainseg.data.shared_memory import fitting_workers
@@ -24,11 +29,20 @@ from brainseg.data.splits import Split, split_subjects
 from brainseg.data.unfinished import sweep_cache
 from brainseg.data.volumes import Patches, WholeDataset
 from brainseg.phantom.templates import TUMOR_SHARE, VERSION, Template, make_template
+from brainseg.phantom.tissues import Tissues, tissues_of
 from brainseg.runs.position import START
 from brainseg.system.device import threads
 from brainseg.system.terminal import followed
 
-Paint = Callable[[Template, int], Arrays]  # image (C, X, Y, Z) and truth (X, Y, Z) from a template and a seed
+_KEPT = ("parts", "gray", "white", "brain")  # arrays of a template, a byte a voxel each
+
+
+class Unpainted(NamedTuple):
+    """What a patch is painted from: anatomy, the painting's seed, and where its random numbers stand."""
+
+    tissues: Tissues
+    seed: int
+    state: bytes
 
 
 class PaintedData(pl.LightningDataModule):
@@ -42,12 +56,13 @@ class PaintedData(pl.LightningDataModule):
         heads: How many different ones.
 
     Raises:
-        ConfigError: The recipe is of another task, has no cubes for voxels, or wants landmarks.
+        ConfigError: The recipe is of another task, has no cubes for voxels, or wants what no painting has.
     """
 
     data: ClassVar[str]  # data=NAME
     task: ClassVar[str]
     intensity: ClassVar[Intensity]  # that suits any contrast
+    crop: ClassVar[Crop]  # that suits these scans
     tumor_share: ClassVar[float] = TUMOR_SHARE  # of the templates
     beginning = START  # where the first training batches are from
     handover = CPU  # what is done for the device
@@ -65,17 +80,19 @@ class PaintedData(pl.LightningDataModule):
                 f"data={self.data} has any contrast, which no landmarks describe; "
                 f"set {self.task}.preprocess.intensity={self.intensity}"
             )
+        if recipe.preprocess.crop is Crop.report:
+            raise ConfigError(
+                f"{self.task}.preprocess.crop=report cuts files of BraTS, and data={self.data} has no files; "
+                f"set {self.task}.preprocess.crop={self.crop}"
+            )
         self.recipe, self.settings, self.n, self.spacing_mm = recipe, settings, heads, float(spacing_mm[0])
         self.cache = ArrayCache(settings.cache)
         self.facts: dict[str, Any] = {}
 
     @property
     @abstractmethod
-    def paint(self) -> Paint:
-        """How a template becomes a scan as prediction would show it to the network, with its truth.
-
-        It goes to the loaders' processes.
-        """
+    def painter(self) -> Painter:
+        """How a template becomes a scan as prediction would show it to the network, with its truth."""
 
     def check_split(self) -> None:
         """Refuse a split that the heads cannot fill.
@@ -100,7 +117,7 @@ class PaintedData(pl.LightningDataModule):
 
     def train_dataloader(self) -> Loader:
         seed = self.settings.seed
-        dataset = PaintedPatches(self.templates["train"], self.recipe, seed, self.paint, self.handover)
+        dataset = PaintedPatches(self.templates["train"], self.recipe, seed, self.painter, self.handover)
         return train_loader(
             dataset, len(dataset), self.recipe.batch_size, seed, self.loaders, self.beginning, self.handover
         )
@@ -115,18 +132,21 @@ class PaintedData(pl.LightningDataModule):
         return split_subjects({f"head-{k:04d}": "" for k in range(self.n)}, self.settings.rule)
 
     def _whole(self, part: str) -> Loader:
-        painted = [self.paint(template, k) for k, template in enumerate(self.templates[part])]
+        painted = [self.painter.on_cpu(template, k) for k, template in enumerate(self.templates[part])]
         return plain_loader(WholeDataset(painted), 1, self.loaders, self.handover)
 
     @cached_property
     def loaders(self) -> int:
         """Loader processes of each part; found once, before any of them takes shared memory."""
+        if self.handover.augment and self.settings.workers == "auto":
+            return 0  # to read is all that is left to do
         channels = len(self.recipe.preprocess.modalities)
         patch = prod(self.recipe.patch) * (channels * self.handover.image_type.itemsize + BYTE)
-        whole = self.templates["train"][0].parts.size * (channels * FLOAT + BYTE)  # all heads have one grid
+        voxels = self.templates["train"][0].parts.size  # all heads have one grid
+        whole = voxels * (channels * FLOAT + BYTE)
         return fitting_workers(
             self.settings.workers,
-            train_bytes=self.recipe.batch_size * (whole if self.handover.augment else patch),
+            train_bytes=self.recipe.batch_size * (len(_KEPT) * voxels if self.handover.augment else patch),
             other_bytes=whole,
         )
 
@@ -140,7 +160,7 @@ class PaintedData(pl.LightningDataModule):
 
         def make() -> Arrays:
             template = make_template(seed, self.spacing_mm, self.tumor_share)
-            return {name: getattr(template, name) for name in ("parts", "gray", "white", "brain")}
+            return {name: getattr(template, name) for name in _KEPT}
 
         other = {} if self.tumor_share == TUMOR_SHARE else {"tumor_share": self.tumor_share}
         key = self.cache.key([], template=VERSION, seed=seed, spacing_mm=self.spacing_mm, **other)
@@ -149,18 +169,26 @@ class PaintedData(pl.LightningDataModule):
 
 
 class PaintedPatches(Patches):
-    """Patches (C, x, y, z) with their truth (x, y, z), each of a head that is painted for it."""
+    """Patches (C, x, y, z) with their truth (x, y, z), each of a head that is painted for it.
+
+    Args:
+        templates: The heads.
+        recipe: The task's section of the config.
+        seed: Draws what is painted, the patches and their changes.
+        painter: How they are painted.
+        handover: What is done for the device.
+    """
 
     def __init__(
         self,
         templates: list[Template],
         recipe: VolumeRecipe,
         seed: int,
-        paint: Paint,
+        painter: Painter,
         handover: Handover = CPU,
     ) -> None:
         super().__init__(recipe, seed, handover)
-        self.templates, self.paint = templates, paint
+        self.templates, self.painter = templates, painter
 
     def __len__(self) -> int:
         return len(self.templates) * self.recipe.patches_per_volume
@@ -170,4 +198,15 @@ class PaintedPatches(Patches):
         generator = generator_of(self.seed, epoch, index)
         seed = int(torch.randint(2**62, (), generator=generator))
         template = self.templates[index // self.recipe.patches_per_volume]
-        return self.patch_of(self.paint(template, seed), generator)
+        if self.handover.augment:
+            return Unpainted(tissues_of(template), seed, generator.get_state().numpy().tobytes())
+        return self.patch_of(self.painter.on_cpu(template, seed), generator)
+
+    def finish(self, batch: Any) -> Batch:
+        return super().finish([self._painted(one) for one in batch] if self.handover.augment else batch)
+
+    def _painted(self, one: Unpainted) -> Uncut:
+        image, truth = self.painter.on_device(one.tissues, one.seed)
+        uncut = read_uncut(self.augment, image, truth, generator_at(one.state))
+        moved_there: Uncut = moved(uncut, image.device)
+        return moved_there
