@@ -3,16 +3,20 @@
 So code for a device is shown, without one, to make and to move its tensors where they belong.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 FAR = torch.device("meta")  # any but the CPU would do
-# What a GPU takes together with tensors of the CPU: copies and places; and of single numbers, sums and the like.
+# What a GPU takes together with tensors of the CPU: copies and places; sums and the like of single numbers.
 _MAY_MEET = {"_to_copy", "copy_", "index", "index_put_", "_index_put_impl_"}
-_WITH_NUMBERS = {*"add add_ sub sub_ mul mul_ div div_ rsub pow gt ge lt le eq ne".split()}
+_WITH_NUMBERS = {"add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_", "rsub", "gt", "ge", "lt", "le"}
+_PLACES = {torch.Tensor.__getitem__, torch.Tensor.__setitem__}
 
 
 class Far(torch.Tensor):
@@ -33,9 +37,29 @@ class Far(torch.Tensor):
         return _called(function, args, kwargs or {})
 
 
-class FarDevice(TorchDispatchMode):
+@contextmanager
+def far_device() -> Iterator[None]:
     """Within it `device=FAR` makes tensors of the device."""
+    with _Made(), _Dispatched():
+        yield
 
+
+class _Made(TorchFunctionMode):
+    """What is made of Python's numbers is made on the CPU, beside what follows, and then moved."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function is torch.tensor and kwargs.get("device") is not None:
+            device = kwargs.pop("device")
+            return torch.tensor(*args, **kwargs).to(device)
+        if function is torch.Tensor.tolist and isinstance(args[0], Far):
+            return args[0].here.tolist()
+        if function in _PLACES and isinstance(args[1], list):
+            args = (args[0], torch.tensor(args[1]), *args[2:])
+        return function(*args, **kwargs)
+
+
+class _Dispatched(TorchDispatchMode):
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         return _called(function, args, kwargs or {})
 
@@ -48,6 +72,7 @@ def _called(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     tensors = [one for one in given if isinstance(one, torch.Tensor)]
     far = [one for one in tensors if isinstance(one, Far)]
     near = [one for one in tensors if not isinstance(one, Far)]
+    assert not any(one.is_meta for one in near), f"{function} was given a tensor that the stand-in lost"
     _refuse_to_meet(function.overloadpacket.__name__, far, near)
     own = {id(one.here): one for one in far}
     own_args, own_kwargs = tree_unflatten([one.here if isinstance(one, Far) else one for one in given], shape)

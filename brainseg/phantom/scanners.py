@@ -45,7 +45,8 @@ def blurred(image: Tensor, spacing_mm: float, rng: Random) -> Tensor:
     """Thick slices, or a point spread of up to a voxel."""
     if rng.random() < 0.6:
         axis = int(rng.choice(3, p=(0.2, 0.2, 0.6)))
-        return thick_slices(image, axis, float(rng.uniform(max(2.5, spacing_mm), 6.5)) / spacing_mm)
+        thinnest = max(2.5, spacing_mm)
+        return thick_slices(image, axis, float(rng.uniform(thinnest, max(6.5, thinnest))) / spacing_mm)
     return point_spread(image, float(rng.uniform(0, 0.25)))
 
 
