@@ -14,7 +14,7 @@ from brainseg.inference.regions import (
 )
 from brainseg.inference.saliency import grad_cam, share_inside
 from brainseg.inference.vote import HEALTHY, Verdict, VoteSlice, combine_votes, vote_slices
-from brainseg.inference.window import Windows, predict_windows
+from brainseg.inference.window import Windows, on_host, predict_windows
 
 __all__ = [
     "HEALTHY",
@@ -32,6 +32,7 @@ __all__ = [
     "grad_cam",
     "largest_component",
     "most_probable",
+    "on_host",
     "otsu_brain",
     "predict_one",
     "predict_windows",
