@@ -25,9 +25,10 @@ class PaintedHeads(PaintedData):
 
     @property
     def painter(self) -> Painter:
-        return Painter(_one_channel, self.recipe.preprocess)
+        return Painter(one_channel, self.recipe.preprocess)
 
 
-def _one_channel(tissues: Tissues, rng: Random) -> tuple[Tensor, Tensor]:
+def one_channel(tissues: Tissues, rng: Random) -> tuple[Tensor, Tensor]:
+    """A head of any contrast, image (1, X, Y, Z), with its brain (X, Y, Z)."""
     image, brain = painted_head(tissues, rng)
     return image[None], brain
