@@ -98,10 +98,6 @@ def _scaled(image: Tensor, intensity: Intensity) -> Tensor:
 
 def _percentiles(values: Tensor, wanted: Sequence[float]) -> Tensor:
     """As `numpy.percentile`; torch's own `quantile` takes 16 million values at most."""
-    flat = values.flatten()
-    places = [percent / 100 * (len(flat) - 1) for percent in wanted]
-    found = []
-    for place in places:
-        lower, upper = (flat.kthvalue(1 + min(int(k), len(flat) - 1)).values for k in (place, ceil(place)))
-        found.append(torch.lerp(lower, upper, place - int(place)))
-    return torch.stack(found)
+    ordered = values.flatten().sort().values
+    places = [percent / 100 * (len(ordered) - 1) for percent in wanted]
+    return torch.stack([torch.lerp(ordered[int(p)], ordered[ceil(p)], p - int(p)) for p in places])
