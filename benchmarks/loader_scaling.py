@@ -3,10 +3,11 @@
 python benchmarks/loader_scaling.py [--seconds 5] [--most 16] [--tasks segmenter_best classifier ...]
 
 Scans and slices of the usual sizes are made up, so that nothing is read from a slow disk or written before.
-Three ways to hand samples over: as on the CPU; with half images; and to be changed on the device
+Three ways to hand samples over: as on the CPU; with half images; and to be changed or painted on the device
 (trainer.half_images, trainer.augment_on_device), of which only the part before the device is timed. Printed
 are samples a second of the clock; the seconds of one core that a sample costs, measured without any process
-beside; and MB of a batch between processes.
+beside; and MB of a batch, which cross between processes where there are any. In training the last way begins
+none unless data.workers asks for some.
 """
 
 import argparse
@@ -23,21 +24,25 @@ from omegaconf import DictConfig, OmegaConf
 
 from brainseg.config import conf_dir, register_schemas
 from brainseg.data.handover import CPU, Handover
-from brainseg.data.heads import prepared_head
+from brainseg.data.heads import one_channel
 from brainseg.data.loader import Loader, Samples
 from brainseg.data.loading import train_loader
 from brainseg.data.painted import PaintedPatches
+from brainseg.data.painter import Painter
 from brainseg.data.slices import SliceDataset, Slices
 from brainseg.data.volumes import PatchDataset
-from brainseg.phantom.templates import make_template
+from brainseg.phantom.painted_tumours import painted_tumour
+from brainseg.phantom.templates import TUMOR_SHARE, make_template
 from brainseg.system.device import threads
 
 EXPERIMENTS = {
     "segmenter_best": ["experiment=segmenter_best"],
     "segmenter_fast": ["experiment=segmenter_fast"],
     "skullstripper_anycontrast": ["experiment=skullstripper_anycontrast"],
+    "segmenter_tumours": ["experiment=segmenter_tumours"],
     "classifier": ["model=classifier"],
 }
+PAINTED = {"PaintedHeads": TUMOR_SHARE, "PaintedTumours": 0.0}  # how many of the templates have a tumour
 WAYS = {
     "as on the CPU": CPU,
     "half images": Handover(half_images=True),
@@ -81,9 +86,12 @@ def made_samples(cfg: DictConfig, handover: Handover) -> Samples:
         targets = np.arange(256) % len(recipe.classes)
         names = [f"{k:03d}" for k in range(256)]
         return SliceDataset(Slices(images, np.arange(256), targets, names, names), recipe, 0, handover)
-    if list(recipe.preprocess.modalities) == ["any"]:
-        heads = [make_template(seed, recipe.preprocess.spacing_mm[0]) for seed in range(2)]
-        return PaintedPatches(heads, recipe, 0, partial(prepared_head, how=recipe.preprocess), handover)
+    if (kind := str(cfg.data._target_).rpartition(".")[2]) in PAINTED:
+        spacing_mm, how = recipe.preprocess.spacing_mm[0], recipe.preprocess
+        heads = [make_template(seed, spacing_mm, PAINTED[kind]) for seed in range(2)]
+        tumours = partial(painted_tumour, sequences=list(how.modalities))
+        painter = Painter(one_channel if kind == "PaintedHeads" else tumours, how)
+        return PaintedPatches(heads, recipe, 0, painter, handover)
     cases = [_scan(rng, recipe) for _ in range(4)]
     return PatchDataset(cases, recipe, 0, handover)
 
@@ -148,6 +156,7 @@ def _timed(batches: Iterator[Any], least_s: float) -> tuple[int, float, float]:
 
 
 def _bytes(batch: Any) -> int:
+    """Of all tensors in nested tuples and lists."""
     if isinstance(batch, torch.Tensor):
         return batch.numel() * batch.element_size()
     return sum(map(_bytes, batch)) if isinstance(batch, list | tuple) else 0

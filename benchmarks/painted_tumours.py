@@ -25,7 +25,9 @@ from brainseg.images.volume import to_ras
 from brainseg.phantom.anatomy import anatomy_of
 from brainseg.phantom.gliomas import grow_anew
 from brainseg.phantom.painted_tumours import paint_tumour
+from brainseg.phantom.scanners import Random
 from brainseg.phantom.templates import make_template
+from brainseg.phantom.tissues import tissues_of
 
 SEQUENCES = ["t1", "t1ce", "t2", "flair"]
 # 5, 25, 50, 75 and 95 % of 368 cases
@@ -57,8 +59,8 @@ def print_measures(n: int, spacing_mm: float) -> None:
     templates = [make_template(1000 + k, spacing_mm, 0.0) for k in range(4)]
     found = []
     for seed in range(n):
-        rng = np.random.default_rng(seed)
-        _, glioma = grow_anew(anatomy_of(templates[seed % 4], rng), rng)
+        rng = Random(seed)
+        _, glioma = grow_anew(anatomy_of(tissues_of(templates[seed % 4]), rng), rng)
         if glioma.kind in ("ring", "patchy"):
             found.append(measures(glioma.labels.numpy(), spacing_mm))
     print(f"| measure ({len(found)} painted) | painted: 5 % | 25 % | median | 75 % | 95 % | real median |")

@@ -15,12 +15,15 @@ from brainseg.training.train import train
 def weights_after(tiny, tmp_path):
     """The weights of last.ckpt after a tiny run in a folder of its own; phantoms and cache are shared."""
 
-    def _run(folder: str, *overrides: str, task: str = "segmenter") -> dict[str, torch.Tensor]:
+    def _run(
+        folder: str, *overrides: str, task: str = "segmenter", data: tuple[str, ...] = ()
+    ) -> dict[str, torch.Tensor]:
         register_schemas()
         fixed = [f"paths.run={tmp_path / folder}", f"paths.data={tmp_path / 'data'}", "test=false"]
         more = ["trainer.max_epochs=2", "trainer.limit_train_batches=null", *overrides]
+        base = [one for one in tiny(task) if not (data and one.startswith("data"))]
         with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
-            train(compose("train", [*tiny(task), f"{task}.epochs=2", *fixed, *more]))
+            train(compose("train", [*base, *data, f"{task}.epochs=2", *fixed, *more]))
         stored = torch.load(tmp_path / folder / "checkpoints" / "last.ckpt", weights_only=True)
         return stored["state_dict"]
 
@@ -58,6 +61,18 @@ def test_a_resumed_run_is_exact_where_the_device_changes_the_samples(weights_aft
     weights_after("stopped", "trainer.max_epochs=1", *settings, task=task)
     last = tmp_path / "stopped" / "checkpoints" / "last.ckpt"
     assert_same(straight, weights_after("resumed", f"resume={last}", *settings, task=task))
+
+
+def test_a_resumed_run_is_exact_where_the_device_paints(weights_after, tmp_path):
+    data = ("data=heads", "data.heads=4", "data.val_share=0.25", "data.workers=0")
+    heads = {"task": "skullstripper", "data": data}
+    settings = ("skullstripper.preprocess.modalities=[any]", "trainer.augment_on_device=true")
+    straight = weights_after("straight", *settings, **heads)
+    weights_after("stopped", "trainer.max_epochs=1", *settings, **heads)
+    last = tmp_path / "stopped" / "checkpoints" / "last.ckpt"
+    assert_same(straight, weights_after("resumed", f"resume={last}", *settings, **heads))
+    cpu = weights_after("cpu", settings[0], **heads)
+    assert differs(straight, cpu)  # whose grains are others
 
 
 def test_a_resumed_run_goes_on_with_both_the_weights_and_their_mean(weights_after, tmp_path):

@@ -77,13 +77,14 @@ def _box(drawn: Drawn, shape: Sequence[int]) -> tuple[Triple, Triple]:
 
 def made_of(augment: VolumeAugment, batch: Sequence[Uncut]) -> tuple[Tensor, Tensor]:
     """Patches (B, C, *patch) in float32 and their labels (B, *patch), on the device that the batch is on."""
-    generators = [_generator(one.state) for one in batch]
+    generators = [generator_at(one.state) for one in batch]
     patches = [_placed(augment, one, own) for one, own in zip(batch, generators, strict=True)]
     images, labels = (torch.stack(parts) for parts in zip(*patches, strict=True))
     return _intensities(augment, images, generators), labels
 
 
-def _generator(state: bytes) -> Generator:
+def generator_at(state: bytes) -> Generator:
+    """Random numbers that go on where others stood."""
     return Generator().set_state(torch.from_numpy(np.frombuffer(state, dtype=np.uint8).copy()))
 
 

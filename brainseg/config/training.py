@@ -409,7 +409,7 @@ class TrainerConfig:
     threads: Any = MISSING  # that compute; auto: OMP_NUM_THREADS, else what data.workers leaves of the cores
     compile: Any = MISSING  # compile the network; auto: on a GPU, for a training of 2,000 steps or more
     half_images: Any = MISSING  # images changed on the CPU go to the device as float16; auto: to a GPU
-    augment_on_device: Any = MISSING  # training samples are changed on the device; auto: on a GPU
+    augment_on_device: Any = MISSING  # training samples are painted and changed on the device; auto: on a GPU
     gradient_clip_val: Optional[float] = MISSING  # largest norm of the gradient; null: any
     accumulate_grad_batches: int = MISSING  # batches to an optimizer step
     check_val_every_n_epoch: int = MISSING  # epochs from one validation to the next

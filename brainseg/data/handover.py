@@ -26,7 +26,7 @@ class Handover:
     Args:
         kind: Type of the device: cpu, cuda or mps.
         half_images: Images of training samples that were changed on the CPU are rounded to float16.
-        augment: Training samples are changed on the device, and only read by the processes that load them.
+        augment: Training samples are painted and changed on the device; what loads them reads and draws only.
     """
 
     kind: str = "cpu"

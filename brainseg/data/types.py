@@ -1,6 +1,6 @@
 """Synthetic tumours of every type for a classifier of volumes, painted anew each time that they are shown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -15,13 +15,15 @@ from brainseg.data.cache import Arrays
 from brainseg.data.cubes import TrainingCubes, WholeCubes, drawn_sequences
 from brainseg.data.handover import CPU, FLOAT, LONG, Handover
 from brainseg.data.loader import Samples
-from brainseg.data.painted import Paint, PaintedData
+from brainseg.data.painted import PaintedData
 from brainseg.data.settings import DataSettings
 from brainseg.data.shared_memory import fitting_workers
 from brainseg.images.volume import Volume
 from brainseg.phantom.painted_types import VERSION, paint_type
 from brainseg.phantom.templates import Template, grid_of
 from brainseg.preprocess.volumes import prepare_volume
+
+Paint = Callable[[Template, int], Arrays]  # the image (C, X, Y, Z) and the class of a template and a seed
 
 
 class PaintedTypes(PaintedData):

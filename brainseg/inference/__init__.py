@@ -23,7 +23,7 @@ from brainseg.inference.vote import (
     verdict_of,
     vote_slices,
 )
-from brainseg.inference.window import Windows, predict_windows
+from brainseg.inference.window import Windows, on_host, predict_windows
 
 __all__ = [
     "HEALTHY",
@@ -42,6 +42,7 @@ __all__ = [
     "largest_component",
     "likeliest",
     "most_probable",
+    "on_host",
     "otsu_brain",
     "predict_one",
     "predict_windows",

@@ -14,6 +14,7 @@ from brainseg.config.errors import ConfigError
 from brainseg.config.prediction import WindowConfig
 
 Triple = tuple[int, int, int]
+Box = tuple[slice, ...]  # of channels, X, Y and Z
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Windows:
             averages evenly.
         batch_size: Windows that the network sees at once.
         origin: Index of the volume's first voxel in the scan that it was cropped from.
+        half: The mean is kept in float16, in half the memory; for a GPU.
 
     Raises:
         ConfigError: The overlap or the batch size is out of bounds.
@@ -35,15 +37,17 @@ class Windows:
     blend: Blend
     batch_size: int
     origin: Triple = (0, 0, 0)
+    half: bool = False
 
     def __post_init__(self) -> None:
         within("overlap", self.overlap, 0, 1)
         at_least("batch_size", self.batch_size, 1)
 
     @classmethod
-    def of(cls, config: WindowConfig) -> "Windows":
-        """As conf/predict.yaml and the command line have it."""
-        return cls(config.overlap, config.blend, config.batch_size)
+    def of(cls, config: WindowConfig, device: torch.device | None = None) -> "Windows":
+        """As conf/predict.yaml and the command line have it, for a device."""
+        half = device is not None and device.type == "cuda"
+        return cls(config.overlap, config.blend, config.batch_size, half=half)
 
     def at(self, origin: Triple) -> "Windows":
         """The same for a volume that was cropped there."""
@@ -53,7 +57,7 @@ class Windows:
 def predict_windows(
     image: Tensor, sides: Sequence[int], windows: Windows, *, predict: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """What `predict` says of each window, averaged where they overlap: (K, X, Y, Z), float32.
+    """What `predict` says of each window, averaged where they overlap: (K, X, Y, Z), float32 or float16.
 
     A volume smaller than the window is padded with zeros on both sides and the result cropped back. The
     result does not depend on the batch size, and lies on the image's device. Memory: the result and one batch
@@ -74,18 +78,36 @@ def predict_windows(
         _starts(size, side, windows.overlap) for size, side in zip(padded.shape[1:], side_XYZ, strict=True)
     ]
     profiles = [_profile(side, windows.blend, image.device) for side in side_XYZ]
+    sums = [
+        _sum_of_weights(size, firsts, profile)
+        for size, firsts, profile in zip(padded.shape[1:], starts, profiles, strict=True)
+    ]
     weight = _outer(profiles)
+
+    def weight_in(box: Box) -> Tensor:
+        if not windows.half:
+            return weight
+        shares = zip(profiles, sums, box[1:], strict=True)  # they add up to 1: some weights are 0 in float16
+        return _outer([profile / covered[side] for profile, covered, side in shares])
+
     total: Tensor | None = None
     for places in _batches(itertools.product(*starts), windows.batch_size):
         boxes = [_box(place, side_XYZ) for place in places]
         answers = predict(torch.stack([padded[box] for box in boxes]))
         if total is None:
-            total = torch.zeros((answers.shape[1], *padded.shape[1:]), device=image.device)
+            numbers = torch.float16 if windows.half else torch.float32
+            total = torch.zeros((len(answers[0]), *padded.shape[1:]), dtype=numbers, device=image.device)
         for box, answer in zip(boxes, answers, strict=True):
-            total[box] += answer.to(total.device, torch.float32) * weight
+            total[box] += answer.to(total.device, torch.float32) * weight_in(box)
     assert total is not None  # a padded volume has at least one window
-    _divide(total, starts, profiles)
+    if not windows.half:
+        _divide(total, sums)
     return total[inner]
+
+
+def on_host(values: Tensor) -> Tensor:
+    """Values in float32 on the CPU; from another device they come as float16, which is half the way."""
+    return values.float() if values.device.type == "cpu" else values.half().cpu().float()
 
 
 def _three_positive(sides: Sequence[int]) -> Triple:
@@ -134,7 +156,7 @@ def _outer(profiles: Sequence[Tensor]) -> Tensor:
     return x[:, None, None] * y[:, None] * z
 
 
-def _box(place: tuple[int, ...], sides: Triple) -> tuple[slice, ...]:
+def _box(place: tuple[int, ...], sides: Triple) -> Box:
     return (slice(None), *(slice(first, first + side) for first, side in zip(place, sides, strict=True)))
 
 
@@ -143,14 +165,19 @@ def _batches(places: Iterator[tuple[int, ...]], size: int) -> Iterator[list[tupl
         yield batch
 
 
-def _divide(total: Tensor, starts: Sequence[Sequence[int]], profiles: Sequence[Tensor]) -> None:
+def _sum_of_weights(size: int, firsts: Sequence[int], profile: Tensor) -> Tensor:
+    """The sum of the weights of all windows at each voxel of an axis, (size,)."""
+    covered = torch.zeros(size, device=profile.device)
+    for first in firsts:
+        covered[first : first + len(profile)] += profile
+    return covered
+
+
+def _divide(total: Tensor, sums: Sequence[Tensor]) -> None:
     """Divide, in place, by the sum of the weights of all windows over a voxel.
 
     Windows stand on a grid and weights are products along the axes, so this sum is a product too: no second
     volume holds it.
     """
-    for axis, (firsts, profile) in enumerate(zip(starts, profiles, strict=True), start=1):
-        covered = torch.zeros(total.shape[axis], device=total.device)
-        for first in firsts:
-            covered[first : first + len(profile)] += profile
+    for axis, covered in enumerate(sums, start=1):
         total /= covered.view([-1 if a == axis else 1 for a in range(4)])

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from brainseg.images.masks import box_of
 from brainseg.phantom.scanners import Random
-from brainseg.phantom.templates import Template
+from brainseg.phantom.tissues import Tissues
 
 Triple = tuple[int, int, int]
 MARGIN_MM = 10.0  # of the head around the brain that is painted too
@@ -47,7 +45,8 @@ class Anatomy:
 
     def axes_mm(self) -> tuple[Tensor, Tensor, Tensor]:
         """Positions along X, Y and Z, ready to broadcast, millimetres."""
-        x, y, z = (torch.arange(side, dtype=torch.float32) * self.spacing_mm for side in self.shape)
+        sides = (torch.arange(side, dtype=torch.float32, device=self.parts.device) for side in self.shape)
+        x, y, z = (along * self.spacing_mm for along in sides)
         return x.view(-1, 1, 1), y.view(1, -1, 1), z.view(1, 1, -1)
 
     def with_fluid(self, fluid: Tensor) -> "Anatomy":
@@ -62,22 +61,21 @@ class Anatomy:
         return self.fluid * (self.depth_mm > DEEP_MM)
 
 
-def anatomy_of(template: Template, rng: Random) -> Anatomy:
+def anatomy_of(tissues: Tissues, rng: Random) -> Anatomy:
     """The part of a template around its brain, of any age."""
-    x, y, z = box_of(template.brain, [round(MARGIN_MM / template.spacing_mm)] * 3)
+    margin = round(MARGIN_MM / tissues.spacing_mm)
+    x, y, z = (slice(max(first - margin, 0), last + margin + 1) for first, last in tissues.brain_ends())
     box = (x, y, z)
-    brain = torch.from_numpy(np.ascontiguousarray(template.brain[box]))
-    gray, white = (
-        torch.from_numpy(part[box] / np.float32(255)) * brain for part in (template.gray, template.white)
-    )
+    brain = tissues.brain[box].contiguous()
+    gray, white = (part[box] / 255 * brain for part in (tissues.gray, tissues.white))
     healthy = Anatomy(
-        torch.from_numpy(np.ascontiguousarray(template.parts[box])),
+        tissues.parts[box].contiguous(),
         brain,
         gray,
         white,
         (1 - gray - white).clamp_min(0) * brain,
-        _depth_mm(brain, template.spacing_mm),
-        template.spacing_mm,
+        _depth_mm(brain, tissues.spacing_mm),
+        tissues.spacing_mm,
     )
     return _aged(healthy, rng)
 

@@ -45,7 +45,7 @@ class Glioma:
 def grow_anew(anatomy: Anatomy, rng: Random) -> tuple[Anatomy, Glioma]:
     """A glioma, or none, and the brain that makes room for it."""
     kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
-    nothing = torch.zeros(anatomy.shape)
+    nothing = torch.zeros(anatomy.shape, device=rng.device)
     if kind == "none":
         return anatomy, Glioma(kind, nothing, nothing, nothing, nothing, nothing, nothing.byte())
     foci = int(rng.integers(2, 4)) if rng.random() < SEVERAL_SHARE else 1
@@ -147,7 +147,7 @@ def _rho(anatomy: Anatomy, centre_mm: Tensor, radius: float, rng: Random) -> Ten
     radii = radius * stretch / stretch.prod() ** (1 / 3)
     turn, _ = torch.linalg.qr(torch.tensor(rng.normal(0, 1, (3, 3)), dtype=torch.float32))
     offsets = [axis - centre for axis, centre in zip(anatomy.axes_mm(), centre_mm, strict=True)]
-    squared = torch.zeros(anatomy.shape)
+    squared = torch.zeros(anatomy.shape, device=rng.device)
     for row, side in zip(turn, radii, strict=True):
         squared += ((row[0] * offsets[0] + row[1] * offsets[1] + row[2] * offsets[2]) / side) ** 2
     rough = _field(anatomy, max(0.8 * radius, 8.0), rng) + 0.4 * _field(anatomy, 6.0, rng)

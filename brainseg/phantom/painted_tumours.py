@@ -11,9 +11,11 @@ from torch import Tensor
 from brainseg.phantom.anatomy import Anatomy, anatomy_of, averaged, widened
 from brainseg.phantom.fields import Float
 from brainseg.phantom.gliomas import Glioma, grow_anew
+from brainseg.phantom.painting import filled
 from brainseg.phantom.scanners import Random, coil, field, noisy, point_spread, thick_slices
 from brainseg.phantom.sequence_looks import Means, drawn_looks
-from brainseg.phantom.templates import PARTS, Template
+from brainseg.phantom.templates import Template
+from brainseg.phantom.tissues import Tissues, tissues_of
 
 VERSION = 2  # raise it when the same seed gives another painting
 WHOLE_HEAD_SHARE = 0.1  # of the paintings keep what lies around the brain
@@ -50,8 +52,13 @@ def paint_tumour(template: Template, seed: int, sequences: Sequence[str]) -> tup
         seed: Decides everything that is drawn.
         sequences: Which images, in this order.
     """
-    rng = np.random.default_rng(seed)
-    anatomy, glioma = grow_anew(anatomy_of(template, rng), rng)
+    images, labels = painted_tumour(tissues_of(template), Random(seed), sequences)
+    return images.numpy(), labels.numpy()
+
+
+def painted_tumour(tissues: Tissues, rng: Random, sequences: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """The same of tensors, on the device that they are on."""
+    anatomy, glioma = grow_anew(anatomy_of(tissues, rng), rng)
     return painted(anatomy, glioma, sequences, rng, drawn_looks, stripped)
 
 
@@ -62,8 +69,8 @@ def painted(
     rng: Random,
     looks_of: Callable[[Random], Mapping[str, Means]],
     kept_of: Callable[[Anatomy, Random], Tensor],
-) -> tuple[Float, NDArray[np.uint8]]:
-    """Images (C, X, Y, Z) and labels (X, Y, Z) of a brain with its tumour, as of `paint_tumour`.
+) -> tuple[Tensor, Tensor]:
+    """Images (C, X, Y, Z) and labels (X, Y, Z) of a brain with its tumour, on its device.
 
     Args:
         anatomy: The brain.
@@ -75,7 +82,7 @@ def painted(
     """
     kept, looks, study = kept_of(anatomy, rng), looks_of(rng), _study(anatomy, rng)
     images = [_image(name, looks[name], anatomy, tumour, study, rng) * kept for name in sequences]
-    return torch.stack(images).numpy(), (tumour.labels * kept).numpy()
+    return torch.stack(images), tumour.labels * kept
 
 
 def _study(anatomy: Anatomy, rng: Random) -> Study:
@@ -96,7 +103,7 @@ def _image(
     """One sequence (X, Y, Z), not negative."""
     shape, mm = anatomy.shape, anatomy.spacing_mm
     image = _healthy(sequence, means, anatomy, study, rng)
-    image = torch.lerp(image, torch.tensor(means["vessel"]), study.vessels)
+    image = torch.lerp(image, image.new_full((), means["vessel"]), study.vessels)
     image = _with_tumour(image, means, anatomy, glioma, study, rng)
     image = image * (1 + float(rng.uniform(0, 0.05)) * field(shape, 16 / mm, rng))
     slices = study.slices or _slices(mm, rng)
@@ -114,17 +121,16 @@ def _image(
 def _healthy(sequence: str, means: Means, anatomy: Anatomy, study: Study, rng: Random) -> Tensor:
     """The head without tumour: uneven matter, bright seams and lesions, fluid that flows."""
     mm = anatomy.spacing_mm
-    table = np.array([means.get(part, 0.0) for part in PARTS], dtype=np.float32)
-    around = torch.from_numpy(table)[anatomy.parts.int()]
+    around = filled(anatomy.parts, means)
     gray, white = means["gray"], means["white"]
-    fluid = torch.full(anatomy.shape, means["csf"])
+    fluid = torch.full(anatomy.shape, means["csf"], device=rng.device)
     cortex = gray * (1 + float(rng.uniform(0, 0.08)) * field(anatomy.shape, 25 / mm, rng))
     deep = white * (1 + float(rng.uniform(0, 0.06)) * field(anatomy.shape, 40 / mm, rng))
     if sequence == "flair" and rng.random() < 0.4:  # fluid that moved is not dark
         fluid += float(rng.uniform(0.1, 0.8)) * field(anatomy.shape, 20 / mm, rng).clamp_min(0)
     matter = anatomy.fluid * fluid + anatomy.gray * cortex + anatomy.white * deep
-    matter = torch.lerp(matter, torch.tensor(means["lesion"]), study.lesions)
-    matter = torch.lerp(matter, torch.tensor(means["plexus"]), study.plexus)
+    matter = torch.lerp(matter, matter.new_full((), means["lesion"]), study.lesions)
+    matter = torch.lerp(matter, matter.new_full((), means["plexus"]), study.plexus)
     return torch.where(anatomy.brain, matter, around)
 
 
@@ -142,14 +148,14 @@ def _with_tumour(
     own = field(anatomy.shape, float(rng.uniform(3, 10)) / anatomy.spacing_mm, rng)
     mottled = float(rng.uniform(0.02, 0.14)) * own + float(rng.normal(0, 0.1)) * study.texture
     image = image * rest.clamp_min(0) + inside * (1 + mottled).clamp_min(0.2)
-    image = torch.lerp(image, torch.tensor(means["blood"]), blood)
-    return torch.lerp(image, torch.tensor(means["lime"]), lime)
+    image = torch.lerp(image, image.new_full((), means["blood"]), blood)
+    return torch.lerp(image, image.new_full((), means["lime"]), lime)
 
 
 def _lesions(anatomy: Anatomy, rng: Random) -> Tensor:
     """Seams and caps of the ventricles, and spots, more of them in some."""
     mm = anatomy.spacing_mm
-    lesions = torch.zeros(anatomy.shape)
+    lesions = torch.zeros(anatomy.shape, device=rng.device)
     if rng.random() < 0.7:
         reach = max(1, round(float(rng.uniform(1.5, 6)) / mm))
         seam = averaged(widened((anatomy.ventricles > 0.5).float(), reach), max(1, reach // 2))

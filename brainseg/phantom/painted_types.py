@@ -17,6 +17,7 @@ from brainseg.phantom.parts import Tissue
 from brainseg.phantom.scanners import Random, point_spread
 from brainseg.phantom.sequence_looks import Means, drawn_looks
 from brainseg.phantom.templates import Template
+from brainseg.phantom.tissues import tissues_of
 
 VERSION = 1  # raise it when the same seed gives another painting
 REALISTIC_SHARE = 0.4  # of the paintings look as the phantoms that are written to files
@@ -37,8 +38,8 @@ def paint_type(template: Template, seed: int, sequences: Sequence[str], margin_m
         sequences: Which images, in this order; "any" is one of any kind.
         margin_mm: How far beyond the brain most scans are cut.
     """
-    rng, tumor_type = np.random.default_rng(seed), template.tumor_type or "notumor"
-    anatomy = anatomy_of(template, rng)
+    rng, tumor_type = Random(seed), template.tumor_type or "notumor"
+    anatomy = anatomy_of(tissues_of(template), rng)
     tumour = _of_template(anatomy)
     if tumor_type == "glioma" and not tumour.labels.any():
         anatomy, tumour = _grown(anatomy, rng)
@@ -51,7 +52,7 @@ def paint_type(template: Template, seed: int, sequences: Sequence[str], margin_m
         partial(type_looks, tumor_type=tumor_type),
         partial(_kept, tumour=tumour, margin_mm=cut_mm),
     )
-    return images
+    return images.numpy()
 
 
 def type_looks(rng: Random, tumor_type: str) -> Mapping[str, Means]:

@@ -1,17 +1,43 @@
 """What a scanner makes of an image: thick slices, uneven coils, noise; and smooth fields, all by torch."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn import functional
 
-Random = np.random.Generator
+CPU = torch.device("cpu")
+
+
+class Random(np.random.Generator):
+    """What is drawn for a painting, and the device that it is painted on.
+
+    Few numbers are NumPy's, and the same ones wherever it is painted. Of grains there is one for each
+    voxel, so these are drawn where they are needed.
+
+    Args:
+        seed: Decides everything that is drawn.
+        device: Where it is painted, with grains of its own there; None: on the CPU, with grains by NumPy.
+    """
+
+    def __init__(self, seed: int, device: torch.device | None = None) -> None:
+        super().__init__(np.random.PCG64(seed))
+        self.device = CPU if device is None else device
+        self._own = None if device is None else Generator(device).manual_seed(seed)
+
+    def grains(self, shape: Sequence[int]) -> Tensor:
+        """Standard normal numbers, float32, on the device."""
+        if self._own is None:
+            return torch.from_numpy(self.standard_normal(tuple(shape), dtype=np.float32))
+        return torch.randn(*shape, generator=self._own, device=self.device)
 
 
 def field(shape: tuple[int, ...], node: float, rng: Random) -> Tensor:
     """A smooth field of mean 0 and standard deviation about 1 that varies over `node` voxels."""
     nodes = tuple(int(np.ceil(side / node)) + 2 for side in shape)
-    coarse = torch.from_numpy(rng.standard_normal(nodes, dtype=np.float32)) * 1.5  # interpolation evens out
+    drawn = torch.from_numpy(rng.standard_normal(nodes, dtype=np.float32))
+    coarse = drawn.to(rng.device) * 1.5  # interpolation evens out
     return functional.interpolate(coarse[None, None], size=shape, mode="trilinear", align_corners=True)[0, 0]
 
 
@@ -19,7 +45,8 @@ def blurred(image: Tensor, spacing_mm: float, rng: Random) -> Tensor:
     """Thick slices, or a point spread of up to a voxel."""
     if rng.random() < 0.6:
         axis = int(rng.choice(3, p=(0.2, 0.2, 0.6)))
-        return thick_slices(image, axis, float(rng.uniform(max(2.5, spacing_mm), 6.5)) / spacing_mm)
+        thinnest = max(2.5, spacing_mm)
+        return thick_slices(image, axis, float(rng.uniform(thinnest, max(6.5, thinnest))) / spacing_mm)
     return point_spread(image, float(rng.uniform(0, 0.25)))
 
 
@@ -33,7 +60,7 @@ def thick_slices(image: Tensor, axis: int, voxels: float) -> Tensor:
 
 def point_spread(image: Tensor, share: float) -> Tensor:
     """An image of which every voxel gives that share to each of its neighbours, along all axes."""
-    kernel = torch.tensor([share, 1 - 2 * share, share])
+    kernel = torch.tensor([share, 1 - 2 * share, share], device=image.device)
     for axis in range(3):
         view = [1, 1, 1, 1, 1]
         view[2 + axis] = 3
@@ -45,15 +72,16 @@ def point_spread(image: Tensor, share: float) -> Tensor:
 
 def coil(shape: tuple[int, ...], spacing_mm: float, rng: Random) -> Tensor:
     """Smooth sensitivity; in some a ramp, darker outer slices, or more or less near the coils around."""
+    along = [_along(shape, axis).to(rng.device) for axis in range(3)]
     log = float(rng.uniform(0, 0.3)) * field(shape, 90 / spacing_mm, rng)
     if rng.random() < 0.5:
         middle = rng.normal(0, 0.15, 3)
-        squared = sum((_along(shape, axis) - float(middle[axis])) ** 2 for axis in range(3))
+        squared = sum((along[axis] - float(middle[axis])) ** 2 for axis in range(3))
         log += float(rng.uniform(-0.6, 1.2)) * squared
     if rng.random() < 0.4:
-        log += float(rng.uniform(-0.4, 0.4)) * _along(shape, int(rng.integers(3)))
+        log += float(rng.uniform(-0.4, 0.4)) * along[int(rng.integers(3))]
     if rng.random() < 0.3:
-        log -= float(rng.uniform(0, 0.7)) * _along(shape, 2) ** 4
+        log -= float(rng.uniform(0, 0.7)) * along[2] ** 4
     return log.exp_()
 
 
@@ -67,8 +95,5 @@ def _along(shape: tuple[int, ...], axis: int) -> Tensor:
 def noisy(image: Tensor, signal: float, rng: Random) -> Tensor:
     """Rician noise of up to 6 % of a signal."""
     deviation = float(rng.uniform(0, 0.06)) * signal
-    real, imaginary = (
-        torch.from_numpy(rng.standard_normal(tuple(image.shape), dtype=np.float32)) * deviation
-        for _ in range(2)
-    )
+    real, imaginary = (rng.grains(image.shape) * deviation for _ in range(2))
     return ((image + real) ** 2 + imaginary**2).sqrt_()

@@ -26,7 +26,7 @@ from brainseg.images.labels import (
 from brainseg.images.layouts import Subject
 from brainseg.images.nifti import write
 from brainseg.images.volume import Volume, ras_grid, to_ras
-from brainseg.inference import Windows, diameters
+from brainseg.inference import Windows, diameters, on_host
 from brainseg.inference.diameters import Diameters
 from brainseg.prediction.brain import Mask
 from brainseg.prediction.members import load_ensemble, missing_members
@@ -128,7 +128,7 @@ class SegmentStage(PipelineStage):
 
     @classmethod
     def load(cls, options: PredictConfig, device: torch.device) -> Self:
-        given, windows, flips = options.segmenter, Windows.of(options.window), options.window.flips
+        given, windows, flips = options.segmenter, Windows.of(options.window, device), options.window.flips
         if not given:
             return cls(None, windows, flips, convention_of(options.labels, None))
         model, files = load_ensemble(given, device), checkpoints_of(given)
@@ -213,7 +213,7 @@ def segment(
             windows=windows.at(prepared.origin),
         )
     # Decided where the network looked, which is often less than half of the scan; all else is background.
-    probabilities = torch.from_numpy(prepared.at_source(found.float().cpu().numpy(), nearest=False))
+    probabilities = torch.from_numpy(prepared.at_source(on_host(found).numpy(), nearest=False))
     inside = 1 if brain is None else prepared.cut(brain)
     classes = prepared.paste((model.decided(probabilities).numpy() * inside)[None].astype(np.uint8))[0]
     regions = prepared.paste(model.regions(probabilities).numpy() * inside)

@@ -15,7 +15,7 @@ from brainseg.config.gates import GatesConfig
 from brainseg.gates.judge import judge_brain, unusual_sizes
 from brainseg.images.layouts import Subject
 from brainseg.images.volume import Volume
-from brainseg.inference import Windows, fill_holes, largest_component, otsu_brain
+from brainseg.inference import Windows, fill_holes, largest_component, on_host, otsu_brain
 from brainseg.prediction.brain import Brain, Mask
 from brainseg.prediction.models import landmarks_of, model_file
 from brainseg.prediction.network_time import Sizes, Work, work_on_volume
@@ -81,7 +81,7 @@ class NetworkStripper:
         with torch.inference_mode(), as_it_predicts(module):
             logits = module.logits(image, windows=windows.at(prepared.origin))
         # Not probabilities: they would pull the edge between two coarse voxels to their middle.
-        logit = prepared.undo(logits.float().cpu().numpy(), nearest=False, outside=-np.inf)[0]
+        logit = prepared.undo(on_host(logits).numpy(), nearest=False, outside=-np.inf)[0]
         mask = fill_holes(largest_component(logit > 0))
         return np.asarray(mask, dtype=bool), logit
 
@@ -107,7 +107,7 @@ class StripStage(PipelineStage):
 
     @classmethod
     def load(cls, options: PredictConfig, device: torch.device) -> Self:
-        given, windows = options.skullstripper, Windows.of(options.window)
+        given, windows = options.skullstripper, Windows.of(options.window, device)
         if given is None:
             return cls(None, windows)
         if given == OTSU:

@@ -22,6 +22,8 @@ from brainseg.preprocess.landmarks import at_landmarks
 Landmarks = Sequence[Sequence[float]]
 
 HEAD_MARGIN_MM = 8.0
+LEAST_FILLED = 0.05  # of the fullest layer's bright voxels: where the head begins
+CLIPPED = 1.5  # what percentiles scale is no larger
 REPORT_SHAPE = (240, 240, 155)
 _SAME_SPACING = 1e-3  # relative; scanners write 0.9999998 mm
 
@@ -214,7 +216,7 @@ def head_of(image: NDArray[Any]) -> NDArray[np.bool_]:
     head = np.asarray((image > threshold).any(axis=0))
     for axis in range(3):
         filled = head.sum(axis=tuple(a for a in range(3) if a != axis))
-        layers = filled >= 0.05 * filled.max()
+        layers = filled >= LEAST_FILLED * filled.max()
         head = head & layers.reshape([-1 if a == axis else 1 for a in range(3)])
     return head
 
@@ -319,4 +321,4 @@ def _head_range_to_unit(image: NDArray[np.float32], name: str) -> NDArray[np.flo
     if high <= low:
         raise ImageError(f"{name}: the brighter voxels are all {low:g}; a mask given as a scan?")
     scaled = (image - np.float32(low)) / np.float32(high - low)
-    return np.clip(scaled, 0, 1.5, out=scaled)
+    return np.clip(scaled, 0, CLIPPED, out=scaled)

@@ -6,7 +6,10 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from hydra import compose, initialize_config_dir
 
+from brainseg.config import conf_dir, register_schemas
+from brainseg.data import composed_data
 from brainseg.data.loading import worker_count
 from brainseg.system import device
 
@@ -47,17 +50,46 @@ def test_loader_processes_by_cores_and_processes(machine, cores, processes, give
     assert worker_count(5) == 5  # what was asked for is given
 
 
-def _one_of_two(rank, place, found):
-    dist.init_process_group("gloo", init_method=f"file://{place}", rank=rank, world_size=2)
+HEADS = [
+    "experiment=skullstripper_anycontrast",
+    "skullstripper.preprocess.spacing_mm=[8,8,8]",
+    "skullstripper.patch=[16,16,16]",
+    "data.heads=5",
+    "data.val_share=0.2",
+    "paths.run=null",
+]
+
+
+def _data(folder):
+    register_schemas()
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
+        data = composed_data(compose("train", [*HEADS, f"paths.data={folder}", f"paths.cache={folder}"]))
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+def _one_of_two(rank, folder, workers, draws):
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     device.threads = lambda: 12
-    found[rank] = worker_count("auto")
+    loader = _data(folder).train_dataloader()
+    workers[rank] = loader.num_workers
+    draws[rank] = torch.tensor([index for _, index in loader.sampler])
     dist.destroy_process_group()
 
 
-def test_two_processes_on_this_machine_take_half_of_its_cores_each(tmp_path, monkeypatch):
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_two_processes_on_this_machine_take_half_of_its_cores_and_of_the_samples_each(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # from where both import this file
     for name in ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE", "SLURM_CPUS_PER_TASK"):
         monkeypatch.delenv(name, raising=False)
-    found = torch.zeros(2, dtype=torch.int64).share_memory_()
-    mp.start_processes(_one_of_two, (tmp_path / "meeting", found), nprocs=2, start_method="spawn")
-    assert found.tolist() == [5, 5]
+    with monkeypatch.context() as alone:
+        alone.setattr(device, "threads", lambda: 12)
+        loader = _data(tmp_path).train_dataloader()
+    assert loader.num_workers == 8
+    n = len(loader.dataset)
+    workers = torch.zeros(2, dtype=torch.int64).share_memory_()
+    draws = torch.full((2, n // 2), -1).share_memory_()
+    mp.start_processes(_one_of_two, (tmp_path, workers, draws), nprocs=2, start_method="spawn")
+    assert workers.tolist() == [5, 5]
+    assert sorted(draws.flatten().tolist()) == list(range(n))

@@ -5,11 +5,14 @@ import time
 import pytest
 import torch
 
+from brainseg.augment import on_device, slices
 from brainseg.config import check
 from brainseg.config.errors import ConfigError
 from brainseg.data import composed_data
 from brainseg.data.handover import CPU, Handover, handover_of, moved, one_ahead
 from brainseg.training.train import _trainer_settings
+
+from ..far_device import FAR, Far, far_device
 
 TINY = {
     "segmenter": ["segmenter.preprocess.spacing_mm=[8,8,8]", "segmenter.patch=[16,16,16]"],
@@ -82,6 +85,24 @@ def test_batches_that_the_device_changes_are_those_of_the_cpu_but_for_rounding(p
     for (x, target), (same, same_target) in zip(first, second, strict=True):
         torch.testing.assert_close(same, x, rtol=1e-3, atol=2e-3)
         assert (same_target != target).float().mean() < 1e-3
+
+
+@pytest.mark.parametrize("task", ["segmenter", "classifier"])
+def test_a_batch_is_changed_where_it_lies(prepared, task, monkeypatch):
+    for module in (on_device, slices):
+        monkeypatch.setattr(module, "Generator", lambda device=None: torch.Generator())
+    loader = prepared(task, Handover(augment=True), f"{task}.augment.noise=0").train_dataloader()
+    batch = next(loader.handed_over())
+    x, target = loader.finish(batch)
+    with far_device():
+        far_x, far_target = loader.finish(moved(batch, FAR))
+    assert isinstance(far_x, Far)
+    assert isinstance(far_target, Far)
+    torch.testing.assert_close(far_x.here, x)
+    assert torch.equal(far_target.here, target)
+    noisy = prepared(task, Handover(augment=True), f"{task}.augment.noise=0.5").train_dataloader()
+    with far_device():
+        assert isinstance(noisy.finish(moved(batch, FAR))[0], Far)
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")

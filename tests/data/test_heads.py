@@ -48,6 +48,7 @@ def test_heads_that_validate_are_other_ones_and_never_change(heads):
     ("overrides", "said"),
     [
         (["skullstripper.preprocess.spacing_mm=[2,2,3]"], r"needs cubes, but .* is \[2\.0, 2\.0, 3\.0\]"),
+        (["skullstripper.preprocess.crop=report"], r"data=heads has no files; set .*\.crop=head$"),
         (["model=segmenter", "data=heads"], r"data=heads is for model=skullstripper"),
     ],
 )

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from monai.inferers import sliding_window_inference
@@ -6,7 +8,9 @@ from torch import nn
 from brainseg.config.choices import Blend
 from brainseg.config.defaults import default_window
 from brainseg.config.errors import ConfigError
-from brainseg.inference import Windows, predict_windows
+from brainseg.inference import Windows, on_host, predict_windows
+
+from ..far_device import FAR, Far, far_device
 
 CUBE = (8, 8, 8)
 
@@ -151,3 +155,37 @@ def test_the_default_window_is_that_of_predict_py():
     assert (found.overlap, found.blend, found.batch_size) == (0.5, Blend.gaussian, 2)
     assert found.at((1, 2, 3)).origin == (1, 2, 3)
     assert found.origin == (0, 0, 0)
+
+
+@pytest.mark.parametrize("blend", list(Blend))
+@pytest.mark.parametrize("shape", [(21, 14, 10), (6, 14, 5), (40, 33, 24)])
+def test_a_mean_that_is_kept_in_half_gives_the_same_masks(shape, blend, net, rng):
+    # Values as logits are. The corners have the smallest weights: 4e-11 of a Gaussian window.
+    image = 20 * torch.randn(2, *shape, generator=rng)
+    with torch.no_grad():
+        whole = predict_windows(image, CUBE, windows(0.5, blend), predict=net)
+        half = predict_windows(image, CUBE, replace(windows(0.5, blend), half=True), predict=net)
+    assert (whole.dtype, half.dtype) == (torch.float32, torch.float16)
+    torch.testing.assert_close(half.float(), whole, rtol=2e-3, atol=2e-3)
+    for one, other in zip(whole.argmax(0).unique(), half.argmax(0).unique(), strict=True):
+        mask, same = whole.argmax(0) == one, half.argmax(0) == other
+        assert float(2 * (mask & same).sum() / (mask.sum() + same.sum())) > 0.999
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_windows_lie_on_the_device_of_the_volume_until_the_answer_is_fetched(half, rng):
+    image, how = torch.randn(2, 21, 14, 10, generator=rng), replace(windows(), half=half)
+    here = predict_windows(image, CUBE, how, predict=lambda x: x)
+    with far_device():
+        far = predict_windows(image.to(FAR), CUBE, how, predict=lambda x: x)
+        fetched = on_host(far)
+    assert isinstance(far, Far)
+    assert torch.equal(far.here, here)
+    assert fetched.dtype == torch.float32
+    assert torch.equal(fetched, here.half().float())
+
+
+def test_the_mean_is_kept_in_half_on_a_gpu_alone():
+    assert not Windows.of(default_window()).half
+    assert not Windows.of(default_window(), torch.device("cpu")).half
+    assert Windows.of(default_window(), torch.device("cuda")).half

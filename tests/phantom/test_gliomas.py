@@ -11,8 +11,10 @@ from brainseg.images.labels import EDEMA, ENHANCING_TUMOR, NECROTIC_CORE
 from brainseg.phantom.anatomy import anatomy_of
 from brainseg.phantom.gliomas import KINDS, grow_anew
 from brainseg.phantom.painted_tumours import paint_tumour
+from brainseg.phantom.scanners import Random
 from brainseg.phantom.sequence_looks import drawn_looks
 from brainseg.phantom.templates import make_template
+from brainseg.phantom.tissues import tissues_of
 
 SPACING_MM = 3.0
 DRAWN = 160
@@ -28,8 +30,8 @@ def template():
 def grown(template):
     found = []
     for seed in range(DRAWN):
-        rng = np.random.default_rng(seed)
-        found.append(grow_anew(anatomy_of(template, rng), rng))
+        rng = Random(seed)
+        found.append(grow_anew(anatomy_of(tissues_of(template), rng), rng))
     return found
 
 
@@ -86,7 +88,7 @@ def test_the_brain_gives_way_and_stays_a_brain(grown, template):
 
 def test_looks_are_of_their_sequences():
     for seed in range(50):
-        looks = drawn_looks(np.random.default_rng(seed))
+        looks = drawn_looks(Random(seed))
         t1, t1ce, t2, flair = (looks[name] for name in ALL)
         assert t1["csf"] < t1["gray"] < t1["white"]
         assert t2["csf"] > t2["gray"] > t2["white"]
