@@ -193,7 +193,7 @@ class Identify(Choice):
 
 class Precision(Choice):
     auto = "auto"  # the faster one
-    float32 = "float32"
+    float32 = "float32"  # all in single precision
     bf16 = "bf16"  # products in bfloat16, sums in float32
 
 
