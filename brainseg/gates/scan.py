@@ -43,7 +43,9 @@ def coarse(image: NDArray[Any], spacing_mm: Spacing) -> tuple[Image, Spacing]:
     sides = [n // k * k for n, k in zip(image.shape, every, strict=True)]
     is_mask = image.dtype == bool and np.prod(every) < 256  # whose sums fit into a byte
     image = image.view(np.uint8) if is_mask else image
-    small = np.zeros([n // k for n, k in zip(sides, every, strict=True)], np.uint8 if is_mask else np.float32)
+    small: NDArray[Any] = np.zeros(
+        [n // k for n, k in zip(sides, every, strict=True)], np.uint8 if is_mask else np.float32
+    )
     for start in range(0, len(small), SLAB):  # a slab at a time stays near the processor
         slab = image[start * every[0] : (start + SLAB) * every[0]]
         ends = (min(len(slab), sides[0] - start * every[0]), *sides[1:])
