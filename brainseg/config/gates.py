@@ -89,9 +89,7 @@ class GatesConfig:
     type_share: Optional[Limits] = MISSING  # share among tumour types, where notumor is likelier
     tumor_ml: Optional[Limits] = MISSING  # volume of the tumour, ml
     tumor_pieces: Optional[Limits] = MISSING  # number of connected parts of the tumour
-    tumor_outside: Optional[Limits] = (
-        MISSING  # share of the tumour farther outside the brain mask than a border 1 mm off
-    )
+    tumor_outside: Optional[Limits] = MISSING  # share of the tumour outside a mask that is 1 mm off
     tumor_at_edge: Optional[Limits] = MISSING  # share of the tumour's surface on the brain mask's edge
     tumor_unsure: Optional[Limits] = MISSING  # volume at 20 to 80 % probability, over the tumour's
     contradictions: Optional[ContradictionsConfig] = MISSING
