@@ -77,7 +77,9 @@ def draw_scene(scene: Scene, title: str, note: str, png: Path) -> None:
     for (name, plane), axes in tiles.items():
         _draw_tile(axes, scene, scene.greys[name], plane)
         if len(scene.greys) == 1 or plane == SHOWN[0]:
-            axes.set_title(plane if len(scene.greys) == 1 else name, color=LIGHT_TEXT, fontsize=10, pad=4, y=1.0)
+            axes.set_title(
+                plane if len(scene.greys) == 1 else name, color=LIGHT_TEXT, fontsize=10, pad=4, y=1.0
+            )
     width, height = figure.get_size_inches()
     left = 0.09 / width
     figure.text(left, 1 - 0.2 / height, title, color=LIGHT_TEXT, fontsize=11, weight="bold", va="center")
