@@ -115,7 +115,7 @@ def _contours(columns: NDArray[Any], rows: NDArray[Any], mask: NDArray[Any]) -> 
     )
 
 
-def _add_path(axes: Axes, points: Sequence[Any], codes: Sequence[Any], **look: Any) -> None:
+def _add_path(axes: Axes, points: Any, codes: Any, **look: Any) -> None:
     """All pieces as one path, so that a hole is one."""
     path = MplPath(np.concatenate(points), np.concatenate(codes))
     axes.add_collection(PathCollection([path], transform=axes.transData, **look), autolim=False)
