@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from isal import igzip, isal_zlib
 
@@ -23,8 +23,8 @@ def unpacked(content: bytes) -> bytes:
         ValueError: It is damaged, or no gzip.
     """
     try:
-        return igzip.decompress(content)
-    except (OSError, EOFError, isal_zlib.error) as error:
+        return bytes(igzip.decompress(content))
+    except (OSError, EOFError, isal_zlib.error) as error:  # type: ignore[misc]  # its stub has it as a function
         raise ValueError(f"the gzip content is damaged ({error})") from error
 
 
@@ -32,4 +32,4 @@ def unpacked(content: bytes) -> bytes:
 def packing(path: Path) -> Iterator[IO[Any]]:
     """A file to write to whose content is packed; neither its name nor the time is stored in it."""
     with open(path, "wb") as file, igzip.IGzipFile("", "wb", LEVEL, file, mtime=0) as content:
-        yield content
+        yield cast("IO[Any]", content)

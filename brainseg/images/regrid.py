@@ -23,6 +23,14 @@ def with_cubes(grid: Grid, side_mm: float) -> Grid:
     return with_same_corner(grid, ratio, (x, y, z))
 
 
+def slice_of(grid: Grid, axis: int, index: int) -> Grid:
+    """The grid of one slice: one voxel along an axis."""
+    shift = np.eye(4)
+    shift[axis, 3] = index
+    x, y, z = (1 if one == axis else n for one, n in enumerate(grid.shape))
+    return Grid((x, y, z), grid.affine @ shift)
+
+
 def positions_along(wanted: int, wanted_mm: float, given_mm: float) -> NDArray[np.float64]:
     """Where the centres of `wanted` voxels lie among given ones along one axis, as indices of these."""
     return np.asarray((np.arange(wanted, dtype=np.float64) + 0.5) * wanted_mm / given_mm - 0.5)

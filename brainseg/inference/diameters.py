@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist, squareform
 
+from brainseg.images.masks import box_of
 from brainseg.inference.components import largest_component
 
 Spacing = tuple[float, float, float]
@@ -41,15 +42,17 @@ def diameters(mask: NDArray[np.bool_], spacing_mm: Spacing) -> Diameters | None:
     if not mask.any():
         return None
     piece = largest_component(mask)
+    box = box_of(piece)
+    voxels = np.argwhere(piece[box]) + [side.start for side in box]
     longest, across = max(
-        _in_slice(piece[:, :, z], spacing_mm) for z in np.flatnonzero(piece.any(axis=(0, 1)))
+        _in_slice(voxels[voxels[:, 2] == z, :2], spacing_mm) for z in np.unique(voxels[:, 2])
     )
-    ends = _outer(_faces(np.argwhere(piece), np.array(spacing_mm)))
+    ends = _outer(_faces(voxels, np.array(spacing_mm)))
     return Diameters(round(float(pdist(ends).max()), 1), round(longest, 1), round(across, 1))
 
 
-def _in_slice(mask: NDArray[np.bool_], spacing_mm: Spacing) -> tuple[float, float]:
-    points = _faces(np.argwhere(mask), np.array(spacing_mm[:2]))
+def _in_slice(voxels_XY: NDArray[np.int64], spacing_mm: Spacing) -> tuple[float, float]:
+    points = _faces(voxels_XY, np.array(spacing_mm[:2]))
     ends = _outer(points)
     apart = squareform(pdist(ends))
     one, other = np.unravel_index(apart.argmax(), apart.shape)

@@ -21,7 +21,7 @@ def on_paper() -> Iterator[None]:
         yield
 
 
-class _Undrawn(TorchFunctionMode):  # type: ignore[misc]  # the class is untyped
+class _Undrawn(TorchFunctionMode):
     """Leaves a tensor as it is where random values would be drawn into it."""
 
     def __torch_function__(

@@ -42,7 +42,7 @@ def predicted(subjects: Sequence[Subject], job: Job, finish: Finish) -> Iterator
     waiting, reading, said = deque(subjects), deque[Reading](), deque[Lines]()
     written: Future[Result] | None = None
     with ExitStack() as ending, held_back():
-        ending.callback(lambda: [lines.emit() for lines in said])  # where a signal ends it before its end
+        ending.callback(_emit_all, said)  # where a signal ends it before its end
         writer, reader = _thread(ending, "writing"), _thread(ending, "reading", leave=True)
         while waiting or reading:
             while waiting and len(reading) <= job.options.pipeline.prefetch:
@@ -56,6 +56,11 @@ def predicted(subjects: Sequence[Subject], job: Job, finish: Finish) -> Iterator
             del future, make  # what is written is not held until the next one is
         if written is not None:
             yield _ended(written, said)
+
+
+def _emit_all(said: deque[Lines]) -> None:
+    for lines in said:
+        lines.emit()
 
 
 def _thread(ending: ExitStack, name: str, *, leave: bool = False) -> ThreadPoolExecutor:

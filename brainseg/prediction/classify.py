@@ -25,7 +25,7 @@ from brainseg.images.jpeg import grey_uint8
 from brainseg.images.labels import is_tumor
 from brainseg.images.layouts import Subject
 from brainseg.images.masks import with_margin
-from brainseg.images.regrid import with_cubes
+from brainseg.images.regrid import slice_of, with_cubes
 from brainseg.images.tissue import tissue_of
 from brainseg.images.volume import Grid, Volume, resample_to, to_ras
 from brainseg.inference import (
@@ -258,8 +258,9 @@ def _in_slice(
     array: NDArray[Any], grid: Grid, cube: Grid, plane: str, index: int, loudest: Loudest
 ) -> NDArray[np.uint8]:
     """Labels (X, Y, Z) in the slice that the classifier was shown, (S, S)."""
-    on_cube = resample_to(Volume(array.astype(np.uint8)[None], grid), cube, nearest=True).data[0]
-    return framed(planes.cut(on_cube, plane, index), loudest.box, len(loudest.image), nearest=True)
+    slice_grid = slice_of(cube, planes.PLANES[plane], index)
+    there = resample_to(Volume(array.astype(np.uint8)[None], grid), slice_grid, nearest=True).data[0]
+    return framed(planes.cut(there, plane, 0), loudest.box, len(loudest.image), nearest=True)
 
 
 def _noise_of(volume: Volume) -> float:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from contourpy import ContourGenerator, FillType, LineType, contour_generator
+from contourpy import FillType, LineType, contour_generator
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
@@ -103,7 +103,7 @@ def outline(axes: Axes, mask: NDArray[Any], color: str, *, width: float = 1.3) -
         axes.set_ylim(rows[-1], rows[0])
 
 
-def _contours(columns: NDArray[Any], rows: NDArray[Any], mask: NDArray[Any]) -> ContourGenerator:
+def _contours(columns: NDArray[Any], rows: NDArray[Any], mask: NDArray[Any]) -> Any:
     """What `Axes.contour` asks, without the scale of colours that it makes for each of many small masks."""
     return contour_generator(
         columns,
@@ -115,7 +115,7 @@ def _contours(columns: NDArray[Any], rows: NDArray[Any], mask: NDArray[Any]) -> 
     )
 
 
-def _add_path(axes: Axes, points: Sequence[Any], codes: Sequence[Any], **look: Any) -> None:
+def _add_path(axes: Axes, points: Any, codes: Any, **look: Any) -> None:
     """All pieces as one path, so that a hole is one."""
     path = MplPath(np.concatenate(points), np.concatenate(codes))
     axes.add_collection(PathCollection([path], transform=axes.transData, **look), autolim=False)

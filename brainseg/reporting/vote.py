@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -79,7 +80,7 @@ def _draw_plane(axes: Axes, plane: str, votes: Sequence[SliceVote], loudest: int
             axes.add_artist(Rectangle((x - 0.41, below), 0.82, p, color=TYPE_COLORS[name], linewidth=0))
             below += p
         if place == loudest:
-            frame = {"facecolor": "none", "edgecolor": LIGHT_TEXT, "linewidth": 1.4}
+            frame: dict[str, Any] = {"facecolor": "none", "edgecolor": LIGHT_TEXT, "linewidth": 1.4}
             axes.add_artist(Rectangle((x - 0.47, 0), 0.94, 1, **frame))
             reach = [min(reach[0], x - 0.47), max(reach[1], x + 0.47)]
     margin = 0.05 * (reach[1] - reach[0])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from nibabel.affines import apply_affine
 
-from brainseg.images.regrid import positions_along, with_cubes, with_same_corner
-from brainseg.images.volume import Grid
+from brainseg.images.regrid import positions_along, slice_of, with_cubes, with_same_corner
+from brainseg.images.volume import Grid, Volume, ras_grid, resample_to
 
 GRID = Grid((8, 6, 4), np.array([[-1.0, 0, 0, 40], [0, 1, 0, -20], [0, 0, 3, 7], [0, 0, 0, 1]]))
 
@@ -37,3 +37,15 @@ def test_positions_are_those_of_the_grid_with_the_same_corner(wanted, wanted_mm)
     matrix = np.linalg.inv(GRID.affine) @ with_same_corner(GRID, ratio, (wanted, 6, 4)).affine
     by_affine = matrix[0, 0] * np.arange(wanted) + matrix[0, 3]
     np.testing.assert_allclose(positions_along(wanted, wanted_mm, 1.0), by_affine, atol=1e-12)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_one_slice_has_the_voxels_that_the_whole_volume_has_there(axis):
+    rng = np.random.default_rng(0)
+    affine = np.array([[-1.1, 0.1, 0, 30], [0.1, -0.9, 0.05, 20], [0, 0, 2.3, -40], [0, 0, 0, 1]])
+    labels = Volume(rng.integers(0, 4, (1, 20, 30, 15), dtype=np.uint8), Grid((20, 30, 15), affine))
+    cube = with_cubes(ras_grid(labels.grid), 0.9)
+    whole = resample_to(labels, cube, nearest=True).data[0]
+    index = cube.shape[axis] // 3
+    alone = resample_to(labels, slice_of(cube, axis, index), nearest=True).data[0]
+    np.testing.assert_array_equal(alone, whole.take([index], axis=axis))
