@@ -201,6 +201,10 @@ def classify_volume(
 def _heat(
     model: VolumeClassifierModel, image: torch.Tensor, there: Sequence[str], class_index: int
 ) -> NDArray[np.float32]:
-    """Grad-CAM (X, Y, Z) of a class in a prepared scan (C, X, Y, Z)."""
-    cube = grad_cam(model, MAPS, model.seen(image, there), class_index)
+    """Grad-CAM (X, Y, Z) of a class in a prepared scan (C, X, Y, Z).
+
+    By place: the mean slopes of the classic Grad-CAM missed half of the tumours
+    (docs/experiments/volume-heat.md).
+    """
+    cube = grad_cam(model, MAPS, model.seen(image, there), class_index, by_place=True)
     return out_of_cube(cube, corner_of(image, model.config.side), image.shape[1:])

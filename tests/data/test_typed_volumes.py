@@ -97,9 +97,7 @@ def test_a_column_of_participants_says_the_type(volumes, cohort, tmp_path):
     assert sorted(data.types.values()) == ["glioma", "glioma", "notumor", "notumor"]
     with pytest.raises(DataError, match="it has participant_id, tumor_type"):
         volumes(root, "data.label=diagnosis", two)
-    with pytest.raises(
-        DataError, match="has meningioma in its column tumor_type, which holds Gli"
-    ):
+    with pytest.raises(DataError, match="has meningioma in its column tumor_type, which holds Gli"):
         volumes(root, "data.label=tumor_type", "volume_classifier.classes=[glioma,meningioma]")
 
 
