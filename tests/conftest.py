@@ -127,6 +127,14 @@ TINY_NET = {
         "segmenter.preprocess.spacing_mm=[6,6,6]",
         "segmenter.patch=[32,32,32]",
     ],
+    "volume_classifier": [
+        "volume_classifier.channels=[4,8]",
+        "volume_classifier.preprocess.spacing_mm=[6,6,6]",
+        "volume_classifier.side=32",
+        "data.val_share=0.5",
+        "data.test_share=0",
+        "data.subjects=8",
+    ],
 }
 
 

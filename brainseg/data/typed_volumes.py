@@ -33,7 +33,7 @@ from brainseg.images.nifti import read_labels
 from brainseg.images.source import read
 from brainseg.images.subject import Subject
 from brainseg.images.volume import Grid, Volume, resample_to
-from brainseg.inference.stripped import brain_if_stripped
+from brainseg.inference.stripped import LARGEST_CUT_ML, brain_if_stripped
 from brainseg.preprocess.volumes import prepare_volume
 
 log = logging.getLogger("brainseg")
@@ -155,7 +155,7 @@ class VolumesByType(VolumeData):
         if path is not None:
             mask = _on(read_labels(path), grid, nearest=True).data[0] > 0
             return scan, Volume(with_margin(mask, self.recipe.margin_mm, grid.spacing_mm)[None], grid)
-        if brain_if_stripped(volumes[0]) is None:
+        if brain_if_stripped(volumes[0], LARGEST_CUT_ML) is None:
             raise ImageError(
                 f"{subject.images[names[0]]} shows the skull and has no brain mask, so that the classifier "
                 "would learn which scans have a skull; strip it by predict.py, or lay a mask "

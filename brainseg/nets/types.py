@@ -112,7 +112,7 @@ class _Residual(nn.Module):
 
 
 def _residual(in_channels: int, channels: Sequence[int]) -> nn.Sequential:
-    """A stem of stride 2, then a block to each further level; none at the image's own resolution, for speed."""
+    """A stem of stride 2, then a block to each further level; none at the image's resolution, for speed."""
     stem = nn.Sequential(*_conv(in_channels, channels[0], 3, 2), nn.ReLU(inplace=True))
     return nn.Sequential(stem, *(_Residual(above, below, 2) for above, below in pairwise(channels)))
 

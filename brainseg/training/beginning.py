@@ -48,11 +48,13 @@ def arguments_with_start(arguments: Sequence[str]) -> list[str]:
         cfg = composed([*own, *others])
     except (HydraException, OmegaConfBaseException):
         return [*own, *arguments]  # Hydra says what is wrong
-    if cfg.task != model.task:
+    theirs = plain(OmegaConf.structured(model.config))
+    if (cfg.task, model.task) == ("volume_classifier", "segmenter"):
+        theirs = _of_encoder(theirs)
+    elif cfg.task != model.task:
         raise ConfigError(
             f"start_from={path} is a {model.task}, but model={cfg.task} is trained; set model={model.task}"
         )
-    theirs = plain(OmegaConf.structured(model.config))
     coming = _along(theirs, cfg)
     along = {key: one for key, one in coming.items() if key not in given and _at(cfg, key) != one}
     if along:
@@ -61,6 +63,12 @@ def arguments_with_start(arguments: Sequence[str]) -> list[str]:
     moved = [] if file == path else [f"start_from={written(str(file))}"]
     rest = [one for one in arguments if not (moved and one.startswith("start_from="))]
     return [*own, *(f"{key}={written(value)}" for key, value in along.items()), *rest, *moved]
+
+
+def _of_encoder(theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a classifier of volumes takes from a segmenter whose way down it begins with."""
+    names = ("channels", "margin_mm", "subset_share", "preprocess")
+    return {"net": "unet_encoder", **{name: theirs[name] for name in names}}
 
 
 def _along(theirs: Mapping[str, Any], cfg: DictConfig) -> dict[str, Any]:

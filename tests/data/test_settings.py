@@ -19,10 +19,17 @@ MODELS = {
     "nfbs": "skullstripper",
     "phantom": "segmenter",
     "tumours": "segmenter",
+    "types": "volume_classifier",
+    "volumes": "volume_classifier",
 }
 DATA_SETS = {path.stem for path in (conf_dir() / "data").glob("[!_]*.yaml")}
-PAINTED = ("heads", "tumours")  # there are no files
-OTHERS = {"heads": {"val_share": 0.1}, "tumours": {"val_share": 0.1}, "phantom": {"test_share": 0.2}}
+PAINTED = ("heads", "tumours", "types")  # there are no files
+OTHERS = {
+    "heads": {"val_share": 0.1},
+    "tumours": {"val_share": 0.1},
+    "types": {"val_share": 0.15},
+    "phantom": {"test_share": 0.2},
+}
 
 
 @pytest.mark.parametrize("data", MODELS)
