@@ -193,9 +193,15 @@ def classify_volume(
         healthy_at=healthy_at,
         probabilities={name: round(p, 5) for name, p in probabilities.items()},
         sequences=list(there),
-        heat=np.where(brain, heat, np.float32(0)),
+        heat=_within(brain, heat),
         brain=brain,
     )
+
+
+def _within(brain: Mask, heat: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Heat (X, Y, Z) of the brain alone, 1 where it is strongest: coarse maps are hot beside the brain too."""
+    inside = np.where(brain, heat, np.float32(0))
+    return inside / max(float(inside.max()), np.finfo(np.float32).tiny)
 
 
 def _heat(
