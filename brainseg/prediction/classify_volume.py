@@ -199,7 +199,7 @@ def classify_volume(
 
 
 def _within(brain: Mask, heat: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Heat (X, Y, Z) of the brain alone, 1 where it is strongest: coarse maps are hot beside the brain too."""
+    """Heat (X, Y, Z) of the brain alone, 1 where it is strongest: coarse maps are hot beside it too."""
     inside = np.where(brain, heat, np.float32(0))
     return inside / max(float(inside.max()), np.finfo(np.float32).tiny)
 
