@@ -7,16 +7,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def grad_cam(net: nn.Module, layer: str, image: Tensor, class_index: int) -> NDArray[np.float32]:
+def grad_cam(
+    net: nn.Module, layer: str, image: Tensor, class_index: int, *, by_place: bool = False
+) -> NDArray[np.float32]:
     """Grad-CAM of a slice or a volume: 0 where nothing supports the class, 1 where most does.
 
-    Selvaraju et al., "Grad-CAM" (2017); all 0 if nothing supports the class.
+    Selvaraju et al., "Grad-CAM" (2017); all 0 if nothing supports the class. By place: HiResCAM of Draelos
+    and Carin, "Use HiResCAM instead of Grad-CAM" (2020), which does not mix what speaks for the class at one
+    place with what is seen at another.
 
     Args:
         net: The network, in evaluation mode.
         layer: The submodule whose feature maps are weighted.
         image: The network's input, (1, C, S, S) or (1, C, X, Y, Z).
         class_index: The class that is asked for.
+        by_place: Weight each place of a map by its own slope, instead of by the mean slope of the map.
 
     Returns:
         (S, S) or (X, Y, Z).
@@ -34,7 +39,8 @@ def grad_cam(net: nn.Module, layer: str, image: Tensor, class_index: int) -> NDA
             (slopes,) = torch.autograd.grad(score, seen)
     finally:
         hook.remove()
-    weights = slopes.flatten(2).mean(2).reshape(*slopes.shape[:2], *[1] * (slopes.ndim - 2))
+    means = slopes.flatten(2).mean(2).reshape(*slopes.shape[:2], *[1] * (slopes.ndim - 2))
+    weights = slopes if by_place else means
     heat = F.relu((weights * seen[0].detach()).sum(1, keepdim=True))
     mode = "bilinear" if image.ndim == 4 else "trilinear"
     heat = F.interpolate(heat, size=image.shape[2:], mode=mode, align_corners=False)[0, 0]

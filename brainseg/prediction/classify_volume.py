@@ -193,14 +193,24 @@ def classify_volume(
         healthy_at=healthy_at,
         probabilities={name: round(p, 5) for name, p in probabilities.items()},
         sequences=list(there),
-        heat=np.where(brain, heat, np.float32(0)),
+        heat=_within(brain, heat),
         brain=brain,
     )
+
+
+def _within(brain: Mask, heat: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Heat (X, Y, Z) of the brain alone, 1 where it is strongest: coarse maps are hot beside it too."""
+    inside = np.where(brain, heat, np.float32(0))
+    return inside / max(float(inside.max()), np.finfo(np.float32).tiny)
 
 
 def _heat(
     model: VolumeClassifierModel, image: torch.Tensor, there: Sequence[str], class_index: int
 ) -> NDArray[np.float32]:
-    """Grad-CAM (X, Y, Z) of a class in a prepared scan (C, X, Y, Z)."""
-    cube = grad_cam(model, MAPS, model.seen(image, there), class_index)
+    """Grad-CAM (X, Y, Z) of a class in a prepared scan (C, X, Y, Z).
+
+    By place: the mean slopes of the classic Grad-CAM missed half of the tumours
+    (docs/experiments/volume-heat.md).
+    """
+    cube = grad_cam(model, MAPS, model.seen(image, there), class_index, by_place=True)
     return out_of_cube(cube, corner_of(image, model.config.side), image.shape[1:])

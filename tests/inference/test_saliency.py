@@ -80,3 +80,24 @@ def test_the_heat_of_a_volume_lies_where_the_class_is():
     assert heat[:8].max() == 0
     assert heat[:, 8:].max() == 0
     assert grad_cam(BrightVolume(), "maps", x, 0).max() == 0
+
+
+class TwoPlaces(nn.Module):
+    """Class 1 for what is bright at the left; at the right the same feature speaks against it."""
+
+    def __init__(self):
+        super().__init__()
+        self.maps = nn.AvgPool2d(8)
+        self.sign = torch.tensor([1.0, 1.0, -2.0, -2.0])
+
+    def forward(self, x):
+        score = (self.maps(x) * self.sign).mean((1, 2, 3))
+        return torch.stack([-score, score], dim=1)
+
+
+def test_by_place_what_speaks_against_a_class_elsewhere_hides_nothing():
+    x = torch.ones(1, 3, 32, 32, requires_grad=True)
+    assert grad_cam(TwoPlaces(), "maps", x, 1).max() == 0  # the mean slope is below 0
+    heat = grad_cam(TwoPlaces(), "maps", x, 1, by_place=True)
+    assert heat[:, :8] == pytest.approx(1.0)
+    assert heat[:, 24:].max() == 0
