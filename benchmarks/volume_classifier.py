@@ -77,7 +77,8 @@ def phantoms(options: argparse.Namespace) -> None:
     assert isinstance(volume_model, VolumeClassifierModel)
     assert isinstance(slice_model, ClassifierModel)
     classes = list(volume_model.config.classes)
-    shown = [("all", list(SEQUENCES)), *((name, [name]) for name in SEQUENCES)]
+    alone = [name for name in options.sequences if [name] in volume_model.subsets]
+    shown = [("all", list(SEQUENCES)), *((name, [name]) for name in alone)]
     right: dict[str, list[bool]] = {}
     seconds: dict[str, list[float]] = {}
     for number in range(options.heads):
@@ -90,7 +91,7 @@ def phantoms(options: argparse.Namespace) -> None:
             guess = classes[int(seen(volume_model, scan, names).argmax())]
             seconds.setdefault(f"volume, {label}", []).append(time.process_time() - start)
             right.setdefault(f"volume, {label}", []).append(guess == kind)
-        for name in SEQUENCES:
+        for name in options.sequences:
             start = time.process_time()
             said = likeliest(vote(slice_model, scan, name))
             seconds.setdefault(f"vote, {name}", []).append(time.process_time() - start)
@@ -102,11 +103,10 @@ def phantoms(options: argparse.Namespace) -> None:
         by_type = ", ".join(f"{kind} {hits[kinds == kind].mean():.2f}" for kind in TUMOR_TYPES)
         took = np.median(seconds[label])
         print(f"{label:16} accuracy {_interval(hits)}  {by_type}  {took:.3f} s of one core")
-    for name in SEQUENCES:
-        pair = np.array(right[f"volume, {name}"], float) - np.array(right[f"vote, {name}"], float)
-        print(f"volume less vote, {name:5} {_interval(pair)}")
-    pair = np.array(right["volume, all"], float) - np.array(right["vote, t1ce"], float)
-    print(f"volume of all less vote of t1ce {_interval(pair)}")
+    for name in options.sequences:
+        for label in ("all", *([name] if name in alone else [])):
+            pair = np.array(right[f"volume, {label}"], float) - np.array(right[f"vote, {name}"], float)
+            print(f"volume, {label} less vote, {name}: {_interval(pair)}")
 
 
 def real(options: argparse.Namespace) -> None:
@@ -207,6 +207,7 @@ def main() -> None:
     one.add_argument("--vote", type=Path, required=True)
     one.add_argument("--heads", type=int, default=200)
     one.add_argument("--spacing", type=float, default=3.0)
+    one.add_argument("--sequences", nargs="+", choices=SEQUENCES, default=["t1ce"], help="each seen alone")
     one.set_defaults(run=phantoms)
     other = commands.add_parser("real")
     other.add_argument("volume", type=Path)

@@ -1,4 +1,4 @@
-"""A classifier of volumes trained on phantoms: its scores, its resume, its encoder of a segmenter."""
+"""A classifier of volumes is trained on phantoms in files: scores, resume, a segmenter's encoder."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from brainseg.checkpoint import CheckpointError, begin_with, load_model
-from brainseg.config import TUMOR_TYPES, check
+from brainseg.config import TUMOR_TYPES, check, plain
 from brainseg.config.beside import composed as composed_beside
 from brainseg.tasks import VolumeClassifier
 from brainseg.trained import VolumeClassifierModel
@@ -34,19 +34,17 @@ def test_a_run_leaves_what_a_classifier_leaves(trained):
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_weights(composed, tmp_path, tiny):
     settings = [*tiny("volume_classifier"), f"paths.data={tmp_path}/data", "trainer.limit_train_batches=2"]
-    settings += [
-        "volume_classifier.epochs=2",
-        "volume_classifier.batch_size=2",
-        "trainer.limit_val_batches=2",
-    ]
-    train(composed(*settings, f"paths.run={tmp_path}/whole", "trainer.max_epochs=2"))
-    train(composed(*settings, f"paths.run={tmp_path}/parts", "trainer.max_epochs=1"))
-    resume = f"resume={tmp_path}/parts/checkpoints/last.ckpt"
-    train(composed(*settings, f"paths.run={tmp_path}/parts", "trainer.max_epochs=2", resume))
-    whole, parts = (
-        torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-        for name in ("whole", "parts")
-    )
+    settings += ["volume_classifier.epochs=2", "volume_classifier.batch_size=2"]
+
+    def weights(folder, epochs, *more):
+        cfg = composed(*settings, f"trainer.max_epochs={epochs}", *more)
+        cfg.paths.run = f"{tmp_path}/{folder}"
+        train(cfg)
+        return torch.load(tmp_path / folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+    whole = weights("whole", 2)
+    weights("parts", 1)
+    parts = weights("parts", 2, f"resume={tmp_path}/parts/checkpoints/last.ckpt")
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
 
@@ -58,7 +56,6 @@ def test_it_begins_with_the_way_down_of_a_segmenter(trained):
     check(made)
     section = made.volume_classifier
     assert (str(section.net), section.channels, section.subset_share) == ("unet_encoder", [4, 8], 0.0)
-    from brainseg.config import plain
 
     module = VolumeClassifier(plain(section))
     begin_with(module, best)
