@@ -12,6 +12,7 @@ predicted.
 
 import argparse
 import csv
+import json
 import shutil
 import statistics
 from collections.abc import Iterable, Sequence
@@ -89,7 +90,9 @@ def predict_all(sources: dict[str, Path], output: Path, overrides: Sequence[str]
     voter = Path(shutil.copy(builtin_file("classifier"), here))
     shutil.copy(builtin_file("classifier").with_suffix(".json"), here)
     for name, source in sources.items():
-        predict(source, Place(output, name), [f"classifier={voter}", *overrides])
+        predict_and_judge(source, Place(output, name), overrides)
+        votes = [f"classifier={voter}", "segmenter=null", "gates=none"]
+        predict(source, Place(output, f"{name} vote"), [*votes, *overrides])
         if TYPES[name] == "notumor":
             alone = output / "inputs" / f"{name}_alone"
             link_alone(subjects_of(source), alone)
@@ -99,6 +102,15 @@ def predict_all(sources: dict[str, Path], output: Path, overrides: Sequence[str]
             inputs = output / "inputs" / f"{name}_{'+'.join(subset)}"
             if write_subset(subjects_of(source), subset, inputs):
                 predict(inputs, Place(output, f"{name} {'+'.join(subset)}"), ["gates=none", *overrides])
+
+
+def predict_and_judge(source: Path, place: Place, overrides: Sequence[str]) -> None:
+    """A set with its alarms; those that a gate stopped are then predicted to the end, to be scored."""
+    predict(source, place, overrides)
+    write_alarms(place)
+    stopped = [one.name for one in subject_folders(place.results) if read_result(one).error is not None]
+    if stopped:
+        predict(source, place, [*overrides, "gates=none", f"only=[{','.join(stopped)}]"])
 
 
 def output_folder(folder: Path) -> Path:
@@ -157,7 +169,7 @@ def link(source: Path, path: Path) -> None:
 def rows_of(name: str, source: Path, output: Path) -> list[list[str]]:
     """The rows of a set, whose scores are written."""
     place = Place(output, name)
-    rows = [*type_rows(place, TYPES[name])]
+    rows = [*type_rows(Place(output, f"{name} vote"), TYPES[name])]
     if TYPES[name] == "notumor":
         alone = Place(output, f"{name} alone")
         found = evaluate_brains(output / "inputs" / f"{name}_alone", alone.results)
@@ -210,13 +222,19 @@ def outlined_row(place: Place) -> list[list[str]]:
 
 def alarm_row(place: Place) -> list[list[str]]:
     """How many good scans did not pass, and for which reasons."""
+    n, said = json.loads(place.scores("alarms.json").read_text())
+    return [[place.name, "alarms", n, said, ""]]
+
+
+def write_alarms(place: Place) -> None:
     results = [read_result(folder) for folder in subject_folders(place.results)]
     wrong = [one for one in results if one.verdict is not Judgement.passed]
     gates = [{gate.gate for gate in one.gates if not gate.has_passed} for one in wrong]
     names = sorted({name for some in gates for name in some})
     said = ", ".join(f"{name} {sum(name in some for some in gates)}" for name in names)
     share = f"{len(wrong) / len(results):.1%}" + (f": {said}" if said else "")
-    return [[place.name, "alarms", str(len(results)), share, ""]]
+    output_folder(place.output / "scores")
+    place.scores("alarms.json").write_text(json.dumps([str(len(results)), share]))
 
 
 if __name__ == "__main__":

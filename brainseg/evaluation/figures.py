@@ -55,8 +55,9 @@ class Figure:
         return [] if self.score in SHARES else ranked[:SHOWN]
 
     def minus(self, other: "Figure") -> Interval | None:
-        """How much lower the other's score is on the same scans; None where these are not the same."""
-        return paired_difference([self.cases], [other.cases], self.subjects)
+        """How much lower the other's score is on its scans; None where one of these is not here."""
+        mine = {name: value for name, value in self.cases.items() if name in other.cases}
+        return paired_difference([mine], [other.cases], self.subjects)
 
 
 def figures_of(data: str, path: Path) -> list[Figure]:

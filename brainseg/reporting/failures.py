@@ -50,5 +50,5 @@ def draw_failures(failures: Sequence[Failure], png: Path) -> None:
             tile.set_title(name, color=DIM_TEXT, fontsize=7, pad=2)
         row[0].text(0, -0.06, one.caption, color=LIGHT_TEXT, fontsize=7, va="top", transform=row[0].transAxes)
     figure.text(0.01, 0.005, "blue: truth; orange: found", color=DIM_TEXT, fontsize=7)
-    figure.tight_layout(pad=0.3)
+    figure.tight_layout(pad=0.3, rect=(0, 0.035, 1, 1))
     save(figure, png, dpi=DOTS)

@@ -41,18 +41,18 @@ def test_a_card_without_scores_says_that_nothing_was_measured(model):
 
 def test_a_card_has_figures_costs_and_the_worst_cases(model, tmp_path):
     whole = scores(tmp_path / "a.csv", "dice/whole_tumor", {"p1": 0.8, "p2": 0.6, "p3": 0.7, "p4": 0.1})
-    part = scores(tmp_path / "b.csv", "dice/whole_tumor", {"p1": 0.4, "p2": 0.4, "p3": 0.4, "p4": 0.0})
+    part = scores(tmp_path / "b.csv", "dice/whole_tumor", {"p1": 0.4, "p2": 0.4, "p3": 0.4})
     synthetic = scores(tmp_path / "c.csv", "dice/whole_tumor", {"sub-1": 0.9, "sub-2": 0.95})
     given = Scores({"LGG": whole}, {"phantoms": synthetic}, {("LGG", "t1+flair"): part})
     card = write_card(model, given).read_text()
     assert re.search(r"\| LGG \| whole tumour Dice \| 4 \| 0\.550 \| 0\.\d+ to 0\.\d+ \| 0\.100 \|", card)
     assert "| phantoms | whole tumour Dice | 2 | 0.925 | " in card
-    row = r"\| LGG \| t1, flair \| whole tumour Dice \| 4 \| 0\.300 \| [\d. to]+ \| 0\.250 \([\d. to]+\) \|"
+    row = r"\| LGG \| t1, flair \| whole tumour Dice \| 3 \| 0\.400 \| [\d. to]+ \| 0\.300 \([\d. to]+\) \|"
     assert re.search(row, card)
     assert "| LGG | whole tumour Dice | p4 0.100, p2 0.600, p3 0.700 |" in card
     facts = read_contract(model)["run"]["facts"]
     assert facts["measured"] == [{"data": "LGG", "scans": 4, "score": "whole tumour Dice", "value": 0.55}]
-    assert measured_without(load_model(model), ["flair", "t1"]) == ["0.250 on 4 scans of LGG"]
+    assert measured_without(load_model(model), ["flair", "t1"]) == ["0.300 on 3 scans of LGG"]
     assert measured_without(load_model(model), ["flair"]) == []
 
 
