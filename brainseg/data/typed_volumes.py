@@ -44,7 +44,7 @@ class VolumesByType(VolumeData):
 
     Args:
         label: The column of participants.tsv that says the type; None: a folder for each class says it.
-        root, recipe, settings, choose: As for VolumeData.
+        root, recipe, settings, choose, patients: As for VolumeData.
     """
 
     where_from = DATA_SETS["volumes"].where_from
@@ -57,10 +57,11 @@ class VolumesByType(VolumeData):
         settings: DataSettings,
         label: str | None = None,
         choose: ChooseConfig | None = None,
+        patients: int | None = None,
     ) -> None:
         if not isinstance(recipe, VolumeClassifierConfig):
             raise ConfigError("data=volumes is for model=volume_classifier; set it, or data=brats or nfbs")
-        super().__init__(root, recipe, settings, choose)  # type: ignore[arg-type]  # it has no patches
+        super().__init__(root, recipe, settings, choose, patients)  # type: ignore[arg-type]  # it has no patches
         self.label = label
         self.types: dict[str, str] = {}
 

@@ -77,7 +77,11 @@ def test_the_command_line_wins_over_an_experiment(composed):
         ("data.val_shar=3", "data.val_shar: unknown key 'val_shar'; did you mean data.val_share?"),
         ("seed=abc", "seed: Value 'abc' of type 'str' could not be converted to Integer"),
         ("segmenter.epochs=3", "segmenter.* is set, but another model is trained; add model=segmenter"),
-        ("model=segmentr", "model=segmentr: no such model; there are classifier, segmenter, skullstripper"),
+        (
+            "model=segmentr",
+            "model=segmentr: no such model; there are classifier, segmenter, skullstripper, "
+            "volume_classifier",
+        ),
     ],
 )
 def test_a_mistake_is_answered_in_one_line_while_composing(composed, override, answer):
