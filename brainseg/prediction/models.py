@@ -12,6 +12,7 @@ from brainseg.files.atomic import sha256
 from brainseg.runs.model_record import LearntFrom, Measured, ModelFile
 from brainseg.runs.packed_file import read_contract
 from brainseg.trained import Ensemble, Model
+from brainseg.trained.ensemble import HARDLY
 
 MEASURED = {"data": str, "scans": int, "score": str, "value": int | float}
 SUBSET = {**MEASURED, "sequences": list, "lost": int | float}
@@ -66,12 +67,21 @@ def measured_without(model: Model | Ensemble, sequences: Sequence[str]) -> list[
 
     As "0.412 on 31 scans of LGG", from `facts.measured_subsets` of a model whose card was written.
     """
-    found = model.facts.get("measured_subsets", [])
     return [
-        f"{one['lost']:.3f} on {one['scans']} scans of {one['data']}"
-        for one in (found if isinstance(found, list) else [])
-        if _is_of_kinds(one, SUBSET) and set(one["sequences"]) == set(sequences)
+        f"{one['lost']:.3f} on {one['scans']} scans of {one['data']}" for one in _subsets(model, sequences)
     ]
+
+
+def hardly_finds(model: Ensemble, sequences: Sequence[str]) -> bool:
+    """Whether real scans, or those of the validation, had nearly no Dice with these sequences alone."""
+    real = [one["value"] for one in _subsets(model, sequences)]
+    return model.hardly_finds(sequences) or any(value < HARDLY for value in real)
+
+
+def _subsets(model: Model | Ensemble, sequences: Sequence[str]) -> list[dict[str, Any]]:
+    found = model.facts.get("measured_subsets", [])
+    known = [one for one in (found if isinstance(found, list) else []) if _is_of_kinds(one, SUBSET)]
+    return [one for one in known if set(one["sequences"]) == set(sequences)]
 
 
 def _is_of_kinds(one: Any, kinds: dict[str, Any]) -> bool:

@@ -30,7 +30,7 @@ from brainseg.inference import Windows, diameters, on_host
 from brainseg.inference.diameters import Diameters
 from brainseg.prediction.brain import Mask
 from brainseg.prediction.members import load_ensemble, missing_members
-from brainseg.prediction.models import measured_without, model_file
+from brainseg.prediction.models import hardly_finds, measured_without, model_file
 from brainseg.prediction.network_time import Sizes, Work, work_on_volume
 from brainseg.prediction.scans import Scans
 from brainseg.prediction.shown import shown_of, usable_sequences
@@ -246,7 +246,7 @@ def _subset_in_words(model: Ensemble, used: list[str], every: list[str]) -> str:
     costs = [] if cost is None else [f"{cost:.3f} on {heads}"]
     costs += measured_without(model, used)
     said = f", which cost {' and '.join(costs)} of the whole tumour's Dice" if costs else ""
-    if model.hardly_finds(used):
+    if hardly_finds(model, used):
         said += "; it finds hardly any tumour so, and that none is outlined does not say that there is none"
     return f"segmented from {' and '.join(used)} instead of {', '.join(every)}{said}"
 
