@@ -34,7 +34,7 @@ from brainseg.images.volume import Volume, resample_to
 from brainseg.inference.vote import likeliest
 from brainseg.metrics.classification import RESAMPLES, roc_auc
 from brainseg.phantom import make_subject
-from brainseg.prediction.classify import classify
+from brainseg.prediction.classify import TumorType, classify
 from brainseg.prediction.scans import Scans
 from brainseg.preprocess.volumes import prepare_volume
 from brainseg.trained import ClassifierModel, VolumeClassifierModel
@@ -66,10 +66,10 @@ def seen(model: VolumeClassifierModel, scan: Scan, names: list[str]) -> NDArray[
     return model.probabilities(image, names)
 
 
-def vote(model: ClassifierModel, scan: Scan, name: str) -> dict[str, float]:
-    """The mean probabilities of 27 slices of one sequence."""
+def vote(model: ClassifierModel, scan: Scan, name: str) -> TumorType:
+    """What 27 slices of one sequence say."""
     how = VoteConfig(sequence=name, offsets_mm=OFFSETS_MM, healthy_at=0.95, denoise_from=0.1, denoise_mm=2.0)
-    return classify(Scans({name: scan.images[name]}, name), scan.brain, model, how).probabilities
+    return classify(Scans({name: scan.images[name]}, name), scan.brain, model, how)
 
 
 def phantoms(options: argparse.Namespace) -> None:
@@ -93,16 +93,18 @@ def phantoms(options: argparse.Namespace) -> None:
             right.setdefault(f"volume, {label}", []).append(guess == kind)
         for name in options.sequences:
             start = time.process_time()
-            said = likeliest(vote(slice_model, scan, name))
-            seconds.setdefault(f"vote, {name}", []).append(time.process_time() - start)
-            right.setdefault(f"vote, {name}", []).append(said == kind)
+            found = vote(slice_model, scan, name)
+            took = time.process_time() - start
+            for how, said in (("vote", found.verdict), ("vote's mean", likeliest(found.probabilities))):
+                seconds.setdefault(f"{how}, {name}", []).append(took)
+                right.setdefault(f"{how}, {name}", []).append(said == kind)
     kinds = np.array([TUMOR_TYPES[number % len(TUMOR_TYPES)] for number in range(options.heads)])
     print(f"{options.heads} phantoms of {options.spacing} mm, {options.volume} and {options.vote}")
     for label, found in right.items():
         hits = np.array(found, dtype=float)
         by_type = ", ".join(f"{kind} {hits[kinds == kind].mean():.2f}" for kind in TUMOR_TYPES)
-        took = np.median(seconds[label])
-        print(f"{label:16} accuracy {_interval(hits)}  {by_type}  {took:.3f} s of one core")
+        middle = np.median(seconds[label])
+        print(f"{label:16} accuracy {_interval(hits)}  {by_type}  {middle:.3f} s of one core")
     for name in options.sequences:
         for label in ("all", *([name] if name in alone else [])):
             pair = np.array(right[f"volume, {label}"], float) - np.array(right[f"vote, {name}"], float)
