@@ -35,11 +35,6 @@ from brainseg.prediction.run import subjects_at
 
 ROOT = Path(__file__).resolve().parent.parent
 TASKS = ("skullstripper", "classifier", "segmenter")
-EXACT = """import sys, brainseg.system.device as device
-device._cpu_predicts_in_bf16 = lambda: False
-sys.argv[0] = "predict.py"
-from brainseg.commands.main import predict_main
-predict_main()"""
 SEQUENCES = ("t1", "t1ce", "t2", "flair")
 
 
@@ -131,8 +126,9 @@ def _ours(patients: Path, models: dict[str, Path], output: Path, as_is: bool) ->
     ]
     command = [
         sys.executable,
-        *([str(ROOT / "predict.py")] if as_is else ["-c", EXACT]),
+        str(ROOT / "predict.py"),
         *settings,
+        *([] if as_is else ["precision=float32"]),
         *(f"{task}={path}" for task, path in models.items()),
     ]
     done = subprocess.run(

@@ -59,7 +59,7 @@ def voxels(path: Path) -> np.ndarray:
 
 @pytest.fixture(autouse=True)
 def in_float32(monkeypatch):
-    monkeypatch.setattr("brainseg.system.device._cpu_predicts_in_bf16", lambda: False)
+    monkeypatch.setattr("brainseg.system.device.bf16_is_fast", lambda device: False)
 
 
 @pytest.fixture(scope="module")

@@ -156,7 +156,7 @@ def fill_up(monkeypatch) -> None:
     def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("nibabel.save", full)
+    monkeypatch.setattr("brainseg.images.nifti._to_fill", full)
     monkeypatch.setattr("PIL.Image.Image.save", full)
 
 

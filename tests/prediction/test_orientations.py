@@ -43,6 +43,7 @@ def stripper() -> SimpleNamespace:
     return SimpleNamespace(
         config=SimpleNamespace(preprocess=preprocess),
         device=torch.device("cpu"),
+        computing=None,
         facts={},
         logits=logits,
     )
@@ -61,11 +62,12 @@ def segmenter() -> SimpleNamespace:
     return SimpleNamespace(
         config=SimpleNamespace(preprocess=preprocess, margin_mm=4.0),
         device=torch.device("cpu"),
+        computing=None,
         facts={},
         subsets=[],
         has_regions=False,
         cavity=False,
-        members=[None],
+        members=[SimpleNamespace(device=torch.device("cpu"), computing=None)],
         temperatures={},
         cleaning=Cleaning(least_part_ml=0.3, fill=True),
         probabilities=probabilities,

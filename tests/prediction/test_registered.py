@@ -72,7 +72,9 @@ def knows(brain: np.ndarray, sequence: str = "t1") -> SimpleNamespace:
         asked.append(image)
         return answer
 
-    return SimpleNamespace(config=config, device=torch.device("cpu"), facts={}, logits=logits, asked=asked)
+    return SimpleNamespace(
+        config=config, device=torch.device("cpu"), computing=None, facts={}, logits=logits, asked=asked
+    )
 
 
 @pytest.fixture(scope="module")

@@ -26,11 +26,12 @@ def finds_edema_everywhere(margin_mm: float) -> SimpleNamespace:
     return SimpleNamespace(
         config=SimpleNamespace(preprocess=preprocess, margin_mm=margin_mm),
         device=torch.device("cpu"),
+        computing=None,
         facts={},
         subsets=[],
         has_regions=True,
         cavity=False,
-        members=[None],
+        members=[SimpleNamespace(device=torch.device("cpu"), computing=None)],
         temperatures={},
         cleaning=Cleaning(),
         probabilities=lambda image, *_, **__: (
@@ -71,6 +72,7 @@ def test_the_brain_s_edge_is_where_the_interpolated_logit_is_zero(scans):
     model = SimpleNamespace(
         config=SimpleNamespace(preprocess=preprocess),
         device=torch.device("cpu"),
+        computing=None,
         facts={},
         logits=logits,
     )
@@ -103,7 +105,9 @@ def sees(preprocess, **facts):
         return torch.ones(1, *image.shape[1:])
 
     config = SimpleNamespace(preprocess=preprocess)
-    model = SimpleNamespace(config=config, device=torch.device("cpu"), facts=facts, logits=logits)
+    model = SimpleNamespace(
+        config=config, device=torch.device("cpu"), computing=None, facts=facts, logits=logits
+    )
     return model, shown
 
 
