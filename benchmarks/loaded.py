@@ -130,7 +130,7 @@ def _window_of(cfg: Any) -> Any:
 
 
 def _processor_s() -> float:
-    """Of this process and of its children that live, which load."""
+    """Processor seconds of this process and of its living children, which load."""
     import psutil
 
     everybody = [psutil.Process(), *psutil.Process().children()]

@@ -156,7 +156,7 @@ def _timed(batches: Iterator[Any], least_s: float) -> tuple[int, float, float]:
 
 
 def _bytes(batch: Any) -> int:
-    """Of all tensors in nested tuples and lists."""
+    """The bytes of all tensors in nested tuples and lists."""
     if isinstance(batch, torch.Tensor):
         return batch.numel() * batch.element_size()
     return sum(map(_bytes, batch)) if isinstance(batch, list | tuple) else 0

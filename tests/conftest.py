@@ -11,7 +11,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from brainseg.config import PredictConfig, check_predict, conf_dir, register_schemas
+from brainseg.config import PredictConfig, check, check_predict, conf_dir, plain, register_schemas
 from brainseg.phantom import write_cohort
 
 from .shown import shown_run
@@ -54,6 +54,19 @@ def composed(tmp_path):
             return compose("train", [*overrides, f"paths.run={tmp_path}", f"paths.data={tmp_path}/data"])
 
     return _compose
+
+
+@pytest.fixture
+def small_segmenter(composed):
+    """The section of a segmenter of two levels: `python train.py model=segmenter <overrides>`."""
+    small = ("channels=[4,8]", "patch=[8,8,8]", "preprocess.spacing_mm=[2,2,2]")
+
+    def _section(*overrides: str) -> dict[str, Any]:
+        cfg = composed("model=segmenter", *(f"segmenter.{one}" for one in small), *overrides)
+        check(cfg)
+        return plain(cfg.segmenter)
+
+    return _section
 
 
 @pytest.fixture(scope="session")

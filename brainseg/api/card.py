@@ -25,9 +25,9 @@ class Scores:
     """The tables that a card is written from.
 
     Attributes:
-        real: scores.csv or cases.csv, by what the scans are: "LGG". They go into the model's record too.
+        real: scores.csv or cases.csv by the name of the scans, as "LGG"; also kept in the model's record.
         synthetic: The same of phantoms, which stand in the card alone.
-        subsets: The same of the same scans with fewer sequences, by what the scans are and the sequences:
+        subsets: Tables of the same scans with fewer sequences, by their name and the sequences:
             ("LGG", "t1+flair").
         failures: scores.csv of phantoms, the worst of which are drawn.
     """

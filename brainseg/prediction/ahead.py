@@ -36,8 +36,8 @@ def predicted(subjects: Sequence[Subject], job: Job, finish: Finish) -> Iterator
     Args:
         subjects: Scans, no pictures of slices.
         job: The models and the settings.
-        finish: Called in a thread of its own, for one subject after the other. Whatever goes wrong with a
-            subject, wherever that was, is raised by what it is given for this subject.
+        finish: Called in a thread of its own, for one subject after the other, with what makes the result. That
+            raises whatever went wrong with the subject, in reading and computing too.
     """
     waiting, reading, said = deque(subjects), deque[Reading](), deque[Lines]()
     written: Future[Result] | None = None

@@ -110,7 +110,7 @@ def _timed_once(cfg: DictConfig, module: TaskModule, data: Any, device: torch.de
 
 
 def _shape(recipe: Any) -> tuple[int, ...]:
-    """Of a batch, (B, C, ...)."""
+    """The shape of a batch, (B, C, ...)."""
     if "patch" in recipe:
         return (recipe.batch_size, len(recipe.preprocess.modalities), *recipe.patch)
     if "side" in recipe:
