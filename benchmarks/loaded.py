@@ -4,7 +4,7 @@ python benchmarks/loaded.py [--steps 60] [--rounds 3] [--cores 2] [--loops 1] [-
 
 Each row is a process of its own that trains on made-up scans (loader_scaling.py): a thread for each core and
 no process that loads, as torch would have it; what trainer.threads=auto and data.workers=auto choose; and one
-thread alone. A busy program is an endless loop. Printed are the seconds of so many steps, the least of the
+thread alone. A busy program is an endless loop. It prints the seconds of so many steps, the least of the
 rounds, in which the rows take turns; beside them the seconds of all cores that this took, which say something
 on a machine that others use too. With --predict the network is asked for as many windows instead, and the
 second row is what threads=auto chooses beside the loops.

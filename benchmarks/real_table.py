@@ -3,7 +3,7 @@
 python benchmarks/real_table.py SHARED --output DIR [--again] [segmenter=C.ckpt ...]
 
 SHARED holds some of: lgg (the Kaggle LGG set), brats13 (cases in BraTS' names), open_ms and ixi (heads with
-brain masks). Of each set every subject is predicted once, then each sequence of the heads, and some subsets
+brain masks). Every subject of each set is predicted once, then each sequence of the heads, and some subsets
 of the sequences of the tumours, alone. What contains a "=" is an override, as predict.py takes them. The vote
 of the classifier, which is for pictures only, is asked for all the same. DIR gets the predictions and, in
 scores/, a scores.csv for each row of the table; with --again those that are there are scored and nothing is
@@ -134,7 +134,7 @@ def link_alone(subjects: Iterable[Subject], folder: Path) -> None:
     for subject in subjects:
         for sequence, scan in subject.images.items():
             one = output_folder(folder / f"{subject.id}-{sequence}")
-            mask = subject.brain_masks.get(sequence) or subject.brain_mask
+            mask = subject.mask_of(sequence)
             link(scan.path, one / f"{one.name}_{sequence}.nii.gz")
             if mask is not None:
                 link(mask, one / f"{one.name}_{sequence}_brainmask.nii.gz")

@@ -39,7 +39,7 @@ def main() -> None:
     options.add_argument("--threads", type=int, default=2)
     given = options.parse_args()
     heads = [
-        (subject.images["t1"].path, subject.brain_masks.get("t1") or subject.brain_mask)
+        (subject.images["t1"].path, subject.mask_of("t1"))
         for subject in find_subjects(given.heads)
         if "t1" in subject.images
     ]

@@ -162,7 +162,7 @@ def real_scans(data: Path, brains: Path | None) -> Iterator[Scan]:
             for subject in find_subjects(data / place):
                 images = {name: read(source) for name, source in subject.images.items()}
                 first = next(iter(images))
-                path = subject.brain_masks.get(first) or subject.brain_mask
+                path = subject.mask_of(first)
                 one = images[first]
                 mask_volume = (
                     Volume((one.data != 0).astype(np.int32), one.grid) if path is None else read_labels(path)

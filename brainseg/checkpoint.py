@@ -36,7 +36,6 @@ NETWORK = (
     "backbone",
     "head",
     "classes",
-    "subset_share",
 )
 
 # Keys that checkpoints from before they existed lack, with the values that they were trained with.
@@ -119,8 +118,7 @@ def begin_with(module: Model, path: str | Path) -> tuple[dict[str, Any], list[st
     Raises:
         CheckpointError: As for `load_model`, or its network is another one.
     """
-    stored = read_checkpoint(path)["brainseg"]["task"]
-    if isinstance(module, VolumeClassifierModel) and stored == "segmenter":
+    if isinstance(module, VolumeClassifierModel) and read_checkpoint(path)["brainseg"]["task"] == "segmenter":
         return _begin_with_encoder(module, path)
     start = load_model(path, task=module.task)
     fitting = fitting_weights(start, module)
@@ -143,8 +141,14 @@ def _begin_with_encoder(
     start = load_model(path, task="segmenter")
     theirs = {f"features.{name}": tensor for name, tensor in start.net.state_dict().items()}
     ours = {name: tensor for name, tensor in module.net.state_dict().items() if name.startswith("features.")}
-    fits = all(name in theirs and theirs[name].shape == tensor.shape for name, tensor in ours.items())
-    if not fits or str(module.config.net) != "unet_encoder":
+    fits = (
+        str(module.config.net) == "unet_encoder"
+        and str(start.config.norm) == "own"
+        and list(start.config.preprocess.modalities) == list(module.config.preprocess.modalities)
+        and bool(start.subsets) == bool(module.subsets)
+        and all(name in theirs and theirs[name].shape == tensor.shape for name, tensor in ours.items())
+    )
+    if not fits:
         seen = ",".join(start.config.preprocess.modalities)
         widths = ",".join(map(str, start.config.channels))
         raise CheckpointError(

@@ -24,6 +24,7 @@ CONF = ROOT / "conf"
 def own_memory(tmp_path_factory) -> Iterator[None]:
     """No test finds what predictions of this user have timed, nor leaves any behind."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("BRAINSEG_CACHE", raising=False)  # which would win
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("user-cache")))
         yield
 

@@ -68,10 +68,10 @@ def write_card(model: str | Path, scores: Scores) -> Path:
     costs = [_cost(real, *key, table) for key, table in scores.subsets.items()]
     facts = contract["run"].setdefault("facts", {})
     facts |= {"measured": [_record(one) for one in real], "measured_subsets": [*_subset_records(costs)]}
-    with writing(contract_of(path)) as temporary:
-        temporary.write_text(json.dumps(contract, indent=2) + "\n", encoding="utf-8")
     picture = path.with_name(f"{path.stem}_worst.png")
     drawn = None if scores.failures is None else draw_worst(scores.failures, picture)
+    with writing(contract_of(path)) as temporary:
+        temporary.write_text(json.dumps(contract, indent=2) + "\n", encoding="utf-8")
     loaded = load_model(path)
     lines = [
         *_head(path, contract["about"], loaded),

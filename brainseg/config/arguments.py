@@ -14,7 +14,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 PREDICTION_PATHS = (
-    *("input", "output", "derivatives", "skullstripper", "classifier", "volume_classifier", "segmenter"),
+    "input",
+    "output",
+    "derivatives",
+    "skullstripper",
+    "classifier",
+    "volume_classifier",
+    "segmenter",
 )
 PATHS = (
     *PREDICTION_PATHS,

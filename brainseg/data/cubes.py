@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import Generator
@@ -9,11 +10,13 @@ from torch import Generator
 from brainseg.augment import VolumeAugment
 from brainseg.augment.cubes import CubeAugment
 from brainseg.config import VolumeClassifierConfig
-from brainseg.data.handover import CPU, Handover
+from brainseg.data.handover import CPU, FLOAT, LONG, Handover
 from brainseg.data.loader import Samples
 from brainseg.data.sampling import Draw, generator_of
+from brainseg.data.shared_memory import fitting_workers
 from brainseg.preprocess.cubes import in_cube
 
+Name = TypeVar("Name")  # or the channel of a sequence
 Sample = tuple[torch.Tensor, int]  # a cube (C, S, S, S) and its class
 
 
@@ -61,9 +64,21 @@ class WholeCubes(Samples):
         return in_cube(self.scans[index], self.side), self.targets[index]
 
 
-def drawn_sequences(there: Sequence[str], recipe: VolumeClassifierConfig, generator: Generator) -> list[str]:
+def drawn_sequences(
+    there: Sequence[Name], recipe: VolumeClassifierConfig, generator: Generator
+) -> list[Name]:
     """Which of the sequences that are there a sample shows: all, or a part of them, each as often."""
     if len(there) < 2 or not torch.rand((), generator=generator) < recipe.subset_share:
         return list(there)
     number = int(torch.randint(1, 2 ** len(there) - 1, (), generator=generator))  # neither none nor all
     return [name for place, name in enumerate(there) if number >> place & 1]
+
+
+def cube_loaders(recipe: VolumeClassifierConfig, workers: int | str, handover: Handover) -> int:
+    """Loader processes for cubes, as many as shared memory has room for."""
+    cube = len(recipe.preprocess.modalities) * recipe.side**3
+    return fitting_workers(
+        workers,
+        train_bytes=recipe.batch_size * (cube * handover.image_type.itemsize + LONG),
+        other_bytes=cube * FLOAT + LONG,
+    )

@@ -17,13 +17,12 @@ from brainseg.config.data_sets import DATA_SETS
 from brainseg.config.errors import ConfigError, ImageError
 from brainseg.config.prediction import ChooseConfig
 from brainseg.data.cache import Arrays
-from brainseg.data.cubes import TrainingCubes, WholeCubes, drawn_sequences
-from brainseg.data.handover import CPU, FLOAT, LONG, Handover
+from brainseg.data.cubes import TrainingCubes, WholeCubes, cube_loaders, drawn_sequences
+from brainseg.data.handover import CPU, Handover
 from brainseg.data.loader import Loader
 from brainseg.data.loading import plain_loader
 from brainseg.data.scan_types import by_folders, by_table
 from brainseg.data.settings import DataSettings
-from brainseg.data.shared_memory import fitting_workers
 from brainseg.data.splits import Split, split_groups
 from brainseg.data.volumes import Case, VolumeData
 from brainseg.files.there import refuse_no_folder
@@ -111,12 +110,7 @@ class VolumesByType(VolumeData):
     @cached_property
     def loaders(self) -> int:
         """Loader processes of each part; found once, before any of them takes shared memory."""
-        cube = len(self.recipe.preprocess.modalities) * self.recipe.side**3
-        return fitting_workers(
-            self.settings.workers,
-            train_bytes=self.recipe.batch_size * (cube * self.handover.image_type.itemsize + LONG),
-            other_bytes=cube * FLOAT + LONG,
-        )
+        return cube_loaders(self.recipe, self.settings.workers, self.handover)
 
     def _targets(self, names: Iterable[str]) -> list[int]:
         return [list(self.recipe.classes).index(self.types[name]) for name in names]
@@ -127,7 +121,7 @@ class VolumesByType(VolumeData):
 
     def _files(self, subject: Subject) -> list[Path]:
         images = [path for name in self._wanted(subject) for path in subject.images[name].files]
-        mask = _mask_of(subject, self._wanted(subject)[0]) if images else None
+        mask = subject.mask_of(self._wanted(subject)[0]) if images else None
         return [*images, *([mask] if mask else [])]
 
     def _wanted(self, subject: Subject) -> list[str]:
@@ -148,7 +142,7 @@ class VolumesByType(VolumeData):
                 log.warning("%s: %s: %s", subject.id, name, remark.sentence)
         grid = volumes[0].grid
         placed = [_on(volume, grid, nearest=False).data.astype(np.float32) for volume in volumes]
-        scan, path = Volume(np.concatenate(placed), grid), _mask_of(subject, names[0])
+        scan, path = Volume(np.concatenate(placed), grid), subject.mask_of(names[0])
         if path is not None:
             mask = _on(read_labels(path), grid, nearest=True).data[0] > 0
             return scan, Volume(with_margin(mask, self.recipe.margin_mm, grid.spacing_mm)[None], grid)
@@ -211,8 +205,8 @@ class DrawnCubes(TrainingCubes):
         if list(self.recipe.preprocess.modalities) == [ANY]:
             return image[int(torch.randint(len(image), (), generator=generator))][None]
         there = image.ne(0).flatten(1).any(dim=1).nonzero().flatten().tolist()
-        names = drawn_sequences(list(map(str, there)), self.recipe, generator)
-        hidden = [channel for channel in there if str(channel) not in names]
+        shown = drawn_sequences(there, self.recipe, generator)
+        hidden = [channel for channel in there if channel not in shown]
         if hidden:
             image = image.clone()
             image[hidden] = 0
@@ -223,10 +217,6 @@ def _first_if_any(image: NDArray[Any], recipe: VolumeClassifierConfig) -> torch.
     """What a part that is not trained on shows of a scan; of any one sequence the first that is there."""
     shown = torch.from_numpy(image)
     return shown[:1] if list(recipe.preprocess.modalities) == [ANY] else shown
-
-
-def _mask_of(subject: Subject, sequence: str) -> Path | None:
-    return subject.brain_masks.get(sequence) or subject.brain_mask
 
 
 def _on(volume: Volume, grid: Grid, *, nearest: bool) -> Volume:

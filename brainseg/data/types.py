@@ -12,12 +12,11 @@ from brainseg.config import VolumeClassifierConfig
 from brainseg.config.choices import Crop, Intensity
 from brainseg.config.errors import ConfigError
 from brainseg.data.cache import Arrays
-from brainseg.data.cubes import TrainingCubes, WholeCubes, drawn_sequences
-from brainseg.data.handover import CPU, FLOAT, LONG, Handover
+from brainseg.data.cubes import TrainingCubes, WholeCubes, cube_loaders, drawn_sequences
+from brainseg.data.handover import CPU, Handover
 from brainseg.data.loader import Samples
 from brainseg.data.painted import PaintedData
 from brainseg.data.settings import DataSettings
-from brainseg.data.shared_memory import fitting_workers
 from brainseg.images.volume import Volume
 from brainseg.phantom.painted_types import VERSION, paint_type
 from brainseg.phantom.templates import Template, grid_of
@@ -82,12 +81,7 @@ class PaintedTypes(PaintedData):
     @cached_property
     def loaders(self) -> int:
         """Loader processes of each part; found once, before any of them takes shared memory."""
-        cube = len(self.recipe.preprocess.modalities) * self.recipe.side**3
-        return fitting_workers(
-            self.settings.workers,
-            train_bytes=self.recipe.batch_size * (cube * self.handover.image_type.itemsize + LONG),
-            other_bytes=cube * FLOAT + LONG,
-        )
+        return cube_loaders(self.recipe, self.settings.workers, self.handover)
 
 
 class PaintedCubes(TrainingCubes):

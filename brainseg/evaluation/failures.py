@@ -27,6 +27,8 @@ def draw_worst(scores: Path, png: Path) -> Figure:
     if not first.worst:
         raise ConfigError(f"{scores}: has no Dice, by which the worst masks could be chosen")
     files = _files(scores)
+    if not files.keys() >= {name for name, _ in first.worst}:
+        raise ConfigError(f"{scores}: names no files; --failures takes a scores.csv of brainseg evaluate")
     draw_failures([_failure(f"{name}: {value:.3f}", *files[name]) for name, value in first.worst], png)
     return first
 
@@ -34,7 +36,10 @@ def draw_worst(scores: Path, png: Path) -> Figure:
 def _files(scores: Path) -> dict[str, tuple[Path, Path]]:
     """Truth and guess of each case."""
     with scores.open(encoding="utf-8", newline="") as file:
-        return {row["name"]: (Path(row["truth"]), Path(row["guess"])) for row in csv.DictReader(file)}
+        rows = [
+            row for row in csv.DictReader(file) if row.get("name") and row.get("truth") and row.get("guess")
+        ]
+    return {row["name"]: (Path(row["truth"]), Path(row["guess"])) for row in named}
 
 
 def _failure(caption: str, truth: Path, guess: Path) -> Failure:

@@ -57,6 +57,10 @@ class Subject:
     patient: str = ""
     label_fault: str | None = None
 
+    def mask_of(self, sequence: str) -> Path | None:
+        """The brain mask of a sequence: its own, else that of the subject."""
+        return self.brain_masks.get(sequence) or self.brain_mask
+
     def refuse_labels(self) -> None:
         """Refuse a subject of which nobody knows which label map or mask to take, or that has a fault.
 

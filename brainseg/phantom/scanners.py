@@ -13,8 +13,8 @@ CPU = torch.device("cpu")
 class Random(np.random.Generator):
     """What is drawn for a painting, and the device that it is painted on.
 
-    Few numbers are NumPy's, and the same ones wherever it is painted. Of grains there is one for each
-    voxel, so these are drawn where they are needed.
+    Few numbers are NumPy's, and the same ones wherever it is painted. There is a grain for
+    each voxel, so grains are drawn where they are needed.
 
     Args:
         seed: Decides everything that is drawn.

@@ -36,22 +36,22 @@ def predicted(subjects: Sequence[Subject], job: Job, finish: Finish) -> Iterator
     Args:
         subjects: Scans, no pictures of slices.
         job: The models and the settings.
-        finish: Called in a thread of its own, for one subject after the other, with what makes the result. That
-            raises whatever went wrong with the subject, in reading and computing too.
+        finish: Called in a thread of its own, for one subject after the other, with what makes the result.
+            That raises whatever went wrong with the subject, in reading and computing too.
     """
     waiting, reading, said = deque(subjects), deque[Reading](), deque[Lines]()
     written: Future[Result] | None = None
-    with ExitStack() as ending, held_back():
+    with held_back(), ExitStack() as ending:
         ending.callback(_emit_all, said)  # where a signal ends it before its end
         writer, reader = _thread(ending, "writing"), _thread(ending, "reading", leave=True)
         while waiting or reading:
             while waiting and len(reading) <= job.options.pipeline.prefetch:
                 reading.append(_begun(reader, waiting.popleft(), job))
             subject, lines, future = reading.popleft()
+            said.append(lines)
             make = lines.of(partial(_attempted, future, job))
             if written is not None:
                 yield _ended(written, said)
-            said.append(lines)
             written = writer.submit(lines.of, partial(finish, subject, make))
             del future, make  # what is written is not held until the next one is
         if written is not None:

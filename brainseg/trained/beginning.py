@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 
 from brainseg.config import SegmenterConfig
+from brainseg.nets.planned import on_paper
 from brainseg.trained.base import Model
 from brainseg.trained.segmenter import SegmenterModel
 
@@ -70,7 +71,7 @@ def _planned(config: SegmenterConfig) -> Shapes:
     """The shapes of a network's weights, which takes no memory."""
     model = SegmenterModel()
     model.config = config
-    with torch.device("meta"):
+    with on_paper():
         return _shapes(model.make_net().state_dict())
 
 

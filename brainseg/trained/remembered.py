@@ -41,7 +41,7 @@ def recall_or_make(
 ) -> tuple[dict[str, Any], bool]:
     """What is remembered, else what is made and remembered from now on; and whether others find it too.
 
-    Of several processes that ask for the same one makes it, and the others wait.
+    Where several processes ask for the same, one makes it and the others wait.
     """
     if folder is None:
         return make(), False

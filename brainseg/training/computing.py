@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.utilities import rank_zero_only
 
 from brainseg.data.handover import moved
+from brainseg.data.loader import Samples
 from brainseg.nets.layout import usual_layout, with_layout
 from brainseg.system.device import bf16_is_fast, precision_for
 from brainseg.system.terminal import say
@@ -124,7 +125,7 @@ def time_ways(
     """The fastest way to take a step, on real samples or on as much of them as takes long enough."""
     samples = data.train_samples()
     n = min(batch_size, MOST_SAMPLES, len(samples))
-    x, target = _batch(data, [samples[0, k] for k in range(n)], device)
+    x, target = _batch(samples, [samples[0, k] for k in range(n)], device)
     every, clock = ways(module.net, device), clock_of(device.type)
     copies = {way.layout: _copy(module, way.layout, device) for way in every}
 
@@ -149,7 +150,8 @@ def time_ways(
         return seconds_of(run, clock)
 
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        levels = len(getattr(module.config, "channels", ()))
+        # Networks of patches halve sides as `growing` supposes; of cubes and slices the batch alone is halved.
+        levels = len(module.config.channels) if hasattr(module.config, "patch") else 0
         size = long_enough(growing(x.shape, levels, least_batch=1 if levels else 2), seconds)
         return fastest({way: step(way, size) for way in every}, clock)
 
@@ -160,9 +162,8 @@ def _copy(module: TaskModule, layout: str, device: torch.device) -> TaskModule:
     return copy
 
 
-def _batch(data: Any, samples: list[Any], device: torch.device) -> list[torch.Tensor]:
+def _batch(dataset: Samples, samples: list[Any], device: torch.device) -> list[torch.Tensor]:
     """Samples put together as the loader does it, on the device."""
-    dataset = data.train_samples()
     return [part.to(device) for part in dataset.finish(moved(dataset.collate(samples), device))]
 
 

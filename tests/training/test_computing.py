@@ -115,6 +115,13 @@ def test_timing_changes_neither_weights_nor_random_numbers(made, task):
     assert all(parameter.grad is None for parameter in module.parameters())
 
 
+def test_a_network_of_cubes_that_halves_them_at_each_level_is_timed(made):
+    deep = [f"volume_classifier.{one}" for one in ("channels=[4,8,8,8]", "side=64", "batch_size=2")]
+    cfg, module, data = made("volume_classifier", *deep)
+    way, seconds = computing.time_ways(module, data, cfg.volume_classifier.batch_size, CPU)
+    assert way in seconds
+
+
 def test_steps_are_those_of_all_epochs_within_the_limits(made):
     cfg, _, data = made("segmenter", "segmenter.batch_size=2")
     n = -(-len(data.train_samples()) // 2)
@@ -126,7 +133,7 @@ def test_steps_are_those_of_all_epochs_within_the_limits(made):
 
 
 def test_the_choice_is_in_the_checkpoint_and_the_first_lines(composed, tiny, tmp_path, monkeypatch, capsys):
-    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(cores, "own_cores", lambda processes: 4)
     train(composed(*tiny("segmenter"), "trainer.precision=32-true", "test=false"))
     run = read_checkpoint(tmp_path / LAST)["brainseg"]["run"]
