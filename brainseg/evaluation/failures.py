@@ -36,9 +36,7 @@ def draw_worst(scores: Path, png: Path) -> Figure:
 def _files(scores: Path) -> dict[str, tuple[Path, Path]]:
     """Truth and guess of each case."""
     with scores.open(encoding="utf-8", newline="") as file:
-        rows = [
-            row for row in csv.DictReader(file) if row.get("name") and row.get("truth") and row.get("guess")
-        ]
+        named = [row for row in csv.DictReader(file) if row.get("name")]
     return {row["name"]: (Path(row["truth"]), Path(row["guess"])) for row in named}
 
 
