@@ -1,5 +1,5 @@
 # make demo     a page of an unseen patient at once; then phantoms -> three trained models -> predictions
-# make models   the models that come with brainseg, trained anew; KAGGLE=DIR is the Kaggle set's folder Training
+# make models   a stripper, a segmenter and a classifier by the present recipes, packed; KAGGLE=DIR is the Kaggle set's folder Training
 # make test     lint, the documentation and the whole test suite
 # make cluster  sweeps in a Slurm of one node, which it starts; needs Debian's slurm-wlm and munge, and root
 # make docs     the documentation site, in build/site
@@ -31,7 +31,7 @@ models: setup
 	$(call trained,skullstripper,experiment=skullstripper_anycontrast,$(APACHE) --purpose "Cuts the brain out of \
 	a T1w$(COMMA) T1ce$(COMMA) T2w or FLAIR scan of a whole head. $(LEARNT_FROM)")
 	$(call trained,segmenter,experiment=segmenter_tumours,$(APACHE) --purpose "Outlines whole tumour$(COMMA) core \
-	and enhancing tumour of gliomas in any subset of T1$(COMMA) T1ce$(COMMA) T2 and FLAIR. $(LEARNT_FROM)")
+	and enhancing tumour of gliomas in subsets of T1$(COMMA) T1ce$(COMMA) T2 and FLAIR that have FLAIR and one more. $(LEARNT_FROM)")
 	$(call trained,classifier,experiment=classifier_best data.root="$(KAGGLE)" data.test_share=0 \
 	$(if $(KAGGLE_GROUPS),data.groups="$(KAGGLE_GROUPS)"),--licence CC0-1.0 --data "the Brain Tumor MRI Dataset (Kaggle)" \
 	--purpose "Names the tumour type in a picture of one slice$(COMMA) such as those of the Kaggle set. It is not \

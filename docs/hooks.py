@@ -13,7 +13,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 from brainseg.commands.cli import app
-from brainseg.config.builtin import builtin_file, builtin_tasks
+from brainseg.config.builtin import FOLDER, builtin_file, builtin_tasks
 from brainseg.config.reference import config_reference
 
 # What a browser fetches by itself: scripts, pictures, styles and fonts, not the links that a reader follows.
@@ -44,7 +44,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     files.append(File.generated(config, "reference/commands.md", content=commands_reference()))
     files.append(File.generated(config, "reference/config.md", content=CONFIG_HEAD + config_reference()))
     files.append(File.generated(config, "reference/models.md", content=models_reference()))
-    for picture in sorted(builtin_file("x").parent.glob("*.png")):
+    for picture in sorted(FOLDER.glob("*.png")):
         files.append(File.generated(config, f"reference/{picture.name}", content=picture.read_bytes()))
     notebook = Path(config.docs_dir, NOTEBOOK)
     files.append(File.generated(config, NOTEBOOK.replace(".ipynb", ".md"), content=notebook_page(notebook)))

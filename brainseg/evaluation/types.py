@@ -11,7 +11,7 @@ from brainseg.evaluation.cases import ScoredCase, write_scores
 from brainseg.files.atomic import writing
 from brainseg.inference import HEALTHY
 from brainseg.metrics.cases import Interval, mean_interval
-from brainseg.results.parts import TypeResult
+from brainseg.results.parts import TypeResult, VolumeTypeResult
 from brainseg.results.read import read_result, result_folders
 from brainseg.results.result import Result
 
@@ -36,8 +36,9 @@ class TypeEvaluation:
 def evaluate_types(truth: Path, guess: Path) -> TypeEvaluation:
     """Score the type of each subject: 1 where it is right, 0 where not.
 
-    `type` is the type itself, `tumor` whether there is a tumour at all, `true_probability` what the
-    classifier gave the true type.
+    It is that of the slices' vote, or of the whole brain where that alone was asked. `type` is the type
+    itself, `tumor` whether there is a tumour at all, `true_probability` what the classifier gave the true
+    type.
 
     Args:
         truth: A table (.csv or .tsv) with a column participant_id and a column tumor_type, or a BIDS data set
@@ -88,7 +89,7 @@ def _scored(name: str, kind: str, truth: Path, folder: Path | None) -> ScoredCas
     if folder is None:
         return ScoredCase(name, truth, None, {}, "nothing was predicted")
     result = read_result(folder)
-    found = result.tumor_type
+    found = result.tumor_type or result.tumor_type_3d
     if found is None:
         return ScoredCase(name, truth, folder, {}, f"no type was named: {_why(result)}")
     if kind not in found.probabilities:
@@ -97,7 +98,7 @@ def _scored(name: str, kind: str, truth: Path, folder: Path | None) -> ScoredCas
     return ScoredCase(name, truth, folder, _scores(kind, found))
 
 
-def _scores(kind: str, found: TypeResult) -> Mapping[str, float]:
+def _scores(kind: str, found: TypeResult | VolumeTypeResult) -> Mapping[str, float]:
     return {
         "type": float(found.verdict == kind),
         "tumor": float((found.verdict == HEALTHY) == (kind == HEALTHY)),

@@ -72,9 +72,8 @@ def shape_of_tumor(
     core = tumor & (classes[around] != EDEMA)
     core = core if core.any() else tumor
     inside, surface = brain[around], tumor & ~ndimage.binary_erosion(tumor)
-    inner = ndimage.binary_erosion(
-        inside
-    )  # the outermost voxels of the box are no tumour, or the image's edge
+    # The outermost voxels of the box are no tumour, or the image's edge.
+    inner = ndimage.binary_erosion(inside)
     beyond, radius_mm = np.count_nonzero(tumor & ~inside) / voxels, np.cbrt(ml * 1000 * 0.75 / np.pi)
     middle = (np.array(ndimage.center_of_mass(core)) + [side.start for side in around]) * spacing_mm
     return TumorShape(

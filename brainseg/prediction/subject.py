@@ -33,10 +33,8 @@ from brainseg.reporting.viewer import volumes_of
 from brainseg.results.result import Result
 from brainseg.runs.model_record import ModelRecords
 
-NAME_THE_TYPE = (
-    Stage.classify,
-    Stage.classify_volume,
-)  # a second opinion is always heard
+# A second opinion is always heard.
+NAME_THE_TYPE = (Stage.classify, Stage.classify_volume)
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ class VolumeTypeResult(VolumeWords):
         healthy_at: Probability of notumor from which it is the verdict.
         sequences: That the classifier was shown.
         heat_times: How many times as strong its Grad-CAM is in the outlined tumour as in the brain; None
-            without a tumour, or where the network has no map.
+            without an outlined tumour, or without any heat.
         shared: How much probability it has in common with the vote of the slices, 0 to 1; None without one.
         agrees: Whether the two say the same; None without a vote.
     """

@@ -24,8 +24,8 @@ from brainseg.system.device import cpu_name
 from brainseg.system.pseudonyms import current, hide
 from brainseg.system.versions import PREDICTION, versions_of
 
-# Settings that change nothing in a result.
 PREFETCH = "prefetch"  # of the pipeline, which changes nothing in a result either
+# Settings that change nothing in a result.
 NOT_OF_THE_RESULT = (
     "input",
     "output",

@@ -150,7 +150,7 @@ def time_ways(
         return seconds_of(run, clock)
 
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        # Networks of patches halve sides as `growing` supposes; of cubes and slices the batch alone is halved.
+        # Only networks of patches halve sides as `growing` supposes; else the batch alone is halved.
         levels = len(module.config.channels) if hasattr(module.config, "patch") else 0
         size = long_enough(growing(x.shape, levels, least_batch=1 if levels else 2), seconds)
         return fastest({way: step(way, size) for way in every}, clock)

@@ -33,9 +33,11 @@ def name_type(model: Model, volume: Volume, names: Sequence[str], brain: Array |
     logits = model.logits(model.networks[0], cube, present)[0].astype(np.float64)
     found = softmax(logits / about["temperature"])
     p = dict(zip(about["classes"], found.tolist(), strict=True))
+    return {"verdict": verdict_of(p, about["healthy_at"]), "probabilities": p}
+
+
+def verdict_of(p: dict[str, float], healthy_at: float) -> str:
+    """Notumor from a probability on, else the likeliest tumour."""
     tumors = {name: share for name, share in p.items() if name != "notumor"}
-    healthy = not tumors or p.get("notumor", 0.0) >= about["healthy_at"]
-    return {
-        "verdict": "notumor" if healthy else max(tumors, key=lambda name: tumors[name]),
-        "probabilities": p,
-    }
+    healthy = not tumors or p.get("notumor", 0.0) >= healthy_at
+    return "notumor" if healthy else max(tumors, key=lambda name: tumors[name])

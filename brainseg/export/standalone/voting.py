@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from brainseg.export.standalone.naming import verdict_of
 from brainseg.export.standalone.networks import Model, softmax
 from brainseg.export.standalone.preparing import network_input, noise_share, prepare_slice, smoothed
 from brainseg.export.standalone.voxels import Array, Fault, Volume, places, sampled, to_ras, with_margin
@@ -36,11 +37,8 @@ def vote(model: Model, native: Volume, scan: Volume, brain: Array | None) -> dic
     slices = [prepare_slice(one, about["preparation"]) for one in cuts(scan, brain, how["offsets_mm"])]
     p = probabilities(model, slices)
     mean = dict(zip(about["classes"], p.mean(axis=0).tolist(), strict=True))
-    tumors = {name: share for name, share in mean.items() if name != "notumor"}
-    healthy = mean.get("notumor", 0.0) >= how["healthy_at"]
-    verdict = "notumor" if healthy else max(tumors, key=lambda name: tumors[name])
     return {
-        "verdict": verdict,
+        "verdict": verdict_of(mean, how["healthy_at"]),
         "probabilities": mean,
         "slices": p.tolist(),
         "noise": noise,
