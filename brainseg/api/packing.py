@@ -36,8 +36,6 @@ def pack(
     """
     path = Path(f"{name}{SUFFIX}")
     stored = read_checkpoint(checkpoint)
-    if data is not None:
-        stored["brainseg"]["run"].setdefault("data", {})["root"] = data
-    write_packed(stored, path, {"licence": licence, "purpose": purpose}, half=half)
+    write_packed(stored, path, {"licence": licence, "purpose": purpose}, half=half, data=data)
     write_card(path, scores or Scores())
     return path

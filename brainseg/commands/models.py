@@ -1,7 +1,7 @@
 """`brainseg models`, `pack` and `card`: models that come with brainseg, and models to give away."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -10,9 +10,6 @@ from brainseg.config import SEQUENCES
 from brainseg.config.builtin import builtin_file, builtin_tasks
 from brainseg.config.errors import ConfigError
 from brainseg.system.terminal import cell, say, show
-
-if TYPE_CHECKING:
-    from brainseg.api.card import Scores
 
 
 def models() -> None:
@@ -63,8 +60,8 @@ def pack(
     single: Annotated[bool, typer.Option("--single", help="Keep the weights in single precision.")] = False,
 ) -> None:
     """Pack a trained model: NAME.safetensors, NAME.json and a card, NAME.md."""
-    given = scores or [], synthetic or [], subset or [], failures
-    _refuse_scores(*given[:3])
+    tables = _tables(scores, synthetic, subset)
+    from brainseg.api.card import Scores
     from brainseg.api.packing import pack as packed
 
     path = packed(
@@ -73,7 +70,7 @@ def pack(
         licence=licence,
         purpose=purpose,
         data=data,
-        scores=_scores(*given),
+        scores=Scores(*tables, failures),
         half=not single,
     )
     say(f"{path}: {path.stat().st_size / 1e6:.1f} MB; its card is {path.with_suffix('.md')}")
@@ -87,44 +84,39 @@ def card(
     failures: Annotated[Path | None, FAILURES] = None,
 ) -> None:
     """Write the card of a packed model anew, from what was measured; pages say its figures on real scans."""
-    given = scores or [], synthetic or [], subset or [], failures
-    _refuse_scores(*given[:3])
-    from brainseg.api.card import write_card
+    tables = _tables(scores, synthetic, subset)
+    from brainseg.api.card import Scores, write_card
 
-    say(f"card: {write_card(model, _scores(*given))}")
+    say(f"card: {write_card(model, Scores(*tables, failures))}")
 
 
-def _refuse_scores(scores: list[str], synthetic: list[str], subsets: list[str]) -> None:
-    """Before torch is loaded: what is not written as the options want it.
+Tables = tuple[dict[str, Path], dict[str, Path], dict[tuple[str, str], Path]]
+
+
+def _tables(scores: list[str] | None, synthetic: list[str] | None, subsets: list[str] | None) -> Tables:
+    """The tables that the options name; torch is not loaded for it.
 
     Raises:
-        ConfigError: It says how to write it.
+        ConfigError: An option is not written as it wants it; it says how.
     """
-    for one in [*scores, *synthetic]:
-        _named(one)
-    for one in subsets:
-        _subset(one)
-
-
-def _scores(scores: list[str], synthetic: list[str], subsets: list[str], failures: Path | None) -> "Scores":
-    from brainseg.api.card import Scores
-
-    return Scores(
-        dict(map(_named, scores)), dict(map(_named, synthetic)), dict(map(_subset, subsets)), failures
+    return (
+        dict(_named("--scores", one) for one in scores or []),
+        dict(_named("--synthetic", one) for one in synthetic or []),
+        dict(map(_subset, subsets or [])),
     )
 
 
-def _named(given: str) -> tuple[str, Path]:
+def _named(option: str, given: str) -> tuple[str, Path]:
     what, equals, path = given.rpartition("=")
     if not equals or not what:
         raise ConfigError(
-            f"--scores {given}: write WHAT=scores.csv, such as 'Open MS, T1w=results/scores.csv'"
+            f"{option} {given}: write WHAT=scores.csv, such as 'Open MS, T1w=results/scores.csv'"
         )
     return what, Path(path)
 
 
 def _subset(given: str) -> tuple[tuple[str, str], Path]:
-    named, path = _named(given)
+    named, path = _named("--subset", given)
     what, colon, sequences = named.rpartition(":")
     if not colon or not what or not set(sequences.split("+")) <= set(SEQUENCES):
         raise ConfigError(

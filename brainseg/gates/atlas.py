@@ -100,7 +100,7 @@ def uprightness(mask: Bool, spacing_mm: Spacing) -> float:
         turn[range(3), axes] = signs
         best = overlap(turn)
         for axis, tilts in enumerate(TILTS):
-            fits = [(overlap(tried), tried) for tried in (turn @ _about(axis, tilt) for tilt in tilts)]
+            fits = [(overlap(tried), tried) for tried in (turn @ about(axis, tilt) for tilt in tilts)]
             fit, tilted = max(fits, key=lambda one: one[0])
             best, turn = (fit, tilted) if fit > best else (best, turn)
         if (axes, signs) == UPRIGHT:
@@ -117,7 +117,7 @@ def _brain_points() -> NDArray[np.float64]:
     return np.argwhere(known.brain[::2, ::2, ::2]) * (2.0 * STEP_MM) - known.shape.middle
 
 
-def _about(axis: int, degrees: float) -> NDArray[np.float64]:
+def about(axis: int, degrees: float) -> NDArray[np.float64]:
     """A turn about an axis."""
     angle, (a, b) = np.deg2rad(degrees), [other for other in range(3) if other != axis]
     turn = np.eye(3)

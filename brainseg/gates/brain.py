@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from brainseg.gates.atlas import about
 from brainseg.images.masks import box_of
 from brainseg.images.volume import Spacing
 from brainseg.inference import fill_holes, largest_component
@@ -66,7 +67,7 @@ def asymmetry(mask: Bool, spacing_mm: Spacing) -> float:
     middle = np.array(ndimage.center_of_mass(mask))
 
     def uneven(yaw: float, roll: float) -> float:
-        matrix = _about(2, yaw) @ _about(1, roll) / zoom[:, None]
+        matrix = about(2, yaw) @ about(1, roll) / zoom[:, None]
         offset = middle - matrix @ np.full(3, (side - 1) / 2)
         laid = ndimage.affine_transform(soft, matrix, offset, output_shape=(side,) * 3, order=1) > 0.5
         return float(1 - (laid & laid[::-1]).sum() / max(laid.sum(), 1))
@@ -81,12 +82,3 @@ def _least(uneven: Callable[[float], float]) -> tuple[float, float]:
     if abs(tilt) == max(TILTS):
         value, tilt = min((value, tilt), (uneven(2 * tilt), 2 * tilt))
     return tilt, value
-
-
-def _about(axis: int, degrees: float) -> NDArray[np.float64]:
-    angle = np.deg2rad(degrees)
-    a, b = (other for other in range(3) if other != axis)
-    turn = np.eye(3)
-    turn[a, a] = turn[b, b] = np.cos(angle)
-    turn[a, b], turn[b, a] = -np.sin(angle), np.sin(angle)
-    return turn

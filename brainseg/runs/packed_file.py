@@ -45,7 +45,12 @@ def contract_of(path: str | Path) -> Path:
 
 
 def write_packed(
-    stored: Mapping[str, Any], path: Path, about: Mapping[str, Any], *, half: bool = True
+    stored: Mapping[str, Any],
+    path: Path,
+    about: Mapping[str, Any],
+    *,
+    half: bool = True,
+    data: str | None = None,
 ) -> None:
     """Write a model as a packed one.
 
@@ -54,6 +59,7 @@ def write_packed(
         path: The file of the weights, NAME.safetensors.
         about: For people: licence, what it is for; stands in the JSON under "about".
         half: Store the weights in half precision.
+        data: What the data are called that it learnt from; None: the name of their folder.
 
     Raises:
         ImageError: The disk is full, or the folder may not be written to.
@@ -63,7 +69,9 @@ def write_packed(
     with writing(path) as temporary:
         temporary.write_bytes(save(weights))
         digest = sha256(temporary)
-    run = stored["brainseg"]["run"]
+    run = _without_places(stored["brainseg"]["run"])
+    if data is not None:
+        run["data"]["root"] = data
     contract = {
         "schema": SCHEMA,
         "weights": {"file": path.name, "sha256": digest, "precision": "half" if half else "single"},
@@ -72,7 +80,7 @@ def write_packed(
         "task": stored["brainseg"]["task"],
         "config": stored["hyper_parameters"]["config"],
         "fitted": stored["brainseg"].get("fitted", {}),
-        "run": _without_places(run),
+        "run": run,
     }
     with writing(contract_of(path)) as temporary:
         temporary.write_text(json.dumps(contract, indent=2) + "\n", encoding="utf-8")

@@ -58,6 +58,9 @@ def test_a_bids_folder_has_its_table(named, patients, tmp_path):
     with (tmp_path / "scores.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == sorted(found)
+    with (patients / "participants.tsv").open(newline="") as file:
+        truth = {row["participant_id"]: row["tumor_type"] for row in csv.DictReader(file, delimiter="\t")}
+    assert [float(row["type"]) for row in rows] == [found[n]["verdict"] == truth[n] for n in sorted(found)]
     assert json.loads((tmp_path / "scores.json").read_text())["means"]["type"]["cases"] == 2
 
 

@@ -106,7 +106,7 @@ def ball(spacing_mm: tuple[float, float, float]) -> np.ndarray:
 
 @pytest.mark.parametrize("spacing_mm", [(1.0, 1.0, 1.0), (2.0, 2.0, 6.94), (6.94, 1.5, 1.5)])
 def test_what_an_image_cuts_off_is_known_in_thin_slices_and_thick(spacing_mm):
-    """The surface of a brain is flatter than that of a ball of its volume, so the cap is over-estimated."""
+    """The surface of a brain is flatter than that of a ball of its volume, so the cap is under-estimated."""
     whole = ball(spacing_mm)
     assert brain.outside_share(whole, spacing_mm) < 0.01
     for axis, step in enumerate(spacing_mm):
@@ -115,7 +115,7 @@ def test_what_an_image_cuts_off_is_known_in_thin_slices_and_thick(spacing_mm):
             cut = np.moveaxis(kept, 0, axis)
             true = 1 - cut.sum() / whole.sum()
             for side in (cut, np.flip(cut, axis)):
-                assert brain.outside_share(side, spacing_mm) == pytest.approx(true, rel=0.6)
+                assert brain.outside_share(side, spacing_mm) == pytest.approx(true, rel=0.25)
 
 
 def test_the_share_outside_does_not_depend_on_an_assumed_voxel_size():
