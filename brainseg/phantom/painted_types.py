@@ -85,7 +85,7 @@ def _realistic(looks: Mapping[str, Means], tumor_type: str, rng: Random) -> dict
 
 
 def _random(one: Means, tumor_type: str, rng: Random) -> Means:
-    """Parts of any brightness, then jittered; but no tumour as bright as gray matter, which nobody could see."""
+    """Parts of any brightness, then jittered; no tumour is as bright as gray matter, or nobody saw it."""
     means = dict(random_look(int(rng.integers(2**62)), "t1", tumor_type).means)
     gray = means["gray"]
     for part in ("necrosis", "edema", "enhancing"):
