@@ -19,7 +19,6 @@ from brainseg.config.gates import GatesConfig
 from brainseg.config.prediction import VoteConfig
 from brainseg.evaluation.figures import BY_VOTE
 from brainseg.gates.judge import judge_type
-from brainseg.gates.model_words import measured_in_words
 from brainseg.images import planes
 from brainseg.images.jpeg import grey_uint8
 from brainseg.images.labels import is_tumor
@@ -159,9 +158,10 @@ class ClassifyStage(PipelineStage):
         if not self.is_for_pictures:
             return super().why_not_given
         figures = [one for one in measured_of_builtin(FOR_PICTURES) if one.score == BY_VOTE]
+        right = " and ".join(f"{one.value:.0%} of {one.scans} {one.data}" for one in figures)
         return (
-            "the classifier that comes with brainseg answers for pictures of slices only; on volumes it was "
-            f"measured with {measured_in_words(figures)}; give classifier=CHECKPOINT, or classifier=null"
+            "no type is given: the classifier that comes with brainseg is for pictures of slices, and names "
+            f"only {right} rightly; give classifier=CHECKPOINT, or classifier=null"
         )
 
     def needs(self, subject: Subject) -> list[str]:
