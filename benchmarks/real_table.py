@@ -74,7 +74,7 @@ def main() -> None:
     options.add_argument("overrides", nargs="*", metavar="key=value")
     options.add_argument("--output", type=Path, required=True)
     options.add_argument("--again", action="store_true", help="score what is there")
-    given = options.parse_args()
+    given = options.parse_intermixed_args()
     sources = {name: given.shared / name for name in TYPES if (given.shared / name).is_dir()}
     if not given.again:
         predict_all(sources, given.output, given.overrides)
