@@ -86,14 +86,8 @@ class VolumeNet(Choice):
     residual_unet3d = "residual_unet3d"  # the original skull stripper, which the student report began with
     residual_unet3d_advanced = "residual_unet3d_advanced"  # the same network as the student report changed it
     unet = "unet"  # the UNet of MONAI, with instance normalisation: small and fast
-    unet_fullres = "unet_fullres"  # the same with a first level at the image's resolution: finer edges
     segresnet = "segresnet"  # the SegResNet of MONAI
     dynunet = "dynunet"  # the DynUNet of MONAI, which follows nnU-Net
-
-
-def halvings(net: VolumeNet, levels: int) -> int:
-    """How often a network of so many levels halves its input."""
-    return levels - 2 if net is VolumeNet.unet_fullres else levels - 1
 
 
 class TypeNet(Choice):
@@ -111,7 +105,7 @@ class Norm(Choice):
     batch = "batch"  # means and deviations of the training, so that windows of any size are normalised alike
 
 
-BATCH_NORMED = (VolumeNet.unet, VolumeNet.unet_fullres, VolumeNet.segresnet, VolumeNet.dynunet)
+BATCH_NORMED = (VolumeNet.unet, VolumeNet.segresnet, VolumeNet.dynunet)
 
 
 class Head(Choice):

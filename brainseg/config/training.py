@@ -48,7 +48,6 @@ from brainseg.config.choices import (
     StripperLoss,
     TypeNet,
     VolumeNet,
-    halvings,
 )
 from brainseg.config.errors import ConfigError
 
@@ -70,15 +69,15 @@ def _channels_fit(channels: list[int]) -> None:
         )
 
 
-def _patch_fits(patch: list[int], channels: list[int], net: VolumeNet) -> None:
+def _patch_fits(patch: list[int], channels: list[int]) -> None:
     three_positive("patch", patch)
     if prod(patch) > MOST_VOXELS:
         raise ConfigError(f"patch takes at most {MOST_VOXELS} voxels, got {list(patch)}")
-    times = halvings(net, len(channels))
-    if any(side % 2**times for side in patch):
+    halvings = len(channels) - 1
+    if any(side % 2**halvings for side in patch):
         raise ConfigError(
-            f"patch must be divisible by {2**times}, as {len(channels)} levels of channels "
-            f"halve it {times} times; got {list(patch)}"
+            f"patch must be divisible by {2**halvings}, as {len(channels)} levels of channels "
+            f"halve it {halvings} times; got {list(patch)}"
         )
 
 
@@ -242,7 +241,7 @@ class VolumeRecipe(Recipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         _channels_fit(self.channels)
-        _patch_fits(self.patch, self.channels, self.net)
+        _patch_fits(self.patch, self.channels)
         at_least("patches_per_volume", self.patches_per_volume, 1)
         for rate in self.dropout if isinstance(self.dropout, list) else [self.dropout]:
             within("dropout", rate, 0, 1)

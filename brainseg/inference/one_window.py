@@ -27,7 +27,7 @@ def widths_of_one(shape: Sequence[int], origin: Sequence[int], channels: Sequenc
         origin: Index of its first voxel in the scan that it was cropped from.
         channels: Feature maps of the network, full resolution first.
     """
-    factor = 2 ** (len(channels) - 1)  # unet_fullres pools half as much: then it is a multiple of that
+    factor = 2 ** (len(channels) - 1)
     before = [first % factor for first in origin]
     widths = [(lead, -(lead + side) % factor) for lead, side in zip(before, shape, strict=True)]
     sides = [lead + side + tail for side, (lead, tail) in zip(shape, widths, strict=True)]

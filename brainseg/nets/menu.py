@@ -30,9 +30,8 @@ def build_volume_net(
         name: One of `VOLUME_NETS`.
         in_channels: Sequences of the image.
         out_channels: Classes or regions.
-        channels: Feature maps per level, full resolution first (`unet`: half of it); every side of an input
-            must be divisible by 2 ** (levels - 1), of `unet_fullres` by 2 ** (levels - 2). `segresnet`
-            doubles its width at each level and needs multiples of 8.
+        channels: Feature maps per level, full resolution first; every side of an input must be divisible by
+            2 ** (levels - 1). `segresnet` doubles its width at each level and needs multiples of 8.
         dropout: Rate. `unet3d` takes one rate per level too; for `residual_unet3d_advanced` the second of its
             two rates is half of it (0.2 and 0.1 in the student report); `residual_unet3d` has none.
         optional_skip: See `ResidualUNet3D`; the other networks have no such choice.
@@ -96,16 +95,10 @@ def _unet3d(in_channels: int, out_channels: int, channels: tuple[int, ...], drop
 
 
 def _unet(
-    in_channels: int,
-    out_channels: int,
-    channels: tuple[int, ...],
-    rate: float,
-    norm: str,
-    full_resolution: bool = False,
+    in_channels: int, out_channels: int, channels: tuple[int, ...], rate: float, norm: str
 ) -> nn.Module:
     layer = nn.BatchNorm3d if norm == "batch" else InstanceNorm
-    net = UNet(in_channels, out_channels, channels, rate, layer, full_resolution)
-    return _checked(net, len(channels) - full_resolution)
+    return _checked(UNet(in_channels, out_channels, channels, rate, layer), len(channels))
 
 
 def _segresnet(
@@ -193,10 +186,5 @@ def _one_rate(name: str, dropout: Dropout) -> float:
     raise ConfigError(f"{name} takes one dropout rate, got {list(dropout)}; only unet3d has one per level")
 
 
-_NORMED: dict[str, Callable[..., nn.Module]] = {
-    "unet": _unet,
-    "unet_fullres": partial(_unet, full_resolution=True),
-    "segresnet": _segresnet,
-    "dynunet": _dynunet,
-}
-VOLUME_NETS = ("unet3d", "residual_unet3d", "residual_unet3d_advanced", *_NORMED)
+_NORMED: dict[str, Callable[..., nn.Module]] = {"unet": _unet, "segresnet": _segresnet, "dynunet": _dynunet}
+VOLUME_NETS = ("unet3d", "residual_unet3d", "residual_unet3d_advanced", "unet", "segresnet", "dynunet")

@@ -15,30 +15,22 @@ Norm = Callable[[int], nn.Module]
 class UNet(nn.Module):
     """Convolutions of stride 2 down, transposed ones up, and beside each level its input (B, C, X, Y, Z).
 
-    `monai.networks.nets.UNet` without residual units (Cardoso et al., "MONAI", arXiv 2211.02701). Its
-    parameters have the same names, and are drawn in the same order.
+    `monai.networks.nets.UNet` with strides of 2 and no residual units (Cardoso et al., "MONAI", arXiv
+    2211.02701). Its parameters have the same names, and are drawn in the same order.
 
     Args:
         in_channels: Of the image.
         out_channels: Of the logits.
-        channels: Feature maps of each level, from half the image's resolution on.
+        channels: Feature maps of each level but the first, which is the image's resolution.
         dropout: Rate, of single values.
         norm: From a number of channels to a layer.
-        full_resolution: The first level has the image's resolution.
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        channels: Sequence[int],
-        dropout: float,
-        norm: Norm,
-        full_resolution: bool = False,
+        self, in_channels: int, out_channels: int, channels: Sequence[int], dropout: float, norm: Norm
     ) -> None:
         super().__init__()
-        strides = (1 if full_resolution else 2, *(2,) * (len(channels) - 2))
-        self.model = _level(in_channels, out_channels, channels, strides, dropout, norm, is_top=True)
+        self.model = _level(in_channels, out_channels, channels, dropout, norm, is_top=True)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.model(x)
@@ -57,25 +49,17 @@ class _Beside(nn.Module):
 
 
 def _level(
-    image: int,
-    out: int,
-    channels: Sequence[int],
-    strides: Sequence[int],
-    dropout: float,
-    norm: Norm,
-    *,
-    is_top: bool,
+    image: int, out: int, channels: Sequence[int], dropout: float, norm: Norm, *, is_top: bool
 ) -> nn.Sequential:
     """Down, all below, and up again; the innermost is built first."""
     own, below = channels[0], channels[1]
     inner: nn.Module
     if len(channels) > 2:
-        inner, both = _level(own, own, channels[1:], strides[1:], dropout, norm, is_top=False), 2 * own
+        inner, both = _level(own, own, channels[1:], dropout, norm, is_top=False), 2 * own
     else:
         inner, both = _block(_down(own, below, stride=1), dropout, norm), own + below
-    stride = strides[0]
-    down = _block(_down(image, own, stride), dropout, norm)
-    up = nn.ConvTranspose3d(both, out, 3, stride, padding=1, output_padding=stride - 1)
+    down = _block(_down(image, own, stride=2), dropout, norm)
+    up = nn.ConvTranspose3d(both, out, 3, stride=2, padding=1, output_padding=1)
     last = nn.Sequential()
     last.add_module("conv", up)
     return nn.Sequential(down, _Beside(inner), last if is_top else _block(up, dropout, norm))

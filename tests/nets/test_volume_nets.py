@@ -14,7 +14,7 @@ from brainseg.nets.unet3d import UNet3D
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "residual_unet3d.json").read_text())["values"]
 SMALL = (8, 16, 32)
-BATCH_NORMED = ("unet", "unet_fullres", "segresnet", "dynunet")
+BATCH_NORMED = ("unet", "segresnet", "dynunet")
 
 
 def parameters(net: nn.Module) -> int:
@@ -95,10 +95,8 @@ def test_every_weight_gets_a_gradient(name):
 
 @pytest.mark.parametrize("name", VOLUME_NETS)
 def test_sides_that_do_not_halve_are_refused_with_sides_that_do(name):
-    factor = 2 if name == "unet_fullres" else 4  # three levels, the first without a halving
-    fitting = 12 if factor == 4 else 10
-    with pytest.raises(ConfigError, match=rf"\(9, 8, 8\).*divisible by {factor}.*\({fitting}, 8, 8\)"):
-        small_net(name)(torch.zeros(1, 2, 9, 8, 8))
+    with pytest.raises(ConfigError, match=r"\(10, 8, 8\).*divisible by 4.*\(12, 8, 8\)"):
+        small_net(name)(torch.zeros(1, 2, 10, 8, 8))
 
 
 @torch.no_grad()
@@ -136,7 +134,6 @@ def test_batch_norms_take_the_place_of_all_others(name):
         ("dynunet", {}, 0),
         ("dynunet", {"deep_supervision": True}, 0),
         ("unet", {}, 1),
-        ("unet_fullres", {}, 1),
         ("segresnet", {}, 10),
     ],
 )
@@ -238,7 +235,7 @@ def test_advanced_block_drops_after_its_first_two_convolutions_at_the_reports_ra
         (("dynunet", 1, 1, (8, 16)), "three levels"),
         (("unet", 1, 1, SMALL, 0.0, False), "optional_skip=false belongs to"),
         (("residual_unet3d", 2, 1, SMALL, 0.0, False), "needs 1 or 8 input channels, got 2"),
-        (("unet3d", 1, 1, SMALL, 0.0, True, "batch"), "unet3d has no norm=batch; .* unet, unet_fullres"),
+        (("unet3d", 1, 1, SMALL, 0.0, True, "batch"), "unet3d has no norm=batch; .* unet, segresnet"),
         (("unet", 1, 1, SMALL, 0.0, True, "layer"), "unet has no norm=layer"),
     ],
 )
