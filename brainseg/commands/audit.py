@@ -73,9 +73,11 @@ def _data(overrides: list[str]) -> "KaggleSlices | VolumeData":
     from omegaconf.errors import OmegaConfBaseException
 
     from brainseg.config import ConfigError, check, conf_dir, explain, register_schemas
+    from brainseg.config.arguments import refuse_no_choice
     from brainseg.training.early import refuse_bad_data
 
     register_schemas()
+    refuse_no_choice(overrides)
     overrides = [*_model_for(overrides), *overrides]
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):

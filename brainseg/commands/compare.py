@@ -81,9 +81,10 @@ def _composed(overrides: list[str]) -> "DictConfig":
     from omegaconf.errors import OmegaConfBaseException
 
     from brainseg.config import explain
-    from brainseg.config.arguments import quoted_paths
+    from brainseg.config.arguments import quoted_paths, refuse_no_choice
     from brainseg.config.beside import composed
 
+    refuse_no_choice(overrides)
     try:
         return composed(quoted_paths(overrides))
     except (HydraException, OmegaConfBaseException) as error:

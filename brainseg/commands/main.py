@@ -17,7 +17,7 @@ from brainseg.commands.leftovers import remove_if_unused, remove_record
 from brainseg.commands.one_line import MENDABLE, exit_if_mendable
 from brainseg.commands.sweep_configs import asks_for_configs, show_configs
 from brainseg.config import ConfigError, PredictConfig, check, check_predict, conf_dir, register_schemas
-from brainseg.config.arguments import quoted_paths
+from brainseg.config.arguments import quoted_paths, refuse_no_choice
 from brainseg.config.beside import without_foreign_data
 from brainseg.prediction.early import refuse_early as refuse_prediction_early
 from brainseg.runs.config import LAST
@@ -144,6 +144,7 @@ def _one_line_errors(main: Callable[[], Any]) -> None:
     sys.argv[1:] = quoted_paths(sys.argv[1:])
     register_schemas()
     try:
+        refuse_no_choice(sys.argv[1:])
         main()
     except MENDABLE as error:
         exit_if_mendable(error)

@@ -13,6 +13,9 @@ from pathlib import Path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+from brainseg.config.errors import ConfigError
+from brainseg.config.folder import conf_dir
+
 PREDICTION_PATHS = (
     "input",
     "output",
@@ -41,6 +44,20 @@ def quoted_paths(arguments: Sequence[str]) -> list[str]:
     """
     several = bool({"-m", "--multirun"} & set(arguments))
     return [_quoted_path(one, several=several) for one in arguments]
+
+
+def refuse_no_choice(arguments: Sequence[str]) -> None:
+    """Refuse null where a file of a folder of conf/ is chosen, as gates=null, on which Hydra stops.
+
+    Raises:
+        ConfigError: It is chosen, in one line with what there is instead.
+    """
+    for argument in arguments:
+        group, _, value = argument.partition("=")
+        folder = conf_dir() / group.lstrip("+")
+        if value in ("null", "~", "") and group and folder.is_dir():
+            there = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+            raise ConfigError(f"{argument}: nothing is chosen; take one of {there}")
 
 
 def quoted(value: str) -> str:

@@ -5,7 +5,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brainseg.config.arguments import quoted, quoted_paths
+from brainseg.config import ConfigError
+from brainseg.config.arguments import quoted, quoted_paths, refuse_no_choice
 
 ANY_PATH = st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"]), min_size=1)
 
@@ -88,3 +89,15 @@ def test_the_home_folder_is_filled_in_and_jobs_of_a_sweep_stay_apart(monkeypatch
     monkeypatch.setenv("HOME", "/home/me")
     assert quoted_paths(["data.root=~/nfbs"]) == ["data.root=/home/me/nfbs"]
     assert quoted_paths(["-m", "start_from=a.ckpt,b.ckpt"]) == ["-m", "start_from=a.ckpt,b.ckpt"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "there"), [("gates=null", "default, none"), ("+hydra/launcher=", "local_parallel, slurm")]
+)
+def test_null_is_no_file_of_a_folder(argument, there):
+    with pytest.raises(ConfigError, match=f"nothing is chosen; take one of {there}$"):
+        refuse_no_choice([argument])
+
+
+def test_null_is_a_value_of_settings_that_are_no_folder():
+    refuse_no_choice(["segmenter=null", "gates=none", "gates.air_level=null", "input=", "=null"])
