@@ -87,8 +87,7 @@ def _face(brain: Tensor, mm: float, rng: Random) -> Tensor:
         for side, step in zip(brain.shape, normal, strict=True)
     ]
     ahead_mm = along[0][:, None, None] + along[1][:, None] + along[2]
-    face: Tensor = ahead_mm > ahead_mm[brain].max() + rng.uniform(0, 25)
-    return face
+    return ahead_mm > ahead_mm[brain].max() + rng.uniform(0, 25)
 
 
 def filled(parts: Tensor, means: Mapping[str, float]) -> Tensor:
