@@ -26,7 +26,6 @@ SEQUENCE_SHARES = {
     "flair": 0.4,
 }  # FLAIR is hardest: CSF and skull are dark
 MEANS_SD = 0.1  # of the logarithm of a part's mean, where it looks real
-DEFACED_SHARE = 0.12  # have no face, as public archives hand scans out
 AIR = int(Tissue.AIR)
 
 
@@ -51,8 +50,6 @@ def painted_head(tissues: Tissues, rng: Random) -> tuple[Tensor, Tensor]:
     image = noisy(image, max(means["white"], means["gray"]), rng)
     if rng.random() < 0.3:
         image[tissues.parts == AIR] = 0  # as some archives leave it
-    if rng.random() < DEFACED_SHARE:
-        image[_face(tissues.brain, mm, rng)] = 0
     image = image ** float(np.exp(rng.normal(0, 0.15)))
     seen = _field_of_view(tissues, rng)
     return image[seen], tissues.brain[seen]
@@ -76,18 +73,6 @@ def _tissue(tissues: Tissues, means: dict[str, float], rng: Random) -> Tensor:
         where = (field(image.shape, 7 / mm, rng) > rng.uniform(1.9, 2.8)) & (white > 0.6)
         matter = torch.where(where, means["white"] * rng.uniform(0.5, 2.0), matter)
     return torch.where(tissues.parts == BRAIN, matter, image)
-
-
-def _face(brain: Tensor, mm: float, rng: Random) -> Tensor:
-    """What lies in front of and below a plane that passes the brain at some distance."""
-    down, aside = np.radians(rng.uniform(15, 60)), np.radians(rng.uniform(-10, 10))
-    normal = (np.sin(aside), np.cos(aside) * np.cos(down), -np.cos(aside) * np.sin(down))
-    along = [
-        torch.arange(side, device=brain.device) * (mm * step)
-        for side, step in zip(brain.shape, normal, strict=True)
-    ]
-    ahead_mm = along[0][:, None, None] + along[1][:, None] + along[2]
-    return ahead_mm > ahead_mm[brain].max() + rng.uniform(0, 25)
 
 
 def filled(parts: Tensor, means: Mapping[str, float]) -> Tensor:
