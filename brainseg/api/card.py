@@ -1,8 +1,9 @@
 """`brainseg card`: what a packed model is, and how it did, written from measured scores."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,9 @@ def write_card(model: str | Path, scores: Scores) -> Path:
     if not is_packed(path):
         raise ConfigError(f"{path}: is no packed model; write one with brainseg pack CHECKPOINT NAME")
     contract = read_contract(path)
-    real, synthetic = _all_figures(scores.real), _all_figures(scores.synthetic)
-    costs = [_cost(real, *key, table) for key, table in scores.subsets.items()]
+    figures = partial(figures_of, of_volumes=contract["task"] == "volume_classifier")
+    real, synthetic = ([*_all(figures, tables)] for tables in (scores.real, scores.synthetic))
+    costs = [_cost(real, *key, figures(key[0], table)) for key, table in scores.subsets.items()]
     facts = contract["run"].setdefault("facts", {})
     facts |= {"measured": [_record(one) for one in real], "measured_subsets": [*_subset_records(costs)]}
     picture = path.with_name(f"{path.stem}_worst.png")
@@ -84,22 +86,21 @@ def write_card(model: str | Path, scores: Scores) -> Path:
     return path.with_suffix(".md")
 
 
-def _all_figures(tables: Mapping[str, Path]) -> list[Figure]:
-    return [one for data, path in tables.items() for one in figures_of(data, path)]
+def _all(figures: Callable[[str, Path], list[Figure]], tables: Mapping[str, Path]) -> Iterator[Figure]:
+    return (one for data, path in tables.items() for one in figures(data, path))
 
 
 def _record(one: Figure) -> dict[str, Any]:
     return {"data": one.data, "scans": one.mean.cases, "score": one.score, "value": round(one.mean.value, 4)}
 
 
-def _cost(real: Sequence[Figure], data: str, sequences: str, path: Path) -> list[Cost]:
+def _cost(real: Sequence[Figure], data: str, sequences: str, figures: Sequence[Figure]) -> list[Cost]:
     whole = {one.score: one for one in real if one.data == data}
     if not whole:
         known = ", ".join(dict.fromkeys(one.data for one in real)) or "none"
         raise ConfigError(f"--subset {data}:{sequences}: there are no --scores of {data}, only of {known}")
     return [
-        Cost(sequences, one, whole[one.score].minus(one) if one.score in whole else None)
-        for one in figures_of(data, path)
+        Cost(sequences, one, whole[one.score].minus(one) if one.score in whole else None) for one in figures
     ]
 
 

@@ -10,14 +10,14 @@ from brainseg.config.errors import DataError
 from brainseg.metrics.cases import Interval, mean_interval, paired_difference
 
 # The columns that a card has, with their names for people.
-BY_VOTE = "right types of volumes"
+OF_VOLUMES = "right types of volumes"
 SCORES = {
     "dice": "brain Dice",
     "dice/whole_tumor": "whole tumour Dice",
     "dice/tumor_core": "tumour core Dice",
     "dice/enhancing_tumor": "enhancing tumour Dice",
     "accuracy": "right types of slices",
-    "type": BY_VOTE,
+    "type": OF_VOLUMES,
     "tumor": "volumes rightly said to have a tumour or none",
 }
 SHARES = {SCORES[column] for column in ("accuracy", "type", "tumor")}
@@ -60,12 +60,13 @@ class Figure:
         return paired_difference([mine], [other.cases], self.subjects)
 
 
-def figures_of(data: str, path: Path) -> list[Figure]:
+def figures_of(data: str, path: Path, of_volumes: bool = False) -> list[Figure]:
     """The figures that a table of scores holds.
 
     Args:
         data: What the scans are: "Open MS, T1w".
         path: A scores.csv of `brainseg evaluate`, or a cases.csv of a training or of `brainseg score`.
+        of_volumes: Its cases whose type is right or wrong are volumes, not slices.
 
     Raises:
         DataError: It cannot be read, a scan in it has no scores, or it has no score that a card shows.
@@ -75,9 +76,10 @@ def figures_of(data: str, path: Path) -> list[Figure]:
     if faults:
         raise DataError(f"{path}: {faults[0]} was not scored; a card leaves no scan out, so mend it first")
     subjects = {row["name"]: row["subject"] for row in rows if row.get("subject")}
+    names = SCORES | {"accuracy": OF_VOLUMES} if of_volumes else SCORES
     found = [
         _figure(data, name, values, subjects)
-        for column, name in SCORES.items()
+        for column, name in names.items()
         if (values := {row["name"]: float(row[column]) for row in rows if _is_number(row.get(column))})
     ]
     if not found:

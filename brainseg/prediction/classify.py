@@ -17,7 +17,7 @@ from brainseg.config.choices import BUILTIN, Stage
 from brainseg.config.errors import ImageError
 from brainseg.config.gates import GatesConfig
 from brainseg.config.prediction import VoteConfig
-from brainseg.evaluation.figures import BY_VOTE
+from brainseg.evaluation.figures import OF_VOLUMES
 from brainseg.gates.judge import judge_type
 from brainseg.images import planes
 from brainseg.images.jpeg import grey_uint8
@@ -157,7 +157,7 @@ class ClassifyStage(PipelineStage):
     def why_not_given(self) -> str:
         if not self.is_for_pictures:
             return super().why_not_given
-        figures = [one for one in measured_of_builtin(FOR_PICTURES) if one.score == BY_VOTE]
+        figures = [one for one in measured_of_builtin(FOR_PICTURES) if one.score == OF_VOLUMES]
         right = " and ".join(f"{one.value:.0%} of {one.scans} {one.data}" for one in figures)
         return (
             "no type is given: the classifier that comes with brainseg is for pictures of slices, and names "

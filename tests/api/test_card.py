@@ -65,6 +65,13 @@ def test_slices_of_one_subject_count_together(model, tmp_path):
     assert "| Kaggle | right types of slices | 10 | 0.500 | 0.000 to 1.000 |  |" in card
 
 
+def test_what_a_classifier_of_volumes_names_are_volumes(trained, tmp_path):
+    one = pack(trained("volume_classifier")[1], tmp_path / "v", licence="CC0-1.0", purpose="For tests.")
+    table = scores(tmp_path / "cases.csv", "accuracy", {"p1": 1.0, "p2": 0.0})
+    card = write_card(one, Scores({"BraTS": table})).read_text()
+    assert "| BraTS | right types of volumes | 2 | 0.500 | " in card
+
+
 def test_the_worst_phantoms_are_drawn_and_real_scans_are_refused(model, patients, options, tmp_path):
     run(options(patients, "classifier=null", "segmenter=null", "skullstripper=otsu", "montage=false"))
     write_brain_evaluation(evaluate_brains(patients, tmp_path / "out"), tmp_path / "scores")
