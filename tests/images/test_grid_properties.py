@@ -1,7 +1,6 @@
 """The guarantee of the grid: what goes in at a voxel comes out at that voxel, however the file stores it."""
 
 from dataclasses import dataclass, replace
-from itertools import permutations, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,11 +20,8 @@ from brainseg.prediction.scans import Scans
 from brainseg.prediction.segment import Segmentation
 from brainseg.preprocess.volumes import prepare_volume
 
-ORIENTATIONS = [
-    "".join(pair[flip] for pair, flip in zip(order, flips, strict=True))
-    for order in permutations(("RL", "AP", "SI"))
-    for flips in product((0, 1), repeat=3)
-]
+from ..orientations import ORIENTATIONS
+
 DTYPES = (np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)
 CODES = [(s, q) for s in range(5) for q in range(5)]  # of s-form and q-form, all that NIfTI-1 has
 UNITS_MM = {"mm": 1.0, "unknown": 1.0, "meter": 1000.0, "micron": 0.001}

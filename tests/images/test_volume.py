@@ -1,5 +1,3 @@
-from itertools import permutations, product
-
 import nibabel as nib
 import numpy as np
 import pytest
@@ -9,11 +7,7 @@ from hypothesis import strategies as st
 from brainseg.config.errors import GeometryError
 from brainseg.images.volume import Grid, Volume, from_ras, ras_grid, resample_to, to_ras
 
-ORIENTATIONS = [
-    "".join(pair[flip] for pair, flip in zip(order, flips, strict=True))
-    for order in permutations(("RL", "AP", "SI"))
-    for flips in product((0, 1), repeat=3)
-]
+from ..orientations import ORIENTATIONS
 
 
 def stored_as(orientation: str, volume: Volume) -> Volume:

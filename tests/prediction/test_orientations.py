@@ -25,7 +25,8 @@ from brainseg.results.parts import Settings
 from brainseg.results.result import Result
 from brainseg.runs.model_record import Method
 
-from .turned import ORIENTATIONS, oblong_head, stored_as
+from ..orientations import ORIENTATIONS
+from .turned import oblong_head, stored_as
 
 LABELS = ("brain_mask", "tumor_labels")
 SEQUENCES = ("t1", "t1ce", "t2", "flair")

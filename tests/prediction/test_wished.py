@@ -39,7 +39,8 @@ from brainseg.results.verify import changed_files
 from brainseg.runs.model_record import Method
 from brainseg.trained import Model
 
-from .turned import ORIENTATIONS, oblong_head, stored_as
+from ..orientations import ORIENTATIONS
+from .turned import oblong_head, stored_as
 
 GRID = Grid((20, 24, 22), np.diag([6.0, 6.0, 6.0, 1.0]))
 CLASSES = ["glioma", "meningioma", "notumor", "pituitary"]

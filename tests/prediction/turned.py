@@ -1,18 +1,11 @@
 """One head, in each of the 48 ways in which its files may be stored."""
 
-from itertools import permutations, product
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
 from brainseg.phantom import write_cohort
-
-ORIENTATIONS = [
-    "".join(pair[flip] for pair, flip in zip(order, flips, strict=True))
-    for order in permutations(("RL", "AP", "SI"))
-    for flips in product((0, 1), repeat=3)
-]
 
 
 def oblong_head(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-from itertools import permutations, product
+from itertools import product
 
 import nibabel as nib
 import numpy as np
@@ -14,12 +14,7 @@ from brainseg.images.volume import Grid, Volume
 from brainseg.preprocess.resample import linear_weights
 from brainseg.preprocess.volumes import prepare_labels, prepare_volume
 
-ORIENTATIONS = [
-    "".join(pair[flip] for pair, flip in zip(order, flips, strict=True))
-    for order in permutations(("RL", "AP", "SI"))
-    for flips in product((0, 1), repeat=3)
-]
-
+from ..orientations import ORIENTATIONS
 
 LANDMARKS = [[0, 30, 40, 45, 50, 55, 60, 70, 80, 90, 100]]  # of one channel
 
