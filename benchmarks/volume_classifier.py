@@ -114,6 +114,8 @@ def phantoms(options: argparse.Namespace) -> None:
 def real(options: argparse.Namespace) -> None:
     model = load_model(options.volume)
     assert isinstance(model, VolumeClassifierModel)
+    if not model.subsets:
+        raise SystemExit(f"{options.volume} needs all of its sequences; give a model of subsets")
     classes = list(model.config.classes)
     glioma, none = classes.index("glioma"), classes.index("notumor")
     rows: list[dict[str, Any]] = []

@@ -26,7 +26,7 @@ from brainseg.config import (
     explain,
     register_schemas,
 )
-from brainseg.config.arguments import quoted
+from brainseg.config.arguments import quoted, refuse_no_choice
 from brainseg.config.choices import BUILTIN, TASKS, Identify
 from brainseg.config.defaults import default_choose
 from brainseg.config.errors import DataError, ImageError
@@ -197,6 +197,7 @@ def _loaded(overrides: tuple[str, ...], files: tuple[tuple[str, int, int], ...])
 
 def _checked(overrides: list[str]) -> PredictConfig:
     register_schemas()
+    refuse_no_choice("predict", overrides)
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):
             return check_predict(compose("predict", overrides))

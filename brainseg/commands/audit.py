@@ -77,7 +77,7 @@ def _data(overrides: list[str]) -> "KaggleSlices | VolumeData":
     from brainseg.training.early import refuse_bad_data
 
     register_schemas()
-    refuse_no_choice(overrides)
+    refuse_no_choice("train", overrides)
     overrides = [*_model_for(overrides), *overrides]
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir())):

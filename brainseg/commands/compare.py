@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from brainseg.config.arguments import refuse_no_choice
 from brainseg.config.errors import ConfigError
 from brainseg.system.terminal import say
 
@@ -64,6 +65,7 @@ def score(
     overrides = [word for word in words if not Path(word).exists() and "=" in word]
     if not models:
         raise ConfigError("no model is given: brainseg score MODEL data=NAME data.root=DIR")
+    refuse_no_choice("train", overrides)
     from brainseg.compare.external import models_of, score_external
     from brainseg.compare.external_page import write_external
     from brainseg.system.device import best_device
@@ -81,10 +83,9 @@ def _composed(overrides: list[str]) -> "DictConfig":
     from omegaconf.errors import OmegaConfBaseException
 
     from brainseg.config import explain
-    from brainseg.config.arguments import quoted_paths, refuse_no_choice
+    from brainseg.config.arguments import quoted_paths
     from brainseg.config.beside import composed
 
-    refuse_no_choice(overrides)
     try:
         return composed(quoted_paths(overrides))
     except (HydraException, OmegaConfBaseException) as error:

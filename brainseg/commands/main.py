@@ -122,12 +122,12 @@ def train_main() -> None:
 
     The exit codes of a run that is stopped, 130, 143 and 129, are in `brainseg.system.signals`.
     """
-    _one_line_errors(_train_or_go_on)
+    _one_line_errors("train", _train_or_go_on)
 
 
 def predict_main() -> None:
     """`python predict.py input=PATH [key=value ...]`: exit code 0 if all passed, 3 to review, 4 failed."""
-    _one_line_errors(lambda: _run_or_show("predict", _predict))
+    _one_line_errors("predict", lambda: _run_or_show("predict", _predict))
     if code := max(verdicts, default=0):
         sys.exit(code)
 
@@ -139,12 +139,12 @@ def _run_or_show(program: str, main: Callable[[], Any]) -> None:
         main()
 
 
-def _one_line_errors(main: Callable[[], Any]) -> None:
+def _one_line_errors(program: str, main: Callable[[], Any]) -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing and exiting
     sys.argv[1:] = quoted_paths(sys.argv[1:])
     register_schemas()
     try:
-        refuse_no_choice(sys.argv[1:])
+        refuse_no_choice(program, sys.argv[1:])
         main()
     except MENDABLE as error:
         exit_if_mendable(error)

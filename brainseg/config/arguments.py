@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
 
 from brainseg.config.errors import ConfigError
 from brainseg.config.folder import conf_dir
@@ -32,6 +33,7 @@ PATHS = (
     *("hydra.run.dir", "hydra.sweep.dir", "trainer.default_root_dir"),
     *("paths.data", "paths.cache", "paths.outputs", "paths.run"),
 )
+_GROUP = re.compile(r"\w+(/\w+)?")
 _FUNCTION = re.compile(r"(choice|range|interval|glob|sort|shuffle|tag|str)\(.*\)")  # of Hydra, for sweeps
 _COMMA = re.compile(r""",(?=(?:[^'"]|'[^']*'|"[^"]*")*$)""")  # outside of quotes
 
@@ -46,18 +48,43 @@ def quoted_paths(arguments: Sequence[str]) -> list[str]:
     return [_quoted_path(one, several=several) for one in arguments]
 
 
-def refuse_no_choice(arguments: Sequence[str]) -> None:
-    """Refuse null where a file of a folder of conf/ is chosen, as gates=null, on which Hydra stops.
+def refuse_no_choice(program: str, arguments: Sequence[str]) -> None:
+    """Refuse null and numbers where a file of conf/ is chosen, as gates=null, on which Hydra breaks.
+
+    Args:
+        program: train or predict, whose conf/PROGRAM.yaml says where something is chosen.
+        arguments: The command line.
 
     Raises:
-        ConfigError: It is chosen, in one line with what there is instead.
+        ConfigError: Nothing is chosen, in one line with what there is instead.
     """
     for argument in arguments:
-        group, _, value = argument.partition("=")
-        folder = conf_dir() / group.lstrip("+")
-        if value in ("null", "~", "") and group and folder.is_dir():
-            there = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
-            raise ConfigError(f"{argument}: nothing is chosen; take one of {there}")
+        group, equals, value = argument.partition("=")
+        group = group.lstrip("+")
+        folder = conf_dir() / group
+        if not equals or not _GROUP.fullmatch(group) or not folder.is_dir() or _chooses(value):
+            continue
+        if group not in _choices_of(program):
+            raise ConfigError(f"{argument}: nothing is chosen by this here; leave it out")
+        there = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+        raise ConfigError(f"{argument}: nothing is chosen; take one of {there}")
+
+
+def _chooses(value: str) -> bool:
+    """Whether a value, or each of a sweep, is a name."""
+    if _FUNCTION.fullmatch(value):
+        return True
+    several = [value] if value.startswith("[") else _COMMA.split(value)
+    return all(one and isinstance(_read_back(one), str | list) for one in several)
+
+
+@lru_cache(maxsize=2)
+def _choices_of(program: str) -> frozenset[str]:
+    """The folders of conf/ that a program must choose a file of."""
+    listed = OmegaConf.to_container(OmegaConf.load(conf_dir() / f"{program}.yaml"))["defaults"]  # type: ignore[call-overload,index]
+    named = [(key, value) for one in listed if isinstance(one, dict) for key, value in one.items()]
+    chosen = {key.removeprefix("override ") for key, value in named if isinstance(value, str)}
+    return frozenset(chosen | {"hydra/launcher"})
 
 
 def quoted(value: str) -> str:

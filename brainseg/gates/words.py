@@ -232,7 +232,7 @@ WORDS = {
     ),
     "tumor_unsure": Words(
         "The volume with a tumour probability of 20 to 80% is {:.2f} times that of the outlined tumour",
-        "its border is uncertain, or it is no tumour, as lesions of multiple sclerosis, which look like this",
+        "the outline's border may be wrong, or it may show lesions of multiple sclerosis and no tumour",
         "Look at the outline and the probability map",
     ),
 }

@@ -1,5 +1,7 @@
 """Paths are given as the shell gives them, whatever letters they hold."""
 
+import re
+
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
@@ -92,12 +94,23 @@ def test_the_home_folder_is_filled_in_and_jobs_of_a_sweep_stay_apart(monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("argument", "there"), [("gates=null", "default, none"), ("+hydra/launcher=", "local_parallel, slurm")]
+    ("program", "argument", "said"),
+    [
+        ("predict", "gates=null", "nothing is chosen; take one of default, none"),
+        ("predict", "gates=NULL", "nothing is chosen; take one of default, none"),
+        ("predict", "gates=default,null", "nothing is chosen; take one of default, none"),
+        ("predict", "gates=5", "nothing is chosen; take one of default, none"),
+        ("train", "+hydra/launcher=", "nothing is chosen; take one of local_parallel, slurm"),
+        ("train", "gates=null", "nothing is chosen by this here; leave it out"),
+        ("train", "experiment=null", "nothing is chosen by this here; leave it out"),
+        ("train", "hydra=null", "nothing is chosen by this here; leave it out"),
+    ],
 )
-def test_null_is_no_file_of_a_folder(argument, there):
-    with pytest.raises(ConfigError, match=f"nothing is chosen; take one of {there}$"):
-        refuse_no_choice([argument])
+def test_null_is_no_file_of_a_folder(program, argument, said):
+    with pytest.raises(ConfigError, match=f"{re.escape(argument)}: {said}$"):
+        refuse_no_choice(program, [argument])
 
 
 def test_null_is_a_value_of_settings_that_are_no_folder():
-    refuse_no_choice(["segmenter=null", "gates=none", "gates.air_level=null", "input=", "=null"])
+    values = ["segmenter=null", "gates.air_level=null", "input=", "=null", "/tmp=null", "..=null"]
+    refuse_no_choice("predict", [*values, "gates=none", "gates=none,default", "gates=choice(none,default)"])
