@@ -160,8 +160,8 @@ class ClassifyStage(PipelineStage):
         figures = [one for one in measured_of_builtin(FOR_PICTURES) if one.score == OF_VOLUMES]
         right = " and ".join(f"{one.value:.0%} of {one.scans} {one.data}" for one in figures)
         return (
-            "no type is given: the classifier that comes with brainseg is for pictures of slices, and names "
-            f"only {right} rightly; give classifier=CHECKPOINT, or classifier=null"
+            "the classifier that comes with brainseg is for pictures of slices, and names "
+            f"only {right} rightly, so no type is given; give classifier=CHECKPOINT, or classifier=null"
         )
 
     def needs(self, subject: Subject) -> list[str]:

@@ -91,9 +91,9 @@ def test_a_head_is_stripped_and_outlined_without_another_word(heads, tmp_path):
     assert tumor.scores["dice/whole_tumor"] > 0.5
     assert result.tumor_type is None
     assert result.left_out["classify"] == (
-        "no type is given: the classifier that comes with brainseg is for pictures of slices, and names "
+        "the classifier that comes with brainseg is for pictures of slices, and names "
         "only 9% of 35 gliomas (LGG, BraTS 2013) and 35% of 17 heads without a tumour (IXI, Open MS) "
-        "rightly; give classifier=CHECKPOINT, or classifier=null"
+        "rightly, so no type is given; give classifier=CHECKPOINT, or classifier=null"
     )
     assert "classifier" not in result.models
     assert reproduce(folder) == []
