@@ -1,6 +1,7 @@
 import logging
 import os
 import random
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,11 @@ from .shown import shown_run
 
 ROOT = Path(__file__).resolve().parent.parent
 CONF = ROOT / "conf"
+
+# Programs that nohup or a script with & has started ignore these, and so would all that the tests start.
+for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 
 @pytest.fixture(autouse=True, scope="session")

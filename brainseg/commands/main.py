@@ -103,6 +103,7 @@ def _say_how_to_go_on() -> None:
 
 
 def _train_or_go_on() -> None:
+    refuse_no_choice("train", sys.argv[1:])
     if any(one.lstrip("+").startswith("resume=") for one in sys.argv[1:]):
         from brainseg.training.command_line import resumed_arguments
 
@@ -117,17 +118,22 @@ def _train_or_go_on() -> None:
     _run_or_show("train", _train)
 
 
+def _predict_or_show() -> None:
+    refuse_no_choice("predict", sys.argv[1:])
+    _run_or_show("predict", _predict)
+
+
 def train_main() -> None:
     """`python train.py [key=value ...]`: exit code 0 if trained to the end, 2 for what the user can mend.
 
     The exit codes of a run that is stopped, 130, 143 and 129, are in `brainseg.system.signals`.
     """
-    _one_line_errors("train", _train_or_go_on)
+    _one_line_errors(_train_or_go_on)
 
 
 def predict_main() -> None:
     """`python predict.py input=PATH [key=value ...]`: exit code 0 if all passed, 3 to review, 4 failed."""
-    _one_line_errors("predict", lambda: _run_or_show("predict", _predict))
+    _one_line_errors(_predict_or_show)
     if code := max(verdicts, default=0):
         sys.exit(code)
 
@@ -139,12 +145,11 @@ def _run_or_show(program: str, main: Callable[[], Any]) -> None:
         main()
 
 
-def _one_line_errors(program: str, main: Callable[[], Any]) -> None:
+def _one_line_errors(main: Callable[[], Any]) -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing and exiting
     sys.argv[1:] = quoted_paths(sys.argv[1:])
     register_schemas()
     try:
-        refuse_no_choice(program, sys.argv[1:])
         main()
     except MENDABLE as error:
         exit_if_mendable(error)
