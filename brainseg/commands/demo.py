@@ -71,8 +71,8 @@ def demo(folder: Path, patients: int = 10, spacing_mm: float = 2.0) -> None:
     models = [f"{task}={path}" for task, path in checkpoints.items()]
     predictions = folder / "predictions"
     _forget_others(predictions, ids)
-    settings = [*models, f"vote.healthy_at={HEALTHY_AT}", f"vote.offsets_mm={OFFSETS_MM}"]
-    settings.append("precision=float32")  # the same table each time, whatever a few timed steps would choose
+    exact = "precision=float32"  # the same table each time, whatever a few timed steps would choose
+    settings = [*models, f"vote.healthy_at={HEALTHY_AT}", f"vote.offsets_mm={OFFSETS_MM}", exact]
     places = [f"output={predictions}", "overwrite=true", f"hydra.run.dir={folder}/log"]
     _command("predict", f"input={cohort}", *settings, *places, ends_with=(0, SOME_TO_REVIEW))
     _print_scores(_scores(cohort, predictions), screen)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 
+from brainseg.config.defaults import choices_of
 from brainseg.config.errors import ConfigError
 from brainseg.config.folder import conf_dir
 
@@ -64,7 +64,7 @@ def refuse_no_choice(program: str, arguments: Sequence[str]) -> None:
         folder = conf_dir() / group
         if not equals or not _GROUP.fullmatch(group) or not folder.is_dir() or _chooses(value):
             continue
-        if group not in _choices_of(program):
+        if group not in choices_of(program):
             raise ConfigError(f"{argument}: nothing is chosen by this here; leave it out")
         there = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
         raise ConfigError(f"{argument}: nothing is chosen; take one of {there}")
@@ -76,15 +76,6 @@ def _chooses(value: str) -> bool:
         return True
     several = [value] if value.startswith("[") else _COMMA.split(value)
     return all(one and isinstance(_read_back(one), str | list) for one in several)
-
-
-@lru_cache(maxsize=2)
-def _choices_of(program: str) -> frozenset[str]:
-    """The folders of conf/ that a program must choose a file of."""
-    listed = OmegaConf.to_container(OmegaConf.load(conf_dir() / f"{program}.yaml"))["defaults"]  # type: ignore[call-overload,index]
-    named = [(key, value) for one in listed if isinstance(one, dict) for key, value in one.items()]
-    chosen = {key.removeprefix("override ") for key, value in named if isinstance(value, str)}
-    return frozenset(chosen | {"hydra/launcher"})
 
 
 def quoted(value: str) -> str:

@@ -28,6 +28,15 @@ def default_choose() -> ChooseConfig:
     return as_section(ChooseConfig, plain(_values("choose").choose))
 
 
+def choices_of(program: str) -> set[str]:
+    """The folders of conf/ of which conf/PROGRAM.yaml chooses a file; any launcher may be chosen too."""
+    listed: Any = OmegaConf.to_container(_values(program).defaults)
+    named = [pair for one in listed if isinstance(one, dict) for pair in one.items()]
+    return {key.removeprefix("override ") for key, file in named if isinstance(file, str)} | {
+        "hydra/launcher"
+    }
+
+
 def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of an earlier prediction, with the values of conf/ for keys that are newer than it.
 

@@ -232,7 +232,7 @@ WORDS = {
     ),
     "tumor_unsure": Words(
         "The volume with a tumour probability of 20 to 80% is {:.2f} times that of the outlined tumour",
-        "the outline's border may be wrong, or it may show lesions of multiple sclerosis and no tumour",
+        "the outline may have a wrong border, or show lesions of multiple sclerosis and no tumour",
         "Look at the outline and the probability map",
     ),
 }

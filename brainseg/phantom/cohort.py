@@ -67,12 +67,9 @@ def write_cohort(
     _check(layout, subjects, types, spacing_mm, slices_per_subject, testing_share, stripped_share)
     _check_margin(layout, margin_mm)
     _check_operated(layout, operated_share)
-    if layout == "kaggle":
-        order = _in_turn(types or TUMOR_TYPES, subjects, seed)
-        plan = _slices(order, spacing_mm, slices_per_subject, testing_share, stripped_share)
-    else:
-        plan = LAYOUTS[layout]
-        order = _in_turn(types or plan.types, subjects, seed)
+    order = _in_turn(types or (LAYOUTS[layout].types if layout in LAYOUTS else TUMOR_TYPES), subjects, seed)
+    by_slice = spacing_mm, slices_per_subject, testing_share, stripped_share  # kaggle alone
+    plan = LAYOUTS.get(layout) or _slices(order, *by_slice)
     names = [plan.name(number) for number in range(subjects)]
     with _folder_for(Path(root)) as folder:
         seeds = [_subject_seed(seed, number) for number in range(subjects)]

@@ -31,7 +31,11 @@ def scene_of(state: State) -> Scene:
 
 
 def draw_pictures(folder: Path, name: str, state: State, scene: Scene) -> dict[str, Path]:
-    """Draw the montage of a subject, and its tumour type where it was named; the files by what they show."""
+    """Draw the montage of a subject, and its tumour type where it was named.
+
+    Returns:
+        The files under the names of their contents: montage, vote, type_3d.
+    """
     vote, volume = state.outcome(TumorType), state.outcome(VolumeType)
     montage, said = folder / f"{name}_montage.png", vote or volume
     title, note = (name, "") if said is None else (f"{name}: {said.in_words}", said.reason)

@@ -255,7 +255,7 @@ def test_nothing_in_the_package_reads_yaml_or_json_of_others_in_another_way():
         "training/preflight.py",
         "sweeps/job.py",
     }  # what the same process has written a moment before
-    own |= {f"config/{name}.py" for name in ("arguments", "defaults", "beside", "meant")}  # conf/ itself
+    own |= {"config/defaults.py", "config/beside.py", "config/meant.py"}  # conf/ itself
     own |= {"export/standalone/networks.py"}  # in an exported model's run.py, which has no brainseg
     manifests = {"data/cache.py", "phantom/keeping.py"}  # where any fault at all means: make it anew
     assert found <= {"files/plain.py"} | own | manifests

@@ -86,13 +86,9 @@ def on_scans(model: Model, options: argparse.Namespace, steps: Steps) -> dict[st
     about, output = model.json, Path(options.output)
     with steps.timed("read"):
         scans = scans_of(options.scans, model)
-    stripper = (
-        model
-        if model.task() == "skullstripper"
-        else Model(Path(options.stripper), options.threads)
-        if options.stripper
-        else None
-    )
+    stripper = model if model.task() == "skullstripper" else None
+    if stripper is None and options.stripper:
+        stripper = Model(Path(options.stripper), options.threads)
     own = stripper.json["sequences"][0] if stripper else "any"
     names = sequences_of(model, list(scans))
     first = own if own in scans else next(iter(names or scans))
